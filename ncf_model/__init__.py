@@ -1,0 +1,1 @@
+"""NeuMF and what it needs: features, sampling, model, metrics, training, serving."""

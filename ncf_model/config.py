@@ -1,0 +1,111 @@
+"""What to train: the typed, validated hyperparameters of NeuMF.
+
+Where and on what data to run it is `pipeline.config`.
+"""
+
+from typing import Literal
+
+import pydantic
+
+Positive = pydantic.PositiveFloat
+NonNegative = pydantic.NonNegativeFloat
+
+
+class Config(pydantic.BaseModel):
+    """Base of every config: immutable, and an unknown key is an error."""
+
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class ModelConfig(Config):
+    """The network (He et al., 2017, section 3).
+
+    Attributes:
+        type: `neumf` fuses both halves (eq. 12); `gmf` or `mlp` is one of them alone.
+        mf_dim: width of the GMF embeddings (official `num_factors`).
+        layers: widths of the MLP, input side first. The first is split evenly between
+            the user's and the item's embedding, so it must be even.
+        mf_regularization: L2 on the GMF embedding rows of a batch.
+        mlp_regularization: L2 of the MLP: its embeddings first, then each layer after
+            the first. One value per entry of `layers`; a single one serves all.
+        embedding_stddev: standard deviation of the normal initialiser of the
+            embeddings; null is Glorot uniform, as in the official NCF.
+        biases: adds a bias per user and per item.
+        gmf_output: `trained` weighs the GMF half as in eq. 12; `ones` fixes its weights
+            at 1, which makes that half a plain dot product.
+        dropout: fraction dropped after each MLP layer while training, in [0, 1).
+    """
+
+    type: Literal["neumf", "gmf", "mlp"] = "neumf"
+    mf_dim: pydantic.PositiveInt = 8
+    layers: tuple[pydantic.PositiveInt, ...] = (64, 32, 16, 8)
+    mf_regularization: NonNegative = 0.0
+    mlp_regularization: tuple[NonNegative, ...] = (0.0,)
+    embedding_stddev: Positive | None = None
+    biases: bool = False
+    gmf_output: Literal["trained", "ones"] = "trained"
+    dropout: float = pydantic.Field(0.0, ge=0, lt=1)
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        if not self.layers or self.layers[0] % 2:
+            raise ValueError(
+                "`layers` must start with an even width, half for the user and half "
+                f"for the item; got {list(self.layers)}."
+            )
+        if len(self.mlp_regularization) not in (1, len(self.layers)):
+            raise ValueError(
+                "`mlp_regularization` must have one value, or one per entry of "
+                f"`layers` ({len(self.layers)}); got {len(self.mlp_regularization)}."
+            )
+        return self
+
+
+class TrainConfig(Config):
+    """How the network is trained.
+
+    Attributes:
+        epochs: passes over the training positives, each with fresh negatives. 1 or more.
+        batch_size: (user, item, label) rows per step over all replicas.
+        learning_rate, beta1, beta2, epsilon: Adam's.
+        learning_rate_schedule: `cosine` decays to 0 over all epochs.
+        patience: stops after so many epochs without a better validation HR@10; null
+            trains all epochs. The best epoch is kept either way.
+        refit: trains anew, for as many epochs as were best, with the validation items
+            included. False ships the model of the best validation epoch.
+        strategy: the tf.distribute strategy.
+    """
+
+    epochs: pydantic.PositiveInt = 20
+    batch_size: pydantic.PositiveInt = 256
+    learning_rate: Positive = 1e-3
+    beta1: float = pydantic.Field(0.9, ge=0, lt=1)
+    beta2: float = pydantic.Field(0.999, ge=0, lt=1)
+    epsilon: Positive = 1e-8
+    learning_rate_schedule: Literal["constant", "cosine"] = "constant"
+    patience: pydantic.PositiveInt | None = None
+    refit: bool = True
+    strategy: Literal["one_device", "mirrored"] = "one_device"
+
+
+class SamplingConfig(Config):
+    """How interactions become training rows and evaluation lists.
+
+    Attributes:
+        mode: `streaming` lets the trainer draw each epoch's negatives; `materialised`
+            has the component write them. The rows are the same.
+        num_negatives: drawn per training positive and epoch (official `num_neg`).
+        eval_negatives: length of an evaluation list less one: 99 (paper), 999 (MLPerf).
+        distribution: negatives are `uniform` over the unseen items, or drawn with
+            probability proportional to popularity ** `popularity_alpha`.
+        split: `leave_one_out` holds out each user's latest interaction.
+    """
+
+    mode: Literal["streaming", "materialised"] = "streaming"
+    num_negatives: pydantic.PositiveInt = 4
+    eval_negatives: pydantic.PositiveInt = 99
+    distribution: Literal["uniform", "popularity"] = "uniform"
+    popularity_alpha: NonNegative = 0.75
+    split: Literal["leave_one_out"] = "leave_one_out"

@@ -1,0 +1,32 @@
+"""Names of the features in every record, in the order the data flows.
+
+One record is one user. `n` counts the user's distinct items, `p` those that train,
+`m` the negatives of an evaluation list.
+"""
+
+# InteractionsExampleGen, split `interactions`.
+INTERACTIONS_SPLIT = "interactions"
+USER_ID = "user_id"  # bytes [1]
+ITEM_IDS = "item_ids"  # bytes [n], by time, ties in input order
+TIMESTAMPS = "timestamps"  # int64 [n], seconds since 1970, UTC
+RATINGS = "ratings"  # float32 [n], only if the input has them
+
+# Transform. Index 0 is the most frequent id; the size of the vocabulary is "unknown".
+USER_INDEX = "user_index"  # int64 [1]
+ITEM_INDICES = "item_indices"  # int64 [n]
+USER_VOCABULARY = "user_id"
+ITEM_VOCABULARY = "item_id"
+
+# NegativeSampling, split `train`.
+TRAIN_SPLIT = "train"
+POSITIVES = "positives"  # int64 [p], by time
+NEGATIVES = "negatives"  # int64 [epochs * p * num_negatives], epoch-major
+REFIT_NEGATIVES = "refit_negatives"  # int64 [epochs * (p + v) * num_negatives]
+VALIDATION_ITEMS = "validation_items"  # int64 [v], trained on by the refit only
+EVAL_ITEMS = "eval_items"  # int64 [e], never trained on; `recommend` leaves them out
+
+# NegativeSampling, splits `validation` and `eval`: one record is one ranked list.
+VALIDATION_SPLIT = "validation"
+EVAL_SPLIT = "eval"
+CANDIDATE_IDS = "candidate_ids"  # bytes [1 + m], raw ids, the held-out item first
+CANDIDATE_POPULARITY = "candidate_popularity"  # int64 [1 + m], training positives
