@@ -1,0 +1,80 @@
+"""Where the held-out item ends up in its list, and what that is worth.
+
+One rule for the trainer's validation and for the Evaluator's metrics. NumPy only.
+"""
+
+import numpy as np
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """Returns how many other candidates score at least as high as the held-out one.
+
+    A tie counts against the model: one that gives every item the same score must not
+    look good.
+
+    Args:
+        scores: [B, 1 + m] float, column 0 the held-out item. Rows shorter than the
+            longest are padded with -inf, which never counts.
+
+    Returns:
+        [B] int64, 0 for the best place.
+
+    Raises:
+        ValueError: `scores` is not a matrix with at least one column, holds a NaN, or
+            a held-out score is not finite. None of these has a rank.
+    """
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or scores.shape[1] < 1:
+        raise ValueError(
+            "`scores` must be [lists, 1 + negatives] with the held-out item first; "
+            f"got shape {scores.shape}."
+        )
+    if np.isnan(scores).any():
+        row, column = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(
+            f"Scores must not be NaN; list {row}, candidate {column} is. "
+            "The model diverged: try a smaller learning rate."
+        )
+    held_out = scores[:, :1]
+    if not np.isfinite(held_out).all():
+        row = int(np.flatnonzero(~np.isfinite(held_out[:, 0]))[0])
+        raise ValueError(
+            f"The held-out item's score must be finite; in list {row} it is "
+            f"{held_out[row, 0]}."
+        )
+    return np.count_nonzero(scores[:, 1:] >= held_out, axis=1)
+
+
+def hit_rate(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Returns, per list, 1.0 if the held-out item is among the first `k`, else 0.0.
+
+    Args:
+        ranks: [B] int, as from `ranks`.
+        k: length of the shown list, >= 1.
+
+    Raises:
+        ValueError: `k` is below 1.
+    """
+    return _in_top(ranks, k).astype(np.float64)
+
+
+def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Returns, per list, ln 2 / ln(rank + 2) if the rank is below `k`, else 0.0.
+
+    With a single relevant item the ideal gain is 1, so this is already normalised.
+
+    Args:
+        ranks: [B] int, as from `ranks`.
+        k: length of the shown list, >= 1.
+
+    Raises:
+        ValueError: `k` is below 1.
+    """
+    gains = np.log(2.0) / np.log(np.asarray(ranks) + 2.0)
+    return np.where(_in_top(ranks, k), gains, 0.0)
+
+
+def _in_top(ranks: np.ndarray, k: int) -> np.ndarray:
+    if k < 1:
+        raise ValueError(f"`k` must be >= 1; got {k}.")
+    return np.asarray(ranks) < k
