@@ -1,0 +1,43 @@
+"""The dependency rule, as a test."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+MAY_IMPORT = {
+    "ncf_model": set(),
+    "components": {"ncf_model"},
+    "pipeline": {"components", "ncf_model"},
+    "kubeflow": {"pipeline"},
+}
+FOLDERS = MAY_IMPORT.keys() | {"tests"}
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: use absolute imports"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", sorted(MAY_IMPORT))
+def test_folder_imports_only_what_it_may(folder):
+    allowed = MAY_IMPORT[folder] | {folder}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for name in _imports(path):
+            assert name.split(".")[0] not in FOLDERS - allowed, (
+                f"{path.relative_to(ROOT)} imports {name}; "
+                f"{folder}/ may import {sorted(allowed)} only."
+            )
+
+
+def test_components_do_not_import_each_other():
+    for path in sorted((ROOT / "components").glob("*/**/*.py")):
+        owner = path.relative_to(ROOT).parts[1]
+        for name in _imports(path):
+            if name.startswith("components."):
+                assert name.split(".")[1] == owner, f"{path} imports {name}"
