@@ -1,0 +1,342 @@
+"""Ranking metrics for TFX's Evaluator; one record is one list, the held-out item first.
+
+Each list is reduced to a rank as early as TFMA allows, in a preprocessor; the combiner
+only counts. Every figure at every K then follows from the same few counts, so that
+another K or another metric costs nothing per list, and integer counts make the figures
+independent of how Beam split the work.
+
+No metric needs a label: the held-out item is known by its place. `scores` says what
+ranks the list: the model, or a feature of the record that holds one number per
+candidate, such as `candidate_popularity`. So a baseline is measured on the same lists
+by the same code.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+# On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
+import tfx  # noqa: F401
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.utils import util
+
+from ncf_model import features, ranking
+
+MODEL = "model"  # `scores` of the model itself, not of a feature
+_FEATURE_PREFIX = "candidate_"
+
+# TFMA prefers a metric of its own to one of the same class name in our module, and has
+# an `NDCG`, which needs a label and a query key: hence `NDCGAtK`.
+
+Gain = Callable[[np.ndarray], np.ndarray]  # [B] ranks -> [B] float
+
+
+@dataclasses.dataclass
+class ListCounts:
+    """What the lists of one slice come to.
+
+    Attributes:
+        ranks: how many lists have the held-out item at each rank, 0 the best.
+        lengths: how many lists have each number of candidates.
+        non_finite: lists without a rank, because a score is NaN or infinite.
+    """
+
+    ranks: collections.Counter[int]
+    lengths: collections.Counter[int]
+    non_finite: int
+
+    def total(self, gain: Gain) -> float:
+        """Returns the sum of `gain(rank)` over the lists; NaN if a list has no rank.
+
+        A diverged model must not be judged by the lists on which it still works.
+        """
+        if self.non_finite:
+            return float("nan")
+        ranks = np.array(sorted(self.ranks), np.int64)
+        return float(np.dot(gain(ranks), [self.ranks[rank] for rank in ranks.tolist()]))
+
+    def mean(self, gain: Gain) -> float:
+        """Returns the mean of `gain(rank)`; NaN if a list has no rank."""
+        return self.total(gain) / self.lists
+
+    @property
+    def lists(self) -> int:
+        return self.lengths.total()
+
+
+class HitRateAtK(metric_types.Metric):
+    """The share of lists with the held-out item among the first `top_k`."""
+
+    def __init__(
+        self, top_k: int, scores: str = MODEL, name: str | None = None
+    ) -> None:
+        """Names the metric `hit_rate@10`, of a baseline `popularity/hit_rate@10`."""
+        name = name or f"{_prefix(scores)}hit_rate@{_positive(top_k)}"
+        super().__init__(_hit_rate, top_k=top_k, scores=scores, name=name)
+
+
+class NDCGAtK(metric_types.Metric):
+    """The mean of ln 2 / ln(rank + 2) where the rank is below `top_k`, else 0."""
+
+    def __init__(
+        self, top_k: int, scores: str = MODEL, name: str | None = None
+    ) -> None:
+        """Names the metric `ndcg@10`, of a baseline `popularity/ndcg@10`."""
+        name = name or f"{_prefix(scores)}ndcg@{_positive(top_k)}"
+        super().__init__(_ndcg, top_k=top_k, scores=scores, name=name)
+
+
+class MRR(metric_types.Metric):
+    """The mean of 1 / (rank + 1) over the whole list.
+
+    With one relevant item in a list, mean average precision is the same figure.
+    """
+
+    def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
+        """Names the metric `mrr`, of a baseline `popularity/mrr`."""
+        super().__init__(_mrr, scores=scores, name=name or f"{_prefix(scores)}mrr")
+
+
+class HitRateLift(metric_types.Metric):
+    """The model's hit rate less that of a baseline on the same lists.
+
+    A metric of its own, so that "above popularity by a margin" is a plain threshold.
+    """
+
+    def __init__(self, top_k: int, over: str, name: str | None = None) -> None:
+        """Names the metric `popularity/hit_rate_lift@10`; `over` is a feature."""
+        name = name or f"{_prefix(over)}hit_rate_lift@{_positive(top_k)}"
+        super().__init__(_hit_rate_lift, top_k=top_k, over=over, name=name)
+
+
+class Lists(metric_types.Metric):
+    """The number of lists."""
+
+    def __init__(self, name: str = "lists") -> None:
+        super().__init__(_lists, name=name)
+
+
+class ShortLists(metric_types.Metric):
+    """The number of lists with fewer than `length` candidates, held-out item included.
+
+    A user who has seen nearly everything leaves too few items to draw from, and a short
+    list is an easy one.
+    """
+
+    def __init__(self, length: int, name: str = "short_lists") -> None:
+        super().__init__(_short_lists, length=_positive(length), name=name)
+
+
+class NonFiniteLists(metric_types.Metric):
+    """The number of lists with a NaN or infinite score. Such a list has no rank."""
+
+    def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
+        """Names the metric `non_finite_lists`, of a baseline `popularity/...`."""
+        name = name or f"{_prefix(scores)}non_finite_lists"
+        super().__init__(_non_finite_lists, scores=scores, name=name)
+
+
+def _hit_rate(
+    top_k: int, scores: str, name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    def value(counts: ListCounts) -> float:
+        return counts.mean(lambda ranks: ranking.hit_rate(ranks, top_k))
+
+    return _computations(name, model_names, [scores], value)
+
+
+def _ndcg(
+    top_k: int, scores: str, name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    def value(counts: ListCounts) -> float:
+        return counts.mean(lambda ranks: ranking.ndcg(ranks, top_k))
+
+    return _computations(name, model_names, [scores], value)
+
+
+def _mrr(
+    scores: str, name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    def value(counts: ListCounts) -> float:
+        return counts.mean(lambda ranks: 1.0 / (ranks + 1.0))
+
+    return _computations(name, model_names, [scores], value)
+
+
+def _hit_rate_lift(
+    top_k: int, over: str, name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    def value(model: ListCounts, baseline: ListCounts) -> float:
+        # Hits are whole numbers, so a lift of exactly the margin is not lost to
+        # rounding, as it is when two rates are subtracted.
+        hits, baseline_hits = (
+            counts.total(lambda ranks: ranking.hit_rate(ranks, top_k))
+            for counts in (model, baseline)
+        )
+        return (hits - baseline_hits) / model.lists
+
+    return _computations(name, model_names, [MODEL, over], value)
+
+
+def _lists(
+    name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    return _computations(name, model_names, [MODEL], lambda counts: counts.lists)
+
+
+def _short_lists(
+    length: int, name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    def value(counts: ListCounts) -> int:
+        return sum(n for size, n in counts.lengths.items() if size < length)
+
+    return _computations(name, model_names, [MODEL], value)
+
+
+def _non_finite_lists(
+    scores: str, name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    return _computations(name, model_names, [scores], lambda counts: counts.non_finite)
+
+
+def _computations(
+    name: str,
+    model_names: list[str] | None,
+    sources: list[str],
+    value: Callable[..., float],
+) -> metric_types.MetricComputations:
+    """Returns the counts that a metric needs, and the metric as derived from them.
+
+    TFMA keeps one of several equal computations, so all metrics share the counts.
+
+    Args:
+        name: of the metric.
+        model_names: one result for each; "" for the only model.
+        sources: what ranks the lists, one for each argument of `value`.
+        value: the metric as a function of `ListCounts`.
+    """
+    computations: metric_types.MetricComputations = []
+    for model_name in model_names or [""]:
+        counted = [_count(source, model_name) for source in sources]
+        key = metric_types.MetricKey(name=name, model_name=model_name)
+        inputs = [computation.keys[0] for computation in counted]
+        computations += [*counted, _derive(key, inputs, value)]
+    return computations
+
+
+def _derive(
+    key: metric_types.MetricKey,
+    inputs: list[metric_types.MetricKey],
+    value: Callable[..., float],
+) -> metric_types.DerivedMetricComputation:
+    def result(
+        metrics: Mapping[metric_types.MetricKey, Any],
+    ) -> dict[metric_types.MetricKey, float]:
+        return {key: value(*(metrics[counts] for counts in inputs))}
+
+    return metric_types.DerivedMetricComputation(keys=[key], result=result)
+
+
+def _count(source: str, model_name: str) -> metric_types.MetricComputation:
+    if source != MODEL:
+        model_name = ""  # A feature ranks alike whichever models are compared.
+    # TFMA drops names with a leading underscore from what it writes.
+    key = metric_types.MetricKey(name=f"_counts/{source}", model_name=model_name)
+    return metric_types.MetricComputation(
+        keys=[key],
+        preprocessors=[_Rank(source, model_name)],
+        combiner=_CountLists(key),
+    )
+
+
+class _Rank(metric_types.Preprocessor):
+    """Reduces one list to (rank, or None if a score is not finite; length)."""
+
+    def __init__(self, source: str, model_name: str) -> None:
+        # TFMA tells preprocessors apart by name.
+        super().__init__(name=f"rank by {source} {model_name}")
+        self._source = source
+        self._model_name = model_name
+
+    def process(self, extracts: Mapping[str, Any]) -> Iterator[tuple[int | None, int]]:
+        record = util.StandardExtracts(extracts)
+        candidates = record.features.get(features.CANDIDATE_IDS)
+        length = 0 if candidates is None else np.size(candidates)
+        if not length:
+            raise ValueError(
+                f"Each record must hold `{features.CANDIDATE_IDS}`, the held-out item "
+                "first; this one holds none. Evaluate the split that NegativeSampling "
+                f"wrote. Features: {sorted(record.features)}."
+            )
+        yield _rank(self._scores(record, length)), length
+
+    def _scores(self, record: util.StandardExtracts, length: int) -> np.ndarray:
+        """Returns [length] scores of the candidates, without padding."""
+        if self._source == MODEL:
+            scores = record.get_predictions(model_name=self._model_name or None)
+            # The model pads the lists of a batch to the longest of them.
+            matches = np.size(scores) >= length
+        else:
+            scores = record.features.get(self._source)
+            matches = np.size(scores) == length
+        if scores is None or not matches:
+            raise ValueError(
+                f"`{self._source}` must give one score per candidate, {length} for "
+                f"this list; it gave {0 if scores is None else np.size(scores)}."
+            )
+        return np.ravel(scores)[:length]
+
+
+def _rank(scores: np.ndarray) -> int | None:
+    if not np.isfinite(scores).all():
+        return None
+    return int(ranking.ranks(scores[np.newaxis])[0])
+
+
+class _CountLists(beam.CombineFn):
+    """Counts (rank, length) pairs."""
+
+    def __init__(self, key: metric_types.MetricKey) -> None:
+        self._key = key
+
+    def create_accumulator(self) -> ListCounts:
+        return ListCounts(collections.Counter(), collections.Counter(), 0)
+
+    def add_input(
+        self, accumulator: ListCounts, element: tuple[int | None, int]
+    ) -> ListCounts:
+        rank, length = element
+        accumulator.lengths[length] += 1
+        if rank is None:
+            accumulator.non_finite += 1
+        else:
+            accumulator.ranks[rank] += 1
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[ListCounts]) -> ListCounts:
+        merged = self.create_accumulator()
+        for part in accumulators:
+            merged.ranks.update(part.ranks)
+            merged.lengths.update(part.lengths)
+            merged.non_finite += part.non_finite
+        return merged
+
+    def extract_output(
+        self, accumulator: ListCounts
+    ) -> dict[metric_types.MetricKey, ListCounts]:
+        return {self._key: accumulator}
+
+
+def _prefix(scores: str) -> str:
+    """Returns "" for the model, "popularity/" for `candidate_popularity`."""
+    return "" if scores == MODEL else f"{scores.removeprefix(_FEATURE_PREFIX)}/"
+
+
+def _positive(count: int) -> int:
+    if count < 1:
+        raise ValueError(f"`top_k` and `length` must be >= 1; got {count}.")
+    return count

@@ -1,0 +1,146 @@
+"""What the Evaluator measures, and the rules by which it blesses a model.
+
+TFMA is imported only where a proto is built: reading a configuration has to be quick.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from ncf_model import features
+from ncf_model.config import Config
+
+if TYPE_CHECKING:
+    from tensorflow_model_analysis.proto import config_pb2
+
+METRICS_MODULE = "ncf_model.metrics"
+GATE_TOP_K = 10
+SIGNATURE = "evaluate"
+
+# Hit rates are multiples of 1 / lists. This is far below that, and above the rounding
+# error of the difference of two rates, so that "exactly at the limit" is decided right.
+_ROUNDING = 1e-9
+
+
+class GateConfig(Config):
+    """When a model is blessed, hence pushed. All rules are on HR@10 and all must hold.
+
+    Attributes:
+        min_hit_rate: at least this, a fraction in [0, 1].
+        popularity_margin: at least this much above ranking by popularity on the same
+            lists. Above 0, so that a model no better than popularity never passes.
+        tolerance: at most this much below the latest blessed model on the same lists.
+            Without such a model the rule is not applied.
+        replace_equal: whether a model with the latest blessed model's very HR@10
+            replaces it. False demands a better one, so `tolerance` must be 0.
+    """
+
+    min_hit_rate: float = pydantic.Field(0.0, ge=0, le=1)
+    popularity_margin: float = pydantic.Field(0.01, gt=0, lt=1)
+    tolerance: float = pydantic.Field(0.01, ge=0, lt=1)
+    replace_equal: bool = True
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "GateConfig":
+        if not self.replace_equal and self.tolerance:
+            raise ValueError(
+                "`replace_equal` false demands a better model, so `tolerance` must be "
+                f"0; got {self.tolerance}."
+            )
+        return self
+
+
+class EvaluationConfig(Config):
+    """What is measured on the `eval` lists, and what must hold.
+
+    Attributes:
+        top_k: the K of HR@K and NDCG@K; the gate needs 10 among them.
+        gate: when a model is blessed.
+    """
+
+    top_k: tuple[pydantic.PositiveInt, ...] = (1, 5, 10, 20)
+    gate: GateConfig = GateConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "EvaluationConfig":
+        if GATE_TOP_K not in self.top_k:
+            raise ValueError(
+                f"`top_k` must hold {GATE_TOP_K}, which the gate judges by; "
+                f"got {list(self.top_k)}."
+            )
+        return self
+
+
+def eval_config(
+    config: EvaluationConfig, *, eval_negatives: int
+) -> "config_pb2.EvalConfig":
+    """Returns the configuration of the Evaluator.
+
+    TFMA's limits are inclusive: a figure exactly at one passes. NaN passes none.
+
+    Args:
+        config: what is measured and what must hold.
+        eval_negatives: negatives asked for per list; a list with fewer is a short one.
+    """
+    from google.protobuf import json_format
+    from tensorflow_model_analysis.proto import config_pb2
+
+    metrics = [
+        *_quality(config, _gate_thresholds(config.gate)),
+        *_quality(config, {}, scores=features.CANDIDATE_POPULARITY),
+        _lift(config.gate.popularity_margin),
+        _metric("NonFiniteLists", {"value_threshold": {"upper_bound": 0}}),
+        _metric("Lists"),
+        _metric("ShortLists", length=1 + eval_negatives),
+    ]
+    return json_format.ParseDict(
+        {
+            "model_specs": [{"signature_name": SIGNATURE, "model_type": "tf_generic"}],
+            "metrics_specs": [{"metrics": metrics}],
+            "options": {"include_default_metrics": False},
+        },
+        config_pb2.EvalConfig(),
+    )
+
+
+def _quality(
+    config: EvaluationConfig, gate: dict[str, Any], **source: str
+) -> list[dict[str, Any]]:
+    """Returns HR@K, NDCG@K and MRR of the model, or of the feature `scores`."""
+    metrics = [_metric("MRR", **source)]
+    for k in config.top_k:
+        threshold = gate if k == GATE_TOP_K else {}
+        metrics.append(_metric("HitRateAtK", threshold, top_k=k, **source))
+        metrics.append(_metric("NDCGAtK", top_k=k, **source))
+    return metrics
+
+
+def _lift(margin: float) -> dict[str, Any]:
+    return _metric(
+        "HitRateLift",
+        {"value_threshold": {"lower_bound": margin}},
+        top_k=GATE_TOP_K,
+        over=features.CANDIDATE_POPULARITY,
+    )
+
+
+def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
+    """Returns the floor, and the limit of the change against the blessed model."""
+    change = -gate.tolerance - _ROUNDING if gate.replace_equal else _ROUNDING
+    return {
+        "value_threshold": {"lower_bound": gate.min_hit_rate},
+        "change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": change},
+    }
+
+
+def _metric(
+    class_name: str, threshold: dict[str, Any] | None = None, **arguments: str | int
+) -> dict[str, Any]:
+    """Returns a `tfma.MetricConfig` in its JSON form."""
+    metric: dict[str, Any] = {
+        "class_name": class_name,
+        "module": METRICS_MODULE,
+        "config": json.dumps(arguments, sort_keys=True),
+    }
+    return metric | {"threshold": threshold} if threshold else metric
