@@ -1,0 +1,1 @@
+"""Report: the result of a run for people (HTML) and for tools (JSON)."""

@@ -1,0 +1,52 @@
+"""Report: says what a run came to, in HTML and in JSON."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+
+from components.report import executor, spec
+
+
+class Report(base_component.BaseComponent):
+    """Writes `index.html` and `summary.json`; the last node of the pipeline.
+
+    Outputs:
+        report: `RunReport`, a folder with both files.
+    """
+
+    SPEC_CLASS = spec.ReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        *,
+        interactions: types.BaseChannel,
+        lists: types.BaseChannel,
+        model_run: types.BaseChannel,
+        evaluation: types.BaseChannel,
+        blessing: types.BaseChannel,
+        pushed_model: types.BaseChannel,
+        dataset: str,
+    ) -> None:
+        """Wires the report.
+
+        Args:
+            interactions: `Examples` of InteractionsExampleGen; its counts are shown.
+            lists: `Examples` of NegativeSampling; its counts are shown.
+            model_run: `ModelRun` holding the trainer's `history.json`.
+            evaluation: `ModelEvaluation` of TFX's Evaluator.
+            blessing: `ModelBlessing` of the same.
+            pushed_model: `PushedModel` of Pusher.
+            dataset: the name by which the report calls the data.
+        """
+        super().__init__(
+            spec=spec.ReportSpec(
+                interactions=interactions,
+                lists=lists,
+                model_run=model_run,
+                evaluation=evaluation,
+                blessing=blessing,
+                pushed_model=pushed_model,
+                dataset=dataset,
+                report=types.Channel(type=spec.RunReport),
+            )
+        )

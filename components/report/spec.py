@@ -1,0 +1,33 @@
+"""The contract of Report: what goes in, what comes out."""
+
+from tfx import types
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+INTERACTIONS_KEY = "interactions"
+LISTS_KEY = "lists"
+MODEL_RUN_KEY = "model_run"
+EVALUATION_KEY = "evaluation"
+BLESSING_KEY = "blessing"
+PUSHED_MODEL_KEY = "pushed_model"
+DATASET_KEY = "dataset"
+REPORT_KEY = "report"
+
+
+class RunReport(types.Artifact):
+    """A folder with `index.html` and `summary.json`."""
+
+    TYPE_NAME = "RunReport"
+
+
+class ReportSpec(types.ComponentSpec):
+    INPUTS = {
+        INTERACTIONS_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        LISTS_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        MODEL_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun),
+        EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing),
+        PUSHED_MODEL_KEY: ChannelParameter(type=standard_artifacts.PushedModel),
+    }
+    OUTPUTS = {REPORT_KEY: ChannelParameter(type=RunReport)}
+    PARAMETERS = {DATASET_KEY: ExecutionParameter(type=str)}

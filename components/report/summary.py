@@ -1,0 +1,68 @@
+"""The result of a run as one dictionary, `summary.json`; free of TFX."""
+
+import importlib.metadata
+import math
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+VERSIONS_OF = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam")
+
+
+def summarise(
+    *,
+    dataset: str,
+    interactions: Mapping[str, Any],
+    lists: Mapping[str, Any],
+    history: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    blessing: Mapping[str, Any],
+    pushed: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns the contents of `summary.json`, strict JSON without NaN.
+
+    Args:
+        dataset: the name of the data.
+        interactions: custom properties of InteractionsExampleGen's Examples.
+        lists: custom properties of NegativeSampling's Examples.
+        history: the trainer's `history.json`.
+        evaluation: `ncf_model.evaluation_result.read_evaluation`.
+        blessing: custom properties of the ModelBlessing.
+        pushed: custom properties of the PushedModel.
+    """
+    blessed = bool(blessing.get("blessed"))
+    return {
+        "dataset": dataset,
+        "num_users": interactions["num_users"],
+        "num_items": interactions["num_items"],
+        "num_interactions": interactions["num_interactions"],
+        "metrics": _finite(evaluation["metrics"]),
+        "baseline": _finite(evaluation["baseline"]),
+        "blessed": blessed,
+        "not_blessed_because": [
+            failure["message"] for failure in evaluation["failures"]
+        ],
+        "pushed_to": pushed.get("pushed_destination") if pushed.get("pushed") else None,
+        "seconds": {},
+        "train": {
+            "examples_per_second": history["examples_per_second"],
+            "epochs": len(history["epochs"]),
+            "best_epoch": history["best_epoch"],
+            "final_loss": history["final_loss"],
+        },
+        "data": dict(interactions),
+        "lists": dict(lists),
+        "versions": _versions(),
+    }
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Returns `metrics` with null for what is not a number, as JSON wants it."""
+    return {
+        name: value if math.isfinite(value) else None for name, value in metrics.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in VERSIONS_OF}
+    return {"python": platform.python_version()} | versions

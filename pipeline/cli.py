@@ -1,0 +1,140 @@
+"""The `ncf` command. Each part is imported when it is used: help answers at once."""
+
+import pathlib
+from typing import Annotated, NoReturn, Optional
+
+import typer
+
+app = typer.Typer(
+    name="ncf",
+    help="Train, judge and ship a NeuMF recommender from a file of interactions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Dataset = Annotated[
+    Optional[str],
+    typer.Option(
+        help="ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, "
+        "synthetic, or the path of a file."
+    ),
+]
+ConfigFile = Annotated[
+    Optional[str], typer.Option("--config", help="A YAML file, or a shipped one's name.")
+]
+Overrides = Annotated[
+    Optional[list[str]],
+    typer.Option("--set", help="Any field of the configuration, as a.b=value."),
+]
+Out = Annotated[
+    Optional[pathlib.Path],
+    typer.Option(help="The run's folder [default: runs/<pipeline>-<data set>]."),
+]
+DataDir = Annotated[
+    Optional[pathlib.Path],
+    typer.Option(envvar="DATA_DIR", help="A folder of data sets to look into first."),
+]
+
+
+@app.command()
+def run(
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    out: Out = None,
+    data_dir: DataDir = None,
+    overrides: Overrides = None,
+) -> None:
+    """Run the whole pipeline on this machine."""
+    from pipeline import local_runner
+
+    settings = _settings(dataset, config, overrides)
+    folder = out or local_runner.default_out(settings)
+    try:
+        local_runner.run(settings, out=folder, data_dir=data_dir)
+    except local_runner.RunFailed:
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        _refuse(error)
+
+
+@app.command()
+def prepare(
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    overrides: Overrides = None,
+) -> None:
+    """Fetch the data set and check that it can be read; print where it is."""
+    from pipeline import datasets
+
+    settings = _settings(dataset, config, overrides)
+    try:
+        found = datasets.resolve(
+            settings.data.dataset,
+            data_dir=data_dir,
+            synthetic=settings.data.synthetic,
+        )
+    except ValueError as error:
+        _refuse(error)
+    typer.echo(found.path)
+
+
+@app.command()
+def recommend(
+    user: Annotated[list[str], typer.Option(help="A raw user id; may be repeated.")],
+    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    out: Annotated[
+        Optional[pathlib.Path],
+        typer.Option(help="The run's folder [default: the latest under runs/]."),
+    ] = None,
+) -> None:
+    """Print the pushed model's best items for a user."""
+    from pipeline import recommend as recommend_module
+
+    try:
+        folder = out or recommend_module.latest_out(pathlib.Path("runs"))
+        lists = recommend_module.recommend(folder, user, k=k)
+    except ValueError as error:
+        _refuse(error)
+    from rich.console import Console
+    from rich.table import Table
+
+    for user_id, items in zip(user, lists):
+        table = Table(title=f"user {user_id}", title_justify="left")
+        for name in ("", "item", "title", "score"):
+            table.add_column(name, justify="left" if name == "title" else "right")
+        for place, item in enumerate(items, start=1):
+            table.add_row(str(place), item.item_id, item.title, f"{item.score:.4f}")
+        Console(highlight=False).print(table)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of this package."""
+    import importlib.metadata
+
+    typer.echo(importlib.metadata.version("ncf-tfx"))
+
+
+def _settings(dataset, config, overrides):
+    from pipeline import config as config_module
+
+    try:
+        return config_module.load(config, overrides or (), dataset=dataset)
+    except ValueError as error:
+        _refuse(error)
+
+
+def _refuse(error: ValueError) -> NoReturn:
+    """Ends with the message of `error` and no traceback."""
+    typer.secho(str(error), fg="red", err=True)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

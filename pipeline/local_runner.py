@@ -1,0 +1,185 @@
+"""Runs the pipeline on this machine with TFX's LocalDagRunner.
+
+`ncf run` calls `run`. The `tfx` command executes this file as a script; it then reads
+its settings from the environment: `CONFIG`, `DATASET`, `DATA_DIR` and `OUT`.
+"""
+
+import os
+import pathlib
+import sys
+
+if __name__ == "__main__":
+    # A script's own folder comes first on sys.path, and there `pipeline.py` would hide
+    # the package `pipeline`.
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+import csv
+import datetime
+import json
+import logging
+import shutil
+from typing import Any
+
+from pipeline import config as config_module
+from pipeline import datasets, terminal
+
+# The in-memory runner, by name: Beam's default first tries to download another one. And
+# a container image that this runner never looks at: without one TFX packs its own source
+# for workers that do not exist, for every component.
+BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=none")
+TITLES_FILE = "titles.csv"
+
+
+class RunFailed(Exception):
+    """A node failed. Nothing was pushed; the same command runs again from there."""
+
+
+def default_out(config: config_module.PipelineConfig) -> pathlib.Path:
+    """Returns `runs/<pipeline name>-<data set>`, where a run goes unless told."""
+    dataset = pathlib.Path(config.data.dataset).name.split(".")[0]
+    return pathlib.Path("runs") / f"{config.pipeline_name}-{dataset}"
+
+
+def run(
+    config: config_module.PipelineConfig,
+    *,
+    out: pathlib.Path,
+    data_dir: pathlib.Path | None = None,
+) -> dict[str, Any] | None:
+    """Runs the pipeline, showing its progress; returns the contents of summary.json.
+
+    Leaves `metadata.sqlite`, `pipeline_root/`, `serving/`, `report/` and `logs/` in
+    `out`. Whatever a node prints goes to the log file that the first line names.
+
+    Args:
+        config: what to compute.
+        out: the folder of the run, made if need be; runs in it share their cache.
+        data_dir: a folder of data sets, looked into before anything is downloaded.
+
+    Returns:
+        The summary; None if LocalDagRunner ran nothing, as when the `tfx` command only
+        asks for the pipeline's name.
+
+    Raises:
+        ValueError: the data set cannot be had or read, before anything is run.
+        RunFailed: a node raised; the message is shown and the log has the traceback.
+    """
+    out = out.resolve()
+    dataset = datasets.resolve(
+        config.data.dataset, data_dir=data_dir, synthetic=config.data.synthetic
+    )
+    log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
+    with terminal.output_to_file(log) as console:
+        console.print(f"[bold]{dataset.name}[/] into {out}, log in {log}")
+        display = terminal.RunDisplay(console)
+        try:
+            with display.following(logging.getLogger("absl")):
+                store = _run_pipeline(config, dataset, out, display)
+        except Exception as error:
+            display.failed()
+            console.print(f"[red]{terminal.root_cause(error)}[/]\nThe full log: {log}")
+            logging.exception("The run failed.")
+            raise RunFailed(f"{terminal.root_cause(error)}") from error
+        if not display.seconds:
+            return None
+        _write_titles(dataset, out)
+        summary = _publish_report(store, display, out)
+        terminal.print_summary(console, summary)
+    return summary
+
+
+def _run_pipeline(
+    config: config_module.PipelineConfig,
+    dataset: datasets.Dataset,
+    out: pathlib.Path,
+    display: terminal.RunDisplay,
+) -> Any:
+    """Runs all nodes; returns the connection to the metadata store."""
+    with display.waiting("loading TFX"):
+        # Late: these take many seconds, and nothing before them needs them.
+        from tfx.orchestration import metadata
+        from tfx.orchestration.local import local_dag_runner
+
+        from ncf_model import progress
+        from pipeline import pipeline
+
+    store = metadata.sqlite_metadata_connection_config(str(out / "metadata.sqlite"))
+    definition = pipeline.create_pipeline(
+        config,
+        pipeline.Locations(
+            interactions=str(dataset.path),
+            pipeline_root=str(out / "pipeline_root"),
+            serving=str(out / "serving"),
+        ),
+        dataset=dataset.name,
+        metadata=store,
+        beam_args=BEAM_ARGS,
+    )
+    progress.observers.append(display.training)
+    try:
+        local_dag_runner.LocalDagRunner().run(definition)
+    finally:
+        progress.observers.remove(display.training)
+    return store
+
+
+def _publish_report(
+    store: Any, display: terminal.RunDisplay, out: pathlib.Path
+) -> dict[str, Any]:
+    """Copies the latest run's report to `out/report`, with each node's seconds."""
+    from tfx.orchestration import metadata
+
+    with metadata.Metadata(store) as handle:
+        source = _report_folder(handle.store)
+    target = out / "report"
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    file = target / "summary.json"
+    summary = json.loads(file.read_text(encoding="utf-8"))
+    summary["seconds"] = {
+        node: round(seconds, 2) for node, seconds in display.seconds.items()
+    }
+    summary["cached"] = sorted(display.cached)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    partial.replace(file)
+    return summary
+
+
+def _report_folder(store: Any) -> str:
+    """Returns the URI of the report that the latest run made or took from the cache."""
+    runs = store.get_contexts_by_type("pipeline_run")
+    latest = max(runs, key=lambda context: context.id)
+    executions = store.get_executions_by_context(latest.id)
+    events = store.get_events_by_execution_ids([e.id for e in executions])
+    outputs = [event.artifact_id for event in events if event.type == event.OUTPUT]
+    reports = [a for a in store.get_artifacts_by_id(outputs) if a.type == "RunReport"]
+    return max(reports, key=lambda artifact: artifact.id).uri
+
+
+def _write_titles(dataset: datasets.Dataset, out: pathlib.Path) -> None:
+    """Keeps the items' titles beside the model, for `ncf recommend`."""
+    if dataset.titles is None:
+        return
+    titles = datasets.read_titles(dataset.titles)
+    with open(out / TITLES_FILE, "w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f)
+        writer.writerow(("item_id", "title"))
+        writer.writerows(titles.items())
+
+
+def main() -> None:
+    """Runs with the settings of the environment, for the `tfx` command."""
+    config = config_module.load(
+        os.environ.get("CONFIG"), dataset=os.environ.get("DATASET")
+    )
+    data_dir = os.environ.get("DATA_DIR")
+    out = os.environ.get("OUT") or default_out(config)
+    run(
+        config,
+        out=pathlib.Path(out),
+        data_dir=pathlib.Path(data_dir) if data_dir else None,
+    )
+
+
+if __name__ == "__main__":
+    main()

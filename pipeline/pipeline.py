@@ -1,0 +1,167 @@
+"""The one definition of the pipeline, for every runner."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.pusher.component import Pusher
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base import base_node
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.types import channel, standard_artifacts
+
+from components.interactions_example_gen.component import InteractionsExampleGen
+from components.negative_sampling.component import NegativeSampling
+from components.report.component import Report
+from components.strict_example_validator.component import StrictExampleValidator
+from ncf_model import features
+from pipeline import evaluation
+from pipeline.config import PipelineConfig
+from pipeline.resolver import LatestOtherBlessedModel
+
+SCHEMA = os.path.join(os.path.dirname(__file__), "schema", "schema.pbtxt")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Locations:
+    """Where a run reads and writes: local paths, or URIs of an object store.
+
+    Attributes:
+        interactions: the file of interactions.
+        pipeline_root: folder of all artifacts.
+        serving: folder to which blessed models are pushed, one numbered folder each.
+        schema: the reviewed schema of the interactions.
+    """
+
+    interactions: str
+    pipeline_root: str
+    serving: str
+    schema: str = SCHEMA
+
+
+def create_pipeline(
+    config: PipelineConfig,
+    locations: Locations,
+    *,
+    dataset: str,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+    beam_args: Sequence[str] = (),
+) -> tfx_pipeline.Pipeline:
+    """Returns the pipeline, from a file of interactions to a judged, pushed model.
+
+    Args:
+        config: what to compute.
+        locations: where to read and write.
+        dataset: what the report calls the data.
+        metadata: the ML Metadata store; None where the runner brings its own.
+        beam_args: for the components that run on Beam.
+    """
+    data = _data_nodes(config, locations)
+    transform, sampling = data[-2:]
+    model = _model_nodes(config, locations, transform=transform, sampling=sampling)
+    trainer, _, evaluator, pusher = model
+    report = Report(
+        interactions=data[0].outputs["examples"],
+        lists=sampling.outputs["examples"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        dataset=dataset,
+    )
+    return tfx_pipeline.Pipeline(
+        pipeline_name=config.pipeline_name,
+        pipeline_root=locations.pipeline_root,
+        components=[*data, *model, report],
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(beam_args),
+        enable_cache=True,
+    )
+
+
+def _data_nodes(
+    config: PipelineConfig, locations: Locations
+) -> list[base_node.BaseNode]:
+    """From the file to training rows and evaluation lists."""
+    example_gen = InteractionsExampleGen(
+        locations.interactions, reading=config.data.reading()
+    )
+    statistics = StatisticsGen(examples=example_gen.outputs["examples"])
+    schema = ImportSchemaGen(schema_file=locations.schema)
+    validator = StrictExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    transform = Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="ncf_model.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(
+            analyze=[features.INTERACTIONS_SPLIT],
+            transform=[features.INTERACTIONS_SPLIT],
+        ),
+    )
+    transform.add_upstream_node(validator)
+    sampling = NegativeSampling(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        sampling=config.sampling,
+        epochs=config.train.epochs,
+        refit=config.train.refit,
+        seed=config.seed,
+    )
+    return [example_gen, statistics, schema, validator, transform, sampling]
+
+
+def _model_nodes(
+    config: PipelineConfig,
+    locations: Locations,
+    *,
+    transform: base_node.BaseNode,
+    sampling: base_node.BaseNode,
+) -> list[base_node.BaseNode]:
+    """From training rows to a judged and, if it deserves it, pushed model."""
+    trainer = Trainer(
+        run_fn="ncf_model.trainer.run_fn",
+        examples=sampling.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN_SPLIT]),
+        eval_args=trainer_pb2.EvalArgs(splits=[features.VALIDATION_SPLIT]),
+        custom_config={
+            "model": config.model.model_dump(mode="json"),
+            "train": config.train.model_dump(mode="json"),
+            "sampling": config.sampling.model_dump(mode="json"),
+            "seed": config.seed,
+        },
+    )
+    resolver = Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        candidate=trainer.outputs["model"],
+        model=channel.Channel(type=standard_artifacts.Model),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("LatestBlessedModel")
+    evaluator = Evaluator(
+        examples=sampling.outputs["examples"],
+        example_splits=[features.EVAL_SPLIT],
+        model=trainer.outputs["model"],
+        baseline_model=resolver.outputs["model"],
+        eval_config=evaluation.eval_config(
+            config.evaluation, eval_negatives=config.sampling.eval_negatives
+        ),
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(
+                base_directory=locations.serving
+            )
+        ),
+    )
+    return [trainer, resolver, evaluator, pusher]

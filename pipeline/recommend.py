@@ -1,0 +1,89 @@
+"""Asks the pushed model for a user's best items. Needs TensorFlow, but not TFX."""
+
+import csv
+import os
+import pathlib
+from typing import NamedTuple
+
+
+class Recommendation(NamedTuple):
+    """One item for one user; `score` is a probability, `title` may be empty."""
+
+    item_id: str
+    title: str
+    score: float
+
+
+def latest_model(out: pathlib.Path) -> pathlib.Path:
+    """Returns the newest complete version under `out/serving`.
+
+    Raises:
+        ValueError: nothing was pushed there.
+    """
+    models = sorted(
+        (file.parent for file in out.glob("serving/*/saved_model.pb")),
+        key=lambda folder: int(folder.name),
+    )
+    if not models:
+        raise ValueError(
+            f"No pushed model under {out / 'serving'}. Run `ncf run --out {out}` first; "
+            "if it did run, its report says why the model was not blessed."
+        )
+    return models[-1]
+
+
+def latest_out(runs: pathlib.Path) -> pathlib.Path:
+    """Returns the folder under `runs` whose model was pushed last.
+
+    Raises:
+        ValueError: none has a pushed model.
+    """
+    files = list(runs.glob("*/serving/*/saved_model.pb"))
+    if not files:
+        raise ValueError(
+            f"No pushed model under {runs}/*/serving. Run `ncf run` first, or name its "
+            "folder with --out."
+        )
+    return max(files, key=lambda file: file.stat().st_mtime).parents[2]
+
+
+def recommend(
+    out: pathlib.Path, user_ids: list[str], *, k: int, titles_file: str = "titles.csv"
+) -> list[list[Recommendation]]:
+    """Returns the `k` best items of each user, best first.
+
+    What a user already has is left out; an unknown user gets the most popular items.
+
+    Args:
+        out: the folder of a run.
+        user_ids: raw ids.
+        k: how many items, >= 1. Fewer come back if the user has not that many left.
+        titles_file: name of the file of titles in `out`; it may be absent.
+
+    Raises:
+        ValueError: `k` is below 1, or there is no pushed model.
+    """
+    if k < 1:
+        raise ValueError(f"`k` must be >= 1; got {k}.")
+    folder = latest_model(out)
+    titles = _read_titles(out / titles_file)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf  # Late: it takes seconds, and a wrong call needs none.
+
+    signature = tf.saved_model.load(str(folder)).signatures["recommend"]
+    answer = signature(user_id=tf.constant(user_ids), k=tf.constant(k, tf.int32))
+    return [
+        [
+            Recommendation(item.decode(), titles.get(item.decode(), ""), float(score))
+            for item, score in zip(items, scores)
+            if item
+        ]
+        for items, scores in zip(answer["item_ids"].numpy(), answer["scores"].numpy())
+    ]
+
+
+def _read_titles(file: pathlib.Path) -> dict[str, str]:
+    if not file.exists():
+        return {}
+    with open(file, newline="", encoding="utf-8") as f:
+        return {row["item_id"]: row["title"] for row in csv.DictReader(f)}

@@ -1,0 +1,97 @@
+"""summary.json: the contract's fields, and strict JSON."""
+
+import json
+
+import pytest
+
+from components.report import page, summary
+
+HISTORY = {
+    "epochs": [
+        {
+            "epoch": epoch,
+            "loss": loss,
+            "hit_rate@10": 0.25,
+            "ndcg@10": 0.125,
+            "seconds": 1.5,
+            "examples_per_second": 1000.0,
+        }
+        for epoch, loss in ((1, 0.5), (2, 0.25))
+    ],
+    "best_epoch": 2,
+    "examples_per_second": 1000.0,
+    "final_loss": 0.25,
+}
+
+
+def _summarise(**changes):
+    given = {
+        "dataset": "tiny <b>",
+        "interactions": {"num_users": 3, "num_items": 4, "num_interactions": 9},
+        "lists": {"eval_lists": 3, "short_lists": 1},
+        "history": HISTORY,
+        "evaluation": {
+            "metrics": {"hit_rate@10": 0.5, "ndcg@10": 0.375},
+            "baseline": {"hit_rate@10": 0.25, "ndcg@10": 0.125},
+            "failures": [],
+        },
+        "blessing": {"blessed": 1},
+        "pushed": {"pushed": 1, "pushed_destination": "/serving/7"},
+    }
+    return summary.summarise(**(given | changes))
+
+
+def test_has_the_fields_of_the_contract():
+    result = _summarise()
+    assert result["metrics"] == {"hit_rate@10": 0.5, "ndcg@10": 0.375}
+    assert result["baseline"] == {"hit_rate@10": 0.25, "ndcg@10": 0.125}
+    assert (result["num_users"], result["num_items"]) == (3, 4)
+    assert result["num_interactions"] == 9
+    assert (result["blessed"], result["pushed_to"]) == (True, "/serving/7")
+    assert result["train"] == {
+        "examples_per_second": 1000.0,
+        "epochs": 2,
+        "best_epoch": 2,
+        "final_loss": 0.25,
+    }
+    assert result["versions"]["tfx"]
+
+
+def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
+    result = _summarise(
+        evaluation={
+            "metrics": {"hit_rate@10": float("nan")},
+            "baseline": {},
+            "failures": [{"message": "hit_rate@10 is nan"}],
+        },
+        blessing={"blessed": 0},
+        pushed={"pushed": 0},
+    )
+    assert (result["blessed"], result["pushed_to"]) == (False, None)
+    assert result["not_blessed_because"] == ["hit_rate@10 is nan"]
+    assert result["metrics"] == {"hit_rate@10": None}
+    json.dumps(result, allow_nan=False)
+
+
+def test_the_page_shows_the_figures_and_escapes_names():
+    html = page.render(_summarise(), HISTORY)
+    assert "tiny &lt;b&gt;" in html
+    assert "<td>0.5000</td>" in html
+    assert "<td>0.2500</td>" in html
+    assert "/serving/7" in html
+    assert html.count("<tr class=\"best\">") == 1
+
+
+@pytest.mark.parametrize("blessed", [0, 1])
+def test_the_page_gives_the_verdict(blessed):
+    result = _summarise(
+        blessing={"blessed": blessed},
+        evaluation={
+            "metrics": {"hit_rate@10": 0.5},
+            "baseline": {},
+            "failures": [{"message": "below the floor"}],
+        },
+    )
+    html = page.render(result, HISTORY)
+    assert ("<strong>Blessed</strong>" in html) == bool(blessed)
+    assert ("below the floor" in html) == (not blessed)
