@@ -50,7 +50,12 @@ class ModelConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "ModelConfig":
-        if not self.layers or self.layers[0] % 2:
+        if len(self.layers) < 2:
+            raise ValueError(
+                "`layers` must have two widths or more: the embeddings' and that of one "
+                f"layer at least; got {list(self.layers)}."
+            )
+        if self.layers[0] % 2:
             raise ValueError(
                 "`layers` must start with an even width, half for the user and half "
                 f"for the item; got {list(self.layers)}."

@@ -1,0 +1,182 @@
+"""Layers of NeuMF: the tables, and the network from two rows to a logit."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from ncf_model import config
+
+
+class Part(NamedTuple):
+    """What one side, user or item, adds to a score before the two meet.
+
+    Attributes:
+        gmf: [..., mf_dim], multiplied with the other side's; None without GMF.
+        hidden: [..., layers[1]], added to the other side's; None without MLP.
+        bias: [...], added to the logit; None without biases.
+    """
+
+    gmf: Any
+    hidden: Any
+    bias: Any
+
+
+@keras.saving.register_keras_serializable(package="ncf_model")
+class Scorer(keras.layers.Layer):
+    """NeuMF above the tables: logits from the rows of users and items.
+
+    He et al. (2017), eq. 12: the element-wise product of the GMF halves and the last
+    hidden layer of the MLP, weighed by one output layer. A row is [gmf | mlp | bias],
+    so that a side needs a single table, as in the official NCF.
+
+    The MLP's first layer acts on the concatenation [user, item]; its kernel is kept as
+    two, because W [u, i] = Wu u + Wi i. A user's part is thus computed once however
+    many items it meets: a positive and its negatives, or the whole catalogue.
+
+    Shapes:
+        user_rows: [..., width] float; item_rows: [..., width] float, broadcast against
+            each other over all axes but the last
+        output: [...] float, logits
+
+    Args:
+        settings: the network; see `config.ModelConfig`.
+        **kwargs: passed to `keras.layers.Layer`.
+    """
+
+    def __init__(self, settings: config.ModelConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(settings, dict):
+            settings = config.ModelConfig(**settings)
+        self.settings = settings
+        self.has_gmf = settings.type != "mlp"
+        self.has_mlp = settings.type != "gmf"
+        self.mf_dim = settings.mf_dim if self.has_gmf else 0
+        self.mlp_dim = settings.layers[0] // 2 if self.has_mlp else 0
+        self.width = self.mf_dim + self.mlp_dim + settings.biases
+
+    def build(self, *_: Any) -> None:
+        if self.has_mlp:
+            self._build_mlp(self.settings.layers[1:])
+        last = self.settings.layers[-1] if self.has_mlp else 0
+        weighed = self.mf_dim if self.settings.gmf_output == "trained" else 0
+        if weighed + last:
+            self.output_kernel = self.add_weight(
+                name="output_kernel",
+                shape=(weighed + last, 1),
+                initializer="lecun_uniform",
+            )
+        self.output_bias = self.add_weight(
+            name="output_bias", shape=(1,), initializer="zeros"
+        )
+        self.built = True
+
+    def _build_mlp(self, widths: Sequence[int]) -> None:
+        # Both halves of one Glorot-uniform kernel [layers[0], layers[1]].
+        limit = (6.0 / (2 * self.mlp_dim + widths[0])) ** 0.5
+        self.user_kernel, self.item_kernel = (
+            self.add_weight(
+                name=f"{side}_kernel",
+                shape=(self.mlp_dim, widths[0]),
+                initializer=keras.initializers.RandomUniform(-limit, limit),
+            )
+            for side in ("user", "item")
+        )
+        self.hidden_bias = self.add_weight(
+            name="hidden_bias", shape=(widths[0],), initializer="zeros"
+        )
+        self.hidden_layers = []
+        for before, width in itertools.pairwise(widths):
+            dense = keras.layers.Dense(width, activation="relu")
+            dense.build((None, before))
+            self.hidden_layers.append(dense)
+        self.dropout = keras.layers.Dropout(self.settings.dropout)
+
+    def split(self, rows: Any) -> Part:
+        """Returns a row's three fields, as views: [gmf | mlp | bias]."""
+        end = self.mf_dim + self.mlp_dim
+        return Part(
+            gmf=rows[..., : self.mf_dim] if self.has_gmf else None,
+            hidden=rows[..., self.mf_dim : end] if self.has_mlp else None,
+            bias=rows[..., end] if self.settings.biases else None,
+        )
+
+    def user_part(self, rows: Any) -> Part:
+        """Returns the user's share of the score; the output weights of GMF are in it."""
+        gmf, hidden, bias = self.split(rows)
+        if self.has_gmf and self.settings.gmf_output == "trained":
+            gmf = gmf * self.output_kernel[: self.mf_dim, 0]
+        if self.has_mlp:
+            hidden = _times(hidden, self.user_kernel) + self.hidden_bias
+        return Part(gmf, hidden, bias)
+
+    def item_part(self, rows: Any) -> Part:
+        """Returns the item's share of the score."""
+        gmf, hidden, bias = self.split(rows)
+        if self.has_mlp:
+            hidden = _times(hidden, self.item_kernel)
+        return Part(gmf, hidden, bias)
+
+    def combine(self, user: Part, item: Part, training: bool = False) -> Any:
+        """Returns the logits [...] of parts that broadcast against each other."""
+        logits = self.output_bias[0]
+        if self.has_gmf:
+            logits = logits + ops.sum(user.gmf * item.gmf, axis=-1)
+        if self.settings.biases:
+            logits = logits + user.bias + item.bias
+        if self.has_mlp:
+            logits = logits + self._mlp(user.hidden + item.hidden, training)
+        return logits
+
+    def _mlp(self, hidden: Any, training: bool) -> Any:
+        shape = ops.shape(hidden)
+        # Two axes, so that every layer is one matrix product.
+        x = self.dropout(ops.relu(ops.reshape(hidden, (-1, shape[-1]))), training=training)
+        for dense in self.hidden_layers:
+            x = self.dropout(dense(x), training=training)
+        last = self.settings.layers[-1]
+        return ops.reshape(ops.matmul(x, self.output_kernel[-last:]), shape[:-1])
+
+    def call(self, user_rows: Any, item_rows: Any, training: bool = False) -> Any:
+        return self.combine(
+            self.user_part(user_rows), self.item_part(item_rows), training
+        )
+
+    def row_penalty(self, user_rows: Any, item_rows: Any) -> Any:
+        """Returns [...], L2 of the two rows: `mf_regularization` on the GMF fields,
+        the first `mlp_regularization` on the MLP's; biases are free."""
+        weights = (
+            self.settings.mf_regularization,
+            self.settings.mlp_regularization[0],
+        )
+        total = 0.0
+        for rows in (user_rows, item_rows):
+            for weight, field in zip(weights, self.split(rows)[:2], strict=True):
+                if weight and field is not None:
+                    total = total + weight * ops.sum(ops.square(field), axis=-1)
+        return total
+
+    def kernel_penalty(self) -> Any:
+        """Returns the L2 of the MLP's kernels, a scalar."""
+        total = 0.0
+        if not self.has_mlp:
+            return total
+        kernels = [[self.user_kernel, self.item_kernel]]
+        kernels += [[dense.kernel] for dense in self.hidden_layers]
+        weights = self.settings.mlp_regularization[1:] or (
+            self.settings.mlp_regularization * len(kernels)
+        )
+        for weight, group in zip(weights, kernels, strict=True):
+            if weight:
+                total = total + weight * sum(ops.sum(ops.square(k)) for k in group)
+        return total
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"settings": self.settings.model_dump()}
+
+
+def _times(rows: Any, kernel: Any) -> Any:
+    """Returns `rows @ kernel` over the last axis, as one matrix product."""
+    return ops.tensordot(rows, kernel, axes=1)
