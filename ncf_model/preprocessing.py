@@ -1,0 +1,45 @@
+"""Transform: raw ids to indices of vocabularies."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from ncf_model import features
+
+
+def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Maps the user's id and the ids of the user's items to vocabulary indices.
+
+    Both vocabularies are in order of frequency, most frequent first, ties by the id's
+    bytes in descending order; one index, the vocabulary's size, stands for every
+    unknown id. A user is one record, so users are ordered by id alone.
+
+    Args:
+        inputs: `user_id` string [B, 1]; `item_ids` string and `timestamps` int64, both
+            [B, n], ragged or sparse. Whatever else there is does not go on.
+
+    Returns:
+        `user_id` string [B, 1] as it came, `user_index` int64 [B, 1], `item_indices`
+        int64 and `timestamps` int64, both ragged [B, n].
+    """
+    user_id = inputs[features.USER_ID]
+    return {
+        features.USER_ID: user_id,
+        features.USER_INDEX: tft.compute_and_apply_vocabulary(
+            user_id, num_oov_buckets=1, vocab_filename=features.USER_VOCABULARY
+        ),
+        features.ITEM_INDICES: tft.compute_and_apply_vocabulary(
+            _ragged(inputs[features.ITEM_IDS]),
+            num_oov_buckets=1,
+            vocab_filename=features.ITEM_VOCABULARY,
+        ),
+        features.TIMESTAMPS: _ragged(inputs[features.TIMESTAMPS]),
+    }
+
+
+def _ragged(values: tf.RaggedTensor | tf.SparseTensor) -> tf.RaggedTensor:
+    """A list feature comes as a sparse tensor unless the schema asks for ragged."""
+    if isinstance(values, tf.SparseTensor):
+        return tf.RaggedTensor.from_sparse(values)
+    return values

@@ -1,0 +1,212 @@
+"""Negative sampling in NumPy, for blocks of users at a time.
+
+Everything depends on (seed, user_id, epoch) and the user's own items alone: the same
+rows come out of the component, of the trainer's input pipeline, of one worker or many.
+"""
+
+import numpy as np
+
+from ncf_model import draws
+from ncf_model.draws import user_keys
+from ncf_model.unseen import BLOCK, UnseenItems, blocks
+from ncf_model.weighted import WeightedItems, popularity_weights
+
+__all__ = [
+    "EVAL_STREAM",
+    "VALIDATION_STREAM",
+    "NegativeSampler",
+    "evaluation_negatives",
+    "popularity_weights",
+    "training_negatives",
+    "user_keys",
+]
+
+# Streams of random words, so that no two purposes share a draw.
+TRAIN_STREAM = 0
+VALIDATION_STREAM = 1
+EVAL_STREAM = 2
+
+
+class NegativeSampler:
+    """Draws training negatives, anew for every epoch, after one preparation.
+
+    `draw` changes nothing in the sampler: threads may draw at the same time.
+    """
+
+    def __init__(
+        self,
+        items: np.ndarray,
+        offsets: np.ndarray,
+        keys: np.ndarray,
+        *,
+        num_items: int,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        """Prepares what does not change between epochs.
+
+        Args:
+            items: [P] integers in [0, num_items), the positives, user after user.
+            offsets: [U + 1] int64; user u has `items[offsets[u]:offsets[u + 1]]`.
+            keys: [U] uint64 of `user_keys`.
+            num_items: size of the vocabulary; an index beyond it is never drawn.
+            weights: [num_items] int64 of `popularity_weights`: a negative's
+                probability is in proportion. None is uniform.
+
+        Raises:
+            ValueError: an item is outside the vocabulary or twice with one user, or
+                somebody has seen every item, so that no negative exists.
+        """
+        self._keys = keys
+        self.sizes = np.diff(offsets)
+        if weights is None:
+            self._items = UnseenItems(items, offsets, num_items=num_items)
+        else:
+            self._items = WeightedItems(items, offsets, weights=weights)
+        full = np.flatnonzero(self.sizes == num_items)
+        if len(full):
+            raise ValueError(
+                f"No negative can be drawn: user number {full[0]} has all {num_items} "
+                "items. Drop such users (`data.max_interactions`) or enlarge the "
+                "catalogue."
+            )
+
+    def draw(
+        self, *, epoch: int, num_negatives: int, start: int = 0, stop: int | None = None
+    ) -> np.ndarray:
+        """Returns the negatives of users [start, stop) in one epoch.
+
+        Args:
+            epoch: 0 or more; each has draws of its own.
+            num_negatives: per positive, 1 or more.
+            start: the first user.
+            stop: the user after the last; None is all.
+
+        Returns:
+            [positives of these users * num_negatives] int32. Those of positive j stand
+            at [j * num_negatives:(j + 1) * num_negatives]; with replacement, never an
+            item of the user.
+        """
+        if num_negatives < 1 or epoch < 0:
+            raise ValueError(
+                "`num_negatives` must be 1 or more and `epoch` 0 or more; "
+                f"got {num_negatives} and {epoch}."
+            )
+        stop = len(self.sizes) if stop is None else stop
+        first = draws.starts(self._keys[start:stop], epoch=epoch, stream=TRAIN_STREAM)
+        sizes = self.sizes[start:stop] * num_negatives
+        return self._items.draw(first, sizes, start, stop)
+
+
+def training_negatives(
+    items: np.ndarray,
+    offsets: np.ndarray,
+    keys: np.ndarray,
+    *,
+    epoch: int,
+    num_negatives: int,
+    num_items: int,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Draws one epoch's negatives; for more epochs prepare a `NegativeSampler` once."""
+    sampler = NegativeSampler(
+        items, offsets, keys, num_items=num_items, weights=weights
+    )
+    return sampler.draw(epoch=epoch, num_negatives=num_negatives)
+
+
+def evaluation_negatives(
+    items: np.ndarray,
+    offsets: np.ndarray,
+    keys: np.ndarray,
+    *,
+    num_items: int,
+    count: int,
+    stream: int,
+    with_replacement: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the negatives of one evaluation list per user, uniformly and distinct.
+
+    Args:
+        items: [P] integers in [0, num_items), never drawn for their user.
+        offsets: [U + 1] int64; user u has `items[offsets[u]:offsets[u + 1]]`.
+        keys: [U] uint64 of `user_keys`.
+        num_items: size of the vocabulary.
+        count: length of a list, 1 or more. A user with fewer unseen items gets all.
+        stream: `VALIDATION_STREAM` or `EVAL_STREAM`.
+        with_replacement: draws `count` with replacement and keeps the first of equal
+            ones, which is what the official NCF's masking of duplicates amounts to.
+
+    Returns:
+        The negatives, int32, and offsets, [U + 1] int64, user after user.
+    """
+    if count < 1:
+        raise ValueError(f"`count` must be 1 or more; got {count}.")
+    unseen = UnseenItems(items, offsets, num_items=num_items)
+    first = draws.starts(keys, epoch=0, stream=stream)
+    sizes = np.minimum(unseen.counts, count)
+    lookup = unseen.lookup(sizes)
+    lists, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
+    for start, stop in blocks(sizes, size=BLOCK, rows=lookup.rows):
+        numbers, kept = _distinct(
+            first[start:stop],
+            unseen.counts[start:stop],
+            count,
+            limit=num_items,
+            with_replacement=with_replacement,
+        )
+        found = np.empty(len(numbers), np.int32)
+        lookup(start, stop, kept, numbers, found)
+        lists.append(found)
+        lengths.append(kept)
+    ends = np.cumsum(np.concatenate(lengths))
+    return np.concatenate(lists), np.concatenate([[0], ends])
+
+
+def _distinct(
+    first: np.ndarray,
+    bounds: np.ndarray,
+    count: int,
+    *,
+    limit: int,
+    with_replacement: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws up to `count` distinct numbers below each bound, in order of drawing.
+
+    Returns the numbers, flat int64, and how many each user has, [U] int64. Distinct
+    draws go on until there are `count`; a user whose bound is no more has all numbers.
+    """
+    drawn = count if with_replacement else count + count // 4 + 16
+    rows = np.empty((len(first), count), np.int64)
+    kept = np.zeros(len(first), np.int64)
+    if with_replacement:
+        todo = np.flatnonzero(bounds)
+    else:
+        few = np.flatnonzero(bounds <= count)
+        rows[few] = np.arange(count)
+        kept[few] = bounds[few]
+        todo = np.flatnonzero(bounds > count)
+    while len(todo):
+        sizes = np.full(len(todo), drawn)
+        numbers = draws.integers(first[todo], sizes, bounds[todo], limit=limit)
+        numbers = numbers.reshape(len(todo), drawn)
+        new = _first_of_equal(numbers)
+        place = np.cumsum(new, axis=1) - 1
+        new &= place < count
+        at = np.nonzero(new)
+        rows[todo[at[0]], place[at]] = numbers[at]
+        kept[todo] = new.sum(axis=1)
+        todo = todo[:0] if with_replacement else todo[kept[todo] < count]
+        drawn *= 2
+    return rows[np.arange(count) < kept[:, None]], kept
+
+
+def _first_of_equal(numbers: np.ndarray) -> np.ndarray:
+    """Marks, row by row, the first of equal numbers; [B, n] int64 to [B, n] bool."""
+    width = numbers.shape[1]
+    ordered = np.sort(numbers * width + np.arange(width), axis=1)
+    value, place = np.divmod(ordered, width)
+    fresh = np.ones(numbers.shape, bool)
+    fresh[:, 1:] = value[:, 1:] != value[:, :-1]
+    marks = np.empty_like(fresh)
+    np.put_along_axis(marks, place, fresh, axis=1)
+    return marks
