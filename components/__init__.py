@@ -1,0 +1,1 @@
+"""Our own TFX components. Each stands alone: none imports another."""

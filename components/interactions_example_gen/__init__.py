@@ -1,0 +1,1 @@
+"""InteractionsExampleGen: from files of interactions to one Example per user."""

@@ -1,0 +1,61 @@
+"""InteractionsExampleGen: reads interactions and writes one Example per user."""
+
+import glob
+import os
+
+from tfx.components.example_gen import component
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import example_gen_pb2
+
+from components.interactions_example_gen import executor, files
+from components.interactions_example_gen.config import ReadingConfig
+from ncf_model import features
+
+
+class InteractionsExampleGen(component.FileBasedExampleGen):
+    """Groups a table of (user, item, [rating], [time]) by user.
+
+    Example:
+        example_gen = InteractionsExampleGen(
+            "data/ml-100k/u.data", reading=ReadingConfig(min_interactions=20)
+        )
+
+    Outputs:
+        examples: `Examples` with the split `interactions`; see `ncf_model.features`
+            for the features, `report.COUNTS` for the custom properties.
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self, input_base: str, *, reading: ReadingConfig, pattern: str = "*"
+    ) -> None:
+        """Wires the node. No file is opened; see `reading.check_input`.
+
+        Args:
+            input_base: a file, or a folder of files.
+            reading: how to read them, and what to keep.
+            pattern: glob inside the folder; not looked at for a file.
+
+        Raises:
+            ValueError: the folder's name has a character that would be taken for
+                a pattern.
+        """
+        if files.is_interactions_file(input_base) and not os.path.isdir(input_base):
+            input_base, name = os.path.split(input_base)
+            pattern = glob.escape(name)
+        if glob.has_magic(input_base):
+            raise ValueError(
+                "The folder of the input must have none of `*?[` in its path; got "
+                f"{input_base!r}. Rename it, or move the file."
+            )
+        split = example_gen_pb2.Input.Split(
+            name=features.INTERACTIONS_SPLIT, pattern=pattern
+        )
+        super().__init__(
+            input_base=input_base or os.curdir,
+            input_config=example_gen_pb2.Input(splits=[split]),
+            # No output splits: the one of the input goes through, without hashing.
+            output_config=example_gen_pb2.Output(),
+            custom_config=executor.pack_config(reading),
+        )

@@ -1,0 +1,284 @@
+"""Wires reading and grouping into Beam, and reports what was found."""
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from absl import logging
+from google.protobuf import wrappers_pb2
+from tensorflow.core.example import example_pb2, feature_pb2
+from tfx import types
+from tfx.components.example_gen import base_example_gen_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
+
+from components.interactions_example_gen import files, grouping, reading, report
+from components.interactions_example_gen.config import ReadingConfig
+from ncf_model import features
+
+PARTITION_BYTES = 1 << 25
+_REPORT, _ROWS = "report", "rows"
+_EXAMPLES_URI = "_examples_uri"
+
+# (file number, block number, rows as an Arrow stream)
+_Chunk = tuple[int, int, bytes]
+
+
+class Executor(base_example_gen_executor.BaseExampleGenExecutor):
+    """Writes one Example per user, and `reading.json` next to them."""
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
+        """Returns the transform from files to serialized Examples."""
+        return _files_to_examples
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads the input; counts become properties of the Examples artifact.
+
+        Raises:
+            ValueError: the input cannot be read, or nothing is left of it.
+        """
+        examples = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        exec_properties[_EXAMPLES_URI] = examples.uri
+        super().Do(input_dict, output_dict, exec_properties)
+        with fileio.open(os.path.join(examples.uri, report.FILE_NAME)) as f:
+            found = json.loads(f.read())
+        _check(found)
+        _log(found)
+        for name, value in found.items():
+            if isinstance(value, int):
+                examples.set_int_custom_property(name, value)
+        kinds = json.dumps(found["rows_skipped_by_kind"])
+        examples.set_string_custom_property("rows_skipped_by_kind", kinds)
+
+
+def pack_config(config: ReadingConfig) -> example_gen_pb2.CustomConfig:
+    """Returns the form in which the settings travel to the executor."""
+    packed = example_gen_pb2.CustomConfig()
+    text = wrappers_pb2.StringValue(value=config.model_dump_json())
+    packed.custom_config.Pack(text)
+    return packed
+
+
+def unpack_config(text: str) -> ReadingConfig:
+    """Rebuilds the settings from the JSON of `pack_config`'s message."""
+    packed = example_gen_pb2.CustomConfig()
+    proto_utils.json_to_proto(text, packed)
+    value = wrappers_pb2.StringValue()
+    packed.custom_config.Unpack(value)
+    return ReadingConfig.model_validate_json(value.value)
+
+
+@beam.ptransform_fn
+@beam.typehints.with_input_types(beam.Pipeline)
+@beam.typehints.with_output_types(bytes)
+def _files_to_examples(
+    pipeline: beam.Pipeline, exec_properties: dict[str, Any], split_pattern: str
+) -> beam.PCollection:
+    text = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
+    config = unpack_config(text)
+    paths = files.find(
+        exec_properties[standard_component_specs.INPUT_BASE_KEY], split_pattern
+    )
+    _, found = reading.first_layout(paths, config)
+    num_partitions = 1 + sum(map(files.size, paths)) // PARTITION_BYTES
+    logging.info("Reading %d file(s), %d partition(s).", len(paths), num_partitions)
+
+    read = (
+        pipeline
+        | "Paths" >> beam.Create(list(enumerate(paths)))
+        | "SpreadFiles" >> beam.Reshuffle()
+        | "Read"
+        >> beam.ParDo(
+            _ReadFile(config, list(found.columns()), num_partitions)
+        ).with_outputs(_REPORT, main=_ROWS)
+    )
+    errors = read[_REPORT] | "Errors" >> beam.FlatMap(lambda found: found["errors"])
+    grouped = (
+        read[_ROWS]
+        | "ByPartition" >> beam.GroupByKey()
+        | "Group"
+        >> beam.ParDo(
+            _GroupPartition(config, has_times=found.timestamp is not None),
+            errors=beam.pvalue.AsList(errors),
+        ).with_outputs(_REPORT, main=_ROWS)
+    )
+    extra = {
+        "has_ratings": int(found.rating is not None),
+        "has_timestamps": int(found.timestamp is not None),
+    }
+    path = os.path.join(exec_properties[_EXAMPLES_URI], report.FILE_NAME)
+    _ = (
+        (read[_REPORT], grouped[_REPORT])
+        | "Reports" >> beam.Flatten()
+        | "Merge" >> beam.CombineGlobally(report.merge)
+        | "WriteReport" >> beam.Map(_write_report, path, extra)
+    )
+    return grouped[_ROWS]
+
+
+class _ReadFile(beam.DoFn):
+    """(file number, path) -> (partition, chunk of rows), and a report of the file.
+
+    An error is reported, not raised: raised, Beam would retry it and bury it.
+    """
+
+    def __init__(
+        self, config: ReadingConfig, roles: list[str], num_partitions: int
+    ) -> None:
+        self._config = config
+        self._roles = roles
+        self._num_partitions = num_partitions
+
+    def process(self, numbered_path: tuple[int, str]) -> Iterator[Any]:
+        file, path = numbered_path
+        found = report.empty()
+        try:
+            self._check_roles(path)
+            for number, block in enumerate(reading.read_blocks(path, self._config)):
+                found["rows_read"] += block.rows_read
+                found["rows_skipped"] += block.skipped
+                found["bad_rows"] += [(file, b.line, b.message) for b in block.bad_rows]
+                for key, rows in grouping.partition(block.rows, self._num_partitions):
+                    yield key, (file, number, _to_stream(rows))
+        except reading.NoRowsError as error:
+            if self._config.bad_rows == "skip":
+                found["rows_skipped"]["file_without_rows"] += 1
+                found["bad_rows"].append((file, 0, str(error)))
+            else:
+                found["errors"].append((file, 0, str(error)))
+        except ValueError as error:
+            found["errors"].append((file, 0, str(error)))
+        yield beam.pvalue.TaggedOutput(_REPORT, report.merge([found]))
+
+    def _check_roles(self, path: str) -> None:
+        roles = list(reading.find_layout(path, self._config).columns())
+        if roles != self._roles:
+            raise ValueError(
+                f"{path}: all files must have the columns of the first, {self._roles}; "
+                f"this one has {roles}. Read them one by one, or add the column."
+            )
+
+
+class _GroupPartition(beam.DoFn):
+    """(partition, its chunks) -> serialized Examples, and a report of the partition."""
+
+    def __init__(self, config: ReadingConfig, *, has_times: bool) -> None:
+        self._config = config
+        self._has_times = has_times
+
+    def process(
+        self, keyed: tuple[int, Iterable[_Chunk]], errors: list[Any]
+    ) -> Iterator[Any]:
+        if errors:  # The run fails anyway; do not make the user wait for it.
+            return
+        chunks = [_from_stream(c[2]) for c in sorted(keyed[1], key=lambda c: c[:2])]
+        users, dropped = grouping.group(chunks, self._config)
+        found = report.empty() | dropped
+        found["num_users"] = len(users.user_ids)
+        found["num_interactions"] = len(users.item_ids)
+        items = users.item_ids.unique().to_pylist()
+        found["item_hashes"] = np.unique(report.stable_hashes(items))
+        yield beam.pvalue.TaggedOutput(_REPORT, found)
+        yield from to_examples(users, has_times=self._has_times)
+
+
+def to_examples(users: grouping.Users, *, has_times: bool) -> Iterator[bytes]:
+    """Yields one serialized `tf.train.Example` per user.
+
+    Args:
+        users: U users.
+        has_times: False writes 0, 1, ... in input order as times.
+    """
+    bounds = users.offsets.tolist()
+    user_ids = users.user_ids.cast(pa.binary()).to_pylist()
+    items = users.item_ids.cast(pa.binary()).to_numpy(zero_copy_only=False)
+    seconds = users.times // 1_000_000
+    if not has_times:
+        starts = np.repeat(users.offsets[:-1], np.diff(users.offsets))
+        seconds = np.arange(len(seconds)) - starts
+    for user_id, start, end in zip(user_ids, bounds, bounds[1:], strict=False):
+        feature = {
+            features.USER_ID: _bytes([user_id]),
+            features.ITEM_IDS: _bytes(items[start:end].tolist()),
+            features.TIMESTAMPS: feature_pb2.Feature(
+                int64_list=feature_pb2.Int64List(value=seconds[start:end].tolist())
+            ),
+        }
+        if users.ratings is not None:
+            ratings = users.ratings[start:end].tolist()
+            feature[features.RATINGS] = feature_pb2.Feature(
+                float_list=feature_pb2.FloatList(value=ratings)
+            )
+        example = example_pb2.Example(features=feature_pb2.Features(feature=feature))
+        yield example.SerializeToString(deterministic=True)
+
+
+def _bytes(values: list[bytes]) -> feature_pb2.Feature:
+    return feature_pb2.Feature(bytes_list=feature_pb2.BytesList(value=values))
+
+
+def _to_stream(rows: pa.RecordBatch) -> bytes:
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue()
+
+
+def _from_stream(stream: bytes) -> pa.RecordBatch:
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_next_batch()
+
+
+def _write_report(total: dict[str, Any], path: str, extra: dict[str, Any]) -> None:
+    text = json.dumps(report.to_json_dict(total) | extra, indent=2)
+    with beam.io.filesystems.FileSystems.create(path, "text/plain") as f:
+        f.write(text.encode())
+
+
+def _check(found: dict[str, Any]) -> None:
+    """Raises the first error of the readers, or if nothing is left."""
+    if found["errors"]:
+        raise ValueError(found["errors"][0])
+    if not found["num_users"]:
+        raise ValueError(
+            "There must be at least one user with interactions; none is left of "
+            f"{found['rows_read']} rows: {found['rows_skipped']} could not be read, "
+            f"{found['rows_below_min_rating']} were below `data.min_rating`, and "
+            f"{found['users_dropped_by_filter']} users were outside "
+            "`data.min_interactions` and `data.max_interactions`. Loosen the filters."
+        )
+
+
+def _log(found: dict[str, Any]) -> None:
+    logging.info(
+        "Read %d rows: %d users, %d items, %d interactions; %d repeats merged.",
+        *(found[k] for k in ("rows_read", "num_users", "num_items")),
+        *(found[k] for k in ("num_interactions", "duplicates_dropped")),
+    )
+    if not found["has_timestamps"]:
+        logging.warning(
+            "The input has no times: its order stands for them, so each user's last "
+            "row counts as the latest."
+        )
+    if found["rows_skipped"]:
+        logging.warning(
+            "Left out %d rows that could not be read, %s. The first ones:\n%s",
+            found["rows_skipped"],
+            found["rows_skipped_by_kind"],
+            "\n".join(found["bad_rows"]),
+        )

@@ -1,0 +1,129 @@
+"""From rows to users: partition, sort by time, merge repeats, filter.
+
+NumPy on whole columns, no loop over rows.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.interactions_example_gen import report
+from components.interactions_example_gen.config import ReadingConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Users:
+    """Users with their interactions, one after the other.
+
+    Attributes:
+        user_ids: string [U].
+        offsets: int64 [U + 1]; user `u` has the rows `offsets[u]:offsets[u + 1]`.
+        item_ids: string [P], of each user by time, ties in input order.
+        times: int64 [P], microseconds since 1970.
+        ratings: float32 [P], or None if the input has none.
+    """
+
+    user_ids: pa.Array
+    offsets: np.ndarray
+    item_ids: pa.Array
+    times: np.ndarray
+    ratings: np.ndarray | None
+
+
+def partition(
+    rows: pa.RecordBatch, num_partitions: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Splits rows so that each user is in one partition, whatever block it came in.
+
+    Args:
+        rows: as in `reading.Block`.
+        num_partitions: 1 or more.
+
+    Yields:
+        (partition, its rows in order), of partitions that have any.
+    """
+    if num_partitions == 1:
+        if len(rows):
+            yield 0, rows
+        return
+    users = rows.column("user").dictionary_encode()
+    hashes = report.stable_hashes(users.dictionary.to_pylist())
+    of_user = (hashes % np.uint64(num_partitions)).astype(np.int64)
+    of_row = of_user[users.indices.to_numpy()]
+    order = np.argsort(of_row, kind="stable")
+    bounds = np.searchsorted(of_row[order], np.arange(num_partitions + 1))
+    for number in range(num_partitions):
+        chosen = order[bounds[number] : bounds[number + 1]]
+        if len(chosen):
+            yield number, rows.take(pa.array(chosen))
+
+
+def group(
+    chunks: Sequence[pa.RecordBatch], reading: ReadingConfig
+) -> tuple[Users, dict[str, int]]:
+    """Groups the rows of one partition by user.
+
+    In this order: drops what is rated below `min_rating`; sorts each user's rows by
+    time, ties in input order; of a (user, item) pair seen more than once keeps the
+    first; drops users with fewer than `min_interactions` or more than
+    `max_interactions` items.
+
+    Args:
+        chunks: rows in input order.
+        reading: the filters.
+
+    Returns:
+        The users, in order of first appearance, and how many were dropped:
+        `rows_below_min_rating`, `duplicates_dropped`, `users_dropped_by_filter`.
+    """
+    rows = pa.Table.from_batches(chunks).combine_chunks()
+    total = rows.num_rows
+    if reading.min_rating is not None:
+        # In float32, as the ratings are: 3.7 is not below 3.7.
+        limit = pa.scalar(np.float32(reading.min_rating), pa.float32())
+        rows = rows.filter(pc.greater_equal(rows.column("rating"), limit))
+    dropped = {"rows_below_min_rating": total - rows.num_rows}
+    users, items = _codes(rows, "user"), _codes(rows, "item")
+    times = rows.column("time").to_numpy()
+
+    user_codes, item_codes = users.indices.to_numpy(), items.indices.to_numpy()
+    order = np.lexsort((times, user_codes))
+    kept = order[_first_of_each_pair(user_codes[order], item_codes[order])]
+    dropped["duplicates_dropped"] = len(order) - len(kept)
+
+    counts = np.bincount(user_codes[kept], minlength=len(users.dictionary))
+    stays = counts >= reading.min_interactions
+    if reading.max_interactions is not None:
+        stays &= counts <= reading.max_interactions
+    dropped["users_dropped_by_filter"] = int(len(stays) - stays.sum())
+    kept = kept[stays[user_codes[kept]]]
+    grouped = Users(
+        user_ids=users.dictionary.filter(pa.array(stays)),
+        offsets=np.concatenate([[0], np.cumsum(counts[stays])]),
+        item_ids=items.dictionary.take(pa.array(item_codes[kept])),
+        times=times[kept],
+        ratings=rows.column("rating").to_numpy()[kept]
+        if "rating" in rows.column_names
+        else None,
+    )
+    return grouped, dropped
+
+
+def _codes(rows: pa.Table, name: str) -> pa.DictionaryArray:
+    """Returns the column with each value as a number, in order of first appearance."""
+    encoded = rows.column(name).combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = pa.concat_arrays(encoded.chunks)
+    return encoded.dictionary_encode()
+
+
+def _first_of_each_pair(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Returns where a (user, item) pair stands for the first time, bool [n]."""
+    pairs = users.astype(np.int64) << 32 | items
+    _, first = np.unique(pairs, return_index=True)
+    keep = np.zeros(len(pairs), bool)
+    keep[first] = True
+    return keep

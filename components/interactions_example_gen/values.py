@@ -1,0 +1,179 @@
+"""Turns columns of text (or of Parquet's types) into ids, times and ratings.
+
+Whole columns at a time. Only where a cast of the whole fails is the column looked at
+more closely, to tell which rows are at fault.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+# Times given as numbers, `auto`: the unit goes by size. 1e11 s is the year 5138,
+# 1e11 ms is March 1973.
+UNIT_LIMITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17))
+LAST_SECOND = 253_402_300_800  # the year 10,000
+_ZONED = r"(Z|[+-]\d\d(:?\d\d)?)$"
+
+
+def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
+    """Returns ids as a string array, and masks of the rows at fault by kind.
+
+    Args:
+        column: text as bytes, or a Parquet column of strings or integers. [n]
+
+    Returns:
+        `pa.string()` [n] (null at fault), and masks `not_utf8` and `blank`, bool [n].
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        ids, undecodable = column.cast(pa.string()), np.zeros(len(column), bool)
+    except pa.ArrowInvalid:
+        ids = cast_or_null(column, pa.string())
+        undecodable = _mask(pc.and_(pc.is_valid(column), pc.is_null(ids)))
+    blank = pc.or_(pc.equal(pc.binary_length(ids), 0), pc.utf8_is_space(ids))
+    return ids, {
+        "not_utf8": undecodable,
+        "blank": _mask(pc.fill_null(blank, True)) & ~undecodable,
+    }
+
+
+def parse_ratings(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ratings float64 [n] and the mask of those that are no finite number."""
+    numbers = _to_numpy(_to_float(_decoded(column)))
+    return numbers, ~np.isfinite(numbers)
+
+
+def parse_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns times and the mask of those that are none, or before 1970.
+
+    Args:
+        column: numbers, ISO 8601 dates, or Parquet's dates and timestamps. [n]
+        unit: of numbers, see `ReadingConfig.timestamp_unit`.
+
+    Returns:
+        Microseconds since 1970 in UTC, int64 [n], 0 at fault; the mask, bool [n].
+    """
+    column = _decoded(column)
+    if pa.types.is_temporal(column.type):
+        times = cast_or_null(column, pa.timestamp("us", tz=_zone(column.type)))
+        return _checked_times(times.cast(pa.int64()))
+    numbers = _numbers(column)
+    if numbers is None:
+        return _parse_mixed_times(column, unit)
+    return _checked_times(_scale(numbers, unit))
+
+
+def cast_or_null(column: pa.Array, to: pa.DataType) -> pa.Array:
+    """Casts, with null for each value that cannot be cast.
+
+    Halves what fails until single values are left, so that a few bad ones among
+    many cost little.
+    """
+    try:
+        return column.cast(to)
+    except pa.ArrowInvalid:
+        if len(column) == 1:
+            return pa.nulls(1, to)
+        half = len(column) // 2
+        return pa.concat_arrays(
+            [cast_or_null(column[:half], to), cast_or_null(column[half:], to)]
+        )
+
+
+def _mask(array: pa.Array) -> np.ndarray:
+    return array.to_numpy(zero_copy_only=False).astype(bool, copy=False)
+
+
+def _to_numpy(array: pa.Array) -> np.ndarray:
+    """Returns float64 [n] with NaN for null."""
+    return pc.fill_null(array, float("nan")).to_numpy(zero_copy_only=False)
+
+
+def _zone(kind: pa.DataType) -> str | None:
+    return "UTC" if pa.types.is_timestamp(kind) and kind.tz else None
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    """Returns text as strings, null where it is no UTF-8; other types as they are."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_large_string)
+    if any(kind(column.type) for kind in kinds):
+        column = cast_or_null(column, pa.string())
+    return column
+
+
+def _to_float(column: pa.Array) -> pa.Array:
+    try:
+        return column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        if pa.types.is_string(column.type):
+            column = pc.utf8_trim_whitespace(column)
+        return cast_or_null(column, pa.float64())
+
+
+def _numbers(column: pa.Array) -> pa.Array | None:
+    """Returns int64 where all are whole, else float64; None if some are no numbers."""
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def _scale(numbers: pa.Array, unit: str) -> pa.Array:
+    """Returns microseconds, int64 with null for what is no number."""
+    exact = pa.types.is_integer(numbers.type)
+    missing = _mask(pc.is_null(numbers))
+    values = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)
+    missing |= ~np.isfinite(values)
+    values = np.where(missing, 0, values)
+    size = np.abs(values.astype(np.float64))
+    result = np.zeros(len(values), np.int64)
+    left = ~missing
+    for name, limit in (*UNIT_LIMITS, ("ns", np.inf)):
+        if unit not in ("auto", name):
+            continue
+        now = left & (size < limit) if unit == "auto" else left
+        left = left & ~now
+        picked = values[now]
+        if name == "ns":
+            result[now] = np.floor_divide(picked, 1000).astype(np.int64)
+        else:
+            # Beyond the last second the product would overflow; it is refused anyway.
+            bound = (LAST_SECOND * 1_000_000) // MICROSECONDS[name]
+            picked = np.clip(picked, -bound, bound) * MICROSECONDS[name]
+            result[now] = picked if exact else np.floor(picked).astype(np.int64)
+    return pa.array(result, mask=missing)
+
+
+def _parse_mixed_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """Parses text in which some values are no numbers: dates, or mistakes."""
+    column = pc.utf8_trim_whitespace(column)
+    dates = pc.match_substring_regex(column, r"^\d{4}-\d\d-\d\d")
+    zoned = pc.and_(dates, pc.match_substring_regex(column, _ZONED))
+    # `2001-02-03` ends like a zone of -03.
+    longer = pc.greater(pc.utf8_length(column), 10)
+    zoned = pc.and_(zoned, longer)
+    plain = pc.and_(dates, pc.invert(zoned))
+    nothing = pa.scalar(None, pa.string())
+
+    def only(mask: pa.Array) -> pa.Array:
+        return pc.if_else(mask, column, nothing)
+
+    parts = [
+        _scale(cast_or_null(only(pc.invert(dates)), pa.float64()), unit),
+        cast_or_null(only(plain), pa.timestamp("us")).cast(pa.int64()),
+        cast_or_null(only(zoned), pa.timestamp("us", tz="UTC")).cast(pa.int64()),
+    ]
+    return _checked_times(pc.coalesce(*parts))
+
+
+def _checked_times(times: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    missing = _mask(pc.is_null(times))
+    values = pc.fill_null(times, 0).to_numpy(zero_copy_only=False)
+    bad = missing | (values < 0) | (values >= LAST_SECOND * 1_000_000)
+    return np.where(bad, 0, values), bad

@@ -1,0 +1,1 @@
+"""The pipeline: its configuration, its data sets, and how it is run."""
