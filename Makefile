@@ -1,0 +1,50 @@
+# `make help` lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Keras 3 throughout: a user's switch to the old one would break saved models.
+unexport TF_USE_LEGACY_KERAS
+
+BIN := .venv/bin
+CODE := $(wildcard benchmarks components kubeflow ncf_model pipeline scripts setup.py)
+
+# Given on the command line or in the environment, these reach the shell by themselves;
+# quoted there, so that a path may hold any character.
+RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CONFIG") \
+	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
+export DATASET CONFIG OUT DATA_DIR PYTHON LINE UPGRADE
+
+.PHONY: help setup setup-dev run test lint format lock clean
+
+help: ## List the targets and their variables
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  Any of them: PYTHON=python3.12 and LINE=current|older override what is chosen"
+
+setup: ## Make .venv with the locked packages; does nothing if it is there
+	@sh scripts/bootstrap.sh runtime
+
+setup-dev: ## The same with the tools for tests and lint
+	@sh scripts/bootstrap.sh dev
+
+run: setup ## Run the pipeline: DATASET=, CONFIG=, OUT=, DATA_DIR=, ARGS="--set a.b=1"
+	@$(BIN)/ncf run $(RUN_FLAGS) $(ARGS)
+
+test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(CODE)
+
+format: setup-dev ## Put the code into form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: ## Renew requirements/*.txt; UPGRADE=1 takes the newest releases
+	@sh scripts/bootstrap.sh lock
+
+clean: ## Remove .venv, .uv and what builds and tools leave; runs' output stays
+	rm -rf .venv .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,86 @@
+"""What a user told pip about the package index, in uv's words.
+
+uv does not read pip's settings, and many machines have their index, proxy and
+certificates in PIP_* variables or a pip.conf and nowhere else.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from typing import Mapping
+
+# pip's option -> the variables by which uv may have been told; the first is set.
+# Not extra-index-url and find-links: uv takes a package from the first index that has
+# its name, so an extra one with an odd copy would hide the releases that are locked.
+_UV_VARIABLES = {
+    "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    "trusted-host": ("UV_INSECURE_HOST",),
+    "timeout": ("UV_HTTP_TIMEOUT",),
+    "default-timeout": ("UV_HTTP_TIMEOUT",),
+    "cert": ("SSL_CERT_FILE",),
+    "proxy": ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "all_proxy"),
+}
+
+
+def for_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns variables to add to `environ`; what uv was told itself wins."""
+    told = {**_from_files(environ), **_from_environment(environ)}
+    if "UV_CONFIG_FILE" in environ or any(map(os.path.exists, _uv_files(environ))):
+        told.pop("index-url", None)
+    added: dict[str, str] = {}
+    for option, variables in _UV_VARIABLES.items():
+        value = told.get(option)
+        if value and not any(name in environ for name in variables):
+            added.setdefault(variables[0], value)
+    return added
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        _option(name[len("PIP_") :]): value
+        for name, value in environ.items()
+        if name.startswith("PIP_")
+    }
+
+
+def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Reads [global], then [install] over it, from pip's files in pip's order."""
+    told: dict[str, str] = {}
+    for path in _pip_files(environ):
+        # Values may hold a %, as passwords in addresses do: no interpolation.
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, OSError, UnicodeDecodeError):
+            continue  # pip itself tells the user about it
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                told.update({_option(k): v for k, v in parser.items(section)})
+    return told
+
+
+def _pip_files(environ: Mapping[str, str]) -> list[str]:
+    own = environ.get("PIP_CONFIG_FILE", "")
+    if own == os.devnull:  # pip's way to say: no files
+        return []
+    home = environ.get("HOME", "")
+    shared = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return [
+        *(os.path.join(d, "pip", "pip.conf") for d in shared.split(os.pathsep)),
+        "/etc/pip.conf",
+        os.path.join(home, ".pip", "pip.conf"),
+        os.path.join(config, "pip", "pip.conf"),
+        *([own] if own else []),
+    ]
+
+
+def _uv_files(environ: Mapping[str, str]) -> list[str]:
+    home = environ.get("HOME", "")
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return [os.path.join(config, "uv", "uv.toml"), "/etc/uv/uv.toml"]
+
+
+def _option(name: str) -> str:
+    return name.lower().replace("_", "-")

@@ -1,0 +1,157 @@
+"""Gets uv: the machine's if it is recent enough, else a private one in .uv/."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from typing import Iterable, Mapping
+
+from scripts.bootstrap import interpreters, pip_settings
+from scripts.bootstrap.errors import SetupError
+from scripts.bootstrap.lines import Line, dotted
+
+OLDEST = (0, 5)
+_FOLDER = ".uv"
+_LOCK = pathlib.Path("requirements", "uv.txt")
+
+# These would send uv to an environment other than the one it is given.
+_MISLEADING = ("CONDA_PREFIX", "UV_PYTHON", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV")
+
+
+class Uv:
+    """A uv that runs. Its commands see pip's index and none of the user's venvs."""
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self._environ = {k: v for k, v in environ.items() if k not in _MISLEADING}
+        self._environ.update(pip_settings.for_uv(environ))
+
+    def run(self, *arguments: str, without: Iterable[str] = ()) -> None:
+        """Runs `uv ...` and shows what it does, but not its list of every package.
+
+        Args:
+            *arguments: the words after `uv`.
+            without: beginnings of the names of variables that it must not see.
+
+        Raises:
+            SetupError: uv failed; it has said why.
+        """
+        environ = {
+            name: value
+            for name, value in self._environ.items()
+            if not name.startswith(tuple(without))
+        }
+        command = [self.path, *arguments]
+        with subprocess.Popen(
+            command,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                if not line.startswith((" + ", " - ", " ~ ")):
+                    print(line, end="", flush=True)
+        if process.returncode:
+            raise SetupError(
+                f"`uv {' '.join(arguments[:2])}` failed; its message is above. If the "
+                "package index was not reached, check the network, the proxy and "
+                "PIP_INDEX_URL, then run the same command again."
+            )
+
+    def python(self, line: Line) -> interpreters.Interpreter | str:
+        """Returns a Python of uv's for the line, downloaded if need be, or why not."""
+        for version in line.pythons:
+            path, _ = self._answer("find", dotted(version))
+            if path and (found := interpreters.probe(path)):
+                return found
+        wanted = dotted(line.pythons[0])
+        _say(f"asking uv for Python {wanted}")
+        _, complaint = self._answer("install", wanted, downloads=True)
+        path, _ = self._answer("find", wanted)
+        return (interpreters.probe(path) if path else None) or complaint
+
+    def _answer(
+        self, verb: str, version: str, downloads: bool = False
+    ) -> tuple[str, str]:
+        """Returns what `uv python <verb>` printed, and its last complaint."""
+        command = [self.path, "python", verb, version]
+        # Only its own: those on PATH were looked at, and pyenv's stand-ins confuse it.
+        command += ["--python-preference", "only-managed"]
+        command += [] if downloads else ["--no-python-downloads"]
+        run = subprocess.run(
+            command,
+            capture_output=True,
+            env=self._environ,
+            encoding="utf-8",
+            errors="replace",
+        )
+        lines = run.stderr.strip().splitlines() or ["it gave no reason"]
+        return (run.stdout.strip() if run.returncode == 0 else "", lines[-1].strip())
+
+
+def get(root: pathlib.Path, environ: Mapping[str, str]) -> Uv:
+    """Returns the uv in `root`/.uv, or the one on PATH, or installs the former.
+
+    Raises:
+        SetupError: no Python here can make an environment, or pip failed.
+    """
+    private = root / _FOLDER / "bin" / "uv"
+    if _version(str(private)) >= OLDEST:
+        return Uv(str(private), environ)
+    on_path = shutil.which("uv", path=environ.get("PATH"))
+    if on_path and _version(on_path) >= OLDEST:
+        return Uv(on_path, environ)
+    _say(f"installing uv into {_FOLDER}/")
+    python = _make_environment(root / _FOLDER, environ)
+    # PIP_USER=0: a `user = true` in pip.conf would refuse to install here.
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
+    pip += ["--disable-pip-version-check", "-r", str(root / _LOCK)]
+    if subprocess.run(pip, env={**environ, "PIP_USER": "0"}).returncode:
+        raise SetupError(
+            "pip could not install uv; its message is above. Check the network, the "
+            "proxy and PIP_INDEX_URL, or install uv yourself so that it is on PATH."
+        )
+    return Uv(str(private), environ)
+
+
+def _make_environment(folder: pathlib.Path, environ: Mapping[str, str]) -> pathlib.Path:
+    """Makes a virtual environment with pip, with any Python that can."""
+    own = getattr(sys, "_base_executable", None) or sys.executable
+    for path in (own, *interpreters.candidates(environ)):
+        shutil.rmtree(folder, ignore_errors=True)
+        run = subprocess.run(
+            [path, "-m", "venv", str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if run.returncode == 0:
+            return folder / "bin" / "python"
+    shutil.rmtree(folder, ignore_errors=True)
+    raise SetupError(
+        "uv is not on PATH, and no Python here can make an environment to install it "
+        "in: the module venv or ensurepip is missing.\n"
+        "  Debian/Ubuntu: sudo apt-get install python3-venv\n"
+        "  Fedora:        sudo dnf install python3\n"
+        "Then run the same command again."
+    )
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """Returns the version of the uv at `path`; () if it does not run."""
+    try:
+        answer = subprocess.run(
+            [path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return ()
+    found = re.match(rb"uv (\d+)\.(\d+)\.(\d+)", answer.stdout)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def _say(message: str) -> None:
+    print(f"setup: {message}", flush=True)
