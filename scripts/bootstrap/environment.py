@@ -69,7 +69,8 @@ def ensure(root: pathlib.Path, request: Request, environ: Mapping[str, str]) -> 
             return
         started = time.monotonic()
         line, interpreter = _decide(root, stamp, request, environ)
-        toolchain.check(interpreter, environ)
+        has_uv = uv.find(root, environ) is not None
+        toolchain.check(interpreter, environ, has_uv=has_uv)
         dev = request.dev or bool(stamp and "dev" in stamp.inputs)
         _say(f"{line.name} line, Python {interpreter}")
         _install(uv.get(root, environ), root, line, interpreter, dev)

@@ -14,13 +14,14 @@ NAMES = ("python3.13", "python3.12", "python3.11", "python3.10", "python3", "pyt
 # In a virtual environment, _base_executable is the interpreter it was made from: .venv
 # must not be rebuilt from itself when it is the active one.
 _PROBE = """
-import json, os, platform, sys, sysconfig
+import importlib.util, json, os, platform, sys, sysconfig
 print(json.dumps({
     "path": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "version": list(sys.version_info[:3]),
     "glibc": platform.libc_ver()[1] if platform.libc_ver()[0] == "glibc" else "",
     "include": sysconfig.get_paths()["include"],
     "cxx": sysconfig.get_config_var("CXX") or "c++",
+    "makes_venvs": all(map(importlib.util.find_spec, ("venv", "ensurepip"))),
     "usable": platform.python_implementation() == "CPython"
         and not sysconfig.get_config_var("Py_GIL_DISABLED"),
 }))
@@ -37,6 +38,7 @@ class Interpreter(NamedTuple):
         glibc: major, minor; (0, 0) where the C library is not glibc.
         include: folder that should hold Python.h.
         cxx: the command with which extensions in C++ are compiled.
+        makes_venvs: has venv and ensurepip, which Debian puts in a package of its own.
     """
 
     path: str
@@ -44,6 +46,7 @@ class Interpreter(NamedTuple):
     glibc: tuple[int, int]
     include: str
     cxx: str
+    makes_venvs: bool
 
     @property
     def has_headers(self) -> bool:

@@ -149,10 +149,10 @@ def _nothing_fits(
     here = f"This machine has {_c_library(host_glibc)}"
     possible = [line for line in LINES if host_glibc >= line.glibc]
     if only and only not in possible:
-        advice = (
-            " Leave LINE out to use the other line." if possible else ""
-        ) + " Or use Debian 13, Ubuntu 24.04 or newer."
-        return f"LINE={only.name} cannot run here. {here}; needed:\n  {only}\n{advice}"
+        return (
+            f"LINE={only.name} cannot run here. {here}; needed:\n  {only}\n"
+            "Leave LINE out, or use Debian 13, Ubuntu 24.04 or newer."
+        )
     if not possible:
         return f"{here}; needed:\n{_needs(only)}\nUse Debian, Ubuntu or Fedora."
     line = only or possible[0]

@@ -1,4 +1,4 @@
-"""Checks, before anything is installed, that pyfarmhash can be compiled."""
+"""Checks, before anything is installed, that it can be."""
 
 from __future__ import annotations
 
@@ -16,25 +16,41 @@ from scripts.bootstrap.lines import dotted
 _TIMEOUT_S = 120
 
 
-def check(interpreter: Interpreter, environ: Mapping[str, str]) -> None:
-    """Compiles one line of C++, as setuptools would, and looks for Python.h.
+def check(
+    interpreter: Interpreter, environ: Mapping[str, str], *, has_uv: bool
+) -> None:
+    """Compiles one line of C++, as setuptools would, and looks for what else is needed.
+
+    TFX depends on pyfarmhash, which has no wheels: a compiler and Python.h build it.
+
+    Args:
+        interpreter: the one to install for.
+        environ: may name a compiler by CXX, as for setuptools.
+        has_uv: uv is there already; if not, venv and ensurepip are needed to get it.
 
     Raises:
-        SetupError: one of them is missing. One message for both, with the commands.
+        SetupError: something is missing. One message for all, with the commands.
     """
     compiler = shlex.split(environ.get("CXX") or interpreter.cxx)
-    missing = []
+    python = f"python{dotted(interpreter.version[:2])}"
+    missing, apt, dnf = [], "", ""
     if complaint := _complaint(compiler):
         missing.append(f"a C++ compiler ({complaint})")
+        apt, dnf = " g++", " gcc-c++"
     if not interpreter.has_headers:
         missing.append(f"the header Python.h (not in {interpreter.include})")
+        # Named only when missing: no distribution has the headers of pyenv's Pythons.
+        apt, dnf = f"{apt} {python}-dev", f"{dnf} {python}-devel"
+    if not has_uv and not interpreter.makes_venvs:
+        missing.append("the modules venv and ensurepip (to install uv)")
+        apt, dnf = f"{apt} {python}-venv", f"{dnf} {python}"
     if missing:
-        python = f"python{dotted(interpreter.version[:2])}"
         raise SetupError(
-            "TFX needs pyfarmhash, which is compiled while it is installed. "
-            f"For {interpreter} this machine lacks {' and '.join(missing)}.\n"
-            f"  Debian/Ubuntu: sudo apt-get install g++ {python}-dev\n"
-            f"  Fedora:        sudo dnf install gcc-c++ {python}-devel\n"
+            f"For Python {interpreter} this machine lacks:\n"
+            + "".join(f"  - {what}\n" for what in missing)
+            + "They are needed to install TFX, which has a part that is compiled.\n"
+            f"  Debian/Ubuntu: sudo apt-get install{apt}\n"
+            f"  Fedora:        sudo dnf install{dnf}\n"
             "Then run the same command again."
         )
 

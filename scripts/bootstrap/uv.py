@@ -94,18 +94,24 @@ class Uv:
         return (run.stdout.strip() if run.returncode == 0 else "", lines[-1].strip())
 
 
+def find(root: pathlib.Path, environ: Mapping[str, str]) -> Uv | None:
+    """Returns the uv in `root`/.uv, or the one on PATH if it is not too old."""
+    private = root / _FOLDER / "bin" / "uv"
+    for path in (str(private), shutil.which("uv", path=environ.get("PATH"))):
+        if path and _version(path) >= OLDEST:
+            return Uv(path, environ)
+    return None
+
+
 def get(root: pathlib.Path, environ: Mapping[str, str]) -> Uv:
-    """Returns the uv in `root`/.uv, or the one on PATH, or installs the former.
+    """Returns the uv that is there, or installs one into `root`/.uv.
 
     Raises:
         SetupError: no Python here can make an environment, or pip failed.
     """
-    private = root / _FOLDER / "bin" / "uv"
-    if _version(str(private)) >= OLDEST:
-        return Uv(str(private), environ)
-    on_path = shutil.which("uv", path=environ.get("PATH"))
-    if on_path and _version(on_path) >= OLDEST:
-        return Uv(on_path, environ)
+    there = find(root, environ)
+    if there:
+        return there
     _say(f"installing uv into {_FOLDER}/")
     python = _make_environment(root / _FOLDER, environ)
     # PIP_USER=0: a `user = true` in pip.conf would refuse to install here.
@@ -116,7 +122,7 @@ def get(root: pathlib.Path, environ: Mapping[str, str]) -> Uv:
             "pip could not install uv; its message is above. Check the network, the "
             "proxy and PIP_INDEX_URL, or install uv yourself so that it is on PATH."
         )
-    return Uv(str(private), environ)
+    return Uv(str(root / _FOLDER / "bin" / "uv"), environ)
 
 
 def _make_environment(folder: pathlib.Path, environ: Mapping[str, str]) -> pathlib.Path:
