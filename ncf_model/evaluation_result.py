@@ -10,9 +10,11 @@ from tensorflow_model_analysis.writers import (
     metrics_plots_and_validations_writer as writer,
 )
 
-COUNTS = ("lists", "short_lists", "non_finite_lists")
+_LISTS = "lists"
+_NON_FINITE = "non_finite_lists"
+_COUNTS = (_LISTS, "short_lists", _NON_FINITE)
 _POPULARITY = "popularity/"
-_LIFT = "hit_rate_lift@"
+_LIFT = f"{_POPULARITY}hit_rate_lift@"
 
 
 def read_evaluation(uri: str) -> dict[str, Any]:
@@ -33,33 +35,27 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         Figures are NaN if a score was not finite, and absent if there was no list.
     """
     figures = _figures(uri)
-    result = _sort(figures.get(constants.CANDIDATE_KEY, {}))
-    result["blessed_model"] = _sort(figures.get(constants.BASELINE_KEY, {}))["metrics"]
+    result = _arrange(figures.get(constants.CANDIDATE_KEY, {}))
+    blessed = _arrange(figures.get(constants.BASELINE_KEY, {}))
     validation = writer.load_and_deserialize_validation_result(uri)
-    result["blessed"] = validation.validation_ok
-    result["failures"] = [
+    result |= {
+        "blessed_model": blessed["metrics"],
+        "blessed": validation.validation_ok,
+    }
+    failures = [
         _explain(failure, result)
         for per_slice in validation.metric_validations_per_slice
         for failure in per_slice.failures
     ]
-    if validation.missing_slices:
-        result["failures"].append(_NO_LISTS)
-    return result
-
-
-_NO_LISTS = {
-    "metric": "lists",
-    "value": 0,
-    "rule": "at least 1",
-    "message": (
-        "There was no list to judge by: each user needs at least two interactions with "
-        "different items. See the counts that NegativeSampling reports."
-    ),
-}
+    if not result[_LISTS]:
+        failures.append(_no_lists())
+    # A score that is not finite is the cause, figures that are no numbers the effect.
+    failures.sort(key=lambda failure: failure["metric"] != _NON_FINITE)
+    return result | {"failures": failures}
 
 
 def _figures(uri: str) -> dict[str, dict[str, float]]:
-    """Returns the values over all lists by model and by name."""
+    """Returns the values over all lists, by model and by name."""
     figures: dict[str, dict[str, float]] = {}
     for record in writer.load_and_deserialize_metrics(uri):
         if record.slice_key.single_slice_keys:
@@ -73,19 +69,30 @@ def _figures(uri: str) -> dict[str, dict[str, float]]:
     return figures
 
 
-def _sort(figures: dict[str, float]) -> dict[str, Any]:
-    """Splits the names of one model into its metrics, the baseline's, and counts."""
+def _arrange(figures: dict[str, float]) -> dict[str, Any]:
+    """Splits the figures of one model into its own, the baseline's, and counts."""
     result: dict[str, Any] = {"metrics": {}, "baseline": {}, "lift": {}}
-    result |= {name: int(figures.get(name, 0)) for name in COUNTS}
+    result |= {name: int(figures.get(name, 0)) for name in _COUNTS}
     for name, value in figures.items():
-        short = name.removeprefix(_POPULARITY)
-        if short.startswith(_LIFT):
-            result["lift"][short.replace(_LIFT, "hit_rate@")] = value
-        elif short != name:
-            result["baseline"][short] = value
-        elif name not in COUNTS:
+        if name.startswith(_LIFT):
+            result["lift"][_hit_rate(name)] = value
+        elif name.startswith(_POPULARITY):
+            result["baseline"][name.removeprefix(_POPULARITY)] = value
+        elif name not in _COUNTS:
             result["metrics"][name] = value
     return result
+
+
+def _hit_rate(lift: str) -> str:
+    return f"hit_rate@{lift.removeprefix(_LIFT)}"
+
+
+def _no_lists() -> dict[str, Any]:
+    message = (
+        "There was no list to judge by: a user needs two interactions or more to have "
+        "one. See the counts that NegativeSampling reports."
+    )
+    return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
 
 
 def _explain(failure: Any, result: dict[str, Any]) -> dict[str, Any]:
@@ -93,12 +100,17 @@ def _explain(failure: Any, result: dict[str, Any]) -> dict[str, Any]:
     name = failure.metric_key.name
     value = failure.metric_value.double_value.value
     rule = _rule(failure)
-    return {
-        "metric": name,
-        "value": value,
-        "rule": rule,
-        "message": f"{_finding(failure, value, result)}; it must be {rule}.",
-    }
+    if failure.message:  # TFMA's own, where it could not compare at all.
+        message = f"{name} must be {rule}: {failure.message.strip()}"
+    elif name == _NON_FINITE:
+        message = (
+            f"The model gives NaN or infinite scores in {value:.0f} of "
+            f"{result[_LISTS]} lists, so it cannot be judged; a smaller learning rate "
+            "may help."
+        )
+    else:
+        message = f"{_finding(failure, value, result)}; it must be {rule}."
+    return {"metric": name, "value": value, "rule": rule, "message": message}
 
 
 def _rule(failure: Any) -> str:
@@ -106,28 +118,24 @@ def _rule(failure: Any) -> str:
     if threshold.HasField("change_threshold"):
         limit = threshold.change_threshold.absolute.value
         if limit > 0:
-            return "above that of the latest blessed model"
-        return f"at most {-limit:.6g} below that of the latest blessed model"
-    limits = threshold.value_threshold
-    if limits.HasField("upper_bound"):
-        return f"at most {limits.upper_bound.value:.6g}"
-    return f"at least {limits.lower_bound.value:.6g}"
+            return "above the latest blessed model's"
+        return f"at most {-limit:.6g} below the latest blessed model's"
+    if threshold.value_threshold.HasField("upper_bound"):
+        return f"at most {threshold.value_threshold.upper_bound.value:.6g}"
+    above = " above popularity's" if failure.metric_key.name.startswith(_LIFT) else ""
+    return f"at least {threshold.value_threshold.lower_bound.value:.6g}{above}"
 
 
 def _finding(failure: Any, value: float, result: dict[str, Any]) -> str:
-    name = failure.metric_key.name
-    if failure.message:
-        return f"{name}: {failure.message.strip()}"
-    if name == "non_finite_lists":
-        return (
-            f"The model gives NaN or infinite scores in {value:.0f} of "
-            f"{result['lists']} lists, so it cannot be judged (a smaller learning rate "
-            "may help)"
-        )
+    """Returns what was measured; both figures where two are compared."""
+    name, metrics = failure.metric_key.name, result["metrics"]
+    if name.startswith(_LIFT):
+        name = _hit_rate(name)
+        other = f", popularity's {result['baseline'][name]:.6g}"
+    elif failure.metric_key.is_diff:
+        other = f", the latest blessed model's {result['blessed_model'][name]:.6g}"
+    else:
+        other = ""
     if math.isnan(value):
         return f"{name} is not a number"
-    if failure.metric_key.is_diff:
-        candidate = result["metrics"][name]
-        blessed = result["blessed_model"][name]
-        return f"{name} is {candidate:.4f}, against {blessed:.4f} on the same lists"
-    return f"{name} is {value:.4f}"
+    return f"{name} is {metrics[name]:.6g}{other}"

@@ -4,6 +4,7 @@ TFMA is imported only where a proto is built: reading a configuration has to be 
 """
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 METRICS_MODULE = "ncf_model.metrics"
 GATE_TOP_K = 10
 SIGNATURE = "evaluate"
+
+Arguments = Mapping[str, str | int]  # of a metric's constructor
 
 # Hit rates are multiples of 1 / lists. This is far below that, and above the rounding
 # error of the difference of two rates, so that "exactly at the limit" is decided right.
@@ -36,9 +39,9 @@ class GateConfig(Config):
             replaces it. False demands a better one, so `tolerance` must be 0.
     """
 
-    min_hit_rate: float = pydantic.Field(0.0, ge=0, le=1)
-    popularity_margin: float = pydantic.Field(0.01, gt=0, lt=1)
-    tolerance: float = pydantic.Field(0.01, ge=0, lt=1)
+    min_hit_rate: float = pydantic.Field(default=0.0, ge=0, le=1)
+    popularity_margin: float = pydantic.Field(default=0.01, gt=0, lt=1)
+    tolerance: float = pydantic.Field(default=0.01, ge=0, lt=1)
     replace_equal: bool = True
 
     @pydantic.model_validator(mode="after")
@@ -87,12 +90,12 @@ def eval_config(
     from tensorflow_model_analysis.proto import config_pb2
 
     metrics = [
-        *_quality(config, _gate_thresholds(config.gate)),
-        *_quality(config, {}, scores=features.CANDIDATE_POPULARITY),
+        *_quality(config, {}, _gate_thresholds(config.gate)),
+        *_quality(config, {"scores": features.CANDIDATE_POPULARITY}, {}),
         _lift(config.gate.popularity_margin),
-        _metric("NonFiniteLists", {"value_threshold": {"upper_bound": 0}}),
-        _metric("Lists"),
-        _metric("ShortLists", length=1 + eval_negatives),
+        _metric("NonFiniteLists", {}, {"value_threshold": {"upper_bound": 0}}),
+        _metric("Lists", {}),
+        _metric("ShortLists", {"length": 1 + eval_negatives}),
     ]
     return json_format.ParseDict(
         {
@@ -105,24 +108,15 @@ def eval_config(
 
 
 def _quality(
-    config: EvaluationConfig, gate: dict[str, Any], **source: str
+    config: EvaluationConfig, source: Arguments, gate: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Returns HR@K, NDCG@K and MRR of the model, or of the feature `scores`."""
-    metrics = [_metric("MRR", **source)]
+    """Returns HR@K, NDCG@K and MRR of what `source` names, with the gate on HR@10."""
+    metrics = [_metric("MRR", source)]
     for k in config.top_k:
         threshold = gate if k == GATE_TOP_K else {}
-        metrics.append(_metric("HitRateAtK", threshold, top_k=k, **source))
-        metrics.append(_metric("NDCGAtK", top_k=k, **source))
+        metrics.append(_metric("HitRateAtK", {"top_k": k, **source}, threshold))
+        metrics.append(_metric("NDCGAtK", {"top_k": k, **source}))
     return metrics
-
-
-def _lift(margin: float) -> dict[str, Any]:
-    return _metric(
-        "HitRateLift",
-        {"value_threshold": {"lower_bound": margin}},
-        top_k=GATE_TOP_K,
-        over=features.CANDIDATE_POPULARITY,
-    )
 
 
 def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
@@ -134,13 +128,21 @@ def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
     }
 
 
+def _lift(margin: float) -> dict[str, Any]:
+    return _metric(
+        "HitRateLift",
+        {"top_k": GATE_TOP_K, "over": features.CANDIDATE_POPULARITY},
+        {"value_threshold": {"lower_bound": margin}},
+    )
+
+
 def _metric(
-    class_name: str, threshold: dict[str, Any] | None = None, **arguments: str | int
+    class_name: str, arguments: Arguments, threshold: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Returns a `tfma.MetricConfig` in its JSON form."""
     metric: dict[str, Any] = {
         "class_name": class_name,
         "module": METRICS_MODULE,
-        "config": json.dumps(arguments, sort_keys=True),
+        "config": json.dumps(dict(arguments), sort_keys=True),
     }
     return metric | {"threshold": threshold} if threshold else metric

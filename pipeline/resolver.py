@@ -56,9 +56,12 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
             if blessing.get_int_custom_property(BLESSED_KEY) == 1
             and blessing.get_int_custom_property(CURRENT_MODEL_ID_KEY) in others
         ]
-        resolved = {MODEL_KEY: [], BLESSING_KEY: []}
-        if blessings:
-            last = max(blessings, key=lambda blessing: blessing.id)
-            model_id = last.get_int_custom_property(CURRENT_MODEL_ID_KEY)
-            resolved = {MODEL_KEY: [others[model_id]], BLESSING_KEY: [last]}
-        return resolved | {CANDIDATE_KEY: input_dict[CANDIDATE_KEY]}
+        last = sorted(blessings, key=lambda blessing: blessing.id)[-1:]
+        return {
+            MODEL_KEY: [
+                others[blessing.get_int_custom_property(CURRENT_MODEL_ID_KEY)]
+                for blessing in last
+            ],
+            BLESSING_KEY: last,
+            CANDIDATE_KEY: input_dict[CANDIDATE_KEY],
+        }
