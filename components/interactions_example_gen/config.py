@@ -34,7 +34,8 @@ class ReadingConfig(config.Config):
             1e11 (the year 5138), then milliseconds, microseconds, nanoseconds, each
             a thousand times larger. ISO 8601 dates are understood with any setting;
             without a zone they are UTC.
-        min_interactions: users with fewer distinct items are left out (official NCF: 20).
+        min_interactions: users with fewer distinct items are left out (official NCF:
+            20).
         max_interactions: users with more distinct items are left out, all of them:
             bots, test accounts. Null keeps everyone.
         min_rating: interactions rated lower are left out before anything is counted.

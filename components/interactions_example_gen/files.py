@@ -5,7 +5,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 EXTENSIONS = (".csv", ".tsv", ".dat", ".data", ".inter", ".txt", ".parquet")
 _READ_BYTES = 1 << 22
@@ -83,8 +83,8 @@ def read_pieces(path: str) -> Iterator[bytes]:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(
                 f"{path}: must be a complete gzip file, but after {done} bytes of "
-                f"content: {error}. Fetch or write the file again; if it is not packed, "
-                "drop `.gz` from its name."
+                f"content: {error}. Fetch or write the file again; if it is not "
+                "packed, drop `.gz` from its name."
             ) from error
 
 
@@ -97,7 +97,7 @@ def _match(input_base: str, pattern: str) -> list[str]:
     return sorted(glob.glob(os.path.join(glob.escape(input_base), pattern)))
 
 
-def _beam_file_systems():
+def _beam_file_systems() -> Any:
     # Late: Beam takes seconds to import, and a local file does not need it.
     from apache_beam.io import filesystems
 

@@ -1,4 +1,4 @@
-"""Finds out how a file is laid out: its delimiter, its header, which column is which."""
+"""Finds out how a file is laid out: delimiter, header, which column is which."""
 
 import csv
 import dataclasses
@@ -33,14 +33,15 @@ class Layout:
         delimiter: between fields; empty for Parquet.
         has_header: whether line 1 names the columns.
         names: of all columns, in order; without a header their positions from 0.
-        user, item, rating, timestamp: positions in `names`; None if the file has none.
+        user, item, rating, timestamp: positions in `names`; None if the file has no
+            such column, which holds for the last two only.
     """
 
     delimiter: str = ""
     has_header: bool = True
     names: tuple[str, ...]
-    user: int
-    item: int
+    user: int | None
+    item: int | None
     rating: int | None
     timestamp: int | None
 

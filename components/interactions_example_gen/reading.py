@@ -1,6 +1,8 @@
 """Reads interactions in blocks of columns, and says exactly which rows are at fault."""
 
+import contextlib
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -86,13 +88,11 @@ def first_layout(
         ValueError: it has no rows, unless `bad_rows` is `skip` and another has some;
             or its layout is not clear.
     """
-    for path in paths:
-        try:
+    *others, last = paths
+    for path in others:
+        with contextlib.suppress(*[NoRowsError] if reading.bad_rows == "skip" else []):
             return path, find_layout(path, reading)
-        except NoRowsError:
-            if reading.bad_rows == "error" or path == paths[-1]:
-                raise
-    raise ValueError("There must be at least one path; got none.")
+    return last, find_layout(last, reading)
 
 
 def find_layout(path: str, reading: ReadingConfig) -> layout.Layout:
@@ -249,9 +249,9 @@ def _read_parquet(
             columns = {
                 r: batch.column(batch.schema.names.index(n)) for r, n in names.items()
             }
-            start = done + 1
+            locate = functools.partial(np.add, done + 1)
             done += batch.num_rows
-            yield _block(columns, lambda r, s=start: r + s, [], path, reading, found)
+            yield _block(columns, locate, [], path, reading, found)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged_parquet(path, error) from error
 
@@ -414,8 +414,8 @@ def _without_mark(piece: bytes, path: str) -> bytes:
     """Drops UTF-8's byte order mark; refuses UTF-16 and binary files."""
     if b"\0" in piece[:1000]:
         raise ValueError(
-            f"{path}: must be UTF-8 text, but there are zero bytes in it: UTF-16, or no "
-            "text at all. Convert it (`iconv -f UTF-16 -t UTF-8`)."
+            f"{path}: must be UTF-8 text, but there are zero bytes in it: UTF-16, or "
+            "no text at all. Convert it (`iconv -f UTF-16 -t UTF-8`)."
         )
     return piece.removeprefix(b"\xef\xbb\xbf")
 

@@ -4,6 +4,8 @@ Whole columns at a time. Only where a cast of the whole fails is the column look
 more closely, to tell which rows are at fault.
 """
 
+import contextlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -117,10 +119,8 @@ def _to_float(column: pa.Array) -> pa.Array:
 def _numbers(column: pa.Array) -> pa.Array | None:
     """Returns int64 where all are whole, else float64; None if some are no numbers."""
     for kind in (pa.int64(), pa.float64()):
-        try:
+        with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(kind)
-        except pa.ArrowInvalid:
-            continue
     return None
 
 

@@ -1,0 +1,285 @@
+"""Fetches MovieLens: from GroupLens, or ml-100k from a wheel of the package index.
+
+What arrives is checked, and put in place at once and whole.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+BASE_URL = "https://files.grouplens.org/datasets/movielens/"
+TIMEOUT_S = (5, 30)  # to connect, and between two pieces
+_COPY_BYTES = 1 << 20
+WHEEL = "recbole==1.2.0"
+_WHEEL_FOLDER = "recbole/dataset_example/ml-100k/"
+_WHEEL_SHA256 = {  # of the files in it
+    "ml-100k.inter": "d4832a77576cb5a480517a9554eef1872331f1ba780ddcd3f4bf956d562ccfc2",
+    "ml-100k.item": "d464074b022a10862d32e8885d298ad09464733be6effaf4bd26761995afea38",
+}
+_NOTICE = """\
+MovieLens data by GroupLens, University of Minnesota: for research, not for sale, and
+not to be passed on without permission; the terms are in its README and at
+https://grouplens.org/datasets/movielens/. Please cite F. M. Harper and J. A. Konstan,
+"The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015."""
+
+
+class Bar(Protocol):
+    """What is told of progress, in bytes; tqdm's bars fit."""
+
+    total: float
+
+    def update(self, amount: float) -> Any: ...
+
+    def reset(self) -> Any: ...
+
+    def close(self) -> Any: ...
+
+
+class RichBar:
+    """A progress bar on standard error."""
+
+    def __init__(self, description: str) -> None:
+        from rich import console, progress  # Late: most runs fetch nothing.
+
+        self._progress = progress.Progress(console=console.Console(stderr=True))
+        self._task = self._progress.add_task(description)
+        self._progress.start()
+
+    @property
+    def total(self) -> float:
+        """The amount at which the bar is full."""
+        return self._progress.tasks[0].total or 0
+
+    @total.setter
+    def total(self, value: float) -> None:
+        self._progress.update(self._task, total=value)
+
+    def update(self, amount: float) -> None:
+        """Goes on by `amount`."""
+        self._progress.advance(self._task, amount)
+
+    def reset(self) -> None:
+        """Goes back to the start."""
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._progress.stop()
+
+
+def fetch_archive(
+    name: str,
+    md5: str | None,
+    folder: pathlib.Path,
+    *,
+    wanted: Iterable[str],
+    base_url: str = BASE_URL,
+    make_bar: Callable[[str], Bar] = RichBar,
+) -> None:
+    """Downloads `<name>.zip` and unpacks what is wanted of it into `folder`.
+
+    Args:
+        name: of the archive, without `.zip`.
+        md5: as GroupLens publishes it; None if its content changes.
+        folder: made when all is there, never half full.
+        wanted: names of files to keep.
+        base_url: where archives are.
+        make_bar: makes a progress bar, given what it is for.
+
+    Raises:
+        OSError: the server cannot be reached, or does not have the file.
+        ValueError: what came is not what was published, or would write outside
+            `folder`.
+    """
+    import pooch  # Late: most runs fetch nothing.
+
+    pooch.get_logger().setLevel("WARNING")  # The bar says what is going on.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
+        bar = make_bar(f"{name}.zip")
+        try:
+            archive = pooch.retrieve(
+                f"{base_url}{name}.zip",
+                known_hash=md5 and f"md5:{md5}",
+                fname=f"{name}.zip",
+                path=temporary,
+                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT_S),
+            )
+        finally:
+            bar.close()
+        unpack(pathlib.Path(archive), folder, wanted=wanted)
+    _say(_NOTICE)
+
+
+def unpack(
+    archive: pathlib.Path, folder: pathlib.Path, *, wanted: Iterable[str]
+) -> None:
+    """Puts the wanted files of an archive into `folder`, without inner folders.
+
+    Raises:
+        ValueError: it is no zip file, is damaged, has none of the wanted files, or an
+            entry points outside the target.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened, _new_folder(folder) as target:
+            _refuse_entries_outside(opened, archive)
+            entries = {os.path.basename(entry): entry for entry in opened.namelist()}
+            found = entries.keys() & set(wanted)
+            if not found:
+                raise ValueError(
+                    f"{archive.name} must hold one of {sorted(wanted)}; it has "
+                    f"{sorted(entries)[:10]}."
+                )
+            for name in found:
+                with (
+                    opened.open(entries[name]) as packed,
+                    open(target / name, "wb") as unpacked,
+                ):
+                    shutil.copyfileobj(packed, unpacked, _COPY_BYTES)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(
+            f"{archive.name} must be a complete zip file: {error}. Fetch it again."
+        ) from error
+
+
+def fetch_wheel(folder: pathlib.Path) -> None:
+    """Puts ml-100k as it ships in the recbole wheel into `folder`.
+
+    The wheel comes through pip or uv, with the index that the user has configured; it
+    is not installed.
+
+    Raises:
+        OSError: neither is at hand, or none of them can get the wheel.
+        ValueError: its files are not those we know.
+    """
+    _say(f"Taking ml-100k from the wheel {WHEEL} of the package index.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
+        _get_wheel(temporary)
+        found = _wheel_files(pathlib.Path(temporary))
+    for name, digest in _WHEEL_SHA256.items():
+        actual = hashlib.sha256(found.get(name, b"")).hexdigest()
+        if actual != digest:
+            raise ValueError(
+                f"{name} of {WHEEL} must have the SHA-256 {digest}; got {actual}. "
+                "The index does not serve the wheel as it was published."
+            )
+    with _new_folder(folder) as target:
+        for name, content in found.items():
+            (target / name).write_bytes(content)
+    _say(_NOTICE)
+
+
+def _refuse_entries_outside(opened: zipfile.ZipFile, archive: pathlib.Path) -> None:
+    for entry in opened.infolist():
+        path = pathlib.PurePosixPath(entry.orig_filename.replace("\\", "/"))
+        drive = pathlib.PureWindowsPath(entry.orig_filename).drive
+        if path.is_absolute() or ".." in path.parts or drive:
+            raise ValueError(
+                f"{archive.name}: all entries must be inside the archive's folder; got "
+                f"{entry.orig_filename!r}. Do not trust this file."
+            )
+
+
+@contextlib.contextmanager
+def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a place to write to, which becomes `folder` if all goes well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = pathlib.Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if folder.exists():  # What was there had no file that fits.
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _get_wheel(target: str) -> None:
+    """Brings the wheel, or what is in it, into the folder `target`."""
+    said = []
+    for command in _wheel_commands(target):
+        error = _run(command)
+        if error is None:
+            return
+        said.append(error)
+    reasons = "; ".join(said)
+    raise OSError(
+        f"{WHEEL} could not be got from the package index: "
+        f"{reasons or 'there is neither pip nor uv'}"
+    )
+
+
+def _run(command: list[str]) -> str | None:
+    """Returns the last line of what a failing command said; None if it went well."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return None
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"
+
+
+def _wheel_commands(target: str) -> Iterator[list[str]]:
+    """Yields commands that may get the wheel, the likeliest first.
+
+    An environment made by uv has no pip of its own; then uv itself, another pip, or
+    the one that Python carries along for `ensurepip` will do: the wheel is the same
+    for every Python.
+    """
+    pip = ["download", "--quiet", "--no-deps", "--dest", target, WHEEL]
+    if importlib.util.find_spec("pip"):
+        yield [sys.executable, "-m", "pip", *pip]
+    for uv in filter(None, (os.environ.get("UV"), shutil.which("uv"))):
+        yield [
+            *(uv, "pip", "install", "--quiet", "--no-deps", "--python"),
+            *(sys.executable, "--target", target, WHEEL),
+        ]
+    for name in ("pip3", "pip"):
+        if found := shutil.which(name):
+            yield [found, *pip]
+    for bundled in _bundled_pips():
+        yield [sys.executable, str(bundled / "pip"), *pip]
+
+
+def _bundled_pips() -> Iterator[pathlib.Path]:
+    folders = [pathlib.Path("/usr/share/python-wheels")]  # Debian's
+    if spec := importlib.util.find_spec("ensurepip"):
+        folders += [
+            pathlib.Path(place, "_bundled")
+            for place in spec.submodule_search_locations or ()
+        ]
+    for folder in folders:
+        yield from folder.glob("pip-*.whl")
+
+
+def _wheel_files(target: pathlib.Path) -> dict[str, bytes]:
+    """Returns the data set's files, from a wheel or from its unpacked content."""
+    for wheel in target.glob("*.whl"):
+        content = io.BytesIO(wheel.read_bytes())
+        with zipfile.ZipFile(content) as opened:
+            return {
+                name: opened.read(_WHEEL_FOLDER + name)
+                for name in _WHEEL_SHA256
+                if _WHEEL_FOLDER + name in opened.namelist()
+            }
+    paths = [target / _WHEEL_FOLDER / name for name in _WHEEL_SHA256]
+    return {path.name: path.read_bytes() for path in paths if path.exists()}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
