@@ -3,10 +3,12 @@
 Where and on what data to run it is `pipeline.config`.
 """
 
+import datetime
 from typing import Literal
 
 import pydantic
 
+_UTC = datetime.timezone.utc
 Positive = pydantic.PositiveFloat
 NonNegative = pydantic.NonNegativeFloat
 
@@ -74,7 +76,7 @@ class TrainConfig(Config):
     Attributes:
         epochs: passes over the training positives, each with fresh negatives. 1 or more.
         batch_size: (user, item, label) rows per step over all replicas.
-        learning_rate, beta1, beta2, epsilon: Adam's.
+        learning_rate, beta1, beta2, epsilon: Adam's; beta1 squared is below beta2.
         learning_rate_schedule: `cosine` decays to 0 over all epochs.
         patience: stops after so many epochs without a better validation HR@10; null
             trains all epochs. The best epoch is kept either way.
@@ -94,6 +96,16 @@ class TrainConfig(Config):
     refit: bool = True
     strategy: Literal["one_device", "mirrored"] = "one_device"
 
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "TrainConfig":
+        # Otherwise a row's step grows without bound while it has no gradient.
+        if self.beta1**2 >= self.beta2:
+            raise ValueError(
+                "`beta1` squared must be below `beta2`, or Adam's steps grow without "
+                f"a gradient; got {self.beta1} and {self.beta2}."
+            )
+        return self
+
 
 class SamplingConfig(Config):
     """How interactions become training rows and evaluation lists.
@@ -102,15 +114,51 @@ class SamplingConfig(Config):
         mode: `streaming` lets the trainer draw each epoch's negatives; `materialised`
             has the component write them. The rows are the same.
         num_negatives: drawn per training positive and epoch (official `num_neg`).
-        eval_negatives: length of an evaluation list less one: 99 (paper), 999 (MLPerf).
-        distribution: negatives are `uniform` over the unseen items, or drawn with
-            probability proportional to popularity ** `popularity_alpha`.
-        split: `leave_one_out` holds out each user's latest interaction.
+        eval_negatives: length of an evaluation list less one: 99 (paper), 999 (MLPerf),
+            or `all`, everything that the user has not seen.
+        eval_with_replacement: draws evaluation negatives as the official NCF does, with
+            replacement and from all but what trains; equal ones count once.
+        distribution: training negatives are `uniform` over the unseen items, or drawn
+            with probability proportional to popularity ** `popularity_alpha`.
+        split: `leave_one_out` holds out each user's latest interaction, `temporal` all
+            from `split_time` on.
+        split_time: a date, a time or seconds since 1970; UTC unless it says otherwise.
+        train_on_all: holds nothing out: a last training before production, of which
+            nothing can be claimed.
     """
 
     mode: Literal["streaming", "materialised"] = "streaming"
     num_negatives: pydantic.PositiveInt = 4
-    eval_negatives: pydantic.PositiveInt = 99
+    eval_negatives: pydantic.PositiveInt | Literal["all"] = 99
+    eval_with_replacement: bool = False
     distribution: Literal["uniform", "popularity"] = "uniform"
     popularity_alpha: NonNegative = 0.75
-    split: Literal["leave_one_out"] = "leave_one_out"
+    split: Literal["leave_one_out", "temporal"] = "leave_one_out"
+    split_time: datetime.datetime | None = None
+    train_on_all: bool = False
+
+    @property
+    def split_seconds(self) -> float:
+        """`split_time` in seconds since 1970.
+
+        Raises:
+            ValueError: there is no `split_time`.
+        """
+        if self.split_time is None:
+            raise ValueError("`split_time` is not set: the split is not temporal.")
+        time = self.split_time
+        return (time if time.tzinfo else time.replace(tzinfo=_UTC)).timestamp()
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "SamplingConfig":
+        if (self.split == "temporal") != (self.split_time is not None):
+            raise ValueError(
+                "`split_time` and `split: temporal` must be set together; got split "
+                f"{self.split!r} and split_time {self.split_time}."
+            )
+        if self.eval_negatives == "all" and self.eval_with_replacement:
+            raise ValueError(
+                "`eval_with_replacement` needs a number of draws; `eval_negatives` is "
+                "'all', which draws none. Set one of them only."
+            )
+        return self

@@ -40,16 +40,16 @@ def user_keys(user_ids: Sequence[bytes], seed: int) -> np.ndarray:
     return np.frombuffer(bytes(digests), "<u8").astype(np.uint64)
 
 
-def starts(keys: np.ndarray, *, epoch: int, stream: int) -> np.ndarray:
+def starts(keys: np.ndarray, *, epoch: int | np.ndarray, stream: int) -> np.ndarray:
     """Returns where each user's words of one epoch and stream begin, [U] uint64.
 
-    Raises:
-        ValueError: `epoch` or `stream` is outside [0, 2**32).
+    Args:
+        keys: [U] uint64 of `user_keys`.
+        epoch: in [0, 2**32), one for all or [U] integers.
+        stream: in [0, 2**31), one for each purpose.
     """
-    for name, value in (("epoch", epoch), ("stream", stream)):
-        if not 0 <= value < 1 << 32:
-            raise ValueError(f"`{name}` must be in [0, 2**32); got {value}.")
-    purpose = np.array([(stream << 32) | epoch], np.uint64) * _GOLDEN + _GOLDEN
+    purpose = np.atleast_1d(np.asarray(epoch, np.int64) + (stream << 32))
+    purpose = purpose.astype(np.uint64) * _GOLDEN + _GOLDEN
     return _finalise(keys ^ _finalise(purpose))
 
 
@@ -62,7 +62,7 @@ def words(first: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """
     before = (np.cumsum(counts) - counts).astype(np.uint64)
     state = np.repeat(first - _GOLDEN * before, counts)
-    size = 1 << max(16, int(len(state)).bit_length())
+    size = 1 << max(16, len(state).bit_length())
     state += _ramp(size)[: len(state)]
     return _finalise(state)
 

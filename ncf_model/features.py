@@ -30,3 +30,7 @@ VALIDATION_SPLIT = "validation"
 EVAL_SPLIT = "eval"
 CANDIDATE_IDS = "candidate_ids"  # bytes [1 + m], raw ids, the held-out item first
 CANDIDATE_POPULARITY = "candidate_popularity"  # int64 [1 + m], training positives
+
+# With `eval_negatives: all` the held-out item is the only candidate; these are added.
+SEEN_IDS = "seen_ids"  # bytes [n - 1], what else the user has: not to be ranked
+POPULARITY_RANK = "popularity_rank"  # int64 [1], unseen items that train as often

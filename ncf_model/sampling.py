@@ -58,6 +58,7 @@ class NegativeSampler:
         """
         self._keys = keys
         self.sizes = np.diff(offsets)
+        self._items: UnseenItems | WeightedItems
         if weights is None:
             self._items = UnseenItems(items, offsets, num_items=num_items)
         else:
@@ -122,6 +123,7 @@ def evaluation_negatives(
     num_items: int,
     count: int,
     stream: int,
+    ordinals: np.ndarray | None = None,
     with_replacement: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws the negatives of one evaluation list per user, uniformly and distinct.
@@ -133,6 +135,8 @@ def evaluation_negatives(
         num_items: size of the vocabulary.
         count: length of a list, 1 or more. A user with fewer unseen items gets all.
         stream: `VALIDATION_STREAM` or `EVAL_STREAM`.
+        ordinals: [U] integers >= 0, the number of each list among its user's, where
+            users have more than one. None is one list each.
         with_replacement: draws `count` with replacement and keeps the first of equal
             ones, which is what the official NCF's masking of duplicates amounts to.
 
@@ -142,7 +146,7 @@ def evaluation_negatives(
     if count < 1:
         raise ValueError(f"`count` must be 1 or more; got {count}.")
     unseen = UnseenItems(items, offsets, num_items=num_items)
-    first = draws.starts(keys, epoch=0, stream=stream)
+    first = draws.starts(keys, epoch=0 if ordinals is None else ordinals, stream=stream)
     sizes = np.minimum(unseen.counts, count)
     lookup = unseen.lookup(sizes)
     lists, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int64)]

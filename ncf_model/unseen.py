@@ -221,8 +221,8 @@ def sort_items(
     if len(twice):
         user, item = divmod(int(keys[twice[0]]), num_items)
         raise ValueError(
-            f"A user's items must be distinct; user number {first_user + user} has item "
-            f"{item} twice. Merge repeated interactions before sampling."
+            f"A user's items must be distinct; user number {first_user + user} has "
+            f"item {item} twice. Merge repeated interactions before sampling."
         )
     return keys - users * num_items
 
@@ -236,7 +236,7 @@ def check_items(items: np.ndarray, offsets: np.ndarray, num_items: int) -> None:
             f"`offsets` must end at the number of items, {len(items)}; "
             f"got {offsets[-1]}."
         )
-    if len(items) and not (0 <= items.min() and items.max() < num_items):
+    if len(items) and not (items.min() >= 0 and items.max() < num_items):
         raise ValueError(
             f"Item indices must be in [0, {num_items}), the vocabulary; got "
             f"{items.min()} to {items.max()}. Index {num_items} is an id outside the "

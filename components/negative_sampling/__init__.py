@@ -1,0 +1,1 @@
+"""NegativeSampling: from transformed interactions to training rows and ranked lists."""

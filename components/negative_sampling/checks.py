@@ -1,0 +1,68 @@
+"""What a run of NegativeSampling came to, and whether that can be used."""
+
+import json
+from typing import Any
+
+from components.negative_sampling.plan import Plan
+from ncf_model.config import SamplingConfig
+
+COUNTS = (
+    "num_users",
+    "train_positives",
+    "train_rows_per_epoch",
+    "validation_lists",
+    "eval_lists",
+    "short_lists",
+    "users_without_eval",
+)
+
+
+def summary(counts: dict[str, int], *, plan: Plan) -> dict[str, int | str]:
+    """Returns what `sampling.json` and the artifact's custom properties hold.
+
+    Args:
+        counts: by name, those that were found; the others are 0.
+        plan: what was sampled.
+    """
+    return {
+        **{name: int(counts.get(name, 0)) for name in COUNTS},
+        "num_items": plan.num_items,
+        "seed": plan.seed,
+        "mode": plan.config.mode,
+        "sampling": plan.config.model_dump_json(),
+    }
+
+
+def check_summary(
+    found: dict[str, Any], *, num_users: int, config: SamplingConfig
+) -> None:
+    """Raises ValueError if the trainer or the evaluator would have nothing sound.
+
+    Args:
+        found: `summary`.
+        num_users: size of the vocabulary of users.
+        config: what was asked for.
+    """
+    if found["num_users"] != num_users:
+        raise ValueError(
+            "There must be one record for each user of the vocabulary; got "
+            f"{found['num_users']} records for {num_users} users. Give "
+            "`transform_graph` and `transformed_examples` of the same Transform."
+        )
+    if not found["train_positives"]:
+        raise ValueError(
+            "Nothing is left to train on: all interactions are held out "
+            f"({_rule(config)}). Choose a later `split_time`."
+        )
+    if not found["eval_lists"] and not config.train_on_all:
+        raise ValueError(
+            "Nothing can be evaluated: no user has an interaction to hold out, one to "
+            f"train on and an item not seen yet ({_rule(config)}; {num_users} users, "
+            f"{found['num_items']} items). Use more data, or another split; or set "
+            "`sampling.train_on_all` for a model that is not evaluated."
+        )
+
+
+def _rule(config: SamplingConfig) -> str:
+    settings = {"split": config.split, "split_time": str(config.split_time)}
+    return json.dumps(settings if config.split_time else {"split": config.split})

@@ -1,0 +1,139 @@
+"""Wires the rules into Beam and puts the counts on the artifact."""
+
+import json
+import os
+from typing import Any
+
+import apache_beam as beam
+import tensorflow_transform as tft
+from absl import logging
+from tfx import types
+from tfx.components.util import tfxio_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+
+from components.negative_sampling import checks, spec, transforms
+from components.negative_sampling.plan import Plan
+from ncf_model import features
+from ncf_model.config import SamplingConfig
+
+_USERS_PER_BATCH = 1024
+_SPLITS = [features.TRAIN_SPLIT, features.VALIDATION_SPLIT, features.EVAL_SPLIT]
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Writes the splits `train`, `validation` and `eval`, and `sampling.json`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Samples; counts become properties of the Examples artifact.
+
+        Raises:
+            ValueError: the examples do not fit the transform graph, a user who trains
+                has seen every item, or nothing can be evaluated.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        graph = artifact_utils.get_single_instance(input_dict[spec.TRANSFORM_GRAPH_KEY])
+        examples = artifact_utils.get_single_instance(output_dict[spec.EXAMPLES_KEY])
+        examples.split_names = artifact_utils.encode_split_names(_SPLITS)
+        vocabularies = tft.TFTransformOutput(graph.uri)
+        plan = _plan(exec_properties, vocabularies)
+        with self._make_beam_pipeline() as pipeline:
+            users = _read_users(
+                pipeline, input_dict[spec.TRANSFORMED_EXAMPLES_KEY], vocabularies, plan
+            )
+            _sample_and_write(users, graph.uri, examples, plan)
+        with fileio.open(os.path.join(examples.uri, spec.SUMMARY_FILE)) as f:
+            summary = json.loads(f.read())
+        checks.check_summary(
+            summary,
+            num_users=vocabularies.vocabulary_size_by_name(features.USER_VOCABULARY),
+            config=plan.config,
+        )
+        _publish(summary, examples)
+
+
+def _plan(exec_properties: dict[str, Any], graph: tft.TFTransformOutput) -> Plan:
+    return Plan(
+        config=SamplingConfig.model_validate_json(exec_properties[spec.SAMPLING_KEY]),
+        epochs=exec_properties[spec.EPOCHS_KEY],
+        refit=bool(exec_properties[spec.REFIT_KEY]),
+        seed=exec_properties[spec.SEED_KEY],
+        num_items=graph.vocabulary_size_by_name(features.ITEM_VOCABULARY),
+    )
+
+
+def _read_users(
+    pipeline: beam.Pipeline,
+    interactions: list[types.Artifact],
+    graph: tft.TFTransformOutput,
+    plan: Plan,
+) -> beam.PCollection:
+    """Reads batches of users and splits their interactions."""
+    schema = graph.transformed_metadata.schema
+    source = tfxio_utils.get_split_tfxio(
+        interactions,
+        features.INTERACTIONS_SPLIT,
+        telemetry_descriptors=["NegativeSampling"],
+        schema=schema,
+    )
+    columns = transforms.physical_columns(schema)
+    return (
+        pipeline
+        | "Read" >> source.BeamSource(_USERS_PER_BATCH)
+        | "Split" >> beam.ParDo(transforms.SplitUsers(plan, columns))
+    )
+
+
+def _sample_and_write(
+    users: beam.PCollection, graph_uri: str, examples: types.Artifact, plan: Plan
+) -> None:
+    """Writes the three splits and what was counted on the way."""
+    popularity = users | "CountItems" >> beam.CombineGlobally(
+        transforms.ItemCounts(plan.num_items)
+    )
+    counts = beam.pvalue.AsSingleton(popularity)
+    found = []
+    for name in _SPLITS:
+        if name == features.TRAIN_SPLIT:
+            sample = beam.ParDo(
+                transforms.TrainingRows(plan),
+                counts if plan.needs_popularity else None,
+            )
+        else:
+            sample = beam.ParDo(transforms.RankedLists(plan, name, graph_uri), counts)
+        sampled = users | f"Sample[{name}]" >> sample.with_outputs(
+            transforms.COUNTS_TAG, main="records"
+        )
+        path = os.path.join(
+            artifact_utils.get_split_uri([examples], name), "data_tfrecord"
+        )
+        _ = sampled.records | f"Write[{name}]" >> beam.io.WriteToTFRecord(
+            path, file_name_suffix=".gz"
+        )
+        found.append(sampled[transforms.COUNTS_TAG])
+    _ = (
+        found
+        | "Flatten" >> beam.Flatten()
+        | "Sum" >> beam.CombineGlobally(transforms.Sum())
+        | "Summarise" >> beam.Map(checks.summary, plan=plan)
+        | "WriteSummary"
+        >> beam.Map(
+            transforms.write_json, path=os.path.join(examples.uri, spec.SUMMARY_FILE)
+        )
+    )
+
+
+def _publish(summary: dict[str, Any], examples: types.Artifact) -> None:
+    """Makes the summary the artifact's properties, where ML Metadata shows it."""
+    for name, value in summary.items():
+        if isinstance(value, int):
+            examples.set_int_custom_property(name, value)
+        else:
+            examples.set_string_custom_property(name, str(value))
+    logging.info("NegativeSampling wrote %s to %s", summary, examples.uri)

@@ -1,0 +1,152 @@
+"""Records of the splits `validation` and `eval`: a held-out item among unseen ones."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+
+from components.negative_sampling import records
+from components.negative_sampling.plan import Plan
+from components.negative_sampling.records import Users
+from components.negative_sampling.splitting import Ragged, Split
+from ncf_model import features, sampling
+
+_STREAMS = {
+    features.VALIDATION_SPLIT: sampling.VALIDATION_STREAM,
+    features.EVAL_SPLIT: sampling.EVAL_STREAM,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """The items that get a list, [L] each.
+
+    Attributes:
+        items: item indices.
+        owners: the place in the batch of the user who has the item.
+        ordinals: the number of the item among its user's held-out ones, from 0.
+        seen: all the items of each owner, the held-out one included.
+    """
+
+    items: np.ndarray
+    owners: np.ndarray
+    ordinals: np.ndarray
+    seen: Ragged
+
+    def at(self, index: np.ndarray) -> "HeldOut":
+        """Gathers some of the lists."""
+        return HeldOut(
+            self.items[index],
+            self.owners[index],
+            self.ordinals[index],
+            self.seen.rows(index),
+        )
+
+
+def held_out(users: Users, split: Split, name: str) -> HeldOut:
+    """Returns what the split `name` ranks: nothing of users who train on nothing."""
+    rows = split.evaluation if name == features.EVAL_SPLIT else split.validation
+    rows = rows.where((split.positives.sizes > 0)[rows.row_of_value])
+    owners = rows.row_of_value
+    ordinals = np.arange(len(owners)) - rows.offsets[owners]
+    return HeldOut(rows.values, owners, ordinals, users.items.rows(owners))
+
+
+def lists(
+    users: Users,
+    split: Split,
+    name: str,
+    *,
+    plan: Plan,
+    vocabulary: pa.Array,
+    counts: np.ndarray,
+) -> tuple[pa.RecordBatch, dict[str, int]]:
+    """Returns a record per list, and the counts of the batch by name.
+
+    A user who has seen everything gets no list: without a negative, to be ranked first
+    says nothing.
+
+    Args:
+        users: a batch of users.
+        split: what of theirs is held out.
+        name: which of it, the split `validation` or `eval`.
+        plan: how many negatives, and how they are drawn.
+        vocabulary: [N] large_binary, the raw id of each index.
+        counts: [N] int64, how often each item is a training positive of any user.
+    """
+    held = held_out(users, split, name)
+    count = plan.config.eval_negatives
+    if count == "all":
+        held = held.at(np.flatnonzero(held.seen.sizes < plan.num_items))
+        candidates = _alone(held)
+        extra, short = _whole_catalogue(held, vocabulary, counts), 0
+    else:
+        keys = sampling.user_keys(users.user_ids, plan.seed)[held.owners]
+        negatives = _negatives(held, keys, plan, count=count, stream=_STREAMS[name])
+        kept = np.flatnonzero(negatives.sizes)
+        held, negatives = held.at(kept), negatives.rows(kept)
+        candidates, extra = _alone(held).then(negatives), {}
+        short = int((negatives.sizes < count).sum())
+    owner_ids = [users.user_ids[owner] for owner in held.owners]
+    columns = {
+        features.USER_ID: records.single_bytes(owner_ids),
+        features.CANDIDATE_IDS: _raw(candidates, vocabulary),
+        features.CANDIDATE_POPULARITY: records.int_lists(
+            Ragged(counts[candidates.values], candidates.offsets)
+        ),
+    } | extra
+    found = {f"{name}_lists": len(held.items), "short_lists": short}
+    if name == features.EVAL_SPLIT:
+        evaluated = len(np.unique(held.owners))
+        found["users_without_eval"] = len(users.user_ids) - evaluated
+    return records.record_batch(columns), found
+
+
+def _alone(held: HeldOut) -> Ragged:
+    """Each list's first candidate, the held-out item."""
+    return Ragged(held.items, np.arange(len(held.items) + 1))
+
+
+def _negatives(
+    held: HeldOut, keys: np.ndarray, plan: Plan, *, count: int, stream: int
+) -> Ragged:
+    """Draws each list's negatives; `keys` are those of the lists' users."""
+    excluded = held.seen
+    with_replacement = plan.config.eval_with_replacement
+    if with_replacement:
+        own = held.items[excluded.row_of_value]
+        excluded = excluded.where(excluded.values != own)
+    values, offsets = sampling.evaluation_negatives(
+        excluded.values,
+        excluded.offsets,
+        keys,
+        num_items=plan.num_items,
+        count=count,
+        stream=stream,
+        ordinals=held.ordinals,
+        with_replacement=with_replacement,
+    )
+    negatives = Ragged(values, offsets)
+    # With replacement the held-out item may be drawn too; it counts once, as itself.
+    return negatives.where(values != held.items[negatives.row_of_value])
+
+
+def _whole_catalogue(
+    held: HeldOut, vocabulary: pa.Array, counts: np.ndarray
+) -> dict[str, pa.Array]:
+    """The columns that stand in for a list as long as the catalogue."""
+    others = held.seen.where(held.seen.values != held.items[held.seen.row_of_value])
+    own = counts[held.items]
+    ascending = np.sort(counts)
+    rivals = len(counts) - np.searchsorted(ascending, own, side="left")
+    seen_rivals = counts[others.values] >= own[others.row_of_value]
+    rivals -= np.bincount(others.row_of_value[seen_rivals], minlength=len(own))
+    return {
+        features.SEEN_IDS: _raw(others, vocabulary),
+        features.POPULARITY_RANK: records.single_ints(rivals - 1),
+    }
+
+
+def _raw(rows: Ragged, vocabulary: pa.Array) -> pa.Array:
+    """Returns a column of lists of raw ids."""
+    return records.bytes_lists(vocabulary.take(pa.array(rows.values)), rows.offsets)

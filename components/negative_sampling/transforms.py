@@ -1,0 +1,169 @@
+"""The rules of this folder as Beam transforms over batches of users."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.dsl.io import fileio
+from tfx_bsl.coders import example_coder
+
+from components.negative_sampling import (
+    ranked_lists,
+    records,
+    splitting,
+    training_rows,
+)
+from components.negative_sampling.plan import Plan
+from ncf_model import features, sampling
+
+COUNTS_TAG = "counts"
+_READ = (
+    features.USER_ID,
+    features.USER_INDEX,
+    features.ITEM_INDICES,
+    features.TIMESTAMPS,
+)
+_Users = tuple[records.Users, splitting.Split]
+
+
+def physical_columns(schema: schema_pb2.Schema) -> dict[str, str]:
+    """Returns under which name each feature that is read stands in the records.
+
+    tft writes a ragged feature under another name than its own.
+
+    Args:
+        schema: of the transformed examples.
+    """
+    columns = {name: name for name in _READ}
+    for group in schema.tensor_representation_group.values():
+        for name, representation in group.tensor_representation.items():
+            if representation.HasField("ragged_tensor"):
+                columns[name] = representation.ragged_tensor.feature_path.step[0]
+    return {name: columns[name] for name in _READ}
+
+
+class SplitUsers(beam.DoFn):
+    """From batches of transformed examples to users and their split."""
+
+    def __init__(self, plan: Plan, columns: dict[str, str]) -> None:
+        self._plan = plan
+        self._columns = columns
+
+    def process(self, batch: pa.RecordBatch) -> Iterator[_Users]:
+        """Yields the users of a batch; raises ValueError if one is malformed."""
+        users = records.read_users(batch, self._columns)
+        records.check_users(users, num_items=self._plan.num_items)
+        config = self._plan.config
+        yield users, splitting.split(users.items, users.timestamps, config)
+
+
+class ItemCounts(beam.CombineFn):
+    """How often each item is a training positive, [num_items] int64."""
+
+    def __init__(self, num_items: int) -> None:
+        self._num_items = num_items
+
+    def create_accumulator(self) -> np.ndarray:
+        return np.zeros(self._num_items, np.int64)
+
+    def add_input(self, total: np.ndarray, users: _Users) -> np.ndarray:
+        positives = users[1].positives.values
+        total += np.bincount(positives, minlength=self._num_items)
+        return total
+
+    def merge_accumulators(self, totals: Iterable[np.ndarray]) -> np.ndarray:
+        return sum(totals, self.create_accumulator())
+
+    def extract_output(self, total: np.ndarray) -> np.ndarray:
+        return total
+
+
+class TrainingRows(beam.DoFn):
+    """From users to serialized records of the split `train`, and counts."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def setup(self) -> None:
+        """Makes what cannot be pickled."""
+        self._encoder = example_coder.RecordBatchToExamplesEncoder()
+
+    def process(self, users: _Users, counts: np.ndarray | None) -> Iterator[Any]:
+        """Yields records, and counts under their tag.
+
+        Args:
+            users: a batch of users and their split.
+            counts: [num_items] int64 of `ItemCounts`, where popularity matters.
+        """
+        config = self._plan.config
+        weights = None
+        if counts is not None:
+            weights = sampling.popularity_weights(counts, config.popularity_alpha)
+        for batch in training_rows.batches(*users, plan=self._plan, weights=weights):
+            yield from self._encoder.encode(batch)
+        positives = len(users[1].positives.values)
+        found = {
+            "num_users": len(users[0].user_ids),
+            "train_positives": positives,
+            "train_rows_per_epoch": positives * (1 + config.num_negatives),
+        }
+        yield beam.pvalue.TaggedOutput(COUNTS_TAG, found)
+
+
+class RankedLists(beam.DoFn):
+    """From users to serialized records of `validation` or `eval`, and counts."""
+
+    def __init__(self, plan: Plan, name: str, transform_graph: str) -> None:
+        self._plan = plan
+        self._name = name
+        self._transform_graph = transform_graph
+
+    def setup(self) -> None:
+        """Loads the raw ids, once per worker."""
+        graph = tft.TFTransformOutput(self._transform_graph)
+        ids = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
+        self._vocabulary = pa.array(ids, pa.large_binary())
+        self._encoder = example_coder.RecordBatchToExamplesEncoder()
+
+    def process(self, users: _Users, counts: np.ndarray) -> Iterator[Any]:
+        """Yields records, and counts under their tag."""
+        batch, found = ranked_lists.lists(
+            *users,
+            self._name,
+            plan=self._plan,
+            vocabulary=self._vocabulary,
+            counts=counts,
+        )
+        yield from self._encoder.encode(batch)
+        yield beam.pvalue.TaggedOutput(COUNTS_TAG, found)
+
+
+class Sum(beam.CombineFn):
+    """Adds counts up, name by name."""
+
+    def create_accumulator(self) -> dict[str, int]:
+        return {}
+
+    def add_input(self, total: dict[str, int], found: dict[str, int]) -> dict[str, int]:
+        names = total.keys() | found.keys()
+        return {name: total.get(name, 0) + found.get(name, 0) for name in names}
+
+    def merge_accumulators(self, totals: Iterable[dict[str, int]]) -> dict[str, int]:
+        merged = self.create_accumulator()
+        for total in totals:
+            merged = self.add_input(merged, total)
+        return merged
+
+    def extract_output(self, total: dict[str, int]) -> dict[str, int]:
+        return total
+
+
+def write_json(content: dict[str, Any], path: str) -> None:
+    """Writes a file of JSON wherever TFX can write."""
+    with fileio.open(path, "w") as f:
+        f.write(json.dumps(content, indent=2, sort_keys=True))
