@@ -54,8 +54,8 @@ class ModelConfig(Config):
     def _check(self) -> "ModelConfig":
         if len(self.layers) < 2:
             raise ValueError(
-                "`layers` must have two widths or more: the embeddings' and that of one "
-                f"layer at least; got {list(self.layers)}."
+                "`layers` must have two widths or more, that of the embeddings first; "
+                f"got {list(self.layers)}."
             )
         if self.layers[0] % 2:
             raise ValueError(
@@ -74,7 +74,7 @@ class TrainConfig(Config):
     """How the network is trained.
 
     Attributes:
-        epochs: passes over the training positives, each with fresh negatives. 1 or more.
+        epochs: passes over the training positives, each with fresh negatives.
         batch_size: (user, item, label) rows per step over all replicas.
         learning_rate, beta1, beta2, epsilon: Adam's; beta1 squared is below beta2.
         learning_rate_schedule: `cosine` decays to 0 over all epochs.

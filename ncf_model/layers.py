@@ -104,7 +104,7 @@ class Scorer(keras.layers.Layer):
         )
 
     def user_part(self, rows: Any) -> Part:
-        """Returns the user's share of the score; the output weights of GMF are in it."""
+        """Returns the user's share of a score, GMF's output weights included."""
         gmf, hidden, bias = self.split(rows)
         if self.has_gmf and self.settings.gmf_output == "trained":
             gmf = gmf * self.output_kernel[: self.mf_dim, 0]
@@ -133,7 +133,9 @@ class Scorer(keras.layers.Layer):
     def _mlp(self, hidden: Any, training: bool) -> Any:
         shape = ops.shape(hidden)
         # Two axes, so that every layer is one matrix product.
-        x = self.dropout(ops.relu(ops.reshape(hidden, (-1, shape[-1]))), training=training)
+        x = self.dropout(
+            ops.relu(ops.reshape(hidden, (-1, shape[-1]))), training=training
+        )
         for dense in self.hidden_layers:
             x = self.dropout(dense(x), training=training)
         last = self.settings.layers[-1]

@@ -1,0 +1,44 @@
+"""How far training is, for whoever wants to show it.
+
+A terminal in the same process appends a function to `observers`; without one nothing
+happens. An observer is called from the training thread and must return quickly.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+Phase = Literal["train", "refit"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Event:
+    """The state of a training run.
+
+    Attributes:
+        phase: `train` with the validation items held out, or `refit` with them.
+        epoch: the running epoch, from 1.
+        epochs: how many there will be; fewer if training stops early.
+        fraction: how much of the running epoch is done, in [0, 1].
+        examples_per_second: rows trained per second in this epoch so far.
+        loss: mean cross-entropy of this epoch so far.
+        hit_rate: validation HR@10 of the last epoch judged; None before the first and
+            in the refit.
+    """
+
+    phase: Phase
+    epoch: int
+    epochs: int
+    fraction: float
+    examples_per_second: float
+    loss: float
+    hit_rate: float | None
+
+
+observers: list[Callable[[Event], None]] = []
+
+
+def emit(event: Event) -> None:
+    """Tells every observer."""
+    for observer in tuple(observers):
+        observer(event)
