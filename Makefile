@@ -14,10 +14,10 @@ RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CO
 	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
 export DATASET CONFIG OUT DATA_DIR PYTHON LINE UPGRADE
 
-.PHONY: help setup setup-dev run test lint format lock clean
+.PHONY: help setup setup-dev run test test-current lint format lock clean
 
 help: ## List the targets and their variables
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  Any of them: PYTHON=python3.12 and LINE=current|older override what is chosen"
 
@@ -32,6 +32,9 @@ run: setup ## Run the pipeline: DATASET=, CONFIG=, OUT=, DATA_DIR=, ARGS="--set 
 
 test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-current: ## Run the tests on the current line, in a Debian 13 root (as root)
+	@sh scripts/in_debian13.sh make test ARGS='$(ARGS)'
 
 lint: setup-dev ## Check style and types
 	$(BIN)/ruff check

@@ -10,6 +10,8 @@ import configparser
 import os
 from typing import Mapping
 
+SYSTEM_FOLDER = "/etc"
+
 # pip's option -> the variables by which uv may have been told; the first is set.
 # Not extra-index-url and find-links: uv takes a package from the first index that has
 # its name, so an extra one with an odd copy would hide the releases that are locked.
@@ -65,11 +67,11 @@ def _pip_files(environ: Mapping[str, str]) -> list[str]:
     if own == os.devnull:  # pip's way to say: no files
         return []
     home = environ.get("HOME", "")
-    shared = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    shared = environ.get("XDG_CONFIG_DIRS") or os.path.join(SYSTEM_FOLDER, "xdg")
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     return [
         *(os.path.join(d, "pip", "pip.conf") for d in shared.split(os.pathsep)),
-        "/etc/pip.conf",
+        os.path.join(SYSTEM_FOLDER, "pip.conf"),
         os.path.join(home, ".pip", "pip.conf"),
         os.path.join(config, "pip", "pip.conf"),
         *([own] if own else []),
@@ -79,7 +81,10 @@ def _pip_files(environ: Mapping[str, str]) -> list[str]:
 def _uv_files(environ: Mapping[str, str]) -> list[str]:
     home = environ.get("HOME", "")
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    return [os.path.join(config, "uv", "uv.toml"), "/etc/uv/uv.toml"]
+    return [
+        os.path.join(config, "uv", "uv.toml"),
+        os.path.join(SYSTEM_FOLDER, "uv", "uv.toml"),
+    ]
 
 
 def _option(name: str) -> str:
