@@ -97,12 +97,14 @@ def _run_pipeline(
     """Runs all nodes; returns the connection to the metadata store."""
     with display.waiting("loading TFX"):
         # Late: these take many seconds, and nothing before them needs them.
+        from absl import logging as absl_logging
         from tfx.orchestration import metadata
         from tfx.orchestration.local import local_dag_runner
 
         from ncf_model import progress
         from pipeline import pipeline
 
+    absl_logging.set_verbosity(absl_logging.INFO)
     store = metadata.sqlite_metadata_connection_config(str(out / "metadata.sqlite"))
     definition = pipeline.create_pipeline(
         config,
@@ -152,7 +154,8 @@ def _report_folder(store: Any) -> str:
     executions = store.get_executions_by_context(latest.id)
     events = store.get_events_by_execution_ids([e.id for e in executions])
     outputs = [event.artifact_id for event in events if event.type == event.OUTPUT]
-    reports = [a for a in store.get_artifacts_by_id(outputs) if a.type == "RunReport"]
+    artifacts = store.get_artifacts_by_id(outputs)
+    reports = [a for a in artifacts if a.type == "ncf.RunReport"]
     return max(reports, key=lambda artifact: artifact.id).uri
 
 

@@ -18,6 +18,7 @@ from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
 from components.interactions_example_gen.component import InteractionsExampleGen
+from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
 from components.report.component import Report
 from components.strict_example_validator.component import StrictExampleValidator
@@ -52,6 +53,7 @@ def create_pipeline(
     *,
     dataset: str,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
+    ask_metadata: bool = True,
     beam_args: Sequence[str] = (),
 ) -> tfx_pipeline.Pipeline:
     """Returns the pipeline, from a file of interactions to a judged, pushed model.
@@ -61,11 +63,19 @@ def create_pipeline(
         locations: where to read and write.
         dataset: what the report calls the data.
         metadata: the ML Metadata store; None where the runner brings its own.
+        ask_metadata: whether the model to beat is found there. False looks into the
+            serving folder, for runners that know no Resolver.
         beam_args: for the components that run on Beam.
     """
     data = _data_nodes(config, locations)
     transform, sampling = data[-2:]
-    model = _model_nodes(config, locations, transform=transform, sampling=sampling)
+    model = _model_nodes(
+        config,
+        locations,
+        transform=transform,
+        sampling=sampling,
+        ask_metadata=ask_metadata,
+    )
     trainer, _, evaluator, pusher = model
     report = Report(
         interactions=data[0].outputs["examples"],
@@ -125,6 +135,7 @@ def _model_nodes(
     *,
     transform: base_node.BaseNode,
     sampling: base_node.BaseNode,
+    ask_metadata: bool,
 ) -> list[base_node.BaseNode]:
     """From training rows to a judged and, if it deserves it, pushed model."""
     trainer = Trainer(
@@ -140,17 +151,18 @@ def _model_nodes(
             "seed": config.seed,
         },
     )
-    resolver = Resolver(
-        strategy_class=LatestOtherBlessedModel,
-        candidate=trainer.outputs["model"],
-        model=channel.Channel(type=standard_artifacts.Model),
-        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    baseline = (
+        _latest_blessed(trainer)
+        if ask_metadata
+        else LatestPushedModel(
+            candidate=trainer.outputs["model"], serving=locations.serving
+        )
     ).with_id("LatestBlessedModel")
     evaluator = Evaluator(
         examples=sampling.outputs["examples"],
         example_splits=[features.EVAL_SPLIT],
         model=trainer.outputs["model"],
-        baseline_model=resolver.outputs["model"],
+        baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(
             config.evaluation, eval_negatives=config.sampling.eval_negatives
         ),
@@ -164,4 +176,13 @@ def _model_nodes(
             )
         ),
     )
-    return [trainer, resolver, evaluator, pusher]
+    return [trainer, baseline, evaluator, pusher]
+
+
+def _latest_blessed(trainer: base_node.BaseNode) -> base_node.BaseNode:
+    return Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        candidate=trainer.outputs["model"],
+        model=channel.Channel(type=standard_artifacts.Model),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    )

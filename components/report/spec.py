@@ -17,7 +17,7 @@ REPORT_KEY = "report"
 class RunReport(types.Artifact):
     """A folder with `index.html` and `summary.json`."""
 
-    TYPE_NAME = "RunReport"
+    TYPE_NAME = "ncf.RunReport"
 
 
 class ReportSpec(types.ComponentSpec):

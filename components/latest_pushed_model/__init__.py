@@ -1,0 +1,1 @@
+"""LatestPushedModel: the model in service, where there is no metadata store to ask."""

@@ -1,0 +1,47 @@
+"""LatestPushedModel: finds the model that a new one has to measure up to."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+
+from components.latest_pushed_model import executor, spec
+
+
+class LatestPushedModel(base_component.BaseComponent):
+    """Copies the model pushed last into its output, for Evaluator's baseline.
+
+    Takes the place of a Resolver on runners whose metadata store cannot be asked, such
+    as Kubeflow Pipelines. Only blessed models are pushed, so the one pushed last is the
+    latest blessed. It must never be cached: a cached answer names an older model.
+
+    Example:
+        baseline = LatestPushedModel(
+            candidate=trainer.outputs["model"], serving="gs://bucket/serving"
+        )
+        evaluator = Evaluator(..., baseline_model=baseline.outputs["model"])
+
+    Outputs:
+        model: `Model`; empty if nothing was pushed before. Its custom property
+            `pushed_version` is the version's number.
+    """
+
+    SPEC_CLASS = spec.LatestPushedModelSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(self, *, candidate: types.BaseChannel, serving: str) -> None:
+        """Wires the node.
+
+        Args:
+            candidate: `Model` channel, the new model. A pushed copy of itself, left by
+                an earlier identical run, is passed over. Waiting for it also means that
+                the answer is fresh.
+            serving: Pusher's folder, one numbered folder per version: a local path,
+                such as that of a mounted volume, or a gs:// URI.
+        """
+        super().__init__(
+            spec=spec.LatestPushedModelSpec(
+                candidate=candidate,
+                serving=serving,
+                model=types.Channel(type=standard_artifacts.Model),
+            )
+        )

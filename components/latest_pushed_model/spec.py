@@ -1,0 +1,16 @@
+"""The contract of LatestPushedModel: what goes in, what comes out."""
+
+from tfx import types
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+CANDIDATE_KEY = "candidate"
+SERVING_KEY = "serving"
+MODEL_KEY = "model"
+VERSION_PROPERTY = "pushed_version"
+
+
+class LatestPushedModelSpec(types.ComponentSpec):
+    INPUTS = {CANDIDATE_KEY: ChannelParameter(type=standard_artifacts.Model)}
+    OUTPUTS = {MODEL_KEY: ChannelParameter(type=standard_artifacts.Model)}
+    PARAMETERS = {SERVING_KEY: ExecutionParameter(type=str)}

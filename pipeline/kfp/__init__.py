@@ -1,0 +1,1 @@
+"""The pipeline on Kubeflow Pipelines 2.x: compiled, submitted, run in containers."""

@@ -1,0 +1,141 @@
+"""Compiles the pipeline into one YAML file that Kubeflow Pipelines 2.x accepts.
+
+The first document is the pipeline specification (schema 2.1), the second the Kubernetes
+platform specification. Nothing outside this process is asked: no cluster, no bucket, no
+credentials; the same input gives the same bytes.
+"""
+
+import json
+from typing import Any
+
+import yaml
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from pipeline import pipeline
+from pipeline.config import PipelineConfig
+from pipeline.kfp import node_config, parameters, platform_spec
+from pipeline.kfp.config import KfpConfig
+from pipeline.kfp.packaged_files import PACKAGED
+
+COMMAND = ("python", "-m", "pipeline.kfp.entrypoint")
+SYNTHETIC_FLAG = "--synthetic"
+INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
+# What they find depends on more than their inputs: on files, on the serving folder.
+NEVER_CACHED = (parameters.EXAMPLE_GEN, "LatestBlessedModel")
+
+
+def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
+    """Returns the YAML text.
+
+    Args:
+        config: what to compute; its strategy is replaced by the platform's.
+        kfp: where and on what.
+
+    Raises:
+        ValueError: a node is configured that does not exist, or one has a name that
+            Argo would refuse.
+    """
+    config = _with_strategy(config, kfp.strategy)
+    definition = pipeline.create_pipeline(
+        config,
+        pipeline.Locations(
+            interactions=config.data.dataset,
+            pipeline_root="",  # The run's, given on submission.
+            serving=kfp.serving,
+            schema=PACKAGED + "pipeline/schema/schema.pbtxt",
+        ),
+        dataset=config.data.dataset,
+        ask_metadata=False,
+        beam_args=kfp.beam_args,
+    )
+    nodes = _nodes(definition, kfp)
+    spec = _tfx_spec(definition)
+    _set_platform(spec, nodes, cacheable=kfp.cacheable)
+    chosen = parameters.parameters(config, _eval_config(spec))
+    parameters.expose(spec, chosen)
+    _container(spec, parameters.EXAMPLE_GEN)["args"] += [
+        SYNTHETIC_FLAG,
+        config.data.synthetic.model_dump_json(),
+    ]
+    _refresh_inputs_specs(spec)
+    documents = [spec, platform_spec.document(nodes)]
+    return _header(chosen) + yaml.dump_all(documents, sort_keys=True)
+
+
+def _with_strategy(config: PipelineConfig, strategy: str) -> PipelineConfig:
+    values = config.model_dump()
+    values["train"]["strategy"] = strategy
+    return PipelineConfig.model_validate(values)
+
+
+def _nodes(
+    definition: tfx_pipeline.Pipeline, kfp: KfpConfig
+) -> dict[str, node_config.NodeConfig]:
+    names = [component.id for component in definition.components]
+    for name in names:
+        node_config.check_node_id(name)
+    if unknown := sorted(kfp.nodes.keys() - set(names)):
+        raise ValueError(
+            f"`nodes` names {unknown}, which the pipeline has not; it has {names}."
+        )
+    return {name: kfp.node(name) for name in names}
+
+
+def _tfx_spec(definition: tfx_pipeline.Pipeline) -> dict[str, Any]:
+    """Returns TFX's own compilation of the pipeline."""
+    runner_config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+        default_image="unset",
+        default_commands=list(COMMAND),
+        use_pipeline_spec_2_1=True,
+    )
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(runner_config)
+    return runner.run(definition, write_out=False)["pipelineSpec"]
+
+
+def _set_platform(
+    spec: dict[str, Any],
+    nodes: dict[str, node_config.NodeConfig],
+    *,
+    cacheable: bool,
+) -> None:
+    """Sets image, resources, retries and caching, which TFX's own hooks do not all."""
+    for name, node in nodes.items():
+        container = _container(spec, name)
+        container["image"] = node.image
+        container.pop("lifecycle", None)  # Kubeflow runs none; our entry point does.
+        if resources := platform_spec.resources(node):
+            container["resources"] = resources
+        task = spec["root"]["dag"]["tasks"][name]
+        task.pop("cachingOptions", None)
+        if cacheable and name not in NEVER_CACHED:
+            task["cachingOptions"] = {"enableCache": True}
+        if policy := platform_spec.retry_policy(node):
+            task["retryPolicy"] = policy
+
+
+def _eval_config(spec: dict[str, Any]) -> dict[str, Any]:
+    inputs = spec["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["parameters"]
+    return json.loads(inputs["eval_config"]["runtimeValue"]["constant"])
+
+
+def _refresh_inputs_specs(spec: dict[str, Any]) -> None:
+    """Tells each container of all its inputs, the added parameters included."""
+    for name, component in spec["components"].items():
+        args = _container(spec, name)["args"]
+        place = args.index(INPUTS_SPEC_FLAG) + 1
+        args[place] = json.dumps(component["inputDefinitions"], sort_keys=True)
+
+
+def _container(spec: dict[str, Any], node: str) -> dict[str, Any]:
+    return spec["deploymentSpec"]["executors"][f"{node}_executor"]["container"]
+
+
+def _header(chosen: list[parameters.Parameter]) -> str:
+    """Returns the comment that a reader of the file sees first."""
+    lines = ["# Compiled by `ncf compile kfp`; do not edit.", "# Inputs:"]
+    lines += [
+        f"#    {p.name}: {type(p.default).__name__} [Default: {p.default!r}]"
+        for p in chosen
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,57 @@
+"""Names of artifacts here and in the object store.
+
+Before a task Kubeflow's launcher copies its inputs from the object store to folders of
+the pod, and after it the outputs back. TFX works on the folders: TensorFlow can read
+gs:// itself, but not s3:// or minio://, and it leaves directory markers in buckets on
+which the launcher's next download fails (kubeflow/pipelines#13476).
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+# The launcher's own table (`LocalPathForURI`).
+FOLDERS: Mapping[str, str] = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
+
+# The launcher's folders are at the top; a test puts them elsewhere.
+ROOT_VARIABLE = "NCF_OBJECT_STORE_ROOT"
+
+
+def to_local(uri: str) -> str:
+    """Returns the folder that stands for `uri`; other text as it is.
+
+    Example:
+        >>> to_local("s3://bucket/run/model")
+        '/s3/bucket/run/model'
+    """
+    for scheme, folder in FOLDERS.items():
+        if uri.startswith(scheme):
+            return _root() + folder + uri.removeprefix(scheme)
+    return uri
+
+
+def to_remote(value: Any) -> Any:
+    """Returns JSON `value` with the URI in place of every path of a local copy.
+
+    Example:
+        >>> to_remote({"uri": "/gcs/bucket/model", "n": 1})
+        {'uri': 'gs://bucket/model', 'n': 1}
+    """
+    if isinstance(value, dict):
+        return {key: to_remote(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_remote(item) for item in value]
+    if isinstance(value, str):
+        for scheme, folder in FOLDERS.items():
+            if value.startswith(_root() + folder):
+                return scheme + value.removeprefix(_root() + folder)
+    return value
+
+
+def has_files(path: str) -> bool:
+    """Returns whether there is a file anywhere below `path`."""
+    return any(files for _, _, files in os.walk(path))
+
+
+def _root() -> str:
+    return os.environ.get(ROOT_VARIABLE, "")
