@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 EXTENSIONS = (".csv", ".tsv", ".dat", ".data", ".inter", ".txt", ".parquet")
-_READ_BYTES = 1 << 22
+_READ_BYTES = 1 << 20
 
 
 def find(input_base: str, pattern: str = "*") -> list[str]:

@@ -144,17 +144,28 @@ def _has_header(
     known = {name for names in COMMON_NAMES.values() for name in names}
     if sum(_key(field) in known for field in rows[0]) >= 2:
         return True
-    values = [_is_value(field) for field in rows[0][2:4]]
-    if len(rows[0]) == 2 and len(rows) > 1:
-        # Two columns of ids: words above numbers are a header.
-        values = [not any(map(_is_value, rows[0])) <= all(map(_is_value, rows[1]))]
-    if values and not any(values):
+    if _looks_like_header(rows, _by_position(rows[0], reading.columns)):
         raise ValueError(
             f"{path}, line 1: {list(rows[0])} looks like a header with names that are "
             "not known. Name them in `data.columns` (user, item and, if there are "
             "any, rating and timestamp), or set `data.header: false` if this is data."
         )
     return False
+
+
+def _looks_like_header(
+    rows: Sequence[Sequence[str]], found: Mapping[str, int | None]
+) -> bool:
+    """Returns whether line 1 has words where rows have numbers."""
+
+    def values(row: Sequence[str], *roles: str) -> list[bool]:
+        places = [found[role] for role in roles]
+        return [_is_value(row[p]) for p in places if p is not None and p < len(row)]
+
+    if numbers := values(rows[0], "rating", "timestamp"):
+        return not any(numbers)
+    ids = [values(row, "user", "item") for row in rows[:2]]
+    return len(ids) == 2 and not any(ids[0]) and all(ids[1])
 
 
 def _is_value(field: str) -> bool:

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # Times given as numbers, `auto`: the unit goes by size. 1e11 s is the year 5138,
 # 1e11 ms is March 1973.
-UNIT_LIMITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17))
+UNIT_LIMITS = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}
 LAST_SECOND = 253_402_300_800  # the year 10,000
-_ZONED = r"(Z|[+-]\d\d(:?\d\d)?)$"
+# A time of day must come before it: `2001-02-03` ends like a zone of -03.
+_ZONED = r"^\d{4}-\d\d-\d\d[ T].*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
@@ -59,8 +60,9 @@ def parse_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
     """
     column = _decoded(column)
     if pa.types.is_temporal(column.type):
-        times = cast_or_null(column, pa.timestamp("us", tz=_zone(column.type)))
-        return _checked_times(times.cast(pa.int64()))
+        kind = pa.timestamp("us", tz=_zone(column.type))
+        # Not safe: nanoseconds beyond whole microseconds may be lost.
+        return _checked_times(column.cast(kind, safe=False).cast(pa.int64()))
     numbers = _numbers(column)
     if numbers is None:
         return _parse_mixed_times(column, unit)
@@ -125,28 +127,26 @@ def _numbers(column: pa.Array) -> pa.Array | None:
 
 
 def _scale(numbers: pa.Array, unit: str) -> pa.Array:
-    """Returns microseconds, int64 with null for what is no number."""
-    exact = pa.types.is_integer(numbers.type)
+    """Returns microseconds, int64; null for what is no number, or after 9999."""
     missing = _mask(pc.is_null(numbers))
     values = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)
-    missing |= ~np.isfinite(values)
-    values = np.where(missing, 0, values)
     size = np.abs(values.astype(np.float64))
+    missing |= ~np.isfinite(size)
+    size = np.where(missing, 0, size)
     result = np.zeros(len(values), np.int64)
     left = ~missing
-    for name, limit in (*UNIT_LIMITS, ("ns", np.inf)):
+    for name, limit in UNIT_LIMITS.items():
         if unit not in ("auto", name):
             continue
         now = left & (size < limit) if unit == "auto" else left
         left = left & ~now
-        picked = values[now]
+        late = now & (size >= LAST_SECOND * PER_SECOND[name])
+        missing |= late
+        picked = values[now & ~late]
         if name == "ns":
-            result[now] = np.floor_divide(picked, 1000).astype(np.int64)
-        else:
-            # Beyond the last second the product would overflow; it is refused anyway.
-            bound = (LAST_SECOND * 1_000_000) // MICROSECONDS[name]
-            picked = np.clip(picked, -bound, bound) * MICROSECONDS[name]
-            result[now] = picked if exact else np.floor(picked).astype(np.int64)
+            result[now & ~late] = picked // 1000
+        else:  # Whole numbers stay so, and exact; others are rounded down.
+            result[now & ~late] = picked * (1_000_000 // PER_SECOND[name]) // 1
     return pa.array(result, mask=missing)
 
 
@@ -154,15 +154,11 @@ def _parse_mixed_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndar
     """Parses text in which some values are no numbers: dates, or mistakes."""
     column = pc.utf8_trim_whitespace(column)
     dates = pc.match_substring_regex(column, r"^\d{4}-\d\d-\d\d")
-    zoned = pc.and_(dates, pc.match_substring_regex(column, _ZONED))
-    # `2001-02-03` ends like a zone of -03.
-    longer = pc.greater(pc.utf8_length(column), 10)
-    zoned = pc.and_(zoned, longer)
+    zoned = pc.match_substring_regex(column, _ZONED)
     plain = pc.and_(dates, pc.invert(zoned))
-    nothing = pa.scalar(None, pa.string())
 
     def only(mask: pa.Array) -> pa.Array:
-        return pc.if_else(mask, column, nothing)
+        return pc.if_else(mask, column, pa.scalar(None, pa.string()))
 
     parts = [
         _scale(cast_or_null(only(pc.invert(dates)), pa.float64()), unit),

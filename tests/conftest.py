@@ -1,0 +1,17 @@
+"""What tests share."""
+
+import os
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """Returns the folder of MovieLens data sets, or skips the test."""
+    folder = pathlib.Path(os.environ.get("DATA_DIR", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"needs MovieLens in {folder}; set DATA_DIR to have it elsewhere")
+    return folder
