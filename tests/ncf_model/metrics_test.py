@@ -1,0 +1,215 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import tfx  # noqa: F401  # Before TFMA: see ncf_model/metrics.py.
+from sklearn.metrics import ndcg_score
+from tensorflow_model_analysis.metrics import metric_types
+
+from ncf_model import metrics
+
+# Ranks 0, 1 (a tie counts against the model), 3, 0; lengths 3, 3, 4, 1.
+LISTS = ([3.0, 1.0, 2.0], [2.0, 2.0, 1.0], [0.0, 5.0, 4.0, 3.0], [1.0])
+# Ranks 2, 0, 0, 0.
+POPULARITY = ([0, 7, 7], [9, 0, 0], [2, 1, 1, 1], [0])
+
+
+def _records(lists=LISTS, popularity=POPULARITY):
+    """Records as TFMA hands them to a metric: one list each, without a batch."""
+    return [
+        {
+            "features": {
+                "candidate_ids": np.array([b"x"] * len(scores)),
+                "candidate_popularity": np.array(popular),
+            },
+            "predictions": np.array(scores, np.float32),
+        }
+        for scores, popular in zip(lists, popularity, strict=True)
+    ]
+
+
+def _compute(metric, records, model_names=("",)):
+    """Runs a metric's computations in the order in which TFMA runs them."""
+    results = {}
+    for computation in metric.computations(model_names=list(model_names)):
+        if isinstance(computation, metric_types.DerivedMetricComputation):
+            results |= computation.result(results)
+            continue
+        (preprocessor,) = computation.preprocessors
+        combiner = computation.combiner
+        parts = []
+        for record in records:  # Each in a part of its own, as if on another worker.
+            part = combiner.create_accumulator()
+            parts.append(combiner.add_inputs(part, preprocessor.process(record)))
+        results |= combiner.extract_output(combiner.merge_accumulators(parts))
+    return {
+        (key.model_name, key.name): value
+        for key, value in results.items()
+        if not key.name.startswith("_")
+    }
+
+
+def _value(metric, records):
+    ((_, value),) = _compute(metric, records).items()
+    return value
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "value"),
+    [
+        (metrics.HitRateAtK(1), "hit_rate@1", 2 / 4),
+        (metrics.HitRateAtK(2), "hit_rate@2", 3 / 4),
+        (metrics.HitRateAtK(3), "hit_rate@3", 3 / 4),
+        (metrics.HitRateAtK(4), "hit_rate@4", 1.0),
+        (metrics.NDCGAtK(2), "ndcg@2", (1 + 0.6309297535714575 + 1) / 4),
+        (metrics.NDCGAtK(4), "ndcg@4", (1 + 0.6309297535714575 + 0.430676558 + 1) / 4),
+        (metrics.MRR(), "mrr", (1 + 1 / 2 + 1 / 4 + 1) / 4),
+        (metrics.Lists(), "lists", 4),
+        (metrics.ShortLists(4), "short_lists", 3),
+        (metrics.ShortLists(3), "short_lists", 1),
+        (metrics.NonFiniteLists(), "non_finite_lists", 0),
+        (
+            metrics.HitRateLift(1, "candidate_popularity"),
+            "popularity/hit_rate_lift@1",
+            -1 / 4,
+        ),
+        (metrics.HitRateAtK(1, "candidate_popularity"), "popularity/hit_rate@1", 3 / 4),
+        (metrics.MRR("candidate_popularity"), "popularity/mrr", (1 / 3 + 3) / 4),
+    ],
+)
+def test_by_hand(metric, name, value):
+    assert metric.name == name
+    assert _compute(metric, _records()) == {("", name): pytest.approx(value, abs=1e-9)}
+
+
+def test_ndcg_is_that_of_scikit_learn():
+    scores = np.random.default_rng(0).normal(size=(50, 20))
+    held_out = np.zeros_like(scores)
+    held_out[:, 0] = 1
+    for k in (1, 5, 10):
+        # scikit-learn averages over ties, ours counts them against the model: no ties.
+        expected = ndcg_score(held_out, scores, k=k)
+        records = _records(scores, np.zeros((50, 20)))
+        assert _value(metrics.NDCGAtK(k), records) == pytest.approx(expected)
+
+
+def test_padding_does_not_count():
+    records = _records()
+    for record in records:
+        padding = np.full(5, -np.inf, np.float32)
+        record["predictions"] = np.append(record["predictions"], padding)
+    assert _value(metrics.MRR(), records) == pytest.approx(2.75 / 4)
+    assert _value(metrics.NonFiniteLists(), records) == 0
+    assert _value(metrics.ShortLists(4), records) == 3
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_score_that_is_not_finite_has_no_rank(bad, place):
+    scores = [3.0, 2.0, 1.0]
+    scores[place] = bad
+    records = _records([scores, *LISTS[1:]])
+    assert _value(metrics.NonFiniteLists(), records) == 1
+    assert _value(metrics.Lists(), records) == 4
+    for metric in (metrics.HitRateAtK(3), metrics.NDCGAtK(3), metrics.MRR()):
+        assert math.isnan(_value(metric, records))
+    lift = metrics.HitRateLift(3, "candidate_popularity")
+    assert math.isnan(_value(lift, records))
+    # The baseline has finite scores on the same lists.
+    assert _value(metrics.HitRateAtK(1, "candidate_popularity"), records) == 3 / 4
+
+
+def test_lift_is_exact_where_the_difference_of_rates_is_not():
+    assert 3 / 10 - 2 / 10 < 0.1
+    lists = [[1.0, 0.0]] * 3 + [[0.0, 1.0]] * 7
+    popularity = [[1, 0]] * 2 + [[0, 1]] * 8
+    lift = metrics.HitRateLift(1, "candidate_popularity")
+    assert _value(lift, _records(lists, popularity)) == 0.1
+
+
+def test_two_models_are_told_apart():
+    records = _records()
+    for record in records:
+        scores = record["predictions"]
+        record["predictions"] = {"candidate": scores, "baseline": -scores}
+    names = ("candidate", "baseline")
+    assert _compute(metrics.HitRateAtK(1), records, names) == {
+        ("candidate", "hit_rate@1"): 2 / 4,
+        ("baseline", "hit_rate@1"): 2 / 4,  # The third list and the single candidate.
+    }
+    popularity = metrics.HitRateAtK(1, "candidate_popularity")
+    assert set(_compute(popularity, records, names).values()) == {3 / 4}
+
+
+def test_every_list_is_ranked_once_for_all_metrics():
+    of_popularity = {"scores": "candidate_popularity"}
+    everything = [
+        *(
+            metrics.HitRateAtK(k, **source)
+            for k in (1, 5)
+            for source in ({}, of_popularity)
+        ),
+        *(
+            metrics.NDCGAtK(k, **source)
+            for k in (1, 5)
+            for source in ({}, of_popularity)
+        ),
+        metrics.HitRateLift(10, "candidate_popularity"),
+        metrics.MRR(),
+        metrics.Lists(),
+        metrics.ShortLists(100),
+        metrics.NonFiniteLists(),
+    ]
+    counted = {
+        computation
+        for metric in everything
+        for computation in metric.computations(model_names=["candidate", "baseline"])
+        if isinstance(computation, metric_types.MetricComputation)
+    }
+    assert len(counted) == 3  # Both models, and popularity.
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["features"].pop("candidate_ids"), "must hold `candidate_ids`"),
+        (
+            lambda r: r["features"].update(candidate_popularity=np.array([1, 2])),
+            "`candidate_popularity` must give one score per candidate, 3 for this "
+            "list; it gave 2",
+        ),
+        (lambda r: r["features"].pop("candidate_popularity"), "it gave 0"),
+        (
+            lambda r: r.update(predictions=np.array([1.0, 2.0])),
+            "`model` must give one score per candidate, 3 for this list; it gave 2",
+        ),
+    ],
+)
+def test_records_that_cannot_be_ranked(change, message):
+    (record,) = _records(LISTS[:1], POPULARITY[:1])
+    change(record)
+    with pytest.raises(ValueError, match=message):
+        _value(metrics.HitRateLift(1, "candidate_popularity"), [record])
+
+
+def test_top_k_is_positive():
+    for metric in (metrics.HitRateAtK, metrics.NDCGAtK, metrics.ShortLists):
+        with pytest.raises(ValueError, match="must be >= 1; got 0"):
+            metric(0)
+
+
+def test_survives_the_trip_through_its_configuration():
+    metric = metrics.HitRateLift(5, "candidate_ease")
+    again = metrics.HitRateLift.from_config(json.loads(json.dumps(metric.get_config())))
+    assert again.name == "ease/hit_rate_lift@5"
+
+
+def test_no_metric_of_tfma_takes_the_place_of_ours():
+    ours = {
+        name
+        for name, value in vars(metrics).items()
+        if isinstance(value, type) and issubclass(value, metric_types.Metric)
+    }
+    assert len(ours) == 7
+    assert not ours & set(metric_types.registered_metrics())

@@ -1,0 +1,76 @@
+"""Models and lists with known ranks, for tests that run the real Evaluator.
+
+List `i` holds the item `u<i>`, which is held out, and the items n0 to n11. These score
+40, 38, 36 and so on, so that `u<i>` has rank r if it scores 41 - 2 r.
+"""
+
+import pathlib
+
+import pytest
+
+NEGATIVES = 12
+
+
+def _scores(rank):
+    return [41 - 2 * rank] + [40 - 2 * i for i in range(NEGATIVES)]
+
+
+@pytest.fixture(scope="session")
+def save_ranker():
+    """Returns a function that saves a model with rank `ranks[i]` in list `i`."""
+    import tensorflow as tf
+
+    class Ranker(tf.Module):
+        def __init__(self, scores):
+            super().__init__()
+            ids = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(list(scores)), tf.constant(list(scores.values()))
+            )
+            # An id outside the vocabulary, as after training on other data.
+            self._scores = tf.lookup.StaticHashTable(ids, default_value=-9.0)
+
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, name="examples")]
+        )
+        def evaluate(self, examples):
+            spec = {"candidate_ids": tf.io.RaggedFeature(tf.string)}
+            ids = tf.io.parse_example(examples, spec)["candidate_ids"]
+            scores = tf.ragged.map_flat_values(self._scores.lookup, ids)
+            return {"scores": scores.to_tensor(default_value=float("-inf"))}
+
+    def save(path: pathlib.Path, ranks, **changed):
+        scores = {f"n{i}": float(s) for i, s in enumerate(_scores(0)[1:])}
+        scores |= {f"u{i}": float(_scores(rank)[0]) for i, rank in enumerate(ranks)}
+        ranker = Ranker(scores | changed)
+        signatures = {"evaluate": ranker.evaluate}
+        tf.saved_model.save(ranker, str(path), signatures=signatures)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def write_lists():
+    """Returns a function that writes lists with rank `ranks[i]` by popularity.
+
+    `lengths` cuts the lists off after so many candidates.
+    """
+    import tensorflow as tf
+
+    def record(i, rank, length):
+        ids = [f"u{i}".encode()] + [f"n{j}".encode() for j in range(NEGATIVES)]
+        example = tf.train.Example()
+        feature = example.features.feature
+        feature["user_id"].bytes_list.value.append(b"user")
+        feature["candidate_ids"].bytes_list.value.extend(ids[:length])
+        feature["candidate_popularity"].int64_list.value.extend(_scores(rank)[:length])
+        return example.SerializeToString()
+
+    def write(folder: pathlib.Path, ranks, lengths=None):
+        lengths = lengths or [1 + NEGATIVES] * len(ranks)
+        folder.mkdir(parents=True)
+        path = folder / "data_tfrecord-00000-of-00001.gz"
+        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            for i, (rank, length) in enumerate(zip(ranks, lengths, strict=True)):
+                writer.write(record(i, rank, length))
+
+    return write

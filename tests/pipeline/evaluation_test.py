@@ -1,0 +1,190 @@
+import math
+import os
+
+import pydantic
+import pytest
+
+from pipeline import evaluation
+
+# Of 10 lists each; a rank of 10 and above misses the first 10 places.
+POPULARITY = [0, 0, 0, 9, 10, 10, 11, 11, 12, 12]  # HR@10 0.4
+CANDIDATE = [0, 1, 2, 3, 4, 9, 10, 11, 12, 12]  # HR@10 0.6
+BLESSED = [0, 1, 2, 3, 4, 5, 6, 9, 10, 12]  # HR@10 0.8
+OPEN = {"min_hit_rate": 0.0, "popularity_margin": 0.01, "tolerance": 0.99}
+
+
+@pytest.fixture
+def judge(tmp_path, save_ranker, write_lists):
+    """Returns a function that runs TFX's Evaluator and reads what it wrote."""
+    from tfx.components.evaluator import executor
+    from tfx.types import artifact_utils, standard_artifacts
+    from tfx.utils import proto_utils
+
+    from ncf_model import evaluation_result
+
+    def model(name, ranks, scores, model_id):
+        artifact = standard_artifacts.Model()
+        artifact.uri = str(tmp_path / name)
+        artifact.id = model_id
+        save_ranker(tmp_path / name / "Format-Serving", ranks, **scores)
+        return [artifact]
+
+    def run(ranks, *, blessed=None, gate=OPEN, lists=POPULARITY, beam=(), **options):
+        examples = standard_artifacts.Examples()
+        examples.uri = str(tmp_path / "examples")
+        examples.split_names = artifact_utils.encode_split_names(["eval"])
+        write_lists(tmp_path / "examples/Split-eval", lists, options.get("lengths"))
+        inputs = {
+            "examples": [examples],
+            "model": model("model", ranks, options.get("scores", {}), 1),
+        }
+        if blessed is not None:
+            inputs["baseline_model"] = model("blessed", blessed, {}, 2)
+        outputs = {
+            "evaluation": [standard_artifacts.ModelEvaluation()],
+            "blessing": [standard_artifacts.ModelBlessing()],
+        }
+        for name, (artifact,) in outputs.items():
+            artifact.uri = str(tmp_path / name)
+        config = evaluation.EvaluationConfig(gate=evaluation.GateConfig(**gate))
+        context = executor.Executor.Context(
+            beam_pipeline_args=list(beam), tmp_dir=str(tmp_path / "tmp"), unique_id="1"
+        )
+        executor.Executor(context).Do(
+            inputs,
+            outputs,
+            {
+                "eval_config": proto_utils.proto_to_json(
+                    evaluation.eval_config(config, eval_negatives=12)
+                ),
+                "example_splits": '["eval"]',
+                "fairness_indicator_thresholds": "null",
+            },
+        )
+        result = evaluation_result.read_evaluation(str(tmp_path / "evaluation"))
+        marker = "BLESSED" if result["blessed"] else "NOT_BLESSED"
+        assert os.listdir(tmp_path / "blessing") == [marker]
+        return result
+
+    return run
+
+
+def _messages(result):
+    assert not result["blessed"]
+    return [failure["message"] for failure in result["failures"]]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_figures_by_hand(judge, workers):
+    """Lists of different lengths, so that batches differ in width."""
+    result = judge(
+        ranks=[0, 1, 2, 4, 9, 10] * 10,
+        lists=[3] * 60,
+        lengths=[13, 13, 2, 13, 13, 6] * 10,  # Ranks 0, 1, 1, 4, 9, 5; popularity 1, 3.
+        beam=[
+            f"--direct_num_workers={workers}",
+            "--direct_running_mode=multi_threading",
+        ],
+    )
+    assert result["lists"] == 60
+    assert result["short_lists"] == 20
+    assert result["non_finite_lists"] == 0
+    assert result["blessed_model"] == {}
+    discounts = [1, *(math.log(2) / math.log(rank + 2) for rank in (1, 1, 4, 5, 9))]
+    expected = {
+        "hit_rate@1": 1 / 6,
+        "hit_rate@5": 4 / 6,
+        "hit_rate@10": 1.0,
+        "hit_rate@20": 1.0,
+        "ndcg@1": 1 / 6,
+        "ndcg@5": sum(discounts[:4]) / 6,
+        "ndcg@10": sum(discounts) / 6,
+        "ndcg@20": sum(discounts) / 6,
+        "mrr": (1 + 1 / 2 + 1 / 2 + 1 / 5 + 1 / 6 + 1 / 10) / 6,
+    }
+    assert result["metrics"] == pytest.approx(expected)
+    assert result["baseline"].keys() == expected.keys()
+    assert result["baseline"]["mrr"] == pytest.approx((5 * 1 / 4 + 1 / 2) / 6)
+    assert result["lift"] == {"hit_rate@10": 0.0}
+
+
+def test_every_limit_is_inclusive(judge):
+    # As floats, 0.6 - 0.8 < -0.2 and 0.6 - 0.4 < 0.2: rounding must not decide.
+    assert 0.6 - 0.8 < -0.2
+    limits = {"min_hit_rate": 0.6, "popularity_margin": 0.2, "tolerance": 0.2}
+    result = judge(CANDIDATE, blessed=BLESSED, gate=limits)
+    assert result["blessed"]
+    assert result["failures"] == []
+    assert result["metrics"]["hit_rate@10"] == pytest.approx(0.6)
+    assert result["baseline"]["hit_rate@10"] == pytest.approx(0.4)
+    assert result["blessed_model"]["hit_rate@10"] == pytest.approx(0.8)
+
+
+def test_just_beyond_every_limit(judge):
+    limits = {"min_hit_rate": 0.61, "popularity_margin": 0.21, "tolerance": 0.19}
+    assert sorted(_messages(judge(CANDIDATE, blessed=BLESSED, gate=limits))) == [
+        "hit_rate@10 is 0.6, popularity's 0.4; it must be at least 0.21 above "
+        "popularity's.",
+        "hit_rate@10 is 0.6, the latest blessed model's 0.8; it must be at most 0.19 "
+        "below the latest blessed model's.",
+        "hit_rate@10 is 0.6; it must be at least 0.61.",
+    ]
+
+
+def test_an_equal_model_can_be_refused(judge):
+    gate = OPEN | {"tolerance": 0.0, "replace_equal": False}
+    assert _messages(judge(CANDIDATE, blessed=CANDIDATE, gate=gate)) == [
+        "hit_rate@10 is 0.6, the latest blessed model's 0.6; it must be above the "
+        "latest blessed model's."
+    ]
+
+
+def test_a_model_with_nan_is_refused_with_that_reason(judge):
+    result = judge(CANDIDATE, blessed=BLESSED, scores={"u3": math.nan})
+    assert result["lists"] == 10
+    assert result["non_finite_lists"] == 1
+    assert math.isnan(result["metrics"]["hit_rate@10"])
+    first, *others = _messages(result)
+    assert first == (
+        "The model gives NaN or infinite scores in 1 of 10 lists, so it cannot be "
+        "judged; a smaller learning rate may help."
+    )
+    assert others
+    assert all("is not a number" in message for message in others)
+
+
+def test_a_model_that_knows_none_of_the_items_is_refused(judge):
+    """As one trained on another vocabulary, or a constant one: all scores are equal."""
+    result = judge([], scores={f"n{i}": -9.0 for i in range(12)})
+    assert result["metrics"]["hit_rate@20"] == 1.0
+    assert result["metrics"]["hit_rate@10"] == 0.0
+    assert _messages(result) == [
+        "hit_rate@10 is 0, popularity's 0.4; it must be at least 0.01 above "
+        "popularity's."
+    ]
+
+
+def test_without_lists_nothing_is_blessed(judge):
+    result = judge(CANDIDATE, lists=[])
+    assert result["metrics"] == result["baseline"] == {}
+    (message,) = _messages(result)
+    assert message.startswith("There was no list to judge by")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"top_k": [1, 5]}, r"`top_k` must hold 10.* got \[1, 5\]"),
+        ({"top_k": [0, 10]}, "greater than 0"),
+        ({"gate": {"popularity_margin": 0}}, "greater than 0"),
+        ({"gate": {"min_hit_rate": 1.1}}, "less than or equal to 1"),
+        (
+            {"gate": {"replace_equal": False, "tolerance": 0.01}},
+            "`tolerance` must be 0; got 0.01",
+        ),
+        ({"gates": {}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_rejects(values, message):
+    with pytest.raises(pydantic.ValidationError, match=message):
+        evaluation.EvaluationConfig.model_validate(values)
