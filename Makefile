@@ -7,6 +7,7 @@ unexport TF_USE_LEGACY_KERAS
 
 BIN := .venv/bin
 CODE := $(wildcard benchmarks components kubeflow ncf_model pipeline scripts setup.py)
+CODE := $(foreach path,$(CODE),$(if $(shell find $(path) -name "*.py" -print -quit),$(path)))
 
 # Given on the command line or in the environment, these reach the shell by themselves;
 # quoted there, so that a path may hold any character.
