@@ -49,13 +49,11 @@ def run(
     from pipeline import local_runner
 
     settings = _settings(dataset, config, overrides)
-    folder = out or local_runner.default_out(settings)
+    found = _data(settings, data_dir)
     try:
-        local_runner.run(settings, out=folder, data_dir=data_dir)
+        local_runner.run(settings, found, out=out or local_runner.default_out(settings))
     except local_runner.RunFailed:
         raise typer.Exit(1) from None
-    except ValueError as error:
-        _refuse(error)
 
 
 @app.command()
@@ -66,18 +64,7 @@ def prepare(
     overrides: Overrides = None,
 ) -> None:
     """Fetch the data set and check that it can be read; print where it is."""
-    from pipeline import datasets
-
-    settings = _settings(dataset, config, overrides)
-    try:
-        found = datasets.resolve(
-            settings.data.dataset,
-            data_dir=data_dir,
-            synthetic=settings.data.synthetic,
-        )
-    except ValueError as error:
-        _refuse(error)
-    typer.echo(found.path)
+    typer.echo(_data(_settings(dataset, config, overrides), data_dir).path)
 
 
 @app.command()
@@ -122,6 +109,15 @@ def _settings(dataset, config, overrides):
 
     try:
         return config_module.load(config, overrides or (), dataset=dataset)
+    except ValueError as error:
+        _refuse(error)
+
+
+def _data(settings, data_dir):
+    from pipeline import local_runner
+
+    try:
+        return local_runner.find_data(settings, data_dir)
     except ValueError as error:
         _refuse(error)
 

@@ -20,6 +20,7 @@ import logging
 import shutil
 from typing import Any
 
+from components.interactions_example_gen import reading
 from pipeline import config as config_module
 from pipeline import datasets, terminal
 
@@ -40,11 +41,27 @@ def default_out(config: config_module.PipelineConfig) -> pathlib.Path:
     return pathlib.Path("runs") / f"{config.pipeline_name}-{dataset}"
 
 
+def find_data(
+    config: config_module.PipelineConfig, data_dir: pathlib.Path | None
+) -> datasets.Dataset:
+    """Finds or fetches the data set and reads the beginning of it.
+
+    Args:
+        config: names the data set and says how it is read.
+        data_dir: a folder of data sets, looked into before anything is downloaded.
+
+    Raises:
+        ValueError: the data set cannot be had or read.
+    """
+    dataset = datasets.resolve(
+        config.data.dataset, data_dir=data_dir, synthetic=config.data.synthetic
+    )
+    reading.check_input(str(dataset.path), config.data.reading())
+    return dataset
+
+
 def run(
-    config: config_module.PipelineConfig,
-    *,
-    out: pathlib.Path,
-    data_dir: pathlib.Path | None = None,
+    config: config_module.PipelineConfig, dataset: datasets.Dataset, *, out: pathlib.Path
 ) -> dict[str, Any] | None:
     """Runs the pipeline, showing its progress; returns the contents of summary.json.
 
@@ -53,21 +70,17 @@ def run(
 
     Args:
         config: what to compute.
+        dataset: what to compute it from, of `find_data`.
         out: the folder of the run, made if need be; runs in it share their cache.
-        data_dir: a folder of data sets, looked into before anything is downloaded.
 
     Returns:
         The summary; None if LocalDagRunner ran nothing, as when the `tfx` command only
         asks for the pipeline's name.
 
     Raises:
-        ValueError: the data set cannot be had or read, before anything is run.
         RunFailed: a node raised; the message is shown and the log has the traceback.
     """
     out = out.resolve()
-    dataset = datasets.resolve(
-        config.data.dataset, data_dir=data_dir, synthetic=config.data.synthetic
-    )
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with terminal.output_to_file(log) as console:
         console.print(f"[bold]{dataset.name}[/] into {out}, log in {log}")
@@ -131,8 +144,10 @@ def _publish_report(
     """Copies the latest run's report to `out/report`, with each node's seconds."""
     from tfx.orchestration import metadata
 
+    from components.report.spec import RunReport
+
     with metadata.Metadata(store) as handle:
-        source = _report_folder(handle.store)
+        source = _report_folder(handle.store, RunReport.TYPE_NAME)
     target = out / "report"
     shutil.copytree(source, target, dirs_exist_ok=True)
     file = target / "summary.json"
@@ -147,7 +162,7 @@ def _publish_report(
     return summary
 
 
-def _report_folder(store: Any) -> str:
+def _report_folder(store: Any, type_name: str) -> str:
     """Returns the URI of the report that the latest run made or took from the cache."""
     runs = store.get_contexts_by_type("pipeline_run")
     latest = max(runs, key=lambda context: context.id)
@@ -177,11 +192,8 @@ def main() -> None:
     )
     data_dir = os.environ.get("DATA_DIR")
     out = os.environ.get("OUT") or default_out(config)
-    run(
-        config,
-        out=pathlib.Path(out),
-        data_dir=pathlib.Path(data_dir) if data_dir else None,
-    )
+    dataset = find_data(config, pathlib.Path(data_dir) if data_dir else None)
+    run(config, dataset, out=pathlib.Path(out))
 
 
 if __name__ == "__main__":

@@ -144,7 +144,8 @@ def root_cause(error: BaseException) -> str:
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Prints the result of a run: quality, baseline, verdict, where it was pushed."""
-    table = Table(title=_title(summary), title_justify="left", title_style="bold")
+    console.print(_title(summary), style="bold", markup=False)
+    table = Table()
     table.add_column("metric")
     table.add_column("NeuMF", justify="right")
     table.add_column("popularity", justify="right")

@@ -1,0 +1,250 @@
+"""The real chain, from a file to a pushed model that answers, on made-up tastes.
+
+Four groups of users each like their own twelve of 48 items, so a model that learned
+anything is far above popularity, which knows of no groups.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline import config, recommend
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GROUPS = 4
+USERS = 160
+ITEMS_OF_GROUP = 12
+NODES = [
+    "ImportSchemaGen",
+    "InteractionsExampleGen",
+    "StatisticsGen",
+    "StrictExampleValidator",
+    "Transform",
+    "NegativeSampling",
+    "Trainer",
+    "LatestBlessedModel",
+    "Evaluator",
+    "Pusher",
+    "Report",
+]
+SETTINGS = [
+    "train.epochs=12",
+    "train.batch_size=128",
+    "train.learning_rate=0.01",
+    "evaluation.gate.min_hit_rate=0.5",
+]
+
+
+def _group(item_id):
+    return int(item_id.removeprefix("item ")) // ITEMS_OF_GROUP
+
+
+def _write(file):
+    """Writes 160 users with eight items of their group and one of any, in time order."""
+    rng = np.random.default_rng(7)
+    with open(file, "w", encoding="utf-8") as f:
+        f.write("customer,sku,when\n")
+        for user in range(USERS):
+            own = rng.permutation(ITEMS_OF_GROUP)[:8] + user % GROUPS * ITEMS_OF_GROUP
+            other = rng.integers(GROUPS * ITEMS_OF_GROUP)
+            for time, item in enumerate([other, *own]):
+                f.write(f"Zoë {user:04},item {item},{1_000_000 + time}\n")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chain")
+    _write(folder / "tastes.csv")
+    return folder
+
+
+def _run(folder, out, *settings):
+    """Runs the command as a user does; returns what it printed, and the summary."""
+    arguments = ["--dataset", str(folder / "tastes.csv"), "--out", str(folder / out)]
+    for setting in [
+        "data.columns.user=customer",
+        "data.columns.item=sku",
+        "data.columns.timestamp=when",
+        *SETTINGS,
+        *settings,
+    ]:
+        arguments += ["--set", setting]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "run", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "120"},
+    )
+    summary = folder / out / "report" / "summary.json"
+    return done, json.loads(summary.read_text()) if summary.exists() else None
+
+
+def _store(out):
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(out / "metadata.sqlite")
+    return metadata_store.MetadataStore(connection)
+
+
+@pytest.fixture(scope="module")
+def first(folder):
+    done, summary = _run(folder, "runs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done, summary
+
+
+@pytest.fixture(scope="module")
+def second(folder, first):
+    return _run(folder, "runs")
+
+
+@pytest.fixture(scope="module")
+def third(folder, second):
+    return _run(folder, "runs", "train.learning_rate=0.02")
+
+
+def test_every_node_ran_once_in_order(first):
+    _, summary = first
+    assert list(summary["seconds"]) == NODES
+    assert summary["cached"] == []
+
+
+def test_the_terminal_shows_nodes_and_result_and_no_noise(first):
+    done, _ = first
+    for node in NODES:
+        assert f"✓ {node}" in done.stdout
+    assert "hit_rate@10" in done.stdout
+    assert "Blessed, pushed to" in done.stdout
+    assert done.stderr == ""
+    assert "tensorflow" not in done.stdout.lower()
+
+
+def test_counts_are_those_of_the_file(folder, first):
+    _, summary = first
+    pairs = {
+        tuple(line.split(",")[:2])
+        for line in (folder / "tastes.csv").read_text().splitlines()[1:]
+    }
+    assert summary["num_users"] == USERS
+    assert summary["num_items"] == len({item for _, item in pairs})
+    assert summary["num_interactions"] == len(pairs)
+
+
+def test_the_model_is_far_above_popularity_and_blessed(first):
+    _, summary = first
+    assert summary["metrics"]["hit_rate@10"] > summary["baseline"]["hit_rate@10"] + 0.2
+    assert 0 < summary["metrics"]["ndcg@10"] < summary["metrics"]["hit_rate@10"]
+    assert summary["blessed"]
+    assert summary["not_blessed_because"] == []
+
+
+def test_metadata_links_the_pushed_model_to_its_blessing(folder, first):
+    _, summary = first
+    store = _store(folder / "runs")
+    [model, *_] = store.get_artifacts_by_type("Model")
+    blessing = store.get_artifacts_by_type("ModelBlessing")[0]
+    pushed = store.get_artifacts_by_type("PushedModel")[0]
+    assert blessing.custom_properties["blessed"].int_value == 1
+    assert blessing.custom_properties["current_model_id"].int_value == model.id
+    assert pushed.custom_properties["pushed"].int_value == 1
+    assert pushed.custom_properties["pushed_destination"].string_value == (
+        summary["pushed_to"]
+    )
+
+
+def test_the_pushed_model_recommends_unseen_items_of_the_users_group(folder, first):
+    had = {}
+    for line in (folder / "tastes.csv").read_text().splitlines()[1:]:
+        user, item, _ = line.split(",")
+        had.setdefault(user, set()).add(item)
+    users = sorted(had)
+    own = 0
+    for user, items in zip(
+        users, recommend.recommend(folder / "runs", users, k=4), strict=True
+    ):
+        assert not {item.item_id for item in items} & had[user]
+        own += sum(_group(i.item_id) == int(user[-4:]) % GROUPS for i in items)
+    # Four of each group's twelve are unseen (three if the odd item was one of them).
+    assert own / (4 * len(users)) > 0.6
+
+
+def test_a_user_never_seen_gets_the_most_popular_items(folder, first):
+    lines = (folder / "tastes.csv").read_text().splitlines()[1:]
+    counts = {}
+    for line in lines:
+        counts[line.split(",")[1]] = counts.get(line.split(",")[1], 0) + 1
+    [items] = recommend.recommend(folder / "runs", ["nobody"], k=3)
+    assert len(items) == 3
+    # Popularity counts training positives, hence not quite the counts of the file.
+    typical = sorted(counts.values())[len(counts) // 2]
+    assert min(counts[item.item_id] for item in items) >= typical
+
+
+def test_an_identical_run_executes_nothing(second, first):
+    done, summary = second
+    assert done.returncode == 0, done.stdout + done.stderr
+    # A resolver is no executor: it looks things up in each run.
+    assert set(NODES) - set(summary["cached"]) == {"LatestBlessedModel"}
+    assert summary["metrics"] == first[1]["metrics"]
+    assert summary["pushed_to"] == first[1]["pushed_to"]
+
+
+def test_another_learning_rate_runs_from_the_trainer_on(folder, third):
+    done, summary = third
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(summary["cached"]) == set(NODES[: NODES.index("Trainer")])
+    events = _store(folder / "runs").get_executions_by_type(
+        "tfx.components.evaluator.component.Evaluator"
+    )
+    assert len(events) >= 2
+
+
+def test_the_same_seed_gives_the_same_metrics(folder, first):
+    _, again = _run(folder, "again")
+    assert again["metrics"] == first[1]["metrics"]
+    assert again["train"]["final_loss"] == first[1]["train"]["final_loss"]
+
+
+def test_a_model_below_the_floor_is_not_pushed(folder, first):
+    done, summary = _run(
+        folder, "refused", "evaluation.gate.min_hit_rate=1.0", "train.epochs=1"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not summary["blessed"]
+    assert summary["pushed_to"] is None
+    assert any("at least 1" in reason for reason in summary["not_blessed_because"])
+    assert not (folder / "refused" / "serving").exists()
+    assert "Not blessed, nothing pushed" in done.stdout
+
+
+def test_a_bad_row_stops_the_command_before_anything_runs(folder):
+    bad = folder / "bad"
+    bad.mkdir()
+    lines = (folder / "tastes.csv").read_text().splitlines()
+    lines[2] = lines[2].rpartition(",")[0] + ",noon"
+    (bad / "tastes.csv").write_text("\n".join(lines) + "\n")
+    done, summary = _run(bad, "runs")
+    assert done.returncode == 2
+    assert "line 3" in done.stderr
+    assert "noon" in done.stderr
+    assert summary is None
+
+
+def test_bad_rows_can_be_skipped_and_are_counted(folder):
+    done, summary = _run(folder / "bad", "skipped", "data.bad_rows=skip")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert summary["data"]["rows_skipped"] == 1
+
+
+def test_settings_are_those_of_the_package():
+    """The run above relies on defaults that this test pins."""
+    loaded = config.load()
+    assert loaded.train.refit
+    assert loaded.sampling.eval_negatives == 99
