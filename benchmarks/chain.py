@@ -35,14 +35,17 @@ def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, 
             command += ["--data-dir", data_dir]
         start = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         first_line: list[float] = []
         output: list[str] = []
 
         def read() -> None:
-            assert process.stdout
-            for line in process.stdout:
+            for line in process.stdout or ():
                 first_line.append(time.perf_counter() - start)
                 output.append(line)
 

@@ -1,9 +1,13 @@
 """The `ncf` command. Each part is imported when it is used: help answers at once."""
 
 import pathlib
-from typing import Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
+    from pipeline.datasets import Dataset as FoundData
 
 app = typer.Typer(
     name="ncf",
@@ -14,25 +18,26 @@ app = typer.Typer(
 )
 
 Dataset = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         help="ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, "
         "synthetic, or the path of a file."
     ),
 ]
 ConfigFile = Annotated[
-    Optional[str], typer.Option("--config", help="A YAML file, or a shipped one's name.")
+    str | None,
+    typer.Option("--config", help="A YAML file, or a shipped one's name."),
 ]
 Overrides = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option("--set", help="Any field of the configuration, as a.b=value."),
 ]
 Out = Annotated[
-    Optional[pathlib.Path],
+    pathlib.Path | None,
     typer.Option(help="The run's folder [default: runs/<pipeline>-<data set>]."),
 ]
 DataDir = Annotated[
-    Optional[pathlib.Path],
+    pathlib.Path | None,
     typer.Option(envvar="DATA_DIR", help="A folder of data sets to look into first."),
 ]
 
@@ -72,7 +77,7 @@ def recommend(
     user: Annotated[list[str], typer.Option(help="A raw user id; may be repeated.")],
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     out: Annotated[
-        Optional[pathlib.Path],
+        pathlib.Path | None,
         typer.Option(help="The run's folder [default: the latest under runs/]."),
     ] = None,
 ) -> None:
@@ -87,7 +92,7 @@ def recommend(
     from rich.console import Console
     from rich.table import Table
 
-    for user_id, items in zip(user, lists):
+    for user_id, items in zip(user, lists, strict=True):
         table = Table(title=f"user {user_id}", title_justify="left")
         for name in ("", "item", "title", "score"):
             table.add_column(name, justify="left" if name == "title" else "right")
@@ -104,7 +109,9 @@ def version() -> None:
     typer.echo(importlib.metadata.version("ncf-tfx"))
 
 
-def _settings(dataset, config, overrides):
+def _settings(
+    dataset: str | None, config: str | None, overrides: list[str] | None
+) -> "PipelineConfig":
     from pipeline import config as config_module
 
     try:
@@ -113,7 +120,7 @@ def _settings(dataset, config, overrides):
         _refuse(error)
 
 
-def _data(settings, data_dir):
+def _data(settings: "PipelineConfig", data_dir: pathlib.Path | None) -> "FoundData":
     from pipeline import local_runner
 
     try:
@@ -129,6 +136,7 @@ def _refuse(error: ValueError) -> NoReturn:
 
 
 def main() -> None:
+    """Runs the command."""
     app()
 
 

@@ -44,7 +44,9 @@ class PipelineConfig(Config):
         seed: of every draw: negatives, initial weights, order of the rows.
     """
 
-    pipeline_name: str = pydantic.Field("ncf", pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    pipeline_name: str = pydantic.Field(
+        "ncf", pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+    )
     seed: int = pydantic.Field(20240601, ge=0, lt=2**31)
     data: DataConfig = DataConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -80,7 +82,9 @@ def load(
     except pydantic.ValidationError as error:
         source = f"{path}: " if path else ""
         problems = "\n".join(_explain(problem) for problem in error.errors())
-        raise ValueError(f"{source}the configuration is not valid:\n{problems}") from None
+        raise ValueError(
+            f"{source}the configuration is not valid:\n{problems}"
+        ) from None
 
 
 def _read(path: str | pathlib.Path) -> dict[str, Any]:
@@ -120,9 +124,10 @@ def _apply(values: dict[str, Any], override: str) -> None:
 def _explain(problem: Mapping[str, Any]) -> str:
     """Returns one line: the field, what must hold, and what came instead."""
     field = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    if problem["type"] == "value_error":  # Ours, and it says what came.
+        return f"  {field}: {problem['msg'].removeprefix('Value error, ')}"
     if problem["type"] != "extra_forbidden":
-        message = problem["msg"].removeprefix("Value error, ")
-        return f"  {field}: {message}; got {problem['input']!r}."
+        return f"  {field}: {problem['msg']}; got {problem['input']!r}."
     known = _fields(problem["loc"][:-1])
     close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}."

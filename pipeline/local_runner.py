@@ -25,8 +25,8 @@ from pipeline import config as config_module
 from pipeline import datasets, terminal
 
 # The in-memory runner, by name: Beam's default first tries to download another one. And
-# a container image that this runner never looks at: without one TFX packs its own source
-# for workers that do not exist, for every component.
+# a container image that this runner never looks at: without one TFX packs its own
+# source for workers that do not exist, for every component.
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=none")
 TITLES_FILE = "titles.csv"
 
@@ -61,7 +61,10 @@ def find_data(
 
 
 def run(
-    config: config_module.PipelineConfig, dataset: datasets.Dataset, *, out: pathlib.Path
+    config: config_module.PipelineConfig,
+    dataset: datasets.Dataset,
+    *,
+    out: pathlib.Path,
 ) -> dict[str, Any] | None:
     """Runs the pipeline, showing its progress; returns the contents of summary.json.
 

@@ -32,8 +32,8 @@ def latest_model(out: pathlib.Path) -> pathlib.Path:
     )
     if not models:
         raise ValueError(
-            f"No pushed model under {out / 'serving'}. Run `ncf run --out {out}` first; "
-            "if it did run, its report says why the model was not blessed."
+            f"No pushed model under {out / 'serving'}. Run `ncf run --out {out}` "
+            "first; if it did run, its report says why the model was not blessed."
         )
     return models[-1]
 
@@ -79,10 +79,12 @@ def recommend(
     return [
         [
             Recommendation(item.decode(), titles.get(item.decode(), ""), float(score))
-            for item, score in zip(items, scores)
+            for item, score in zip(items, scores, strict=True)
             if item
         ]
-        for items, scores in zip(answer["item_ids"].numpy(), answer["scores"].numpy())
+        for items, scores in zip(
+            answer["item_ids"].numpy(), answer["scores"].numpy(), strict=True
+        )
     ]
 
 

@@ -16,7 +16,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 _STARTED = re.compile(r"Component (\S+) is running\.")
@@ -122,7 +128,9 @@ class RunDisplay(logging.Handler):
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
         seconds = time.monotonic() - self._started
-        self._console.print(f"{mark} {self.current:<26}{seconds:8.1f} s  [dim]{note}[/]")
+        self._console.print(
+            f"{mark} {self.current:<26}{seconds:8.1f} s  [dim]{note}[/]"
+        )
         self.current = None
 
 
@@ -158,7 +166,9 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         )
     console.print(table)
     if summary["blessed"]:
-        console.print("Blessed, pushed to", summary["pushed_to"], style="green", markup=False)
+        console.print(
+            "Blessed, pushed to", summary["pushed_to"], style="green", markup=False
+        )
     else:
         console.print("Not blessed, nothing pushed:", style="yellow")
         for reason in summary["not_blessed_because"]:

@@ -47,7 +47,7 @@ def _group(item_id):
 
 
 def _write(file):
-    """Writes 160 users with eight items of their group and one of any, in time order."""
+    """Writes 160 users: one item of any group, then eight of their own."""
     rng = np.random.default_rng(7)
     with open(file, "w", encoding="utf-8") as f:
         f.write("customer,sku,when\n")
@@ -154,8 +154,9 @@ def test_metadata_links_the_pushed_model_to_its_blessing(folder, first):
     assert blessing.custom_properties["blessed"].int_value == 1
     assert blessing.custom_properties["current_model_id"].int_value == model.id
     assert pushed.custom_properties["pushed"].int_value == 1
-    assert pushed.custom_properties["pushed_destination"].string_value == (
-        summary["pushed_to"]
+    assert (
+        pushed.custom_properties["pushed_destination"].string_value
+        == (summary["pushed_to"])
     )
 
 

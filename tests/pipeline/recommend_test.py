@@ -54,7 +54,7 @@ def test_a_version_that_is_not_complete_is_passed_over(tmp_path):
 
 def test_titles_are_shown_and_missing_places_are_left_out(tmp_path):
     _push(tmp_path, 1, best=1)
-    (tmp_path / "titles.csv").write_text("item_id,title\n1,\"Good, the Bad\"\n")
+    (tmp_path / "titles.csv").write_text('item_id,title\n1,"Good, the Bad"\n')
     [items] = recommend.recommend(tmp_path, ["u"], k=5)
     assert [(item.item_id, item.title) for item in items] == [
         ("1", "Good, the Bad"),

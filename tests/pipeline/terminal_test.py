@@ -107,13 +107,9 @@ def test_the_result_says_why_a_model_is_not_blessed(console):
 
 
 def test_root_cause_is_the_first_error_without_beams_words():
-    try:
-        try:
-            raise ValueError("line 3: no number [while running 'Read/ParDo']")
-        except ValueError as error:
-            raise RuntimeError("a stage failed") from error
-    except RuntimeError as error:
-        assert terminal.root_cause(error) == "line 3: no number"
+    error = RuntimeError("a stage failed")
+    error.__cause__ = ValueError("line 3: no number [while running 'Read/ParDo']")
+    assert terminal.root_cause(error) == "line 3: no number"
 
 
 def test_root_cause_of_an_error_without_words():

@@ -79,7 +79,7 @@ def test_the_page_shows_the_figures_and_escapes_names():
     assert "<td>0.5000</td>" in html
     assert "<td>0.2500</td>" in html
     assert "/serving/7" in html
-    assert html.count("<tr class=\"best\">") == 1
+    assert html.count('<tr class="best">') == 1
 
 
 @pytest.mark.parametrize("blessed", [0, 1])
