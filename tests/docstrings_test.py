@@ -17,7 +17,7 @@ def _modules_with_examples():
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-@pytest.mark.parametrize("name", _modules_with_examples())
+@pytest.mark.parametrize("name", list(_modules_with_examples()))
 def test_examples(name):
     result = doctest.testmod(importlib.import_module(name), report=True)
     assert result.attempted > 0
