@@ -244,15 +244,14 @@ def _wheel_commands(target: str) -> Iterator[list[str]]:
     pip = ["download", "--quiet", "--no-deps", "--dest", target, WHEEL]
     if importlib.util.find_spec("pip"):
         yield [sys.executable, "-m", "pip", *pip]
-    for uv in filter(None, (os.environ.get("UV"), shutil.which("uv"))):
+    if uv := os.environ.get("UV") or shutil.which("uv"):
         yield [
             *(uv, "pip", "install", "--quiet", "--no-deps", "--python"),
             *(sys.executable, "--target", target, WHEEL),
         ]
-    for name in ("pip3", "pip"):
-        if found := shutil.which(name):
-            yield [found, *pip]
-    for bundled in _bundled_pips():
+    if found := shutil.which("pip3") or shutil.which("pip"):
+        yield [found, *pip]
+    if bundled := next(_bundled_pips(), None):
         yield [sys.executable, str(bundled / "pip"), *pip]
 
 

@@ -26,8 +26,10 @@ def test_refuses(values, said):
 
 @pytest.mark.parametrize(
     ("given", "delimiter"),
-    [("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), ("comma", ","), ("space", " ")]
-    + [("::", "::"), ("auto", "auto"), (";", ";")],
+    [
+        *[("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), ("comma", ",")],
+        *[("space", " "), ("::", "::"), ("auto", "auto"), (";", ";")],
+    ],
 )
 def test_delimiters(given, delimiter):
     assert ReadingConfig(delimiter=given).delimiter == delimiter

@@ -72,8 +72,10 @@ THREE = _chunk(
 
 @pytest.mark.parametrize(
     ("least", "most", "users"),
-    [(1, None, "abc"), (2, None, "bc"), (3, None, "c"), (4, None, "")]
-    + [(1, 3, "abc"), (1, 2, "ab"), (1, 1, "a"), (2, 2, "b")],
+    [
+        *[(1, None, "abc"), (2, None, "bc"), (3, None, "c"), (4, None, "")],
+        *[(1, 3, "abc"), (1, 2, "ab"), (1, 1, "a"), (2, 2, "b")],
+    ],
 )
 def test_users_with_too_few_or_too_many_items(least, most, users):
     config = ReadingConfig(min_interactions=least, max_interactions=most)

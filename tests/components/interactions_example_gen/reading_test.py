@@ -232,7 +232,7 @@ def test_file_that_cannot_be_read(tmp_path, content, said):
         message = _error(path, config)
         assert said in message
         assert path in message
-    with pytest.raises(ValueError, match="r.csv"):
+    with pytest.raises(ValueError, match=r"r\.csv"):
         reading.check_input(path, ReadingConfig())
 
 
@@ -319,7 +319,7 @@ def test_check_input_of_a_folder(tmp_path):
     _file(tmp_path, "", "_SUCCESS")
     _file(tmp_path, "", "a.csv")
     _file(tmp_path, HEADER + "1,10,5,100\n", "b.csv")
-    with pytest.raises(ValueError, match="a.csv: must hold interactions"):
+    with pytest.raises(ValueError, match=r"a\.csv: must hold interactions"):
         reading.check_input(str(tmp_path), ReadingConfig())
     assert reading.check_input(str(tmp_path), SKIP).has_header
 
