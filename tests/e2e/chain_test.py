@@ -213,34 +213,52 @@ def test_the_same_seed_gives_the_same_metrics(folder, first):
     assert again["train"]["final_loss"] == first[1]["train"]["final_loss"]
 
 
-def test_a_model_below_the_floor_is_not_pushed(folder, first):
-    done, summary = _run(
-        folder, "refused", "evaluation.gate.min_hit_rate=1.0", "train.epochs=1"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not summary["blessed"]
-    assert summary["pushed_to"] is None
-    assert any("at least 1" in reason for reason in summary["not_blessed_because"])
-    assert not (folder / "refused" / "serving").exists()
-    assert "Not blessed, nothing pushed" in done.stdout
-
-
-def test_a_bad_row_stops_the_command_before_anything_runs(folder):
+@pytest.fixture(scope="module")
+def bad_folder(folder):
+    """The same file with a time on line 3 that is none."""
     bad = folder / "bad"
     bad.mkdir()
     lines = (folder / "tastes.csv").read_text().splitlines()
     lines[2] = lines[2].rpartition(",")[0] + ",noon"
     (bad / "tastes.csv").write_text("\n".join(lines) + "\n")
-    done, summary = _run(bad, "runs")
+    return bad
+
+
+def test_a_bad_row_stops_the_command_before_anything_runs(bad_folder):
+    done, summary = _run(bad_folder, "runs")
     assert done.returncode == 2
     assert "line 3" in done.stderr
     assert "noon" in done.stderr
     assert summary is None
 
 
-def test_bad_rows_can_be_skipped_and_are_counted(folder):
-    done, summary = _run(folder / "bad", "skipped", "data.bad_rows=skip")
+@pytest.fixture(scope="module")
+def refused(bad_folder):
+    return _run(
+        bad_folder,
+        "runs",
+        "data.bad_rows=skip",
+        "evaluation.gate.min_hit_rate=1.0",
+        "train.epochs=1",
+    )
+
+
+def test_a_model_below_the_floor_is_not_pushed_and_the_reason_is_shown(refused):
+    done, summary = refused
     assert done.returncode == 0, done.stdout + done.stderr
+    assert not summary["blessed"]
+    assert summary["pushed_to"] is None
+    assert any("at least 1" in reason for reason in summary["not_blessed_because"])
+    assert "Not blessed, nothing pushed" in done.stdout
+    assert summary["not_blessed_because"][0] in done.stdout
+
+
+def test_nothing_is_in_the_serving_folder_of_a_refused_model(bad_folder, refused):
+    assert not list((bad_folder / "runs").glob("serving/*"))
+
+
+def test_skipped_rows_are_counted(refused):
+    _, summary = refused
     assert summary["data"]["rows_skipped"] == 1
 
 
