@@ -30,16 +30,16 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
             user_id, num_oov_buckets=1, vocab_filename=features.USER_VOCABULARY
         ),
         features.ITEM_INDICES: tft.compute_and_apply_vocabulary(
-            _ragged(inputs[features.ITEM_IDS]),
+            ragged(inputs[features.ITEM_IDS]),
             num_oov_buckets=1,
             vocab_filename=features.ITEM_VOCABULARY,
         ),
-        features.TIMESTAMPS: _ragged(inputs[features.TIMESTAMPS]),
+        features.TIMESTAMPS: ragged(inputs[features.TIMESTAMPS]),
     }
 
 
-def _ragged(values: tf.RaggedTensor | tf.SparseTensor) -> tf.RaggedTensor:
-    """A list feature comes as a sparse tensor unless the schema asks for ragged."""
+def ragged(values: tf.RaggedTensor | tf.SparseTensor) -> tf.RaggedTensor:
+    """Returns a list feature as ragged; without a schema that asks it is sparse."""
     if isinstance(values, tf.SparseTensor):
         return tf.RaggedTensor.from_sparse(values)
     return values

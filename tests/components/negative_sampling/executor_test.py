@@ -1,0 +1,323 @@
+"""The component's executor on real artifacts and a real Transform, with Beam."""
+
+import collections
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.components.transform import executor as transform_executor
+from tfx.dsl.components.base import base_beam_executor
+from tfx.proto import transform_pb2
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import proto_utils
+
+from components.negative_sampling import executor
+from ncf_model import data
+from ncf_model.config import SamplingConfig
+
+SCHEMA = pathlib.Path(__file__).parents[3] / "pipeline" / "schema" / "schema.pbtxt"
+# By time. "cat" is with four users, the others with fewer; "über all" saw all but two.
+USERS = {
+    "one": ["cat"],
+    "two": ["dog", "cat"],
+    "three": ["cat", "a b", "007"],
+    "über all": ["é", "cat", "dog", "007", "a b", "x"],
+    "five": ["x", "y", "z", "dog", "é"],
+}
+# Nothing is required beyond what is here, so TFX need not build a package of itself.
+BEAM = "--requirements_file=/dev/null"
+
+
+def _context(folder, workers=1):
+    mode = "in_memory" if workers == 1 else "multi_threading"
+    return base_beam_executor.BaseBeamExecutor.Context(
+        tmp_dir=str(folder / "tmp"),
+        unique_id="1",
+        beam_pipeline_args=[
+            BEAM,
+            f"--direct_num_workers={workers}",
+            f"--direct_running_mode={mode}",
+        ],
+    )
+
+
+def _artifact(kind, folder, split=None):
+    artifact = kind()
+    artifact.uri = str(folder)
+    if split:
+        artifact.split_names = artifact_utils.encode_split_names([split])
+        (folder / f"Split-{split}").mkdir(parents=True)
+    return artifact
+
+
+def _write(records, file):
+    with tf.io.TFRecordWriter(str(file), options="GZIP") as writer:
+        for record in records:
+            writer.write(record)
+
+
+def _records(files):
+    return tf.data.TFRecordDataset(
+        sorted(str(file) for file in files), compression_type="GZIP"
+    ).as_numpy_iterator()
+
+
+def _example(user_id, items):
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature["user_id"].bytes_list.value.append(user_id.encode())
+    feature["item_ids"].bytes_list.value.extend(item.encode() for item in items)
+    feature["timestamps"].int64_list.value.extend(range(len(items)))
+    return example.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def transformed(tmp_path_factory):
+    """Transform's outputs for USERS: the examples and the graph."""
+    folder = tmp_path_factory.mktemp("transform")
+    raw = _artifact(standard_artifacts.Examples, folder / "raw", "interactions")
+    _write(
+        [_example(user, items) for user, items in USERS.items()],
+        folder / "raw" / "Split-interactions" / "data_tfrecord-0.gz",
+    )
+    schema = _artifact(standard_artifacts.Schema, folder / "schema")
+    (folder / "schema").mkdir()
+    (folder / "schema" / "schema.pbtxt").write_text(SCHEMA.read_text())
+    examples = _artifact(standard_artifacts.Examples, folder / "examples")
+    graph = _artifact(standard_artifacts.TransformGraph, folder / "graph")
+    splits = transform_pb2.SplitsConfig(
+        analyze=["interactions"], transform=["interactions"]
+    )
+    transform_executor.Executor(_context(folder)).Do(
+        {"examples": [raw], "schema": [schema]},
+        {"transformed_examples": [examples], "transform_graph": [graph]},
+        {
+            "preprocessing_fn": "ncf_model.preprocessing.preprocessing_fn",
+            "splits_config": proto_utils.proto_to_json(splits),
+            "custom_config": "null",
+            "force_tf_compat_v1": 0,
+            "disable_statistics": 1,
+        },
+    )
+    return examples, graph
+
+
+class Run:
+    """What the executor wrote: records by split, files, and the artifact."""
+
+    def __init__(self, transformed, folder, *, workers=1, epochs=0, refit=0, **config):
+        examples, graph = transformed
+        self.config = SamplingConfig(**{"eval_negatives": 2} | config)
+        self.artifact = standard_artifacts.Examples()
+        self.artifact.uri = str(folder / "out")
+        executor.Executor(_context(folder, workers)).Do(
+            {"transformed_examples": [examples], "transform_graph": [graph]},
+            {"examples": [self.artifact]},
+            {
+                "sampling": self.config.model_dump_json(),
+                "epochs": epochs,
+                "refit": refit,
+                "seed": 7,
+            },
+        )
+
+    def pattern(self, split):
+        return f"{artifact_utils.get_split_uri([self.artifact], split)}/*"
+
+    def records(self, split):
+        """The split's records, parsed, in an order of their own."""
+        found = []
+        for record in _records(tf.io.gfile.glob(self.pattern(split))):
+            example = tf.train.Example.FromString(record)
+            found.append(
+                {
+                    name: list(value.bytes_list.value) or list(value.int64_list.value)
+                    for name, value in example.features.feature.items()
+                }
+            )
+        return sorted(found, key=lambda record: sorted(record.items()))
+
+    def by_user(self, split):
+        return {record["user_id"][0].decode(): record for record in self.records(split)}
+
+    def interactions(self):
+        materialised = self.config.mode == "materialised"
+        return data.load_interactions(
+            [self.pattern("train")], materialised=materialised
+        )
+
+
+@pytest.fixture(scope="module")
+def streaming(transformed, tmp_path_factory):
+    return Run(transformed, tmp_path_factory.mktemp("streaming"))
+
+
+def test_last_item_is_evaluated_and_the_one_before_validates(streaming):
+    held_out = {
+        split: {
+            user: record["candidate_ids"][0].decode()
+            for user, record in streaming.by_user(split).items()
+        }
+        for split in ("validation", "eval")
+    }
+    assert held_out == {
+        "validation": {"three": "a b", "über all": "a b", "five": "dog"},
+        "eval": {"two": "cat", "three": "007", "über all": "x", "five": "é"},
+    }
+
+
+def test_negatives_are_distinct_and_never_seen(streaming):
+    for split in ("validation", "eval"):
+        for user, record in streaming.by_user(split).items():
+            negatives = [item.decode() for item in record["candidate_ids"][1:]]
+            assert len(negatives) == len(set(negatives)) == 2
+            assert not set(negatives) & set(USERS[user])
+    assert set(streaming.by_user("eval")["über all"]["candidate_ids"][1:]) == {
+        b"y",
+        b"z",
+    }
+
+
+def test_popularity_counts_training_positives_only(streaming):
+    # "cat" trains with "one" and "über all", "dog" with "two" and "über all".
+    trained = collections.Counter(
+        ["cat", "dog", "cat", "é", "cat", "dog", "007", "x", "y", "z"]
+    )
+    for record in streaming.records("eval") + streaming.records("validation"):
+        items = [item.decode() for item in record["candidate_ids"]]
+        assert record["candidate_popularity"] == [trained[item] for item in items]
+
+
+def test_train_has_every_user(streaming, transformed):
+    names = tf.io.gfile.GFile(f"{transformed[1].uri}/transform_fn/assets/item_id")
+    names = names.read().split("\n")
+    users = streaming.by_user("train")
+    parts = {
+        user: [
+            [names[index] for index in record.get(name, [])]
+            for name in ("positives", "validation_items", "eval_items")
+        ]
+        for user, record in users.items()
+    }
+    assert parts == {
+        "one": [["cat"], [], []],
+        "two": [["dog"], [], ["cat"]],
+        "three": [["cat"], ["a b"], ["007"]],
+        "über all": [["é", "cat", "dog", "007"], ["a b"], ["x"]],
+        "five": [["x", "y", "z"], ["dog"], ["é"]],
+    }
+
+
+def test_counts_are_properties_of_the_artifact(streaming):
+    expected = {
+        "num_users": 5,
+        "num_items": 8,
+        "train_positives": 10,
+        "train_rows_per_epoch": 50,
+        "validation_lists": 3,
+        "eval_lists": 4,
+        "short_lists": 0,
+        "users_without_eval": 1,
+        "seed": 7,
+    }
+    file = pathlib.Path(streaming.artifact.uri) / "sampling.json"
+    written = json.loads(file.read_text())
+    for name, value in expected.items():
+        assert streaming.artifact.get_int_custom_property(name) == value, name
+        assert written[name] == value, name
+    assert streaming.artifact.get_string_custom_property("mode") == "streaming"
+    assert SamplingConfig.model_validate_json(written["sampling"]) == streaming.config
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "popularity"])
+def test_both_modes_give_the_same_rows_every_epoch(transformed, tmp_path, distribution):
+    runs = [
+        Run(
+            transformed, tmp_path / mode, mode=mode, distribution=distribution, **counts
+        )
+        for mode, counts in (
+            ("streaming", {}),
+            ("materialised", {"epochs": 3, "refit": 1}),
+        )
+    ]
+    for refit in (False, True):
+        rows = [
+            data.EpochRows(
+                run.interactions(), run.config, num_items=8, seed=7, refit=refit
+            )
+            for run in runs
+        ]
+        for epoch in range(3):
+            streamed, stored = (_multiset(one.draw(epoch)) for one in rows)
+            assert streamed == stored
+            assert streamed.total() == (13 if refit else 10) * 5
+
+
+def _multiset(drawn):
+    users, items = drawn
+    labels = np.zeros_like(items)
+    labels[:, 0] = 1
+    triples = np.stack(
+        [np.repeat(users, items.shape[1]), items.ravel(), labels.ravel()]
+    )
+    return collections.Counter(map(tuple, triples.T.tolist()))
+
+
+def test_workers_shards_and_order_do_not_matter(streaming, transformed, tmp_path):
+    examples, graph = transformed
+    folder = tmp_path / "shards"
+    files = tf.io.gfile.glob(f"{examples.uri}/Split-interactions/*")
+    shards = _artifact(standard_artifacts.Examples, folder, "interactions")
+    for number, record in enumerate(reversed(list(_records(files)))):
+        _write([record], folder / "Split-interactions" / f"shard-{number}.gz")
+    run = Run((shards, graph), tmp_path, workers=2)
+    for split in ("train", "validation", "eval"):
+        assert run.records(split) == streaming.records(split)
+
+
+def test_train_on_all(transformed, tmp_path):
+    run = Run(transformed, tmp_path, train_on_all=True)
+    assert run.records("eval") == run.records("validation") == []
+    assert run.artifact.get_int_custom_property("train_positives") == 17
+    assert run.artifact.get_int_custom_property("users_without_eval") == 5
+    assert data.load_lists([run.pattern("validation")]) == ([], [])
+
+
+def _replaced(transformed, folder, change):
+    """Transform's examples with every record changed."""
+    examples = _artifact(standard_artifacts.Examples, folder / "in", "interactions")
+    changed = []
+    files = tf.io.gfile.glob(f"{transformed[0].uri}/Split-interactions/*")
+    for record in _records(files):
+        example = tf.train.Example.FromString(record)
+        if change(example.features.feature) is not False:
+            changed.append(example.SerializeToString())
+    _write(changed, folder / "in" / "Split-interactions" / "transformed-0.gz")
+    return examples, transformed[1]
+
+
+def test_item_outside_the_vocabulary(transformed, tmp_path):
+    def change(feature):
+        feature["item_indices$ragged_values"].int64_list.value[0] = 8
+
+    with pytest.raises(ValueError, match="has item index 8, but the vocabulary ends"):
+        Run(_replaced(transformed, tmp_path, change), tmp_path)
+
+
+def test_graph_of_other_data(transformed, tmp_path):
+    def change(feature):
+        return feature["user_id"].bytes_list.value[0] != b"one"
+
+    with pytest.raises(ValueError, match="got 4 records for 5 users"):
+        Run(_replaced(transformed, tmp_path, change), tmp_path)
+
+
+def test_everybody_has_one_interaction(transformed, tmp_path):
+    def change(feature):
+        for name in ("item_indices", "timestamps"):
+            del feature[f"{name}$ragged_values"].int64_list.value[1:]
+
+    with pytest.raises(ValueError, match="Nothing can be evaluated"):
+        Run(_replaced(transformed, tmp_path, change), tmp_path)

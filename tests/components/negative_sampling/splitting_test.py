@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from components.negative_sampling import splitting
+from components.negative_sampling.splitting import Ragged
+from ncf_model.config import SamplingConfig
+
+
+def _ragged(*rows):
+    offsets = np.cumsum([0, *(len(row) for row in rows)])
+    return Ragged(np.array([value for row in rows for value in row], int), offsets)
+
+
+def _lists(rows):
+    pairs = zip(rows.offsets[:-1], rows.offsets[1:], strict=True)
+    return [rows.values[start:stop].tolist() for start, stop in pairs]
+
+
+def _split(*users, times=None, **settings):
+    items = _ragged(*users)
+    if times is None:
+        times = [0] * len(items.values)
+    parts = splitting.split(items, np.array(times), SamplingConfig(**settings))
+    return [_lists(part) for part in (parts.positives, parts.validation)] + [
+        _lists(parts.evaluation)
+    ]
+
+
+def test_leave_one_out():
+    # One, two, three and five interactions, by time; all at one time: order decides.
+    assert _split([4], [5, 3], [2, 0, 1], [9, 8, 7, 6, 5]) == [
+        [[4], [5], [2], [9, 8, 7]],
+        [[], [], [0], [6]],
+        [[], [3], [1], [5]],
+    ]
+
+
+def test_temporal():
+    # From time 10 on. The last of the users has nothing before, the one before him a
+    # single interaction, which trains; the third has nothing after.
+    parts = _split(
+        [1, 2, 3, 4],
+        [5, 6, 7],
+        [8, 9],
+        [2, 3],
+        [4],
+        times=[1, 2, 10, 11, 1, 2, 9, 1, 9, 9, 10, 10],
+        split="temporal",
+        split_time=10,
+    )
+    assert parts == [
+        [[1], [5, 6], [8], [2], []],
+        [[2], [7], [9], [], []],
+        [[3, 4], [], [], [3], [4]],
+    ]
+
+
+def test_train_on_all():
+    assert _split([4], [5, 3, 1], train_on_all=True) == [
+        [[4], [5, 3, 1]],
+        [[], []],
+        [[], []],
+    ]
+
+
+@pytest.mark.parametrize("settings", [{}, {"train_on_all": True}])
+def test_no_users(settings):
+    assert _split(**settings) == [[], [], []]
+
+
+def test_rows_are_gathered_with_repeats():
+    assert _lists(_ragged([1], [], [2, 3]).rows(np.array([2, 1, 2, 0]))) == [
+        [2, 3],
+        [],
+        [2, 3],
+        [1],
+    ]
+
+
+def test_values_are_kept_where_true():
+    rows = _ragged([1, 2], [3], [4, 5])
+    kept = rows.where(np.array([True, False, False, True, True]))
+    assert _lists(kept) == [[1], [], [4, 5]]
+
+
+def test_rows_are_appended_to_rows():
+    assert _lists(_ragged([1, 2], [], [3]).then(_ragged([4], [5], []))) == [
+        [1, 2, 4],
+        [5],
+        [3],
+    ]
