@@ -6,14 +6,14 @@ SHELL := /bin/sh
 unexport TF_USE_LEGACY_KERAS
 
 BIN := .venv/bin
-CODE := $(wildcard benchmarks components kubeflow ncf_model pipeline scripts setup.py)
-CODE := $(foreach path,$(CODE),$(if $(shell find $(path) -name "*.py" -print -quit),$(path)))
+# All that mypy checks: folders that hold Python, tests apart.
+CODE = $(sort $(foreach folder,benchmarks components kubeflow ncf_model pipeline scripts,\
+	$(if $(wildcard $(folder)/*.py $(folder)/*/*.py),$(folder)))) setup.py
 
 # Given on the command line or in the environment, these reach the shell by themselves;
 # quoted there, so that a path may hold any character.
 RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CONFIG") \
 	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
-export DATASET CONFIG OUT DATA_DIR PYTHON LINE UPGRADE
 
 .PHONY: help setup setup-dev run test test-current lint format lock clean
 
@@ -35,7 +35,7 @@ test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-current: ## Run the tests on the current line, in a Debian 13 root (as root)
-	@sh scripts/in_debian13.sh make test ARGS='$(ARGS)'
+	@sh scripts/in_debian13.sh make test ARGS="$$ARGS"
 
 lint: setup-dev ## Check style and types
 	$(BIN)/ruff check
