@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipeline.kfp import cli as kfp_cli
+
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
     from pipeline.datasets import Dataset as FoundData
@@ -16,6 +18,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+compile_app = typer.Typer(no_args_is_help=True)
+submit_app = typer.Typer(no_args_is_help=True)
+app.add_typer(compile_app, name="compile", help="Compile the pipeline for a cluster.")
+app.add_typer(submit_app, name="submit", help="Submit a compiled pipeline.")
+compile_app.command("kfp")(kfp_cli.compile_kfp)
+submit_app.command("kfp")(kfp_cli.submit_kfp)
 
 Dataset = Annotated[
     str | None,

@@ -52,9 +52,17 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _properties(artifact: types.Artifact) -> dict[str, Any]:
-    """Returns the custom properties of an artifact as plain values."""
+    """Returns the custom properties of an artifact as plain values.
+
+    Whole numbers come back as int: some metadata stores know only one kind of number.
+    """
     plain = {}
     for name, value in artifact.mlmd_artifact.custom_properties.items():
         kind = value.WhichOneof("value")
-        plain[name] = getattr(value, kind) if kind else None
+        if kind == "struct_value":
+            found = artifact.get_json_value_custom_property(name)
+        else:
+            found = getattr(value, kind) if kind else None
+        whole = isinstance(found, float) and found.is_integer()
+        plain[name] = int(found) if whole else found
     return plain

@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
     inputs_spec = json.loads(flags.json_serialized_inputs_spec_args)
     adapt(task, inputs_spec, json.loads(flags.parameter_places))
     file = pathlib.Path(task["outputs"]["outputFile"])
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_output_folders(task)
     # Late: TFX takes many seconds, and a wrong task is refused before.
     from pipeline.kfp import example_gen_driver
 
@@ -51,7 +51,7 @@ def adapt(
     executor_input.drop_launcher_outputs(task)
     executor_input.restore_types(task, inputs_spec)
     executor_input.name_classes(task)
-    executor_input.unwrap_metadata(task)
+    executor_input.restore_metadata(task)
     executor_input.localise(task)
     executor_input.drop_empty_baseline(task)
     executor_input.restore_integers(task, inputs_spec)
@@ -62,6 +62,16 @@ def adapt(
     for name, value in values.items():
         if isinstance(value, str):
             values[name] = packaged_files.resolve(value)
+
+
+def make_output_folders(task: dict[str, Any]) -> None:
+    """Makes the folders of the outputs, as TFX's own runners do before a task."""
+    pathlib.Path(task["outputs"]["outputFile"]).parent.mkdir(
+        parents=True, exist_ok=True
+    )
+    for artifacts in task["outputs"].get("artifacts", {}).values():
+        for artifact in artifacts["artifacts"]:
+            pathlib.Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
 
 
 def _run_executor(

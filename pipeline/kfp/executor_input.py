@@ -14,6 +14,8 @@ Json = dict[str, Any]
 
 # Added to every task by Kubeflow 2.5 and later, written by its launcher alone.
 LAUNCHER_OUTPUTS = ("executor-logs",)
+# Added by it to the metadata of every artifact.
+LAUNCHER_METADATA = ("display_name", "store_session_info")
 BASELINE = "baseline_model"
 
 # Artifact types of this project: as they are called in metadata -> their classes.
@@ -48,13 +50,16 @@ def name_classes(executor_input: Json) -> None:
                     artifact["type"] = {"schemaTitle": CLASSES[title]}
 
 
-def unwrap_metadata(executor_input: Json) -> None:
-    """Undoes the wrapping of lists and dicts in metadata (`StructValueToMLMDValue`)."""
+def restore_metadata(executor_input: Json) -> None:
+    """Removes what the launcher added, unwraps lists and dicts that it wrapped."""
     for _, artifacts in _lists(executor_input, "inputs"):
         for artifact in artifacts:
-            for name, value in artifact.get("metadata", {}).items():
+            metadata = artifact.get("metadata", {})
+            for name in LAUNCHER_METADATA:
+                metadata.pop(name, None)
+            for name, value in metadata.items():
                 if isinstance(value, dict) and list(value) in (["list"], ["struct"]):
-                    (artifact["metadata"][name],) = value.values()
+                    (metadata[name],) = value.values()
 
 
 def localise(executor_input: Json) -> None:

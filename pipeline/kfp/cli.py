@@ -1,0 +1,157 @@
+"""`ncf compile kfp` and `ncf submit kfp`."""
+
+import pathlib
+from typing import Annotated, NoReturn
+
+import typer
+
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="Default of the parameter data_path: gs://..., a path in a mounted "
+        "volume, or the name of a public data set."
+    ),
+]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option("--config", help="A YAML file, or a shipped one's name."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any field of the configuration, as a.b=value."),
+]
+Platform = Annotated[
+    pathlib.Path | None,
+    typer.Option(help="A YAML file of `pipeline.kfp.config.KfpConfig`."),
+]
+
+
+def compile_kfp(
+    output: Annotated[
+        pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
+    ] = pathlib.Path("pipeline.yaml"),
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    platform: Platform = None,
+    image: Annotated[str | None, typer.Option(help="Best by digest.")] = None,
+    trainer_image: Annotated[
+        str | None, typer.Option(help="Trainer's, where it is another one.")
+    ] = None,
+    serving: Annotated[
+        str | None,
+        typer.Option(help="Where models are pushed: gs://..., or in a mounted volume."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="What Trainer runs on: cpu, gpu or tpu.")
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="How many.")] = None,
+    topology: Annotated[
+        str | None, typer.Option(help="Of the TPU v5e: 1x1, 2x2 or 2x4.")
+    ] = None,
+    spot: Annotated[
+        bool | None, typer.Option("--spot", help="Trainer on a spot machine.")
+    ] = None,
+) -> None:
+    """Compile the pipeline for Kubeflow Pipelines 2.x; nothing else is asked."""
+    from pipeline import config as config_module
+    from pipeline.kfp import config as kfp_config
+
+    try:
+        settings = config_module.load(config, overrides or (), dataset=dataset)
+        kfp = kfp_config.load(
+            platform,
+            image=image,
+            trainer_image=trainer_image,
+            serving=serving,
+            profile=profile,
+            gpu=gpu,
+            gpus=gpus,
+            topology=topology,
+            spot=spot,
+        )
+        from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
+
+        text = compiler.compile_pipeline(settings, kfp)
+    except ValueError as error:
+        _refuse(error)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(output)
+    if kfp.cache and not kfp.cacheable:
+        typer.secho(
+            f"No task is cached: the image {kfp.image} is a tag, which can come to "
+            "mean other code. With name@sha256:... equal tasks are not run again.",
+            err=True,
+        )
+
+
+def submit_kfp(
+    host: Annotated[
+        str, typer.Option(envvar="KFP_HOST", help="URL of the UI or of the API.")
+    ],
+    file: Annotated[
+        pathlib.Path, typer.Argument(help="What `ncf compile kfp` made.")
+    ] = (pathlib.Path("pipeline.yaml")),
+    param: Annotated[
+        list[str] | None, typer.Option(help="name=value; may be repeated.")
+    ] = None,
+    experiment: Annotated[str, typer.Option(help="The runs' group in the UI.")] = "ncf",
+    name: Annotated[str | None, typer.Option(help="Of the run.")] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(help="Where artifacts go [default: the server's place]."),
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="Of the user, where each has a profile.")
+    ] = None,
+    service_account: Annotated[
+        str | None, typer.Option(help="Kubernetes service account of the pods.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")
+    ] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(help="Runs by this schedule, in UTC, such as '0 3 * * *'."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait; the exit code is the run's.")
+    ] = False,
+    timeout_s: Annotated[float, typer.Option(help="How long to wait.")] = 86_400,
+) -> None:
+    """Submit a compiled pipeline to Kubeflow Pipelines."""
+    from pipeline.kfp import package, submit
+
+    try:
+        # Checked before anybody is asked, and before the client is imported.
+        package.parse_parameters(package.read(file)[0], param or ())
+        if wait and cron:
+            raise ValueError("`--wait` is for one run; a schedule has no end.")
+        cluster = submit.Cluster(host, namespace=namespace, token=token)
+        made = cluster.submit(
+            file,
+            parameters=param or (),
+            experiment=experiment,
+            name=name,
+            pipeline_root=root,
+            service_account=service_account,
+            cron=cron,
+        )
+        typer.echo(made.url)
+        if wait:
+            cluster.wait(made, timeout_s=timeout_s)
+            typer.echo("The run has succeeded.")
+    except submit.RunFailed as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        _refuse(error)
+
+
+def _refuse(error: ValueError) -> NoReturn:
+    typer.secho(str(error), fg="red", err=True)
+    raise typer.Exit(2)

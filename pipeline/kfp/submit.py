@@ -1,0 +1,238 @@
+"""Submits a compiled pipeline to Kubeflow Pipelines: once, or on a schedule."""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import yaml
+
+from pipeline.kfp import package
+
+SUCCEEDED = ("SUCCEEDED", "SKIPPED")
+FAILED = ("FAILED", "CANCELED", "ERROR")
+POLL_S = 10.0
+_CRON_FIELDS = 6
+_PROBE_TIMEOUT_S = 20.0
+# Google's proxy, for which kfp.Client fetches a token of its own.
+_PROXY = ".googleusercontent.com"
+
+
+class RunFailed(Exception):
+    """The run ended badly; the message says where to look."""
+
+
+class Submission(NamedTuple):
+    """What was made.
+
+    Attributes:
+        id: of the run, or of the recurring run.
+        url: its page in the Kubeflow UI.
+        parameters: those that were given, as sent.
+    """
+
+    id: str
+    url: str
+    parameters: dict[str, Any]
+
+
+class Cluster:
+    """A Kubeflow Pipelines API, with errors that say what to do.
+
+    Args:
+        host: URL of the API or of the UI, such as http://localhost:8080.
+        namespace: of the user's profile; None where Kubeflow has one user.
+        token: a bearer token; None if the host asks for none.
+
+    Raises:
+        ValueError: nobody answers there, or not to this token.
+    """
+
+    def __init__(
+        self, host: str, *, namespace: str | None = None, token: str | None = None
+    ) -> None:
+        self.host = host.rstrip("/")
+        if "://" not in self.host:
+            self.host = f"https://{self.host}"
+        self._namespace = namespace
+        with self._explained():
+            self._client = self._connect(token)
+
+    def submit(
+        self,
+        file: pathlib.Path,
+        *,
+        parameters: Sequence[str] = (),
+        experiment: str = "ncf",
+        name: str | None = None,
+        pipeline_root: str | None = None,
+        service_account: str | None = None,
+        cron: str | None = None,
+    ) -> Submission:
+        """Starts a run, or schedules runs.
+
+        Args:
+            file: the compiled pipeline.
+            parameters: `name=value`, for those that differ from the defaults.
+            experiment: the runs' group in the UI; made if need be.
+            name: of the run; None is the pipeline's name and the time.
+            pipeline_root: where artifacts go; None is the server's own place.
+            service_account: of the pods, where the cluster's default may not.
+            cron: second, minute, hour, day, month, weekday, in UTC. With five fields
+                it starts at second 0. None runs once, now.
+
+        Raises:
+            ValueError: the file, a parameter or `cron` is wrong, or the server refuses.
+        """
+        documents = package.read(file)
+        values = package.parse_parameters(documents[0], parameters)
+        package.cache_data(documents[0], values)
+        schedule = _six_fields(cron) if cron else None
+        name = name or _name(documents[0], scheduled=schedule is not None)
+        common = {"pipeline_root": pipeline_root, "service_account": service_account}
+        with _written(documents) as path, self._explained():
+            group = self._client.create_experiment(
+                experiment, namespace=self._namespace
+            )
+            if schedule is not None:
+                made = self._client.create_recurring_run(
+                    experiment_id=group.experiment_id,
+                    job_name=name,
+                    cron_expression=schedule,
+                    pipeline_package_path=path,
+                    params=values,
+                    no_catchup=True,
+                    **common,
+                )
+                page = f"recurringrun/details/{made.recurring_run_id}"
+                return Submission(made.recurring_run_id, self._page(page), values)
+            run = self._client.run_pipeline(
+                experiment_id=group.experiment_id,
+                job_name=name,
+                pipeline_package_path=path,
+                params=values,
+                **common,
+            )
+        return Submission(run.run_id, self._page(f"runs/details/{run.run_id}"), values)
+
+    def wait(
+        self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
+    ) -> None:
+        """Returns when the run has succeeded.
+
+        Raises:
+            RunFailed: it failed or was cancelled.
+            ValueError: it was not done in time; it goes on.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            with self._explained():
+                found = self._client.get_run(run.id)
+            state = str(found.state or "PENDING").upper()
+            if state in SUCCEEDED:
+                return
+            if state in FAILED:
+                detail = getattr(found.error, "message", None)
+                reason = f": {detail}" if detail else ""
+                raise RunFailed(f"The run is {state.lower()}{reason}. See {run.url}")
+            if time.monotonic() > end:
+                raise ValueError(
+                    f"The run is still {state.lower()} after {timeout_s:.0f} s; it "
+                    f"goes on. See {run.url}"
+                )
+            time.sleep(poll_s)
+
+    def _connect(self, token: str | None) -> Any:
+        import kfp  # Late: it takes seconds, and wrong parameters need none of it.
+        import kfp_server_api
+        import urllib3
+
+        if not self.host.endswith(_PROXY):
+            # Asked first: kfp.Client asks five times before it believes a refusal.
+            answer = urllib3.PoolManager().request(
+                "GET",
+                f"{self.host}/apis/v2beta1/healthz",
+                headers={"authorization": f"Bearer {token}"} if token else {},
+                redirect=False,
+                retries=False,
+                timeout=_PROBE_TIMEOUT_S,
+            )
+            if answer.status != 200:
+                status = 401 if 300 <= answer.status < 400 else answer.status  # a login
+                raise kfp_server_api.ApiException(status=status, reason=answer.reason)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # "works only with 2.x"
+            return kfp.Client(
+                host=self.host,
+                existing_token=token,
+                namespace=self._namespace or "kubeflow",
+            )
+
+    def _page(self, path: str) -> str:
+        return f"{self.host}/#/{path}"
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns what the client raises into one sentence that helps."""
+        import kfp_server_api
+        import urllib3
+
+        with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+            try:
+                yield
+            except kfp_server_api.ApiException as error:
+                raise ValueError(self._refusal(error)) from None
+            except urllib3.exceptions.HTTPError as error:
+                raise ValueError(
+                    f"No Kubeflow Pipelines API answers at {self.host} ({error}). "
+                    "Check --host; for a cluster's own service, first: kubectl "
+                    "port-forward -n kubeflow svc/ml-pipeline-ui 8080:80"
+                ) from None
+
+    def _refusal(self, error: Any) -> str:
+        if error.status in (401, 403):
+            return (
+                f"{self.host} does not let you in (HTTP {error.status}). Give a token "
+                "with --token or KFP_TOKEN and, where every user has a profile, its "
+                "--namespace."
+            )
+        if error.status == 404:
+            return (
+                f"{self.host} is no Kubeflow Pipelines 2.x API (HTTP 404). --host is "
+                "the address of the UI or of ml-pipeline, without a path."
+            )
+        body = error.body.decode() if isinstance(error.body, bytes) else error.body
+        return f"{self.host} refuses (HTTP {error.status}): {body or error.reason}"
+
+
+def _six_fields(cron: str) -> str:
+    """Returns a schedule as Kubeflow reads it, seconds first."""
+    fields = cron.split()
+    if len(fields) == _CRON_FIELDS - 1:
+        fields = ["0", *fields]
+    if len(fields) != _CRON_FIELDS:
+        raise ValueError(
+            "`cron` must have 5 fields (minute hour day month weekday), or 6 with the "
+            f"second first; got {cron!r}."
+        )
+    return " ".join(fields)
+
+
+def _name(spec: dict[str, Any], *, scheduled: bool) -> str:
+    base = spec["pipelineInfo"]["name"]
+    if scheduled:
+        return f"{base} schedule"
+    return f"{base} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+
+@contextlib.contextmanager
+def _written(documents: list[dict[str, Any]]) -> Iterator[str]:
+    """Yields the path of a file with the documents, as the client wants it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "pipeline.yaml"
+        path.write_text(yaml.dump_all(documents, sort_keys=True), encoding="utf-8")
+        yield str(path)

@@ -1,0 +1,221 @@
+"""The real kfp client against a server that records what it is sent."""
+
+import http.server
+import json
+import re
+import socket
+import threading
+
+import pytest
+import yaml
+
+from pipeline.kfp import submit
+
+SPEC = {
+    "pipelineInfo": {"name": "ncf"},
+    "schemaVersion": "2.1.0",
+    "sdkVersion": "tfx-1.0.0",
+    "deploymentSpec": {"executors": {"E": {"container": {"image": "i"}}}},
+    "components": {"InteractionsExampleGen": {"executorLabel": "E"}},
+    "root": {
+        "dag": {
+            "tasks": {
+                name: {
+                    "taskInfo": {"name": name},
+                    "componentRef": {"name": "InteractionsExampleGen"},
+                    **options,
+                }
+                for name, options in (
+                    ("InteractionsExampleGen", {}),
+                    ("Trainer", {"cachingOptions": {"enableCache": True}}),
+                )
+            }
+        },
+        "inputDefinitions": {
+            "parameters": {
+                "epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 20},
+                "data_version": {"parameterType": "STRING", "defaultValue": ""},
+                "learning_rate": {
+                    "parameterType": "NUMBER_DOUBLE",
+                    "defaultValue": 0.1,
+                },
+            }
+        },
+    },
+}
+SELECTOR = {"nodeSelector": {"labels": {"pool": "big"}}}
+PLATFORM = {
+    "platforms": {"kubernetes": {"deploymentSpec": {"executors": {"E": SELECTOR}}}}
+}
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Answers like Kubeflow Pipelines; `states` are those of the run, one per look."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.posted, self.headers_seen = [], []
+        self.states, self.refuse, self.error = ["SUCCEEDED"], None, None
+
+    @property
+    def host(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        run = {"run_id": "r1"}
+        if re.fullmatch(r"/apis/v2beta1/runs/\w+", path):
+            states = self.server.states
+            run["state"] = states.pop(0) if len(states) > 1 else states[0]
+            run["error"] = self.server.error
+        self._answer(run)
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        kind = self.path.split("/")[-1]
+        self.server.posted.append((kind, body))
+        self._answer({"experiment_id": "e1", "run_id": "r1", "recurring_run_id": "s1"})
+
+    def _answer(self, body):
+        self.server.headers_seen.append(dict(self.headers))
+        status, body = self.server.refuse or (200, body)
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with _Server() as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(yaml.dump_all([SPEC, PLATFORM]))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_sends_specification_platform_root_and_parameters(server, file):
+    made = submit.Cluster(server.host).submit(
+        file,
+        parameters=["epochs=3", "learning_rate=1e-2"],
+        experiment="mine",
+        name="first",
+        pipeline_root="gs://bucket/root",
+        service_account="runner",
+    )
+    (group, experiment), (kind, body) = server.posted
+    assert (group, experiment["display_name"]) == ("experiments", "mine")
+    assert kind == "runs"
+    assert body["display_name"] == "first"
+    assert body["experiment_id"] == "e1"
+    assert body["service_account"] == "runner"
+    assert body["pipeline_spec"]["pipeline_spec"] == SPEC
+    assert body["pipeline_spec"]["platform_spec"] == PLATFORM
+    assert body["runtime_config"] == {
+        "parameters": {"epochs": 3, "learning_rate": 0.01},
+        "pipeline_root": "gs://bucket/root",
+    }
+    assert made == ("r1", f"{server.host}/#/runs/details/r1", made.parameters)
+
+
+def test_named_data_may_come_from_the_cache(server, file):
+    submit.Cluster(server.host).submit(file, parameters=["data_version=2024-06-01"])
+    tasks = server.posted[-1][1]["pipeline_spec"]["pipeline_spec"]["root"]["dag"][
+        "tasks"
+    ]
+    assert tasks["InteractionsExampleGen"]["cachingOptions"] == {"enableCache": True}
+
+
+def test_schedules(server, file):
+    made = submit.Cluster(server.host).submit(file, cron="30 3 * * 1")
+    kind, body = server.posted[-1]
+    assert kind == "recurringruns"
+    assert body["trigger"]["cron_schedule"]["cron"] == "0 30 3 * * 1"
+    assert body["no_catchup"] is True
+    assert body["pipeline_spec"]["platform_spec"] == PLATFORM
+    assert made.url == f"{server.host}/#/recurringrun/details/s1"
+
+
+def test_cron_of_four_fields(server, file):
+    with pytest.raises(ValueError, match=r"5 fields .*; got '3 \* \* 1'"):
+        submit.Cluster(server.host).submit(file, cron="3 * * 1")
+    assert server.posted == []
+
+
+def test_waits_until_the_run_has_succeeded(server, file):
+    server.states = ["PENDING", "RUNNING", "SUCCEEDED"]
+    cluster = submit.Cluster(server.host)
+    cluster.wait(cluster.submit(file), timeout_s=60, poll_s=0)
+    assert server.states == ["SUCCEEDED"]
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
+def test_a_bad_end_is_an_error(server, file, state):
+    server.states = ["RUNNING", state]
+    server.error = {"code": 13, "message": "Trainer: out of memory"}
+    cluster = submit.Cluster(server.host)
+    run = cluster.submit(file)
+    wanted = f"is {state.lower()}: Trainer: out of memory. See http"
+    with pytest.raises(submit.RunFailed, match=wanted):
+        cluster.wait(run, timeout_s=60, poll_s=0)
+
+
+def test_does_not_wait_for_ever(server, file):
+    server.states = ["RUNNING"]
+    cluster = submit.Cluster(server.host)
+    with pytest.raises(ValueError, match="still running after 0 s; it goes on"):
+        cluster.wait(cluster.submit(file), timeout_s=0, poll_s=0)
+
+
+def test_nobody_there():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(ValueError, match=rf"(?s)answers at {host} .*port-forward"):
+            submit.Cluster(host)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, r"does not let you in \(HTTP 401\).*--token"),
+        (403, r"does not let you in \(HTTP 403\).*--namespace"),
+        (302, r"does not let you in \(HTTP 401\)"),
+        (404, r"is no Kubeflow Pipelines 2.x API"),
+        (503, r"refuses \(HTTP 503\)"),
+    ],
+)
+def test_refused_at_the_door(server, status, message):
+    server.refuse = (status, {})
+    with pytest.raises(ValueError, match=message):
+        submit.Cluster(server.host)
+    assert len(server.headers_seen) == 1
+
+
+def test_refused_later_says_what_the_server_says(server, file):
+    cluster = submit.Cluster(server.host)
+    server.refuse = (400, {"error": "namespace is empty"})
+    with pytest.raises(ValueError, match=r"HTTP 400.*namespace is empty"):
+        cluster.submit(file)
+
+
+def test_token_and_namespace_are_sent(server, file):
+    submit.Cluster(server.host, token="secret", namespace="team").submit(file)
+    assert all(h["authorization"] == "Bearer secret" for h in server.headers_seen)
+    assert server.posted[0][1]["namespace"] == "team"
