@@ -238,7 +238,7 @@ class EpochRows:
         stored = self._stored
         if stored is None or (stored.sizes < (epoch + 1) * sizes).any():
             raise ValueError(
-                f"Epoch {epoch + 1} has no materialised negatives. Run NegativeSampling "
+                f"Epoch {epoch + 1} lacks materialised negatives: run NegativeSampling "
                 "for as many epochs as the trainer, or set `sampling.mode: streaming`."
             )
         starts = stored.offsets[:-1] + epoch * sizes

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from ncf_model import config
+from ncf_model.config import ModelConfig
 
 
 class Part(NamedTuple):
@@ -22,6 +22,13 @@ class Part(NamedTuple):
     gmf: Any
     hidden: Any
     bias: Any
+
+
+def gather(part: Part, index: Any) -> Part:
+    """Returns the entries of `part` at `index`, field by field."""
+    return Part(
+        *(None if field is None else ops.take(field, index, axis=0) for field in part)
+    )
 
 
 @keras.saving.register_keras_serializable(package="ncf_model")
@@ -42,14 +49,12 @@ class Scorer(keras.layers.Layer):
         output: [...] float, logits
 
     Args:
-        settings: the network; see `config.ModelConfig`.
+        settings: the network; see `ModelConfig`.
         **kwargs: passed to `keras.layers.Layer`.
     """
 
-    def __init__(self, settings: config.ModelConfig, **kwargs: Any) -> None:
+    def __init__(self, settings: ModelConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(settings, dict):
-            settings = config.ModelConfig(**settings)
         self.settings = settings
         self.has_gmf = settings.type != "mlp"
         self.has_mlp = settings.type != "gmf"
@@ -146,18 +151,20 @@ class Scorer(keras.layers.Layer):
             self.user_part(user_rows), self.item_part(item_rows), training
         )
 
-    def row_penalty(self, user_rows: Any, item_rows: Any) -> Any:
-        """Returns [...], L2 of the two rows: `mf_regularization` on the GMF fields,
-        the first `mlp_regularization` on the MLP's; biases are free."""
-        weights = (
-            self.settings.mf_regularization,
-            self.settings.mlp_regularization[0],
-        )
-        total = 0.0
-        for rows in (user_rows, item_rows):
-            for weight, field in zip(weights, self.split(rows)[:2], strict=True):
-                if weight and field is not None:
-                    total = total + weight * ops.sum(ops.square(field), axis=-1)
+    def row_penalty(self, rows: Any) -> Any:
+        """Returns [...], the L2 of one side's rows [..., width].
+
+        `mf_regularization` weighs the GMF field, the first `mlp_regularization` the
+        MLP's; biases are free.
+        """
+        part = self.split(rows)
+        total = ops.zeros(ops.shape(rows)[:-1])
+        for weight, field in (
+            (self.settings.mf_regularization, part.gmf),
+            (self.settings.mlp_regularization[0], part.hidden),
+        ):
+            if weight and field is not None:
+                total = total + weight * ops.sum(ops.square(field), axis=-1)
         return total
 
     def kernel_penalty(self) -> Any:
@@ -177,6 +184,10 @@ class Scorer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"settings": self.settings.model_dump()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Scorer":
+        return cls(settings=ModelConfig(**config.pop("settings")), **config)
 
 
 def _times(rows: Any, kernel: Any) -> Any:

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from ncf_model import config, layers
+from ncf_model import layers
+from ncf_model.config import ModelConfig
 
 
 @keras.saving.register_keras_serializable(package="ncf_model")
@@ -18,7 +19,7 @@ class NeuMF(keras.Model):
         output:     [...] float32, logits
 
     Args:
-        settings: the network; see `config.ModelConfig`.
+        settings: the network; see `ModelConfig`.
         num_users: size of the user vocabulary, >= 1.
         num_items: size of the item vocabulary, >= 1.
         **kwargs: passed to `keras.Model`.
@@ -29,7 +30,7 @@ class NeuMF(keras.Model):
 
     def __init__(
         self,
-        settings: config.ModelConfig,
+        settings: ModelConfig,
         *,
         num_users: int,
         num_items: int,
@@ -42,7 +43,7 @@ class NeuMF(keras.Model):
         self.num_users = num_users
         self.num_items = num_items
         self.scorer = layers.Scorer(settings, name="scorer")
-        self.settings = self.scorer.settings
+        self.settings = settings
         self.scorer.build()
         self.user_table = self._table("user_table", num_users + 1)
         self.item_table = self._table("item_table", num_items + 1)
@@ -69,7 +70,7 @@ class NeuMF(keras.Model):
         user_index, item_index = inputs
         users = self.user_table(user_index)
         items = self.item_table(item_index)
-        penalty = self.scorer.row_penalty(users, items)
+        penalty = self.scorer.row_penalty(users) + self.scorer.row_penalty(items)
         self.add_loss(ops.mean(penalty) + self.scorer.kernel_penalty())
         return self.scorer(users, items, training=training)
 
@@ -79,3 +80,7 @@ class NeuMF(keras.Model):
             "num_users": self.num_users,
             "num_items": self.num_items,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "NeuMF":
+        return cls(settings=ModelConfig(**config.pop("settings")), **config)

@@ -62,8 +62,8 @@ class Adam:
         self, rows: tf.Tensor, gradient: tf.Tensor, rate: tf.Tensor
     ) -> tf.Tensor:
         """Returns packed rows [n, 3 * width] after a step of `gradient` [n, width]."""
-        fields = tf.split(rows, 3, axis=1)
-        return tf.concat(self.update(*fields, gradient, rate), axis=1)
+        value, first, second = tf.split(rows, 3, axis=1)
+        return tf.concat(self.update(value, first, second, gradient, rate), axis=1)
 
     def catch_up(
         self, rows: tf.Tensor, last: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from ncf_model import data, features, layers, model
-from ncf_model.validation import gather
 
 # Values of a hidden layer at a time in `recommend`.
 _BLOCK_VALUES = 1 << 22
@@ -95,8 +94,8 @@ class ServingModel(tf.Module):
     )
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
-        user = gather(self._user_part, self._users.lookup(user_id))
-        item = gather(self._item_part, self._items.lookup(item_id))
+        user = layers.gather(self._user_part, self._users.lookup(user_id))
+        item = layers.gather(self._item_part, self._items.lookup(item_id))
         return {"score": tf.sigmoid(self._logits(user, item))}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
@@ -115,8 +114,8 @@ class ServingModel(tf.Module):
         candidates = parsed[features.CANDIDATE_IDS]
         users = self._users.lookup(parsed[features.USER_ID])
         items = tf.ragged.map_flat_values(self._items.lookup, candidates)
-        user = gather(self._user_part, users[:, tf.newaxis])
-        item = gather(self._item_part, items.to_tensor(self._num_items))
+        user = layers.gather(self._user_part, users[:, tf.newaxis])
+        item = layers.gather(self._item_part, items.to_tensor(self._num_items))
         logits = self._logits(user, item)
         real = tf.sequence_mask(candidates.row_lengths(), tf.shape(logits)[1])
         return {"scores": tf.where(real, logits, -np.inf)}
@@ -163,7 +162,7 @@ class ServingModel(tf.Module):
         self, users: tf.Tensor, k: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns items [b, k] int32, -1 where none is left, and probabilities."""
-        user = gather(self._user_part, users[:, tf.newaxis])
+        user = layers.gather(self._user_part, users[:, tf.newaxis])
         item = layers.Part(
             *(
                 None if part is None else part[:-1][tf.newaxis]

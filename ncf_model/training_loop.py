@@ -12,47 +12,15 @@ last step of an epoch has fewer; its loss is the mean over those it has.
 
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from ncf_model import config, model, optimizer
+from ncf_model import config, model, optimizer, training_step
 
 # Rows per compiled call: enough to hide the call, few enough to report progress.
 _BLOCK_ROWS = 1 << 17
-
-
-class Table(NamedTuple):
-    """A table in training: packed rows of `optimizer.Adam` and when each was updated.
-
-    Attributes:
-        rows: [n + 1, 3 * width] float32, the last row being "unknown".
-        last: [n + 1] int32, the step after which a row stands.
-        slot: [n + 1] int32, scratch space to find equal indices in a batch.
-    """
-
-    rows: Any
-    last: Any
-    slot: Any
-
-
-class State(NamedTuple):
-    """Everything a step changes.
-
-    Attributes:
-        user, item: the tables.
-        dense: per weight of the network its value and two moments.
-        random: values of the network's seed generators.
-        step: int32, steps done.
-    """
-
-    user: Table
-    item: Table
-    dense: Any
-    random: Any
-    step: Any
 
 
 class TrainingLoop:
@@ -67,13 +35,15 @@ class TrainingLoop:
     ) -> None:
         """Allocates the moments; nothing is compiled before the first block.
 
+        To be called under the scope of the strategy that made `network`.
+
         Args:
             network: gives the starting weights, and receives the trained ones.
             settings: batch size and optimizer.
             num_negatives: per positive, 1 or more.
         """
         self._network = network
-        self._scorer = network.scorer
+        self._strategy = tf.distribute.get_strategy()
         self._adam = optimizer.Adam(
             learning_rate=settings.learning_rate,
             beta1=settings.beta1,
@@ -84,22 +54,27 @@ class TrainingLoop:
         self.groups_per_step = max(1, settings.batch_size // self.group_size)
         rows_per_step = self.groups_per_step * self.group_size
         self.steps_per_block = max(1, _BLOCK_ROWS // rows_per_step)
-        self._variables = tf.nest.map_structure(
-            lambda value: tf.Variable(value, trainable=False), self._initial()
+        self._step = training_step.Step(
+            network.scorer,
+            self._adam,
+            dense_users=self.groups_per_step > network.num_users,
+            dense_items=rows_per_step > network.num_items,
         )
+        self._variables = tf.nest.map_structure(_per_replica, self._initial())
 
-    def _initial(self) -> State:
-        def table(values: np.ndarray) -> Table:
+    def _initial(self) -> training_step.State:
+        def table(values: np.ndarray) -> training_step.Table:
             zeros = np.zeros(len(values), np.int32)
             rows = np.pad(values, ((0, 0), (0, 2 * values.shape[1])))
-            return Table(rows, zeros, zeros)
+            return training_step.Table(rows, zeros, zeros)
 
-        weights = [w.numpy() for w in self._scorer.trainable_variables]
-        return State(
+        scorer = self._network.scorer
+        weights = [w.numpy() for w in scorer.trainable_variables]
+        return training_step.State(
             user=table(self._network.user_table.embeddings.numpy()),
             item=table(self._network.item_table.embeddings.numpy()),
             dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
-            random=[v.numpy() for v in self._scorer.non_trainable_variables],
+            random=[v.numpy() for v in scorer.non_trainable_variables],
             step=np.int32(0),
         )
 
@@ -156,35 +131,42 @@ class TrainingLoop:
     ) -> np.ndarray:
         """Returns each step's mean cross-entropy over its rows, [steps] float32."""
         count = len(users)
-        shape = (self.steps_per_block, self.groups_per_step)
+        replicas = self._strategy.num_replicas_in_sync
+        share = -(-self.groups_per_step // replicas)
+        shape = (self.steps_per_block, replicas * share)
         # Groups that only fill the block up belong to the "unknown" rows and weigh 0.
-        padding = (0, shape[0] * shape[1] - count)
-        users = np.pad(users, padding, constant_values=self._network.num_users)
-        items = np.pad(
-            items, (padding, (0, 0)), constant_values=self._network.num_items
-        )
-        losses = self._run(
-            tf.constant(users.reshape(shape)),
-            tf.constant(items.reshape(*shape, self.group_size)),
+        users = _filled(users, self.groups_per_step, shape, self._network.num_users)
+        items = _filled(items, self.groups_per_step, shape, self._network.num_items)
+        args = (
+            tf.constant(users),
+            tf.constant(items),
             tf.constant(count, tf.int32),
             tf.constant(horizon, tf.float32),
         )
+        if replicas == 1:
+            losses = self._strategy.run(self._run_compiled, args)
+        else:
+            losses = self._run_replicas(*args)
         return losses.numpy()[: self.steps(count)]
 
     @functools.cached_property
-    def _run(self) -> Any:
+    def _run_compiled(self) -> Any:
+        """All steps of a block as one XLA program, for a single replica."""
+
         @tf.function(jit_compile=True)
         def run(
             users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
         ) -> tf.Tensor:
-            steps = self.steps(count)
-
-            def body(i: tf.Tensor, state: State, losses: tf.Tensor) -> Any:
-                real = count - i * self.groups_per_step
-                state, loss = self._step(state, users[i], items[i], real, horizon)
-                losses = tf.tensor_scatter_nd_update(losses, [[i]], [loss])
+            def body(i: tf.Tensor, state: Any, losses: tf.Tensor) -> Any:
+                batch = self._batch(users[i], items[i], i, count)
+                gradients, random = self._step.gradients(state, batch, horizon)
+                state = self._step.apply(
+                    state, batch.users, batch.items, gradients, random, horizon
+                )
+                losses = tf.tensor_scatter_nd_update(losses, [[i]], [gradients.loss])
                 return i + 1, state, losses
 
+            steps = self.steps(count)
             state = tf.nest.map_structure(tf.convert_to_tensor, self._variables)
             start = (tf.constant(0), state, tf.zeros([self.steps_per_block]))
             _, state, losses = tf.while_loop(lambda i, *_: i < steps, body, start)
@@ -193,131 +175,108 @@ class TrainingLoop:
 
         return run
 
-    def _step(
+    @tf.function
+    def _run_replicas(
+        self, users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+    ) -> tf.Tensor:
+        """The same where replicas must exchange gradients in every step."""
+
+        def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            args = (users[i], items[i], i, count, horizon)
+            loss = self._strategy.run(self._replica_step, args)
+            loss = self._strategy.experimental_local_results(loss)[0]
+            return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
+
+        start = (tf.constant(0), tf.zeros([self.steps_per_block]))
+        steps = self.steps(count)
+        return tf.while_loop(lambda i, _: i < steps, body, start)[1]
+
+    def _replica_step(
         self,
-        state: State,
         users: tf.Tensor,
         items: tf.Tensor,
-        real: tf.Tensor,
-        horizon: tf.Tensor,
-    ) -> tuple[State, tf.Tensor]:
-        """Returns the state after one step, and the step's loss."""
-        flat = tf.reshape(items, [-1])
-        user_rows = self._read(state.user, users, state.step, horizon)
-        item_rows = self._read(state.item, flat, state.step, horizon)
-        width = self._scorer.width
-        inputs = [
-            user_rows[:, :width],
-            item_rows[:, :width],
-            *(value for value, _, _ in state.dense),
-        ]
-        loss, gradients, random = self._gradients(inputs, state.random, real)
-        step = state.step + 1
-        rate = self._adam.rate(step, horizon)
-        return State(
-            user=self._write(state.user, users, user_rows, gradients[0], step, rate),
-            item=self._write(state.item, flat, item_rows, gradients[1], step, rate),
-            dense=[
-                self._adam.update(*weight, gradient, rate)
-                for weight, gradient in zip(state.dense, gradients[2:], strict=True)
-            ],
-            random=random,
-            step=step,
-        ), loss
-
-    def _gradients(
-        self, inputs: list[tf.Tensor], random: list[tf.Tensor], real: tf.Tensor
-    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-        """Returns the loss of the first `real` groups, its gradients, new seeds.
-
-        The loss returned is the cross-entropy; the gradients include the penalties.
-        """
-        scorer = self._scorer
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            user_rows, item_rows, *weights = inputs
-            user_rows = user_rows[:, tf.newaxis]
-            item_rows = tf.reshape(item_rows, [-1, self.group_size, scorer.width])
-            mapping = [
-                *zip(scorer.trainable_variables, weights, strict=True),
-                *zip(scorer.non_trainable_variables, random, strict=True),
-            ]
-            with keras.StatelessScope(state_mapping=mapping) as scope:
-                logits = scorer(user_rows, item_rows, training=True)
-                row_penalty = scorer.row_penalty(user_rows, item_rows)
-                kernel_penalty = scorer.kernel_penalty()
-            entropy = tf.nn.sigmoid_cross_entropy_with_logits(
-                labels=tf.broadcast_to(self._labels(), tf.shape(logits)), logits=logits
-            )
-            weight = self._weights(real)
-            loss = tf.reduce_sum(entropy * weight)
-            total = loss + tf.reduce_sum(row_penalty * weight) + kernel_penalty
-        random = [scope.get_current_value(v) for v in scorer.non_trainable_variables]
-        return loss, tape.gradient(total, inputs), random
-
-    def _labels(self) -> tf.Tensor:
-        """Returns [group_size] float32: the positive stands first."""
-        return tf.one_hot(0, self.group_size)
-
-    def _weights(self, real: tf.Tensor) -> tf.Tensor:
-        """Returns [groups_per_step, 1] float32: one over the real rows, or 0."""
-        real = tf.minimum(real, self.groups_per_step)
-        is_real = tf.range(self.groups_per_step) < real
-        share = 1.0 / tf.cast(real * self.group_size, tf.float32)
-        return tf.where(is_real, share, 0.0)[:, tf.newaxis]
-
-    def _read(
-        self, table: Table, index: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns the packed rows at `index`, up to date."""
-        rows, last = tf.gather(table.rows, index), tf.gather(table.last, index)
-        return self._adam.catch_up(rows, last, now, horizon)
-
-    def _write(
-        self,
-        table: Table,
-        index: tf.Tensor,
-        rows: tf.Tensor,
-        gradient: tf.Tensor,
         step: tf.Tensor,
-        rate: tf.Tensor,
-    ) -> Table:
-        """Returns the table after one step of Adam on the rows at `index`.
-
-        Gradients of equal indices are summed: each finds the same one of its equals
-        in `slot`, adds itself there and reads the sum, so equals write equal rows.
-        """
-        place = tf.range(len(index))
-        slot = tf.tensor_scatter_nd_update(table.slot, index[:, tf.newaxis], place)
-        first = tf.gather(slot, index)
-        total = tf.math.unsorted_segment_sum(gradient, first, len(index))
-        rows = self._adam.update_rows(rows, tf.gather(total, first), rate)
-        at = index[:, tf.newaxis]
-        return Table(
-            rows=tf.tensor_scatter_nd_update(table.rows, at, rows),
-            last=tf.tensor_scatter_nd_update(
-                table.last, at, tf.fill([len(index)], step)
-            ),
-            slot=slot,
+        count: tf.Tensor,
+        horizon: tf.Tensor,
+    ) -> tf.Tensor:
+        """One replica's part of a step: its share of the groups, then all updates."""
+        context = tf.distribute.get_replica_context()
+        replicas = self._strategy.num_replicas_in_sync
+        share = len(users) // replicas
+        first = context.replica_id_in_sync_group * share
+        own_users, own_items = (
+            tf.ensure_shape(values[first : first + share], [share, *values.shape[1:]])
+            for values in (users, items)
         )
+        batch = self._batch(own_users, own_items, step, count, first)
+        state = tf.nest.map_structure(tf.convert_to_tensor, self._variables)
+        gradients, random = self._step.gradients(
+            state, batch, horizon, replicas=replicas
+        )
+        gradients = self._step.place(
+            gradients, context.replica_id_in_sync_group, replicas
+        )
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        state = self._step.apply(state, users, items, gradients, random, horizon)
+        tf.nest.map_structure(lambda v, x: v.assign(x), self._variables, state)
+        return gradients.loss
+
+    def _batch(
+        self,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        step: tf.Tensor,
+        count: tf.Tensor,
+        first: Any = 0,
+    ) -> training_step.Batch:
+        """Returns the groups from number `first` of a step of a block of `count`."""
+        real = tf.minimum(count - step * self.groups_per_step, self.groups_per_step)
+        is_real = tf.range(len(users)) + first < real
+        weight = 1.0 / tf.cast(real * self.group_size, tf.float32)
+        return training_step.Batch(users, items, tf.where(is_real, weight, 0.0))
 
     def publish(self, *, horizon: int) -> None:
         """Brings all rows up to date and writes the weights into the model."""
-        self._catch_up_all(tf.constant(horizon, tf.float32))
-        width = self._scorer.width
+        self._catch_up_everywhere(tf.constant(horizon, tf.float32))
         network, state = self._network, self._variables
+        width = network.scorer.width
         network.user_table.embeddings.assign(state.user.rows[:, :width])
         network.item_table.embeddings.assign(state.item.rows[:, :width])
-        weights = zip(self._scorer.trainable_variables, state.dense, strict=True)
+        weights = zip(network.scorer.trainable_variables, state.dense, strict=True)
         for variable, (value, _, _) in weights:
             variable.assign(value)
 
-    @tf.function(jit_compile=True)
-    def _catch_up_all(self, horizon: tf.Tensor) -> None:
+    @tf.function
+    def _catch_up_everywhere(self, horizon: tf.Tensor) -> None:
+        self._strategy.run(self._catch_up, (horizon,))
+
+    def _catch_up(self, horizon: tf.Tensor) -> None:
         state = self._variables
+        step = tf.convert_to_tensor(state.step)
         for table in (state.user, state.item):
-            rows = self._adam.catch_up(
-                tf.convert_to_tensor(table.rows), table.last, state.step, horizon
-            )
-            table.rows.assign(rows)
-            table.last.assign(tf.fill(tf.shape(table.last), state.step))
+            rows, last = map(tf.convert_to_tensor, (table.rows, table.last))
+            table.rows.assign(self._adam.catch_up(rows, last, step, horizon))
+            table.last.assign(tf.fill(tf.shape(last), step))
+
+
+def _per_replica(value: np.ndarray) -> tf.Variable:
+    """Returns a variable of which each replica has its own; they stay equal."""
+    return tf.Variable(
+        value,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def _filled(
+    values: np.ndarray, per_step: int, shape: tuple[int, int], unknown: int
+) -> np.ndarray:
+    """Returns [*shape, ...]: `values`, so many per step, and `unknown` after them."""
+    steps, width = shape
+    rest = [(0, 0)] * (values.ndim - 1)
+    padding = [(0, steps * per_step - len(values)), *rest]
+    filled = np.pad(values, padding, constant_values=unknown)
+    filled = filled.reshape(steps, per_step, *values.shape[1:])
+    padding = [(0, 0), (0, width - per_step), *rest]
+    return np.pad(filled, padding, constant_values=unknown)

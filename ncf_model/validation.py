@@ -97,12 +97,5 @@ class Validation:
         users: tf.Tensor,
         items: tf.Tensor,
     ) -> tf.Tensor:
-        user = gather(parts[0], users[:, tf.newaxis])
-        return self._network.scorer.combine(user, gather(parts[1], items))
-
-
-def gather(part: layers.Part, index: tf.Tensor) -> layers.Part:
-    """Returns the entries of `part` at `index`, field by field."""
-    return layers.Part(
-        *(None if field is None else tf.gather(field, index) for field in part)
-    )
+        user = layers.gather(parts[0], users[:, tf.newaxis])
+        return self._network.scorer.combine(user, layers.gather(parts[1], items))

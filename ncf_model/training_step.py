@@ -1,0 +1,280 @@
+"""One training step, as a function from state to state.
+
+A batch is made of groups: a positive and its negatives, which share their user. The
+user's half of the work is done once per group.
+
+A table is used in one of two ways, whichever moves less memory. `sparse`: the rows of
+the batch are read, and written back. `dense`: where a batch has more indices than the
+table has rows, the first layer's half is computed once per row of the table and spread
+over the batch, and every row is updated.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from ncf_model import layers, optimizer
+
+
+class Table(NamedTuple):
+    """A table in training.
+
+    Attributes:
+        rows: [n + 1, 3 * width] float32, packed as `optimizer.Adam` has them; the last
+            row is "unknown".
+        last: [n + 1] int32, the step after which a row stands.
+        slot: [n + 1] int32, scratch space to find equal indices in a batch.
+    """
+
+    rows: Any
+    last: Any
+    slot: Any
+
+
+class State(NamedTuple):
+    """Everything a step changes.
+
+    Attributes:
+        user, item: the tables.
+        dense: per weight of the network its value and two moments.
+        random: values of the network's seed generators.
+        step: int32, steps done.
+    """
+
+    user: Table
+    item: Table
+    dense: Any
+    random: Any
+    step: Any
+
+
+class Batch(NamedTuple):
+    """The groups of a step, or one replica's share of them.
+
+    Attributes:
+        users: [g] int32.
+        items: [g, group_size] int32, the positive first.
+        weights: [g] float32, one over the step's real rows; 0 for a group that only
+            fills the batch up.
+    """
+
+    users: Any
+    items: Any
+    weights: Any
+
+
+class Gradients(NamedTuple):
+    """What a batch wants changed; the sum over replicas is that of their batches.
+
+    Attributes:
+        user: [g, width] in sparse use, [n + 1, width] in dense.
+        item: [g * group_size, width] or [n + 1, width].
+        dense: one per weight of the network.
+        loss: scalar, the rows' mean cross-entropy, without penalties.
+    """
+
+    user: Any
+    item: Any
+    dense: Any
+    loss: Any
+
+
+class Step:
+    """The arithmetic of a step; it holds no state of its own."""
+
+    def __init__(
+        self,
+        scorer: layers.Scorer,
+        adam: optimizer.Adam,
+        *,
+        dense_users: bool,
+        dense_items: bool,
+    ) -> None:
+        """Chooses how the tables are used."""
+        self._scorer = scorer
+        self._adam = adam
+        self._dense_users = dense_users
+        self._dense_items = dense_items
+
+    def gradients(
+        self, state: State, batch: Batch, horizon: tf.Tensor, *, replicas: int = 1
+    ) -> tuple[Gradients, Any]:
+        """Returns the gradients of the batch and the new `State.random`.
+
+        They are of: the weighted cross-entropy and L2 of the rows, and the L2 of the
+        kernels, a share of it where there are several replicas.
+        """
+        scorer = self._scorer
+        items = tf.reshape(batch.items, [-1])
+        inputs = [
+            self._values(state.user, batch.users, self._dense_users, state, horizon),
+            self._values(state.item, items, self._dense_items, state, horizon),
+            *(value for value, _, _ in state.dense),
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            mapping = [
+                *zip(scorer.trainable_variables, inputs[2:], strict=True),
+                *zip(scorer.non_trainable_variables, state.random, strict=True),
+            ]
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                user, user_penalty = self._spread(
+                    scorer.user_part(inputs[0]),
+                    scorer.row_penalty(inputs[0]),
+                    batch.users[:, tf.newaxis],
+                    self._dense_users,
+                )
+                item, item_penalty = self._spread(
+                    scorer.item_part(inputs[1]),
+                    scorer.row_penalty(inputs[1]),
+                    batch.items,
+                    self._dense_items,
+                )
+                logits = scorer.combine(user, item, training=True)
+                kernels = scorer.kernel_penalty() / replicas
+            weights = batch.weights[:, tf.newaxis]
+            loss = tf.reduce_sum(_cross_entropy(logits) * weights)
+            rows = tf.reduce_sum((user_penalty + item_penalty) * weights)
+            total = loss + rows + kernels
+        user, item, *dense = tape.gradient(total, inputs)
+        random = [scope.get_current_value(v) for v in scorer.non_trainable_variables]
+        return Gradients(user, item, dense, loss), random
+
+    def place(
+        self, gradients: Gradients, replica: tf.Tensor, replicas: int
+    ) -> Gradients:
+        """Returns gradients that replicas may sum: those of rows get a place each.
+
+        In sparse use they go where the replica's groups stand in the whole step, and
+        are 0 elsewhere.
+        """
+
+        def placed(gradient: tf.Tensor, dense: bool) -> tf.Tensor:
+            if dense:
+                return gradient
+            before = replica * len(gradient)
+            after = (replicas - 1 - replica) * len(gradient)
+            return tf.pad(gradient, [[before, after], [0, 0]])
+
+        return gradients._replace(
+            user=placed(gradients.user, self._dense_users),
+            item=placed(gradients.item, self._dense_items),
+        )
+
+    def apply(
+        self,
+        state: State,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        gradients: Gradients,
+        random: Any,
+        horizon: tf.Tensor,
+    ) -> State:
+        """Returns the state after Adam's step.
+
+        Args:
+            state: before.
+            users: [g] int32, of the whole step over all replicas, as are `gradients`.
+            items: [g, group_size] int32.
+            gradients: as from `gradients`.
+            random: the new `State.random`.
+            horizon: as in `optimizer.Adam.rate`.
+        """
+        rate = self._adam.rate(state.step + 1, horizon)
+
+        def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
+            if dense:
+                return self._update_all(old, gradient, state, rate)
+            return self._update_some(old, index, gradient, state, rate, horizon)
+
+        flat = tf.reshape(items, [-1])
+        weights = [
+            self._adam.update(value, first, second, gradient, rate)
+            for (value, first, second), gradient in zip(
+                state.dense, gradients.dense, strict=True
+            )
+        ]
+        return State(
+            user=table(state.user, users, gradients.user, self._dense_users),
+            item=table(state.item, flat, gradients.item, self._dense_items),
+            dense=weights,
+            random=random,
+            step=state.step + 1,
+        )
+
+    def _values(
+        self,
+        table: Table,
+        index: tf.Tensor,
+        dense: bool,
+        state: State,
+        horizon: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the embeddings: of all rows in dense use, or else at `index`."""
+        rows = table.rows if dense else self._read(table, index, state, horizon)
+        return rows[:, : self._scorer.width]
+
+    def _read(
+        self, table: Table, index: tf.Tensor, state: State, horizon: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the packed rows at `index`, up to date."""
+        rows, last = tf.gather(table.rows, index), tf.gather(table.last, index)
+        return self._adam.catch_up(rows, last, state.step, horizon)
+
+    def _spread(
+        self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool
+    ) -> tuple[layers.Part, Any]:
+        """Returns part and penalty with the leading shape of `index`."""
+        if dense:
+            return layers.gather(part, index), tf.gather(penalty, index)
+        fields = [
+            None
+            if field is None
+            else tf.reshape(field, [*index.shape, *field.shape[1:]])
+            for field in (*part, penalty)
+        ]
+        return layers.Part(*fields[:-1]), fields[-1]
+
+    def _update_all(
+        self, table: Table, gradient: tf.Tensor, state: State, rate: tf.Tensor
+    ) -> Table:
+        return Table(
+            rows=self._adam.update_rows(table.rows, gradient, rate),
+            last=tf.fill(tf.shape(table.last), state.step + 1),
+            slot=table.slot,
+        )
+
+    def _update_some(
+        self,
+        table: Table,
+        index: tf.Tensor,
+        gradient: tf.Tensor,
+        state: State,
+        rate: tf.Tensor,
+        horizon: tf.Tensor,
+    ) -> Table:
+        """Returns the table after one step of Adam on the rows at `index`.
+
+        Gradients of equal indices are summed: each finds the same one of its equals
+        in `slot`, adds itself there and reads the sum, so equals write equal rows.
+        """
+        at = index[:, tf.newaxis]
+        slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(len(index)))
+        first = tf.gather(slot, index)
+        total = tf.math.unsorted_segment_sum(gradient, first, len(index))
+        rows = self._adam.update_rows(
+            self._read(table, index, state, horizon), tf.gather(total, first), rate
+        )
+        now = tf.fill([len(index)], state.step + 1)
+        return Table(
+            rows=tf.tensor_scatter_nd_update(table.rows, at, rows),
+            last=tf.tensor_scatter_nd_update(table.last, at, now),
+            slot=slot,
+        )
+
+
+def _cross_entropy(logits: tf.Tensor) -> tf.Tensor:
+    """Returns [g, group_size]: in each group the first is the positive."""
+    labels = tf.one_hot(tf.zeros_like(logits[:, 0], tf.int32), logits.shape[1])
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
