@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import pytest
+import tfx  # noqa: F401  On TFX 1.21 TFMA is whole only if this came before it.
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
