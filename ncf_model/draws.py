@@ -103,15 +103,20 @@ def integers(
     return numbers.view(np.int64)
 
 
-def below(first: np.ndarray, counts: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """`integers` for bounds up to 2**52, exact to one part in 2**53 / bound.
+def words_at(first: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Returns word number `number[d]` of the user who begins at `first[d]`, uint64."""
+    return _finalise(first + (number.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
-    Slower: one word per number and arithmetic in float64.
+
+def below(bits: np.ndarray, bounds: int | np.ndarray) -> np.ndarray:
+    """Scales words to integers in [0, bounds), int64, exact to bounds / 2**53.
+
+    `integers` is faster; this one serves bounds up to 2**52.
     """
-    numbers = (words(first, counts) >> np.uint64(11)).astype(np.float64)
+    fractions = (bits >> np.uint64(11)).astype(np.float64)
     # At most (1 - 2**-53) * bound, and its rounding cannot reach the bound itself.
-    numbers *= np.repeat(bounds * 2.0**-53, counts)
-    return numbers.astype(np.int64)
+    fractions *= bounds * 2.0**-53
+    return fractions.astype(np.int64)
 
 
 @functools.lru_cache(maxsize=1)

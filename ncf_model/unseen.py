@@ -15,7 +15,7 @@ import numpy as np
 from ncf_model import draws
 
 # Draws per block of users, so that a block's arrays stay in the processor's cache.
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 # Entries of the table that maps a block's numbers to items.
 _TABLE = 1 << 19
 # Smaller blocks are dominated by NumPy's cost per call, so the filter serves them.

@@ -1,9 +1,10 @@
 """Unseen items drawn in proportion to a weight, exactly.
 
-All items lie on a line, each as long as its weight. What a user has not seen, pushed
-together, is a line of its own, and a uniform point of that is a draw. Two searches find
-its item: one says how much of what was seen lies before the point, the other which item
-is there. Weights are integers, so no rounding can put a point on a seen item.
+All items lie on a line, each as long as its weight; a uniform point is an item. If its
+user has seen that one, another point is tried, and then a last one that cannot fail: on
+the line of what the user has not seen, pushed together. Both ways lead to each unseen
+item in proportion to its weight, so any number of tries does; the first are cheaper.
+Weights are integers, so no rounding can put a point on a seen item.
 """
 
 import numpy as np
@@ -12,6 +13,12 @@ from ncf_model import draws
 from ncf_model.unseen import BLOCK, blocks, check_items, sort_items
 
 _TOTAL = 1 << 40
+# Tries on the whole line before the search on the user's own.
+_TRIES = 3
+# Buckets of the line that say which item covers them, if it is one alone.
+_MOST_BUCKETS = 1 << 22
+_NOT_ALONE = -1
+_MARKS = 1 << 22
 
 
 def popularity_weights(counts: np.ndarray, alpha: float) -> np.ndarray:
@@ -59,6 +66,13 @@ class WeightedItems:
         self._offsets = offsets
         self._weights = weights
         self._ends = np.cumsum(weights)
+        self._total = int(self._ends[-1])
+        buckets = min(_MOST_BUCKETS, max(1 << 16, 16 * len(weights)))
+        self._bucket_bits = max(0, (self._total // buckets).bit_length())
+        begins = np.arange(0, self._total + 1, 1 << self._bucket_bits)
+        item = np.searchsorted(self._ends, begins, side="right").astype(np.int32)
+        alone = np.append(item[1:] == item[:-1], False)
+        self._alone = np.where(alone, item, np.int32(_NOT_ALONE))
 
     def draw(
         self, first: np.ndarray, sizes: np.ndarray, start: int, stop: int
@@ -74,26 +88,78 @@ class WeightedItems:
         Returns:
             [sum(sizes)] int32, user after user.
         """
+        marks = np.zeros(_MARKS, bool)
         drawn = [
-            self._draw_block(first[a:b], sizes[a:b], start + a, start + b)
+            self._draw_block(first[a:b], sizes[a:b], start + a, start + b, marks)
             for a, b in blocks(sizes, size=BLOCK, rows=BLOCK)
         ]
         return np.concatenate([np.empty(0, np.int32), *drawn])
 
     def _draw_block(
-        self, first: np.ndarray, sizes: np.ndarray, start: int, stop: int
+        self,
+        first: np.ndarray,
+        sizes: np.ndarray,
+        start: int,
+        stop: int,
+        marks: np.ndarray,
     ) -> np.ndarray:
+        rows = np.arange(stop - start) * len(self._weights)
+        seen = self._items[self._offsets[start] : self._offsets[stop]]
+        keys = np.repeat(rows, np.diff(self._offsets[start : stop + 1])) + seen
+        marks[keys & (_MARKS - 1)] = True
+        users = np.repeat(np.arange(stop - start), sizes)
+        drawn = self._item_at(draws.below(draws.words(first, sizes), self._total))
+        todo = np.flatnonzero(_is_in(keys, rows[users] + drawn, marks))
+        number = todo - (np.cumsum(sizes) - sizes)[users[todo]]
+        for _ in range(_TRIES - 1):
+            owners = users[todo]
+            number += sizes[owners]
+            bits = draws.words_at(first[owners], number)
+            again = self._item_at(draws.below(bits, self._total))
+            drawn[todo] = again
+            failed = _is_in(keys, rows[owners] + again, marks)
+            todo, number = todo[failed], number[failed]
+        marks[keys & (_MARKS - 1)] = False
+        owners = users[todo]
+        bits = draws.words_at(first[owners], number + sizes[owners])
+        drawn[todo] = self._unseen_at(bits, owners, start, stop)
+        return drawn
+
+    def _item_at(self, points: np.ndarray) -> np.ndarray:
+        """Returns the items at points of the whole line."""
+        items = self._alone[points >> self._bucket_bits]
+        search = np.flatnonzero(items == _NOT_ALONE)
+        items[search] = np.searchsorted(self._ends, points[search], side="right")
+        return items
+
+    def _unseen_at(
+        self, bits: np.ndarray, users: np.ndarray, start: int, stop: int
+    ) -> np.ndarray:
+        """Turns words into items on the line of each draw's user of a block."""
         offsets = self._offsets[start : stop + 1] - self._offsets[start]
         seen = self._items[self._offsets[start] : self._offsets[stop]]
-        # How much of all this block's users had seen before each of their items.
+        # How much of all the block's users had been seen before each of their items.
         mass = np.concatenate([[0], np.cumsum(self._weights[seen])])
         before = mass[offsets[:-1]]
-        total = int(self._ends[-1])
-        users = np.repeat(np.arange(stop - start), np.diff(offsets))
-        # Where each seen item was cut out of its user's line of unseen ones.
-        cuts = self._ends[seen] - mass[1:] + before[users] + users * total
-        points = draws.below(first, sizes, total - np.diff(mass[offsets]))
-        drawers = np.repeat(np.arange(stop - start), sizes)
-        at = np.searchsorted(cuts, points + drawers * total, side="right")
-        points += mass[at] - before[drawers]
-        return np.searchsorted(self._ends, points, side="right").astype(np.int32)
+        owners = np.repeat(np.arange(stop - start), np.diff(offsets))
+        # Where each seen item was cut out of its user's line.
+        cuts = self._ends[seen] - mass[1:] + before[owners] + owners * self._total
+        points = draws.below(bits, (self._total - np.diff(mass[offsets]))[users])
+        at = np.searchsorted(cuts, points + users * self._total, side="right")
+        return self._item_at(points + mass[at] - before[users])
+
+
+def _is_in(keys: np.ndarray, wanted: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Returns which of `wanted` are among the sorted `keys`, [len(wanted)] bool.
+
+    `marks` has a True for each key, at its place modulo the size of `marks`; only where
+    two keys may share a place does it take a search.
+    """
+    found = marks[wanted & (_MARKS - 1)]
+    if max(wanted.max(initial=0), keys.max(initial=0)) < _MARKS:
+        return found
+    maybe = np.flatnonzero(found)
+    at = np.searchsorted(keys, wanted[maybe])
+    at[at == len(keys)] = 0
+    found[maybe] = keys[at] == wanted[maybe]
+    return found

@@ -108,7 +108,7 @@ def test_users_are_independent():
 def test_below_covers_large_bounds():
     bound = 1 << 52
     first = draws.starts(np.array([5], np.uint64), epoch=0, stream=0)
-    points = draws.below(first, np.array([100_000]), np.array([bound]))
+    points = draws.below(draws.words(first, np.array([100_000])), bound)
     assert points.min() >= 0
     assert points.max() < bound
     counts = np.bincount(points >> 49)
@@ -118,4 +118,17 @@ def test_below_covers_large_bounds():
 
 def test_below_of_one_is_zero():
     first = draws.starts(np.array([5], np.uint64), epoch=0, stream=0)
-    assert draws.below(first, np.array([3]), np.array([1])).tolist() == [0, 0, 0]
+    assert draws.below(draws.words(first, np.array([3])), 1).tolist() == [0, 0, 0]
+
+
+def test_largest_word_stays_below():
+    word = np.array([(1 << 64) - 1], np.uint64)
+    assert draws.below(word, 1 << 52).tolist() == [(1 << 52) - 1]
+    assert draws.below(word, 3).tolist() == [2]
+
+
+def test_any_word_by_its_number():
+    first = np.array([1234567, 5, 1234567], np.uint64)
+    words = draws.words_at(first, np.array([1, 0, 3])).tolist()
+    assert words[0] == 3203168211198807973
+    assert words[2] == 4593380528125082431

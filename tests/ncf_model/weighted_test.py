@@ -66,3 +66,27 @@ def test_users_do_not_affect_each_other():
 def test_item_twice():
     with pytest.raises(ValueError, match="user number 0 has item 1 twice"):
         _draw([1, 1], sizes=[1])
+
+
+def test_marks_that_collide_change_nothing(monkeypatch):
+    users = ([0, 3], [2], [1, 2, 4])
+    expected = _draw(*users, sizes=[500, 500, 500]).tolist()
+    monkeypatch.setattr(weighted, "_MARKS", 4)
+    assert _draw(*users, sizes=[500, 500, 500]).tolist() == expected
+
+
+@pytest.mark.parametrize("tries", [1, 2, 5])
+def test_any_number_of_tries_draws_in_proportion(monkeypatch, tries):
+    monkeypatch.setattr(weighted, "_TRIES", tries)
+    # Seen: 0 and 2, 10/16 of the weight, so that most tries fail.
+    counts = np.bincount(_draw([2, 0], sizes=[60_000]), minlength=5)
+    expected = [40_000, 10_000, 10_000]
+    assert scipy.stats.chisquare(counts[[1, 3, 4]], expected).pvalue > 1e-3
+
+
+def test_items_that_share_a_bucket(monkeypatch):
+    # Two buckets for five items, so that all are found by search.
+    monkeypatch.setattr(weighted, "_MOST_BUCKETS", 2)
+    counts = np.bincount(_draw([0], sizes=[80_000]), minlength=5)
+    expected = [40_000, 20_000, 10_000, 10_000]
+    assert scipy.stats.chisquare(counts[1:], expected).pvalue > 1e-3

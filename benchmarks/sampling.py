@@ -1,0 +1,264 @@
+"""Times negative sampling: ours, NumPy's bare cost, and the official NCF's two ways.
+
+Usage: python benchmarks/sampling.py [--rounds 7] [--ratings FILE] [SHAPE ...]
+
+Each round times every contender once, so that all meet the same machine; the table has
+medians of CPU time, one core. The official constructors are re-implemented from their
+description: `materialized` looks a random integer modulo the count up in a table of
+users x items, `bisection` searches per-user cumulative counts of negatives. They draw
+for rows in shuffled order, as the official epoch does; `in order` is their best case.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow.csv
+
+from ncf_model import sampling
+
+NUM_NEGATIVES = 4
+BATCH = 1 << 17
+# Users, items, positives; the shapes of MovieLens, and one with little of many.
+SHAPES = {
+    "ml-1m": (6_040, 3_706, 994_169),
+    "ml-20m": (138_493, 26_744, 19_861_770),
+    "sparse": (1_000_000, 10_000_000, 3_000_000),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Positives:
+    """Who has what, user after user; items by falling popularity."""
+
+    items: np.ndarray
+    offsets: np.ndarray
+    num_items: int
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    @property
+    def draws(self) -> int:
+        return len(self.items) * NUM_NEGATIVES
+
+
+def made_up(shape: str) -> Positives:
+    """Returns positives of a shape: log-normal activity, Zipf popularity."""
+    users, num_items, wanted = SHAPES[shape]
+    rng = np.random.default_rng(0)
+    activity = rng.lognormal(0, 1.1, users)
+    sizes = np.maximum(1, (activity / activity.sum() * wanted).astype(np.int64))
+    sizes = np.minimum(sizes, num_items // 2)
+    popularity = 1 / (np.arange(num_items) + num_items / 30)
+    ends = np.cumsum(popularity)
+    # Drawn with some to spare, as a user's repeats are dropped.
+    owners = np.repeat(np.arange(users), sizes + sizes // 2 + 1)
+    drawn = np.searchsorted(ends, rng.random(len(owners)) * ends[-1])
+    pairs = np.unique(owners * num_items + drawn)
+    owners, items = np.divmod(pairs, num_items)
+    offsets = np.searchsorted(owners, np.arange(users + 1))
+    return Positives(items, offsets, num_items)
+
+
+def from_ratings(path: str) -> Positives:
+    """Reads (user, item, ...) rows; the last row of each user is left out."""
+    table = pyarrow.csv.read_csv(path)
+    _, users = np.unique(table.column(0).to_numpy(), return_inverse=True)
+    ids, items, counts = np.unique(
+        table.column(1).to_numpy(), return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(ids), np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(ids))
+    order = np.argsort(users, kind="stable")
+    users, items = users[order], rank[items[order]]
+    kept = np.append(users[1:] == users[:-1], False)
+    users, items = users[kept], items[kept]
+    offsets = np.searchsorted(users, np.arange(users[-1] + 2))
+    return Positives(items, offsets, len(ids))
+
+
+def official_integers(bounds: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """A random 64-bit integer modulo the bound, as the official NCF draws."""
+    bits = rng.randint(0, np.iinfo(np.uint64).max, size=bounds.shape, dtype=np.uint64)
+    return np.mod(bits, bounds.astype(np.uint64)).astype(np.int64)
+
+
+class Official:
+    """What both official constructors share: rows to draw for, in batches."""
+
+    def __init__(self, positives: Positives, *, shuffled: bool) -> None:
+        self.positives = positives
+        self.rng = np.random.RandomState(0)
+        self.counts = positives.num_items - positives.sizes
+        users = np.repeat(np.arange(len(positives.sizes)), positives.sizes)
+        if shuffled:
+            self.rng.shuffle(users)
+        self.users = np.repeat(users, NUM_NEGATIVES)
+
+    def draw(self) -> None:
+        """Draws an epoch."""
+        for start in range(0, len(self.users), BATCH):
+            users = self.users[start : start + BATCH]
+            self.lookup(users, official_integers(self.counts[users], self.rng))
+
+    def lookup(self, users: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Turns numbers of negatives into items."""
+        raise NotImplementedError
+
+
+class Materialized(Official):
+    """A table with every user's negatives; too large for more than small data."""
+
+    def __init__(self, positives: Positives, *, shuffled: bool) -> None:
+        super().__init__(positives, shuffled=shuffled)
+        users, num_items = len(positives.sizes), positives.num_items
+        kind = np.uint16 if num_items < 1 << 16 else np.int32
+        self.table = np.zeros((users, num_items), kind)
+        everything = np.arange(num_items)
+        for user in range(users):
+            start, stop = positives.offsets[user : user + 2]
+            unseen = np.setdiff1d(everything, positives.items[start:stop])
+            self.table[user, : len(unseen)] = unseen
+
+    def lookup(self, users: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        return self.table[users, numbers]
+
+
+class Bisection(Official):
+    """A binary search over how many negatives lie before each positive."""
+
+    def __init__(self, positives: Positives, *, shuffled: bool) -> None:
+        super().__init__(positives, shuffled=shuffled)
+        owners = np.repeat(np.arange(len(positives.sizes)), positives.sizes)
+        keys = np.sort(owners * positives.num_items + positives.items)
+        place = np.arange(len(keys)) - positives.offsets[owners]
+        self.before = keys - owners * positives.num_items - place
+        self.loops = int(np.ceil(np.log2(positives.sizes.max()))) + 1
+
+    def lookup(self, users: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        first = self.positives.offsets[users]
+        low, high = first.copy(), self.positives.offsets[users + 1]
+        for _ in range(self.loops):
+            middle = (low + high) // 2
+            searching = low < high
+            right = self.before[np.minimum(middle, len(self.before) - 1)] <= numbers
+            low = np.where(searching & right, middle + 1, low)
+            high = np.where(searching & ~right, middle, high)
+        return numbers + low - first
+
+
+def _ours(positives: Positives, weights: np.ndarray | None) -> Callable[[], object]:
+    ids = [b"%d" % user for user in range(len(positives.sizes))]
+    sampler = sampling.NegativeSampler(
+        positives.items,
+        positives.offsets,
+        sampling.user_keys(ids, 0),
+        num_items=positives.num_items,
+        weights=weights,
+    )
+    return lambda: sampler.draw(epoch=1, num_negatives=NUM_NEGATIVES)
+
+
+def _prepared(positives: Positives) -> Callable[[], object]:
+    keys = np.zeros(len(positives.sizes), np.uint64)
+    return lambda: sampling.training_negatives(
+        positives.items,
+        positives.offsets,
+        keys,
+        epoch=1,
+        num_negatives=NUM_NEGATIVES,
+        num_items=positives.num_items,
+    )
+
+
+def _numpy(
+    rng: np.random.Generator, bound: int, bounds: np.ndarray | None, draws: int
+) -> None:
+    """Draws in batches, as every contender does: large arrays cost page faults."""
+    for start in range(0, draws, BATCH):
+        size = min(BATCH, draws - start)
+        rng.integers(
+            bound if bounds is None else bounds[start : start + size], size=size
+        )
+
+
+def _generator_per_user(positives: Positives) -> None:
+    for user, size in enumerate(positives.sizes.tolist()):
+        generator = np.random.Generator(np.random.Philox(key=[user, 1]))
+        generator.integers(positives.num_items - size, size=size * NUM_NEGATIVES)
+
+
+def contenders(positives: Positives) -> dict[str, Callable[[], object]]:
+    """Returns what is timed, by name; each call draws one epoch."""
+    rng = np.random.default_rng(0)
+    num_items, draws = positives.num_items, positives.draws
+    bounds = np.repeat(num_items - positives.sizes, positives.sizes * NUM_NEGATIVES)
+    counts = np.bincount(positives.items, minlength=num_items)
+    weights = sampling.popularity_weights(counts, 0.75)
+    found: dict[str, Callable[[], object]] = {
+        "ours": _ours(positives, None),
+        "ours, prepared anew": _prepared(positives),
+        "ours, by popularity": _ours(positives, weights),
+        "NumPy integers, one bound": lambda: _numpy(rng, num_items, None, draws),
+        "NumPy integers, a bound per draw": lambda: _numpy(
+            rng, num_items, bounds, draws
+        ),
+    }
+    if len(positives.sizes) <= 10_000:
+        found["NumPy Philox per user"] = lambda: _generator_per_user(positives)
+    kinds: list[type[Official]] = [Bisection]
+    if len(positives.sizes) * num_items < 1 << 28:
+        kinds.append(Materialized)
+    for kind in kinds:
+        for shuffled in (True, False):
+            order = "" if shuffled else ", in order"
+            name = f"official {kind.__name__.lower()}{order}"
+            found[name] = kind(positives, shuffled=shuffled).draw
+    return found
+
+
+def measure(positives: Positives, rounds: int) -> dict[str, float]:
+    """Returns each contender's median CPU seconds per epoch."""
+    timed = contenders(positives)
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for _ in range(rounds):
+        for name, draw in timed.items():
+            start = time.thread_time()
+            draw()
+            seconds[name].append(time.thread_time() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def main() -> None:
+    """Prints a table per shape."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=", ".join(SHAPES))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--ratings", help="a CSV file of (user, item, ...)")
+    arguments = parser.parse_args()
+    shapes = {name: made_up(name) for name in arguments.shapes}
+    if arguments.ratings:
+        shapes[arguments.ratings] = from_ratings(arguments.ratings)
+    for name, positives in shapes.items():
+        print(
+            f"\n{name}: {len(positives.sizes):,} users, {positives.num_items:,} items, "
+            f"{positives.draws:,} negatives an epoch, NumPy {np.__version__}"
+        )
+        print("| contender | ns per negative | million/s | times ours |")
+        print("|---|---|---|---|")
+        seconds = measure(positives, arguments.rounds)
+        for contender, value in seconds.items():
+            print(
+                f"| {contender} | {value / positives.draws * 1e9:.1f} "
+                f"| {positives.draws / value / 1e6:.0f} "
+                f"| {value / seconds['ours']:.2f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
