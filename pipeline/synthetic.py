@@ -29,11 +29,11 @@ class SyntheticConfig(Config):
     """
 
     num_users: pydantic.PositiveInt = 2_000
-    num_items: int = pydantic.Field(1_000, ge=2 * MIN_PER_USER)
+    num_items: int = pydantic.Field(default=1_000, ge=2 * MIN_PER_USER)
     num_interactions: pydantic.PositiveInt = 100_000
     num_factors: pydantic.PositiveInt = 8
     popularity_exponent: pydantic.NonNegativeFloat = 1.0
-    seed: int = pydantic.Field(20240601, ge=0)
+    seed: int = pydantic.Field(default=20240601, ge=0)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "SyntheticConfig":

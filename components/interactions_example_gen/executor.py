@@ -34,7 +34,7 @@ _Chunk = tuple[int, int, bytes]
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
     """Writes one Example per user, and `reading.json` next to them."""
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
+    def GetInputSourceToExamplePTransform(self) -> Any:
         """Returns the transform from files to serialized Examples."""
         return _files_to_examples
 

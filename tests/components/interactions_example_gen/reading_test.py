@@ -155,19 +155,21 @@ BAD_LINES = [
 
 
 @pytest.mark.parametrize(("line", "kind", "said"), BAD_LINES)
-@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
-def test_bad_row(tmp_path, line, kind, said, block_bytes):
+@pytest.mark.parametrize(("piece", "end"), [(1, b"\r\n"), (7, b"\n"), (1 << 20, b"\n")])
+def test_bad_row(tmp_path, monkeypatch, line, kind, said, piece, end):
+    monkeypatch.setattr(reading.files, "_READ_BYTES", piece)
     bad = line if isinstance(line, bytes) else line.encode()
     # Blank lines before it: they count as lines, and are no rows.
     content = HEADER.encode() + b"\n1,10,5,100\n\n" + bad + b"\n2,20,4,200\n"
-    path = _file(tmp_path, content)
+    path = _file(tmp_path, content.replace(b"\n", end))
 
     message = _error(path)
     assert "r.csv, line 5" in message
     assert said in message
     assert "set `data.bad_rows: skip`" in message
 
-    blocks = list(reading.read_blocks(path, SKIP, block_bytes=block_bytes))
+    blocks = list(reading.read_blocks(path, SKIP, block_bytes=piece))
+    assert len(blocks) == 1 if piece > 100 else len(blocks) > 1
     assert sum(b.rows_read for b in blocks) == 3
     assert sum((b.skipped for b in blocks), start=reading.Counter()) == {kind: 1}
     assert [bad.line for b in blocks for bad in b.bad_rows] == [5]
@@ -175,12 +177,18 @@ def test_bad_row(tmp_path, line, kind, said, block_bytes):
 
 
 def test_a_row_with_several_faults_counts_once(tmp_path):
-    path = _file(tmp_path, HEADER + ",,x,y\n1,10,5,100\n1,10,x,y\n")
+    path = _file(tmp_path, HEADER + ",,x,y\n1,10,5\n1,10,5,100\n\n1,10,x,y\n")
     (block,) = reading.read_blocks(path, SKIP)
-    assert block.skipped == {"blank_user": 1, "bad_rating": 1}
+    assert block.rows_read == 4
+    assert block.skipped == {
+        "blank_user": 1,
+        "wrong_number_of_fields": 1,
+        "bad_rating": 1,
+    }
     assert [(bad.line, bad.kind) for bad in block.bad_rows] == [
         (2, "blank_user"),
-        (4, "bad_rating"),
+        (3, "wrong_number_of_fields"),
+        (6, "bad_rating"),
     ]
 
 
