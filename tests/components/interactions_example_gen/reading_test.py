@@ -1,8 +1,11 @@
+import csv
 import gzip
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from components.interactions_example_gen import reading
@@ -335,3 +338,22 @@ def test_check_input_of_a_folder(tmp_path):
 def test_float_ratings_keep_their_value(tmp_path):
     (block,) = reading.read_blocks(_file(tmp_path, HEADER + "1,1,3.7,1\n"), SKIP)
     assert block.rows.column("rating").to_numpy()[0] == np.float32(3.7)
+
+
+# What may stand in an id: anything but a line's end, a zero byte, or nothing visible.
+IDS = st.text(
+    st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1
+).filter(lambda text: text.strip())
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.lists(st.tuples(IDS, IDS, st.integers(0, 2**31)), min_size=1))
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_reads_what_the_csv_module_writes(tmp_path_factory, rows, delimiter):
+    path = tmp_path_factory.mktemp("csv") / "r.csv"
+    with open(path, "w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(["user", "item", "time"])
+        writer.writerows(rows)
+    config = ReadingConfig(delimiter=delimiter)
+    assert _rows(str(path), config) == [(u, i, float(t)) for u, i, t in rows]
