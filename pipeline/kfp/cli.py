@@ -103,7 +103,7 @@ def submit_kfp(
     name: Annotated[str | None, typer.Option(help="Of the run.")] = None,
     root: Annotated[
         str | None,
-        typer.Option(help="Where artifacts go [default: the server's place]."),
+        typer.Option(help="Where artifacts go; by default the server's own place."),
     ] = None,
     namespace: Annotated[
         str | None, typer.Option(help="Of the user, where each has a profile.")

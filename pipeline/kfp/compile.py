@@ -14,7 +14,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import pipeline
 from pipeline.config import PipelineConfig
-from pipeline.kfp import node_config, parameters, platform_spec
+from pipeline.kfp import executor_input, node_config, parameters, platform_spec
 from pipeline.kfp.config import KfpConfig
 from pipeline.kfp.packaged_files import PACKAGED
 
@@ -51,6 +51,7 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
     )
     nodes = _nodes(definition, kfp)
     spec = _tfx_spec(definition)
+    _check_types(spec)
     _set_platform(spec, nodes, cacheable=kfp.cacheable)
     chosen = parameters.parameters(config, _eval_config(spec))
     parameters.expose(spec, chosen)
@@ -91,6 +92,19 @@ def _tfx_spec(definition: tfx_pipeline.Pipeline) -> dict[str, Any]:
     )
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(runner_config)
     return runner.run(definition, write_out=False)["pipelineSpec"]
+
+
+def _check_types(spec: dict[str, Any]) -> None:
+    """Raises ValueError if the entry point would not find an artifact type's class."""
+    for name, component in spec["components"].items():
+        outputs = component.get("outputDefinitions", {}).get("artifacts", {})
+        for key, output in outputs.items():
+            title = yaml.safe_load(output["artifactType"]["instanceSchema"])["title"]
+            if not title.startswith("tfx.") and title not in executor_input.CLASSES:
+                raise ValueError(
+                    f"Output {key!r} of {name} is of type {title!r}; name its class in "
+                    "`pipeline.kfp.executor_input.CLASSES`."
+                )
 
 
 def _set_platform(

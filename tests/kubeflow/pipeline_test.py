@@ -1,0 +1,165 @@
+"""The compiled pipeline, whole, task by task as Kubeflow Pipelines runs it.
+
+One module-wide run of the pipeline on this machine, then two on the local cluster: the
+numbers must be the same, and the second must find what the first one pushed.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import local_cluster
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import config as config_module
+from pipeline.kfp import compile as compiler
+from pipeline.kfp import config as kfp_config
+from pipeline.kfp import package
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SETTINGS = [
+    "train.epochs=4",
+    "train.batch_size=128",
+    "train.learning_rate=0.01",
+    "evaluation.gate.tolerance=0.9",
+    "sampling.eval_negatives=20",
+]
+DATA_TASKS = {
+    "ImportSchemaGen",
+    "InteractionsExampleGen",
+    "NegativeSampling",
+    "StatisticsGen",
+    "StrictExampleValidator",
+    "Transform",
+}
+
+
+def _write_ratings(file):
+    """Writes 120 users in 4 groups; each group has 12 items that only it likes."""
+    rng = np.random.default_rng(7)
+    with open(file, "w") as f:
+        f.write("userId,movieId,timestamp\n")
+        for user in range(120):
+            for time, item in enumerate(rng.permutation(12)[:9]):
+                f.write(f"u{user},i{user % 4 * 12 + item},{1_000_000 + time}\n")
+
+
+def _run_locally(ratings, out):
+    """Returns the summary of `ncf run`."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--dataset", str(ratings)]
+    command += ["--out", str(out)]
+    for setting in SETTINGS:
+        command += ["--set", setting]
+    subprocess.run(
+        command,
+        check=True,
+        cwd=out.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
+    return json.loads((out / "report" / "summary.json").read_text())
+
+
+def _compile(volume):
+    """Returns the pipeline for a cluster with a volume; its data may be cached."""
+    text = compiler.compile_pipeline(
+        config_module.load(None, SETTINGS),
+        kfp_config.load(
+            None,
+            image="ncf@sha256:0123",
+            serving=str(volume / "serving"),
+            volumes=[{"claim": "ncf", "mount_path": str(volume)}],
+        ),
+    )
+    documents = list(yaml.safe_load_all(text))
+    assert package.cache_data(documents[0], {"data_version": "1"})
+    return yaml.dump_all(documents)
+
+
+class _Runs:
+    """What the three runs came to."""
+
+    def __init__(self, folder):
+        self.volume = folder / "volume"
+        self.volume.mkdir()
+        ratings = self.volume / "ratings.csv"
+        _write_ratings(ratings)
+        self.local = _run_locally(ratings, folder / "local")
+        text = _compile(self.volume)
+        self.cluster = local_cluster.LocalCluster(folder, cold={"LatestBlessedModel"})
+        given = {"data_path": str(ratings), "data_version": "1"}
+        self.first = self.cluster.run(text, **given)
+        self.pushed_first = self.pushed()
+        self.second = self.cluster.run(text, **given, epochs=5)
+
+    def pushed(self):
+        return sorted(
+            f.parent.name for f in self.volume.glob("serving/*/saved_model.pb")
+        )
+
+    def summary(self, run):
+        report = self.cluster.store(run.outputs["Report"]["report"]["uri"])
+        return json.loads((report / "summary.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return _Runs(tmp_path_factory.mktemp("kubeflow"))
+
+
+def _metadata(run, task, output):
+    return run.outputs[task][output]["metadata"]
+
+
+def test_same_numbers_as_on_one_machine(runs):
+    summary = runs.summary(runs.first)
+    for part in ("metrics", "baseline", "num_users", "num_items", "num_interactions"):
+        assert summary[part] == runs.local[part]
+    assert summary["train"]["final_loss"] == runs.local["train"]["final_loss"]
+
+
+def test_first_run_has_no_model_to_beat_and_pushes(runs):
+    baseline = runs.first.inputs["Evaluator"]["artifacts"]["baseline_model"]
+    (artifact,) = baseline["artifacts"]
+    assert not runs.cluster.store(artifact["uri"]).exists()
+    blessing = _metadata(runs.first, "Evaluator", "blessing")
+    assert blessing["blessed"] == 1
+    assert "baseline_model" not in blessing
+    assert runs.pushed_first == [
+        _metadata(runs.first, "Pusher", "pushed_model")["pushed_version"]
+    ]
+
+
+def test_second_run_beats_what_the_first_pushed(runs):
+    found = _metadata(runs.second, "LatestBlessedModel", "model")
+    assert [found["pushed_version"]] == runs.pushed_first
+    blessing = _metadata(runs.second, "Evaluator", "blessing")
+    model = runs.second.outputs["LatestBlessedModel"]["model"]
+    assert blessing["baseline_model"] == model["uri"]
+    assert blessing["baseline_model_id"] == model["name"]
+    assert len(runs.pushed()) == 2
+
+
+def test_second_run_does_only_what_epochs_change(runs):
+    assert runs.second.cached == DATA_TASKS
+    assert runs.summary(runs.second)["train"]["epochs"] == 5
+    assert runs.summary(runs.first)["train"]["epochs"] == 4
+
+
+def test_metadata_names_the_object_store(runs):
+    model = runs.first.outputs["Trainer"]["model"]["uri"]
+    blessing = _metadata(runs.first, "Evaluator", "blessing")
+    assert model.startswith("s3://bucket/")
+    assert (blessing["current_model"], blessing["current_model_id"]) == (
+        model,
+        runs.first.outputs["Trainer"]["model"]["name"],
+    )
+
+
+def test_driver_was_run(runs):
+    metadata = _metadata(runs.first, "InteractionsExampleGen", "examples")
+    assert "num_files:1" in metadata["input_fingerprint"]

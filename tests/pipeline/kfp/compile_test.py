@@ -1,0 +1,194 @@
+"""The compiled file: its exact bytes, and what the bytes have to mean.
+
+After a change that is meant, this writes the golden file anew; read its diff:
+`UPDATE_GOLDEN=1 pytest tests/pipeline/kfp/compile_test.py`. It serves both lines: TFX's
+version, which alone differs, is left out.
+"""
+
+import json
+import os
+import pathlib
+import socket
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx import version
+
+from pipeline import config as config_module
+from pipeline.kfp import compile as compiler
+from pipeline.kfp import config as kfp_config
+from pipeline.kfp import executor_input, node_config
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "pipeline.yaml"
+DIGEST = "registry.example/ncf@sha256:0123"
+
+
+def _compile(overrides=(), **settings):
+    config = config_module.load(None, overrides)
+    settings = {"serving": "gs://bucket/serving", "volumes": [], **settings}
+    return compiler.compile_pipeline(config, kfp_config.load(None, **settings))
+
+
+def _documents(*args, **settings):
+    return list(yaml.safe_load_all(_compile(*args, **settings)))
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch):
+    """No network and no credentials."""
+
+    def refuse(*args):
+        raise AssertionError(f"compiling must ask nobody; it asked {args[1:]}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    nodes = {"Transform": {"node_selector": {"pool": "big"}}}
+    return _compile(image=DIGEST, profile="gpu", spot=True, nodes=nodes)
+
+
+def test_bytes(compiled):
+    text = compiled.replace(f"tfx-{version.__version__}", "tfx-VERSION")
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_same_input_same_bytes(compiled):
+    nodes = {"Transform": {"node_selector": {"pool": "big"}}}
+    assert compiled == _compile(image=DIGEST, profile="gpu", spot=True, nodes=nodes)
+
+
+def test_is_a_pipeline_specification_of_schema_2_1(compiled):
+    spec, platform = yaml.safe_load_all(compiled)
+    assert spec["schemaVersion"] == "2.1.0"
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+
+
+def test_nothing_of_this_machine_is_in_it(compiled):
+    assert str(pathlib.Path(__file__).parents[3]) not in compiled
+    assert str(pathlib.Path.home()) + "/" not in compiled
+    assert "package://pipeline/schema/schema.pbtxt" in compiled
+
+
+def test_every_parameter_has_a_default(compiled):
+    spec, _ = yaml.safe_load_all(compiled)
+    declared = spec["root"]["inputDefinitions"]["parameters"]
+    defaults = {name: item["defaultValue"] for name, item in declared.items()}
+    assert defaults == {
+        "batch_size": 256,
+        "data_path": "ml-100k",
+        "data_version": "",
+        "epochs": 20,
+        "learning_rate": 0.001,
+        "min_hit_rate": 0.0,
+        "span": -1,
+    }
+    assert all(item["description"] for item in declared.values())
+
+
+def test_defaults_are_the_configurations():
+    spec, _ = _documents(["train.epochs=3", "evaluation.gate.min_hit_rate=0.5"])
+    declared = spec["root"]["inputDefinitions"]["parameters"]
+    assert declared["epochs"]["defaultValue"] == 3
+    assert declared["min_hit_rate"]["defaultValue"] == 0.5
+
+
+def _places(spec, task):
+    args = spec["deploymentSpec"]["executors"][f"{task}_executor"]["container"]["args"]
+    return json.loads(args[args.index("--parameter_places") + 1])
+
+
+def test_every_task_is_told_of_all_its_inputs(compiled):
+    spec, _ = yaml.safe_load_all(compiled)
+    for name, component in spec["components"].items():
+        executor = spec["deploymentSpec"]["executors"][f"{name}_executor"]
+        args = executor["container"]["args"]
+        told = json.loads(args[args.index("--json_serialized_inputs_spec_args") + 1])
+        assert told == component["inputDefinitions"]
+        given = spec["root"]["dag"]["tasks"][name]["inputs"].get("parameters", {})
+        assert given.keys() == told.get("parameters", {}).keys()
+
+
+def test_places_exist(compiled):
+    """Changing each default at its place changes the value that was compiled."""
+    spec, _ = yaml.safe_load_all(compiled)
+    declared = spec["root"]["inputDefinitions"]["parameters"]
+    for task in ("Trainer", "Evaluator"):
+        inputs = spec["root"]["dag"]["tasks"][task]["inputs"]["parameters"]
+        for name, (key, *path) in _places(spec, task).items():
+            value = json.loads(inputs[key]["runtimeValue"]["constant"])
+            for step in path:
+                value = value[step]
+            assert value == declared[name]["defaultValue"], name
+
+
+@pytest.mark.parametrize(
+    ("mode", "tasks"),
+    [("streaming", ["Trainer"]), ("materialised", ["NegativeSampling", "Trainer"])],
+)
+def test_epochs_reach_who_needs_them(mode, tasks):
+    spec, _ = _documents([f"sampling.mode={mode}"])
+    found = [
+        name
+        for name, task in spec["root"]["dag"]["tasks"].items()
+        if "componentInputParameter"
+        in task["inputs"].get("parameters", {}).get("epochs", {})
+    ]
+    assert sorted(found) == tasks
+
+
+def _cached(spec):
+    tasks = spec["root"]["dag"]["tasks"].items()
+    return {name for name, task in tasks if task.get("cachingOptions")}
+
+
+def test_what_looks_outside_its_inputs_is_never_cached(compiled):
+    spec, _ = yaml.safe_load_all(compiled)
+    tasks = spec["root"]["dag"]["tasks"].keys()
+    assert tasks - _cached(spec) == {"InteractionsExampleGen", "LatestBlessedModel"}
+
+
+def test_an_image_by_tag_caches_nothing():
+    spec, _ = _documents(image="ncf:latest")
+    assert _cached(spec) == set()
+
+
+def test_profile(compiled):
+    spec, platform = yaml.safe_load_all(compiled)
+    container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
+    assert container["image"] == DIGEST
+    assert container["command"] == ["python", "-m", "pipeline.kfp.entrypoint"]
+    assert container["resources"]["accelerator"]["type"] == "nvidia.com/gpu"
+    assert spec["root"]["dag"]["tasks"]["Trainer"]["retryPolicy"]["maxRetryCount"] == 3
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors.keys() == {"Trainer_executor", "Transform_executor"}
+    assert executors["Transform_executor"] == {
+        "nodeSelector": {"labels": {"pool": "big"}}
+    }
+
+
+def test_strategy_follows_the_profile():
+    spec, _ = _documents(profile="gpu", gpus=2)
+    inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
+    custom = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
+    assert custom["train"]["strategy"] == "mirrored"
+
+
+def test_an_artifact_type_without_a_class(monkeypatch):
+    monkeypatch.setattr(executor_input, "CLASSES", {})
+    with pytest.raises(ValueError, match=r"'report' of Report .*'ncf.RunReport'"):
+        _compile()
+
+
+def test_a_node_that_does_not_exist():
+    with pytest.raises(ValueError, match=r"names \['Trainr'\].*it has .*'Trainer'"):
+        _compile(nodes={"Trainr": node_config.NodeConfig()})
