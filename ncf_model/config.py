@@ -162,3 +162,20 @@ class SamplingConfig(Config):
                 "'all', which draws none. Set one of them only."
             )
         return self
+
+
+class BaselinesConfig(Config):
+    """Simple recommenders that are measured beside the model, on the same lists.
+
+    Popularity is always among them.
+
+    Attributes:
+        item_knn_neighbours: neighbours per item; null leaves item-kNN out.
+        ease_l2: the penalty of EASE (Steck, 2019); null leaves EASE out.
+        ease_max_items: larger catalogues go without EASE, which takes a dense matrix of
+            items x items and time that grows with its cube.
+    """
+
+    item_knn_neighbours: pydantic.PositiveInt | None = 50
+    ease_l2: Positive | None = 300.0
+    ease_max_items: pydantic.PositiveInt = 8000

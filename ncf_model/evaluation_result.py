@@ -13,8 +13,8 @@ from tensorflow_model_analysis.writers import (
 _LISTS = "lists"
 _NON_FINITE = "non_finite_lists"
 _COUNTS = (_LISTS, "short_lists", _NON_FINITE)
-_POPULARITY = "popularity/"
-_LIFT = f"{_POPULARITY}hit_rate_lift@"
+_POPULARITY = "popularity"
+_LIFT = f"{_POPULARITY}/hit_rate_lift@"
 
 
 def read_evaluation(uri: str) -> dict[str, Any]:
@@ -26,25 +26,26 @@ def read_evaluation(uri: str) -> dict[str, Any]:
     Returns:
         `metrics`: of the candidate, such as {"hit_rate@10": 0.65, "ndcg@10": 0.37}.
         `baseline`: the same of ranking by popularity, on the same lists.
+        `baselines`: the same of every baseline by name, popularity among them.
         `lift`: what the candidate adds to it, {"hit_rate@10": 0.24}.
         `blessed_model`: as `metrics`, of the latest blessed model; {} without one.
         `lists`, `short_lists`, `non_finite_lists`: how many there were.
         `blessed`: whether every rule holds.
         `failures`: per broken rule {"metric", "value", "rule", "message"}.
+        `slices`: by `feature=group` the above but the last two, of those lists alone.
 
         Figures are NaN if a score was not finite, and absent if there was no list.
     """
-    figures = _figures(uri)
-    result = _arrange(figures.get(constants.CANDIDATE_KEY, {}))
-    blessed = _arrange(figures.get(constants.BASELINE_KEY, {}))
-    validation = writer.load_and_deserialize_validation_result(uri)
-    result |= {
-        "blessed_model": blessed["metrics"],
-        "blessed": validation.validation_ok,
+    slices = {
+        name: _compared(by_model) for name, by_model in sorted(_figures(uri).items())
     }
+    result = slices.pop("", None) or _compared({})
+    validation = writer.load_and_deserialize_validation_result(uri)
+    result |= {"blessed": validation.validation_ok, "slices": slices}
     failures = [
-        _explain(failure, result)
+        _explain(failure, slices.get(name, result), of=name)
         for per_slice in validation.metric_validations_per_slice
+        for name in [_slice_name(per_slice.slice_key)]
         for failure in per_slice.failures
     ]
     if not result[_LISTS]:
@@ -54,32 +55,50 @@ def read_evaluation(uri: str) -> dict[str, Any]:
     return result | {"failures": failures}
 
 
-def _figures(uri: str) -> dict[str, dict[str, float]]:
-    """Returns the values over all lists, by model and by name."""
-    figures: dict[str, dict[str, float]] = {}
+def _figures(uri: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns the values by slice ("" holds all lists), by model and by name."""
+    figures: dict[str, dict[str, dict[str, float]]] = {}
     for record in writer.load_and_deserialize_metrics(uri):
-        if record.slice_key.single_slice_keys:
-            continue
+        of_slice = figures.setdefault(_slice_name(record.slice_key), {})
         for item in record.metric_keys_and_values:
             if not item.key.is_diff:
                 # TFMA leaves the name out where there is one model only.
                 model = item.key.model_name or constants.CANDIDATE_KEY
                 value = item.value.double_value.value
-                figures.setdefault(model, {})[item.key.name] = value
+                of_slice.setdefault(model, {})[item.key.name] = value
     return figures
 
 
+def _slice_name(key: Any) -> str:
+    """Returns `feature=group`; "" for the slice of all lists."""
+    parts = []
+    for part in key.single_slice_keys:
+        value = getattr(part, part.WhichOneof("kind"))
+        text = value.decode() if isinstance(value, bytes) else str(value)
+        parts.append(f"{part.column}={text}")
+    return ",".join(parts)
+
+
+def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Returns the figures of the candidate, and those of the blessed model beside."""
+    blessed = _arrange(by_model.get(constants.BASELINE_KEY, {}))
+    result = _arrange(by_model.get(constants.CANDIDATE_KEY, {}))
+    return result | {"blessed_model": blessed["metrics"]}
+
+
 def _arrange(figures: dict[str, float]) -> dict[str, Any]:
-    """Splits the figures of one model into its own, the baseline's, and counts."""
-    result: dict[str, Any] = {"metrics": {}, "baseline": {}, "lift": {}}
+    """Splits the figures of one model into its own, the baselines', and counts."""
+    result: dict[str, Any] = {"metrics": {}, "baselines": {}, "lift": {}}
     result |= {name: int(figures.get(name, 0)) for name in _COUNTS}
     for name, value in figures.items():
+        baseline, slash, metric = name.rpartition("/")
         if name.startswith(_LIFT):
             result["lift"][_hit_rate(name)] = value
-        elif name.startswith(_POPULARITY):
-            result["baseline"][name.removeprefix(_POPULARITY)] = value
+        elif slash:
+            result["baselines"].setdefault(baseline, {})[metric] = value
         elif name not in _COUNTS:
             result["metrics"][name] = value
+    result["baseline"] = result["baselines"].get(_POPULARITY, {})
     return result
 
 
@@ -95,8 +114,8 @@ def _no_lists() -> dict[str, Any]:
     return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
 
 
-def _explain(failure: Any, result: dict[str, Any]) -> dict[str, Any]:
-    """Returns a broken rule in words."""
+def _explain(failure: Any, result: dict[str, Any], *, of: str) -> dict[str, Any]:
+    """Returns a broken rule in words; `of` is a slice, or "" for all lists."""
     name = failure.metric_key.name
     value = failure.metric_value.double_value.value
     rule = _rule(failure)
@@ -110,6 +129,8 @@ def _explain(failure: Any, result: dict[str, Any]) -> dict[str, Any]:
         )
     else:
         message = f"{_finding(failure, value, result)}; it must be {rule}."
+    if of:
+        message = f"In the slice {of}: {message}"
     return {"metric": name, "value": value, "rule": rule, "message": message}
 
 

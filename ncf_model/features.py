@@ -34,3 +34,8 @@ CANDIDATE_POPULARITY = "candidate_popularity"  # int64 [1 + m], training positiv
 # With `eval_negatives: all` the held-out item is the only candidate; these are added.
 SEEN_IDS = "seen_ids"  # bytes [n - 1], what else the user has: not to be ranked
 POPULARITY_RANK = "popularity_rank"  # int64 [1], unseen items that train as often
+
+# EvalContext, split `eval`: added to the above.
+CANDIDATE_SCORES = "candidate_{}"  # float32 [1 + m], by the baseline of that name
+USER_ACTIVITY = "user_activity"  # bytes [1], a quarter of the users
+ITEM_POPULARITY = "item_popularity"  # bytes [1], of the held-out item

@@ -5,16 +5,18 @@ TFMA is imported only where a proto is built: reading a configuration has to be 
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
 
 from ncf_model import features
-from ncf_model.config import Config
+from ncf_model.config import BaselinesConfig, Config
 
 if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
 
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+SLICES = (features.USER_ACTIVITY, features.ITEM_POPULARITY)
 METRICS_MODULE = "ncf_model.metrics"
 GATE_TOP_K = 10
 SIGNATURE = "evaluate"
@@ -37,12 +39,15 @@ class GateConfig(Config):
             Without such a model the rule is not applied.
         replace_equal: whether a model with the latest blessed model's very HR@10
             replaces it. False demands a better one, so `tolerance` must be 0.
+        min_hit_rate_of_slices: floors of single slices, such as
+            {"item_popularity=tail": 0.2, "user_activity=1 least": 0.4}.
     """
 
     min_hit_rate: float = pydantic.Field(default=0.0, ge=0, le=1)
     popularity_margin: float = pydantic.Field(default=0.01, gt=0, lt=1)
     tolerance: float = pydantic.Field(default=0.01, ge=0, lt=1)
     replace_equal: bool = True
+    min_hit_rate_of_slices: dict[str, Share] = {}
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "GateConfig":
@@ -51,6 +56,13 @@ class GateConfig(Config):
                 "`replace_equal` false demands a better model, so `tolerance` must be "
                 f"0; got {self.tolerance}."
             )
+        for name in self.min_hit_rate_of_slices:
+            feature, _, group = name.partition("=")
+            if feature not in SLICES or not group:
+                raise ValueError(
+                    "`min_hit_rate_of_slices` must name each slice as `feature=group`, "
+                    f"the feature one of {list(SLICES)}; got {name!r}."
+                )
         return self
 
 
@@ -60,10 +72,12 @@ class EvaluationConfig(Config):
     Attributes:
         top_k: the K of HR@K and NDCG@K; the gate needs 10 among them.
         gate: when a model is blessed.
+        baselines: what is measured beside the model, besides popularity.
     """
 
     top_k: tuple[pydantic.PositiveInt, ...] = (1, 5, 10, 20)
     gate: GateConfig = GateConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "EvaluationConfig":
@@ -91,7 +105,11 @@ def eval_config(
 
     metrics = [
         *_quality(config, {}, _gate_thresholds(config.gate)),
-        *_quality(config, {"scores": features.CANDIDATE_POPULARITY}, {}),
+        *(
+            metric
+            for feature in _baselines(config.baselines)
+            for metric in _quality(config, {"scores": feature}, {})
+        ),
         _lift(config.gate.popularity_margin),
         _metric("NonFiniteLists", {}, {"value_threshold": {"upper_bound": 0}}),
         _metric("Lists", {}),
@@ -101,6 +119,7 @@ def eval_config(
         {
             "model_specs": [{"signature_name": SIGNATURE, "model_type": "tf_generic"}],
             "metrics_specs": [{"metrics": metrics}],
+            "slicing_specs": [{}, *({"feature_keys": [name]} for name in SLICES)],
             "options": {"include_default_metrics": False},
         },
         config_pb2.EvalConfig(),
@@ -113,19 +132,44 @@ def _quality(
     """Returns HR@K, NDCG@K and MRR of what `source` names, with the gate on HR@10."""
     metrics = [_metric("MRR", source)]
     for k in config.top_k:
-        threshold = gate if k == GATE_TOP_K else {}
-        metrics.append(_metric("HitRateAtK", {"top_k": k, **source}, threshold))
+        hit_rate = _metric("HitRateAtK", {"top_k": k, **source})
+        metrics.append(hit_rate | (gate if k == GATE_TOP_K else {}))
         metrics.append(_metric("NDCGAtK", {"top_k": k, **source}))
     return metrics
 
 
 def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
-    """Returns the floor, and the limit of the change against the blessed model."""
+    """Returns the floors, and the limit of the change against the blessed model."""
     change = -gate.tolerance - _ROUNDING if gate.replace_equal else _ROUNDING
-    return {
+    overall = {
         "value_threshold": {"lower_bound": gate.min_hit_rate},
         "change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": change},
     }
+    limits = [_limit({}, overall)]
+    for name, floor in gate.min_hit_rate_of_slices.items():
+        feature, _, group = name.partition("=")
+        limits.append(
+            _limit(
+                {"feature_values": {feature: group}},
+                {"value_threshold": {"lower_bound": floor}},
+            )
+        )
+    return {"per_slice_thresholds": limits}
+
+
+def _limit(slicing: dict[str, Any], threshold: dict[str, Any]) -> dict[str, Any]:
+    """Returns a threshold for one slice; TFMA's plain one would be for every slice."""
+    return {"slicing_specs": [slicing], "threshold": threshold}
+
+
+def _baselines(config: BaselinesConfig) -> list[str]:
+    """Returns the features whose scores are measured beside the model's."""
+    names = [features.CANDIDATE_POPULARITY]
+    if config.item_knn_neighbours:
+        names.append(features.CANDIDATE_SCORES.format("item_knn"))
+    if config.ease_l2:
+        names.append(features.CANDIDATE_SCORES.format("ease"))
+    return names
 
 
 def _lift(margin: float) -> dict[str, Any]:
@@ -145,4 +189,5 @@ def _metric(
         "module": METRICS_MODULE,
         "config": json.dumps(dict(arguments), sort_keys=True),
     }
-    return metric | {"threshold": threshold} if threshold else metric
+    limits = {"per_slice_thresholds": [_limit({}, threshold)]} if threshold else {}
+    return metric | limits

@@ -17,6 +17,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
+from components.eval_context.component import EvalContext
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
@@ -76,7 +77,7 @@ def create_pipeline(
         sampling=sampling,
         ask_metadata=ask_metadata,
     )
-    trainer, _, evaluator, pusher = model
+    _, trainer, _, evaluator, pusher = model
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
@@ -158,8 +159,13 @@ def _model_nodes(
             candidate=trainer.outputs["model"], serving=locations.serving
         )
     ).with_id("LatestBlessedModel")
+    context = EvalContext(
+        lists=sampling.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        baselines=config.evaluation.baselines,
+    )
     evaluator = Evaluator(
-        examples=sampling.outputs["examples"],
+        examples=context.outputs["examples"],
         example_splits=[features.EVAL_SPLIT],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
@@ -176,7 +182,7 @@ def _model_nodes(
             )
         ),
     )
-    return [trainer, baseline, evaluator, pusher]
+    return [context, trainer, baseline, evaluator, pusher]
 
 
 def _latest_blessed(trainer: base_node.BaseNode) -> base_node.BaseNode:

@@ -153,16 +153,15 @@ def root_cause(error: BaseException) -> str:
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Prints the result of a run: quality, baseline, verdict, where it was pushed."""
     console.print(_title(summary), style="bold", markup=False)
-    table = Table()
-    table.add_column("metric")
-    table.add_column("NeuMF", justify="right")
-    table.add_column("popularity", justify="right")
+    table = Table("metric")
+    for name in ("NeuMF", *summary["baselines"]):
+        table.add_column(name.replace("_", "-"), justify="right")
     for name, value in summary["metrics"].items():
-        baseline = summary["baseline"].get(name)
+        baselines = [metrics.get(name) for metrics in summary["baselines"].values()]
         table.add_row(
             name,
             "not a number" if value is None else f"{value:.4f}",
-            "" if baseline is None else f"{baseline:.4f}",
+            *("" if figure is None else f"{figure:.4f}" for figure in baselines),
         )
     console.print(table)
     if summary["blessed"]:

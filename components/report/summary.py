@@ -36,8 +36,12 @@ def summarise(
         "num_users": interactions["num_users"],
         "num_items": interactions["num_items"],
         "num_interactions": interactions["num_interactions"],
-        "metrics": _finite(evaluation["metrics"]),
+        **_quality(evaluation),
         "baseline": _finite(evaluation["baseline"]),
+        "slices": {
+            name: {"lists": figures["lists"], **_quality(figures)}
+            for name, figures in evaluation["slices"].items()
+        },
         "blessed": blessed,
         "not_blessed_because": [
             failure["message"] for failure in evaluation["failures"]
@@ -53,6 +57,15 @@ def summarise(
         "data": dict(interactions),
         "lists": dict(lists),
         "versions": _versions(),
+    }
+
+
+def _quality(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the metrics of the model and, beside them, of each baseline."""
+    baselines = figures["baselines"].items()
+    return {
+        "metrics": _finite(figures["metrics"]),
+        "baselines": {name: _finite(metrics) for name, metrics in baselines},
     }
 
 

@@ -28,6 +28,7 @@ NODES = [
     "StrictExampleValidator",
     "Transform",
     "NegativeSampling",
+    "EvalContext",
     "Trainer",
     "LatestBlessedModel",
     "Evaluator",

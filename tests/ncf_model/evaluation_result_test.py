@@ -50,6 +50,7 @@ def test_one_model(tmp_path):
             _metric("hit_rate@10", 0.65),
             _metric("ndcg@10", 0.37),
             _metric("popularity/hit_rate@10", 0.41),
+            _metric("ease/hit_rate@10", 0.66),
             _metric("popularity/hit_rate_lift@10", 0.24),
             _metric("lists", 943),
             _metric("short_lists", 2),
@@ -59,6 +60,10 @@ def test_one_model(tmp_path):
     assert _read(tmp_path, [record]) == {
         "metrics": {"hit_rate@10": 0.65, "ndcg@10": 0.37},
         "baseline": {"hit_rate@10": 0.41},
+        "baselines": {
+            "popularity": {"hit_rate@10": 0.41},
+            "ease": {"hit_rate@10": 0.66},
+        },
         "lift": {"hit_rate@10": 0.24},
         "blessed_model": {},
         "lists": 943,
@@ -66,6 +71,7 @@ def test_one_model(tmp_path):
         "non_finite_lists": 0,
         "blessed": True,
         "failures": [],
+        "slices": {},
     }
 
 
@@ -92,6 +98,9 @@ def test_slices_are_not_the_whole(tmp_path):
         result = _read(tmp_path, order)
         assert result["metrics"] == {"mrr": 0.5}
         assert result["lists"] == 9
+        assert list(result["slices"]) == ["cold=0"]
+        assert result["slices"]["cold=0"]["metrics"] == {"mrr": 0.9}
+        assert result["slices"]["cold=0"]["lists"] == 4
 
 
 def test_the_cause_comes_before_its_effects(tmp_path):

@@ -4,12 +4,14 @@ import os
 import pydantic
 import pytest
 
+from ncf_model.config import BaselinesConfig
 from pipeline import evaluation
 
 # Of 10 lists each; a rank of 10 and above misses the first 10 places.
 POPULARITY = [0, 0, 0, 9, 10, 10, 11, 11, 12, 12]  # HR@10 0.4
 CANDIDATE = [0, 1, 2, 3, 4, 9, 10, 11, 12, 12]  # HR@10 0.6
 BLESSED = [0, 1, 2, 3, 4, 5, 6, 9, 10, 12]  # HR@10 0.8
+POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None)
 OPEN = {"min_hit_rate": 0.0, "popularity_margin": 0.01, "tolerance": 0.99}
 
 
@@ -46,7 +48,9 @@ def judge(tmp_path, save_ranker, write_lists):
         }
         for name, (artifact,) in outputs.items():
             artifact.uri = str(tmp_path / name)
-        config = evaluation.EvaluationConfig(gate=evaluation.GateConfig(**gate))
+        config = evaluation.EvaluationConfig(
+            gate=evaluation.GateConfig(**gate), baselines=POPULARITY_ONLY
+        )
         context = executor.Executor.Context(
             beam_pipeline_args=list(beam), tmp_dir=str(tmp_path / "tmp"), unique_id="1"
         )

@@ -18,7 +18,7 @@ SUMMARY = {
     "num_items": 4,
     "num_interactions": 9,
     "metrics": {"hit_rate@10": 0.5, "ndcg@10": None},
-    "baseline": {"hit_rate@10": 0.25},
+    "baselines": {"popularity": {"hit_rate@10": 0.25}, "ease": {}},
     "blessed": True,
     "not_blessed_because": [],
     "pushed_to": "/serving/7",

@@ -33,6 +33,17 @@ def _summarise(**changes):
         "evaluation": {
             "metrics": {"hit_rate@10": 0.5, "ndcg@10": 0.375},
             "baseline": {"hit_rate@10": 0.25, "ndcg@10": 0.125},
+            "baselines": {
+                "popularity": {"hit_rate@10": 0.25, "ndcg@10": 0.125},
+                "ease": {"hit_rate@10": float("nan")},
+            },
+            "slices": {
+                "item_popularity=tail": {
+                    "lists": 2,
+                    "metrics": {"hit_rate@10": 0.75},
+                    "baselines": {"popularity": {"hit_rate@10": 0.0}},
+                }
+            },
             "failures": [],
         },
         "blessing": {"blessed": 1},
@@ -48,6 +59,12 @@ def test_has_the_fields_of_the_contract():
     assert (result["num_users"], result["num_items"]) == (3, 4)
     assert result["num_interactions"] == 9
     assert (result["blessed"], result["pushed_to"]) == (True, "/serving/7")
+    assert result["baselines"]["ease"] == {"hit_rate@10": None}
+    assert result["slices"]["item_popularity=tail"] == {
+        "lists": 2,
+        "metrics": {"hit_rate@10": 0.75},
+        "baselines": {"popularity": {"hit_rate@10": 0.0}},
+    }
     assert result["train"] == {
         "examples_per_second": 1000.0,
         "epochs": 2,
@@ -62,6 +79,8 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
         evaluation={
             "metrics": {"hit_rate@10": float("nan")},
             "baseline": {},
+            "baselines": {},
+            "slices": {},
             "failures": [{"message": "hit_rate@10 is nan"}],
         },
         blessing={"blessed": 0},
@@ -89,6 +108,8 @@ def test_the_page_gives_the_verdict(blessed):
         evaluation={
             "metrics": {"hit_rate@10": 0.5},
             "baseline": {},
+            "baselines": {},
+            "slices": {},
             "failures": [{"message": "below the floor"}],
         },
     )

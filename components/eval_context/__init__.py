@@ -1,0 +1,1 @@
+"""EvalContext: what a judge needs to know beside each evaluation list."""

@@ -1,0 +1,43 @@
+"""EvalContext: adds baselines and slices to the evaluation lists."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+
+from components.eval_context import executor, spec
+from ncf_model.config import BaselinesConfig
+
+
+class EvalContext(base_component.BaseComponent):
+    """Writes the split `eval` again, with what a judge needs to know beside each list.
+
+    Outputs:
+        examples: `Examples` with the one split `eval`: every feature of the input, the
+            score of each candidate by each baseline, and the slices of the list.
+    """
+
+    SPEC_CLASS = spec.EvalContextSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        *,
+        lists: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        baselines: BaselinesConfig,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+            lists: `Examples` of NegativeSampling; `train` is what baselines learn from.
+            transform_graph: `TransformGraph` of the same run, for its vocabularies.
+            baselines: which to compute, and how.
+        """
+        super().__init__(
+            spec=spec.EvalContextSpec(
+                lists=lists,
+                transform_graph=transform_graph,
+                baselines=baselines.model_dump_json(),
+                examples=types.Channel(type=standard_artifacts.Examples),
+            )
+        )

@@ -1,0 +1,109 @@
+"""Reads the lists, adds the context, writes them again."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import tensorflow as tf
+import tensorflow_transform as tft
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+
+from components.eval_context import spec
+from components.eval_context.context import Context
+from ncf_model import data, features
+from ncf_model.config import BaselinesConfig
+
+_BATCH = 512
+
+
+class Executor(base_executor.BaseExecutor):
+    """Input and output; `context` has the rules."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the split `eval` with baselines' scores and slices."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        lists = artifact_utils.get_single_instance(input_dict[spec.LISTS_KEY])
+        graph = artifact_utils.get_single_instance(input_dict[spec.TRANSFORM_GRAPH_KEY])
+        examples = artifact_utils.get_single_instance(output_dict[spec.EXAMPLES_KEY])
+        examples.split_names = artifact_utils.encode_split_names([features.EVAL_SPLIT])
+        context = _learn(
+            _files(lists, features.TRAIN_SPLIT),
+            tft.TFTransformOutput(graph.uri),
+            BaselinesConfig.model_validate_json(exec_properties[spec.BASELINES_KEY]),
+        )
+        written = 0
+        folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)
+        fileio.makedirs(folder)
+        file = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
+        with tf.io.TFRecordWriter(file, tf.io.TFRecordOptions("GZIP")) as writer:
+            for batch in _batches(_files(lists, features.EVAL_SPLIT)):
+                for example in _annotated(batch, context):
+                    writer.write(example.SerializeToString())
+                written += len(batch)
+        examples.set_string_custom_property("baselines", ",".join(context.baselines))
+        logging.info("%d lists with %s to %s.", written, context.baselines, folder)
+
+
+def _files(examples: types.Artifact, split: str) -> str:
+    return os.path.join(artifact_utils.get_split_uri([examples], split), "*")
+
+
+def _learn(
+    train: str, graph: tft.TFTransformOutput, config: BaselinesConfig
+) -> Context:
+    """Returns the context; validation items count as positives, as for the model."""
+    interactions = data.load_interactions([train])
+    positives = interactions.positives.append(interactions.validation_items)
+    names = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
+    matrix = scipy.sparse.csr_matrix(
+        (
+            np.ones(len(positives.values), np.float32),
+            positives.values,
+            positives.offsets,
+        ),
+        shape=(len(interactions.user_ids), len(names)),
+    )
+    return Context(
+        matrix,
+        users={user_id: row for row, user_id in enumerate(interactions.user_ids)},
+        items={item_id: column for column, item_id in enumerate(names)},
+        config=config,
+    )
+
+
+def _batches(pattern: str) -> Iterator[list[tf.train.Example]]:
+    records = tf.data.TFRecordDataset(
+        sorted(tf.io.gfile.glob(pattern)), compression_type="GZIP"
+    )
+    for batch in records.batch(_BATCH):
+        yield [tf.train.Example.FromString(record) for record in batch.numpy()]
+
+
+def _annotated(
+    batch: list[tf.train.Example], context: Context
+) -> list[tf.train.Example]:
+    """Adds the features to each example, in place."""
+    user_ids = [_bytes(example, features.USER_ID)[0] for example in batch]
+    candidates = [list(_bytes(example, features.CANDIDATE_IDS)) for example in batch]
+    for name, rows in context.scores(user_ids, candidates).items():
+        for example, row in zip(batch, rows, strict=True):
+            example.features.feature[name].float_list.value.extend(row)
+    for example, user_id, items in zip(batch, user_ids, candidates, strict=True):
+        for name, value in context.slices(user_id, items[0]).items():
+            example.features.feature[name].bytes_list.value.append(value)
+    return batch
+
+
+def _bytes(example: tf.train.Example, name: str) -> Any:
+    return example.features.feature[name].bytes_list.value

@@ -1,0 +1,82 @@
+"""Baselines that score an item by its weights to the items a user already has.
+
+Both are linear: with X [users, items] the 0/1 matrix of training positives, user u's
+scores are row u of X @ W. They have no gradient steps and few settings, so a network
+that does not beat them adds nothing.
+"""
+
+import numpy as np
+import scipy.sparse
+
+# Columns of the similarity matrix that are dense at a time.
+_BLOCK = 512
+
+
+def item_knn(
+    positives: scipy.sparse.csr_matrix, *, neighbours: int
+) -> scipy.sparse.csc_matrix:
+    """Returns the cosine similarity of each item to its nearest neighbours.
+
+    Args:
+        positives: [users, items] float32, 1 where the user has the item.
+        neighbours: how many of an item's neighbours count, 1 or more.
+
+    Returns:
+        [items, items] float32; column i has the similarities of the at most
+        `neighbours` items most like item i, itself left out.
+
+    Raises:
+        ValueError: `neighbours` is below 1.
+    """
+    if neighbours < 1:
+        raise ValueError(f"`neighbours` must be 1 or more; got {neighbours}.")
+    norms = np.sqrt(np.asarray(positives.sum(axis=0)).ravel())
+    unit = positives @ scipy.sparse.diags(1 / np.maximum(norms, 1)).tocsr()
+    columns = unit.tocsc()
+    rows = unit.T.tocsr()
+    return scipy.sparse.hstack(
+        [
+            _nearest(rows @ columns[:, start : start + _BLOCK], start, neighbours)
+            for start in range(0, positives.shape[1], _BLOCK)
+        ],
+        format="csc",
+        dtype=np.float32,
+    )
+
+
+def _nearest(
+    similarity: scipy.sparse.spmatrix, start: int, neighbours: int
+) -> scipy.sparse.csc_matrix:
+    """Keeps the largest values of each column, without item `start + j` in column j."""
+    dense = similarity.toarray()
+    width = dense.shape[1]
+    dense[start + np.arange(width), np.arange(width)] = 0
+    if neighbours < len(dense):
+        limit = np.partition(dense, -neighbours, axis=0)[-neighbours]
+        dense[dense < limit] = 0
+    return scipy.sparse.csc_matrix(dense)
+
+
+def ease(positives: scipy.sparse.csr_matrix, *, l2: float) -> np.ndarray:
+    """Returns the item-item weights of EASE (Steck, 2019, eq. 8), in closed form.
+
+    Takes a dense matrix of items x items, and time that grows with its cube.
+
+    Args:
+        positives: [users, items] float32, 1 where the user has the item.
+        l2: the penalty on the weights, > 0.
+
+    Returns:
+        [items, items] float32 with a diagonal of zeros.
+
+    Raises:
+        ValueError: `l2` is not above 0: the matrix may then have no inverse.
+    """
+    if not l2 > 0:
+        raise ValueError(f"`l2` must be above 0; got {l2}.")
+    gram = (positives.T @ positives).toarray().astype(np.float64)
+    gram[np.diag_indices_from(gram)] += l2
+    inverse = np.linalg.inv(gram)
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return weights.astype(np.float32)
