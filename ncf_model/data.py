@@ -105,15 +105,16 @@ def load_interactions(
     spec[features.USER_ID] = tf.io.FixedLenFeature([], tf.string)
     spec[features.USER_INDEX] = tf.io.FixedLenFeature([], tf.int64)
     batches = list(_parsed(patterns, spec))
+    users = sum(len(batch[features.USER_ID]) for batch in batches)
+    if not any(len(batch[features.POSITIVES].values) for batch in batches):
+        raise ValueError(
+            f"There is nothing to train on: none of {users} users in {list(patterns)} "
+            "has a positive. Check NegativeSampling's counts."
+        )
     index = np.concatenate([batch[features.USER_INDEX] for batch in batches])
     order = np.argsort(index, kind="stable")
     user_ids = np.concatenate([batch[features.USER_ID] for batch in batches])
     lists = {name: _joined(batches, name).take(order) for name in names}
-    if not len(lists[features.POSITIVES].values):
-        raise ValueError(
-            f"There is nothing to train on: none of {len(index)} users in "
-            f"{list(patterns)} has a positive. Check NegativeSampling's counts."
-        )
     return Interactions(
         user_ids=user_ids[order].tolist(),
         user_index=index[order].astype(np.int32),

@@ -7,9 +7,9 @@ weaker method: a rare row learns several times less from each of its gradients.
 
 Here a row is left alone while nobody asks for it, and catches up when it is next used:
 the steps that it missed have zero gradients, so their sum is a geometric series. The
-result is dense Adam's, but for two roundings: the learning rate and the bias correction
-of the first missed step stand for all of them, and epsilon is added to the first
-missed step's root. Momentum fades within tens of steps, so both hardly matter.
+result is dense Adam's, but for two roundings: learning rate and bias correction are
+those of the missed steps' centre of gravity, and epsilon is added to the first missed
+step's root. Momentum fades within tens of steps, so both hardly matter.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ class Adam:
         """Returns the step size with Adam's bias correction.
 
         Args:
-            step: int32, of any shape, 1 or more.
+            step: int32 or float32, of any shape, 1 or more.
             horizon: float scalar, the steps after which a cosine reaches 0; 0 keeps
                 the learning rate constant.
         """
@@ -78,16 +78,13 @@ class Adam:
         """
         value, first, second = tf.split(rows, 3, axis=1)
         missed = tf.cast(now - last, tf.float32)[:, tf.newaxis]
-        rate = self.rate(last + 1, horizon)[:, tf.newaxis]
+        # Step number i of those missed is as long as the first times ratio ** (i - 1).
+        ratio = self._beta1 / self._beta2**0.5
+        rest = ratio**missed
+        length = (1.0 - rest) / (1.0 - ratio)
+        centre = 1.0 / (1.0 - ratio) - tf.math.divide_no_nan(missed * rest, 1.0 - rest)
+        rate = self.rate(tf.cast(last, tf.float32)[:, tf.newaxis] + centre, horizon)
         root = tf.sqrt(self._beta2 * second) + self._epsilon
-        drift = rate * self._fading(missed) * first / root
+        drift = rate * length * self._beta1 * first / root
         moments = (self._beta1**missed * first, self._beta2**missed * second)
         return tf.concat([value - drift, *moments], axis=1)
-
-    def _fading(self, missed: tf.Tensor) -> tf.Tensor:
-        """Returns the missed steps' sizes, summed: the first one's is beta1 * first.
-
-        Each is beta1 / sqrt(beta2) times the one before.
-        """
-        ratio = self._beta1 / self._beta2**0.5
-        return self._beta1 * (1.0 - ratio**missed) / (1.0 - ratio)
