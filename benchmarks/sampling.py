@@ -22,11 +22,11 @@ from ncf_model import sampling
 
 NUM_NEGATIVES = 4
 BATCH = 1 << 17
-# Users, items, positives; the shapes of MovieLens, and one with little of many.
+# Users, items, positives: MovieLens, and many users with little of a large catalogue.
 SHAPES = {
     "ml-1m": (6_040, 3_706, 994_169),
     "ml-20m": (138_493, 26_744, 19_861_770),
-    "sparse": (1_000_000, 10_000_000, 3_000_000),
+    "sparse": (300_000, 10_000_000, 900_000),
 }
 
 
@@ -59,10 +59,13 @@ def made_up(shape: str) -> Positives:
     # Drawn with some to spare, as a user's repeats are dropped.
     owners = np.repeat(np.arange(users), sizes + sizes // 2 + 1)
     drawn = np.searchsorted(ends, rng.random(len(owners)) * ends[-1])
-    pairs = np.unique(owners * num_items + drawn)
-    owners, items = np.divmod(pairs, num_items)
-    offsets = np.searchsorted(owners, np.arange(users + 1))
-    return Positives(items, offsets, num_items)
+    owners, items = np.divmod(np.unique(owners * num_items + drawn), num_items)
+    order = np.lexsort((rng.random(len(owners)), owners))
+    owners, items = owners[order], items[order]
+    place = np.arange(len(owners)) - np.searchsorted(owners, np.arange(users))[owners]
+    kept = place < sizes[owners]
+    offsets = np.searchsorted(owners[kept], np.arange(users + 1))
+    return Positives(items[kept], offsets, num_items)
 
 
 def from_ratings(path: str) -> Positives:
