@@ -94,8 +94,6 @@ def fetch_archive(
         md5: as GroupLens publishes it; None if its content changes.
         folder: made when all is there, never half full.
         wanted: names of files to keep.
-        base_url: where archives are.
-        make_bar: makes a progress bar, given what it is for.
 
     Raises:
         OSError: the server cannot be reached, or does not have the file.

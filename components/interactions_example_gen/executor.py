@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from absl import logging
 from google.protobuf import wrappers_pb2
-from tensorflow.core.example import example_pb2, feature_pb2
+from tensorflow.core.example import example_pb2
 from tfx import types
 from tfx.components.example_gen import base_example_gen_executor
 from tfx.dsl.io import fileio
@@ -88,23 +88,19 @@ def unpack_config(text: str) -> ReadingConfig:
 def _files_to_examples(
     pipeline: beam.Pipeline, exec_properties: dict[str, Any], split_pattern: str
 ) -> beam.PCollection:
-    text = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
-    config = unpack_config(text)
-    paths = files.find(
-        exec_properties[standard_component_specs.INPUT_BASE_KEY], split_pattern
-    )
+    keys = standard_component_specs
+    config = unpack_config(exec_properties[keys.CUSTOM_CONFIG_KEY])
+    paths = files.find(exec_properties[keys.INPUT_BASE_KEY], split_pattern)
     _, found = reading.first_layout(paths, config)
     num_partitions = 1 + sum(map(files.size, paths)) // PARTITION_BYTES
     logging.info("Reading %d file(s), %d partition(s).", len(paths), num_partitions)
 
+    read_file = _ReadFile(config, list(found.columns()), num_partitions)
     read = (
         pipeline
         | "Paths" >> beam.Create(list(enumerate(paths)))
         | "SpreadFiles" >> beam.Reshuffle()
-        | "Read"
-        >> beam.ParDo(
-            _ReadFile(config, list(found.columns()), num_partitions)
-        ).with_outputs(_REPORT, main=_ROWS)
+        | "Read" >> beam.ParDo(read_file).with_outputs(_REPORT, main=_ROWS)
     )
     errors = read[_REPORT] | "Errors" >> beam.FlatMap(lambda found: found["errors"])
     grouped = (
@@ -116,16 +112,17 @@ def _files_to_examples(
             errors=beam.pvalue.AsList(errors),
         ).with_outputs(_REPORT, main=_ROWS)
     )
-    extra = {
-        "has_ratings": int(found.rating is not None),
-        "has_timestamps": int(found.timestamp is not None),
-    }
-    path = os.path.join(exec_properties[_EXAMPLES_URI], report.FILE_NAME)
     _ = (
         (read[_REPORT], grouped[_REPORT])
         | "Reports" >> beam.Flatten()
         | "Merge" >> beam.CombineGlobally(report.merge)
-        | "WriteReport" >> beam.Map(_write_report, path, extra)
+        | "WriteReport"
+        >> beam.Map(
+            _write_report,
+            os.path.join(exec_properties[_EXAMPLES_URI], report.FILE_NAME),
+            has_ratings=int(found.rating is not None),
+            has_timestamps=int(found.timestamp is not None),
+        )
     )
     return grouped[_ROWS]
 
@@ -211,24 +208,17 @@ def to_examples(users: grouping.Users, *, has_times: bool) -> Iterator[bytes]:
         starts = np.repeat(users.offsets[:-1], np.diff(users.offsets))
         seconds = np.arange(len(seconds)) - starts
     for user_id, start, end in zip(user_ids, bounds, bounds[1:], strict=False):
-        feature = {
-            features.USER_ID: _bytes([user_id]),
-            features.ITEM_IDS: _bytes(items[start:end].tolist()),
-            features.TIMESTAMPS: feature_pb2.Feature(
-                int64_list=feature_pb2.Int64List(value=seconds[start:end].tolist())
-            ),
-        }
+        example = example_pb2.Example()
+        # In place: messages put together from parts are copied with each part.
+        feature = example.features.feature
+        feature[features.USER_ID].bytes_list.value.append(user_id)
+        feature[features.ITEM_IDS].bytes_list.value.extend(items[start:end].tolist())
+        times = seconds[start:end].tolist()
+        feature[features.TIMESTAMPS].int64_list.value.extend(times)
         if users.ratings is not None:
             ratings = users.ratings[start:end].tolist()
-            feature[features.RATINGS] = feature_pb2.Feature(
-                float_list=feature_pb2.FloatList(value=ratings)
-            )
-        example = example_pb2.Example(features=feature_pb2.Features(feature=feature))
+            feature[features.RATINGS].float_list.value.extend(ratings)
         yield example.SerializeToString(deterministic=True)
-
-
-def _bytes(values: list[bytes]) -> feature_pb2.Feature:
-    return feature_pb2.Feature(bytes_list=feature_pb2.BytesList(value=values))
 
 
 def _to_stream(rows: pa.RecordBatch) -> bytes:
@@ -244,7 +234,7 @@ def _from_stream(stream: bytes) -> pa.RecordBatch:
         return reader.read_next_batch()
 
 
-def _write_report(total: dict[str, Any], path: str, extra: dict[str, Any]) -> None:
+def _write_report(total: dict[str, Any], path: str, **extra: int) -> None:
     text = json.dumps(report.to_json_dict(total) | extra, indent=2)
     with beam.io.filesystems.FileSystems.create(path, "text/plain") as f:
         f.write(text.encode())

@@ -81,10 +81,7 @@ def group(
     """
     rows = pa.Table.from_batches(chunks).combine_chunks()
     total = rows.num_rows
-    if reading.min_rating is not None:
-        # In float32, as the ratings are: 3.7 is not below 3.7.
-        limit = pa.scalar(np.float32(reading.min_rating), pa.float32())
-        rows = rows.filter(pc.greater_equal(rows.column("rating"), limit))
+    rows = _rated_high_enough(rows, reading.min_rating)
     dropped = {"rows_below_min_rating": total - rows.num_rows}
     users, items = _codes(rows, "user"), _codes(rows, "item")
     times = rows.column("time").to_numpy()
@@ -96,20 +93,26 @@ def group(
 
     counts = np.bincount(user_codes[kept], minlength=len(users.dictionary))
     stays = counts >= reading.min_interactions
-    if reading.max_interactions is not None:
-        stays &= counts <= reading.max_interactions
+    stays &= counts <= (reading.max_interactions or np.inf)
     dropped["users_dropped_by_filter"] = int(len(stays) - stays.sum())
     kept = kept[stays[user_codes[kept]]]
+    rated = "rating" in rows.column_names
     grouped = Users(
         user_ids=users.dictionary.filter(pa.array(stays)),
         offsets=np.concatenate([[0], np.cumsum(counts[stays])]),
         item_ids=items.dictionary.take(pa.array(item_codes[kept])),
         times=times[kept],
-        ratings=rows.column("rating").to_numpy()[kept]
-        if "rating" in rows.column_names
-        else None,
+        ratings=rows.column("rating").to_numpy()[kept] if rated else None,
     )
     return grouped, dropped
+
+
+def _rated_high_enough(rows: pa.Table, min_rating: float | None) -> pa.Table:
+    if min_rating is None:
+        return rows
+    # In float32, as the ratings are: 3.3 is not below 3.3.
+    limit = pa.scalar(np.float32(min_rating), pa.float32())
+    return rows.filter(pc.greater_equal(rows.column("rating"), limit))
 
 
 def _codes(rows: pa.Table, name: str) -> pa.DictionaryArray:

@@ -160,10 +160,7 @@ def _read_text(
 def _parse(
     text: bytes, first_line: int, path: str, found: layout.Layout
 ) -> tuple[dict[str, pa.Array], dict[int, str]]:
-    """Returns role -> column of bytes, and the rows left out: number -> why.
-
-    Rows are numbered from 1 and blank lines do not count.
-    """
+    """Returns role -> column of bytes, and the rows left out: number from 1 -> why."""
     faults: dict[int, str] = {}
 
     def leave_out(row: csv.InvalidRow) -> str:
@@ -174,6 +171,7 @@ def _parse(
         return "skip"
 
     wanted = {role: str(getattr(found, role)) for role in found.columns()}
+    names = list(wanted.values())
     delimiter = found.delimiter
     if len(delimiter) > 1:
         text, delimiter = text.replace(delimiter.encode(), _SEPARATOR), "\x1f"
@@ -190,8 +188,8 @@ def _parse(
             invalid_row_handler=leave_out,
         ),
         csv.ConvertOptions(
-            column_types=dict.fromkeys(wanted.values(), pa.binary()),
-            include_columns=list(wanted.values()),
+            column_types=dict.fromkeys(names, pa.binary()),
+            include_columns=names,
             strings_can_be_null=False,
             check_utf8=False,
         ),
