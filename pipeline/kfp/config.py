@@ -1,6 +1,7 @@
 """Where the pipeline runs: the typed, validated settings of Kubeflow Pipelines."""
 
 import pathlib
+from typing import Any
 
 import pydantic
 import yaml
@@ -111,7 +112,7 @@ def load(path: str | pathlib.Path | None, **changes: object) -> KfpConfig:
     Raises:
         ValueError: no such file, an unknown field, or a value that cannot be.
     """
-    values = {}
+    values: dict[str, Any] = {}
     if path is not None:
         file = pathlib.Path(path)
         if not file.exists():

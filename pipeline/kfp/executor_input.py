@@ -46,7 +46,7 @@ def name_classes(executor_input: Json) -> None:
             for artifact in artifacts:
                 schema = artifact.get("type", {}).get("instanceSchema")
                 title = (yaml.safe_load(schema) or {}).get("title") if schema else None
-                if title in CLASSES:
+                if isinstance(title, str) and title in CLASSES:
                     artifact["type"] = {"schemaTitle": CLASSES[title]}
 
 

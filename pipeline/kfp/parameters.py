@@ -23,6 +23,7 @@ PLACES_FLAG = "--parameter_places"
 
 Path = tuple[str | int, ...]
 
+_BOUND = ("threshold", "value_threshold", "lower_bound")
 _KFP_TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
 
 
@@ -126,18 +127,17 @@ def floor_path(eval_config: Mapping[str, Any]) -> Path:
     Raises:
         ValueError: it is not there exactly once.
     """
-    bound = ("threshold", "value_threshold", "lower_bound")
     found = [
-        ("metrics_specs", s, "metrics", m, *bound)
+        ("metrics_specs", s, "metrics", m, "per_slice_thresholds", t, *_BOUND)
         for s, specification in enumerate(eval_config["metrics_specs"])
         for m, metric in enumerate(specification["metrics"])
-        if metric["class_name"] == "HitRateAtK"
-        and "lower_bound" in metric.get("threshold", {}).get("value_threshold", {})
+        for t, limit in enumerate(metric.get("per_slice_thresholds", ()))
+        if metric["class_name"] == "HitRateAtK" and limit["slicing_specs"] == [{}]
     ]
     if len(found) != 1:
         raise ValueError(
-            "Exactly one HitRateAtK of Evaluator's eval_config must have a lower "
-            f"bound; {len(found)} have. Look at pipeline.evaluation."
+            "Exactly one HitRateAtK of Evaluator's eval_config must have a limit for "
+            f"all data; {len(found)} have. Look at pipeline.evaluation."
         )
     return found[0]
 
@@ -197,22 +197,26 @@ def put(
         >>> properties
         {'custom_config': '{"train": {"epochs": 3}}'}
     """
-    for name, (key, *path) in places.items():
+    for name, place in places.items():
+        key, path = str(place[0]), place[1:]
         if name not in values:
             continue
         if not path:
             properties[key] = values[name]
             continue
         tree = json.loads(properties[key])
-        branch = tree
         try:
-            for step in path[:-1]:
-                branch = branch[step]
-            branch[path[-1]]
+            _replace(tree, path, values[name])
         except (KeyError, IndexError, TypeError):
             raise ValueError(
                 f"Parameter {name!r} has no place {path} in {key!r}: the image and the "
                 "compiled pipeline do not fit. Compile with the image's version."
             ) from None
-        branch[path[-1]] = values[name]
         properties[key] = json.dumps(tree)
+
+
+def _replace(tree: Any, path: Path, value: Any) -> None:
+    for step in path[:-1]:
+        tree = tree[step]
+    tree[path[-1]]  # It must be there already; setting alone would not tell.
+    tree[path[-1]] = value

@@ -4,6 +4,7 @@ One module-wide run of the pipeline on this machine, then two on the local clust
 numbers must be the same, and the second must find what the first one pushed.
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -28,14 +29,7 @@ SETTINGS = [
     "evaluation.gate.tolerance=0.9",
     "sampling.eval_negatives=20",
 ]
-DATA_TASKS = {
-    "ImportSchemaGen",
-    "InteractionsExampleGen",
-    "NegativeSampling",
-    "StatisticsGen",
-    "StrictExampleValidator",
-    "Transform",
-}
+RUN_AGAIN = {"Evaluator", "LatestBlessedModel", "Pusher", "Report", "Trainer"}
 
 
 def _write_ratings(file):
@@ -88,11 +82,13 @@ class _Runs:
         self.volume.mkdir()
         ratings = self.volume / "ratings.csv"
         _write_ratings(ratings)
-        self.local = _run_locally(ratings, folder / "local")
-        text = _compile(self.volume)
         self.cluster = local_cluster.LocalCluster(folder, cold={"LatestBlessedModel"})
         given = {"data_path": str(ratings), "data_version": "1"}
-        self.first = self.cluster.run(text, **given)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            local = pool.submit(_run_locally, ratings, folder / "local")
+            text = _compile(self.volume)
+            self.first = self.cluster.run(text, **given)
+            self.local = local.result()
         self.pushed_first = self.pushed()
         self.second = self.cluster.run(text, **given, epochs=5)
 
@@ -145,7 +141,7 @@ def test_second_run_beats_what_the_first_pushed(runs):
 
 
 def test_second_run_does_only_what_epochs_change(runs):
-    assert runs.second.cached == DATA_TASKS
+    assert runs.second.outputs.keys() - runs.second.cached == RUN_AGAIN
     assert runs.summary(runs.second)["train"]["epochs"] == 5
     assert runs.summary(runs.first)["train"]["epochs"] == 4
 
