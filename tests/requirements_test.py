@@ -87,9 +87,10 @@ def test_locks_of_a_line_agree(line):
 )
 def test_what_is_imported_is_required(folder, sources):
     required = set().union(*map(_named, sources))
+    helpers = {path.stem for path in (ROOT / folder).rglob("*.py")}
     for name in set(_imports(folder)):
         top = name.partition(".")[0]
-        if top not in OURS | sys.stdlib_module_names:
+        if top not in OURS | helpers | sys.stdlib_module_names:
             assert _distribution(name) in required, f"{folder} imports {name}"
 
 
