@@ -137,9 +137,12 @@ class ServingModel(tf.Module):
         tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
         users = self._users.lookup(user_id)
         best = tf.minimum(k, self._num_items)
-        block = self._users_at_a_time()
         count = tf.size(users)
-        padded = tf.pad(users, [[0, -count % block]], constant_values=self._num_users)
+        # At least one block, though it be of padding: an empty map has no shape.
+        block = tf.clip_by_value(count, 1, self._users_at_a_time())
+        padding = tf.maximum(count, 1) + block - 1
+        padding = padding // block * block - count
+        padded = tf.pad(users, [[0, padding]], constant_values=self._num_users)
         items, scores = tf.map_fn(
             lambda block_users: self._best_items(block_users, best),
             tf.reshape(padded, [-1, block]),

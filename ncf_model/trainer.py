@@ -91,8 +91,16 @@ def _network(
 def _vocabularies(transform_graph_path: str) -> dict[str, str]:
     """Returns the paths of the vocabulary files by name."""
     output = tft.TFTransformOutput(transform_graph_path)
-    names = (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
-    return {name: output.vocabulary_file_by_name(name) for name in names}
+    paths = {}
+    for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY):
+        path = output.vocabulary_file_by_name(name)
+        if path is None:
+            raise ValueError(
+                f"There is no vocabulary {name!r} in {transform_graph_path}. Was the "
+                "Transform's module `ncf_model.preprocessing`?"
+            )
+        paths[name] = path
+    return paths
 
 
 def _lines(path: str) -> list[bytes]:
