@@ -5,7 +5,7 @@ TFMA is imported only where a proto is built: reading a configuration has to be 
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 
@@ -90,7 +90,7 @@ class EvaluationConfig(Config):
 
 
 def eval_config(
-    config: EvaluationConfig, *, eval_negatives: int
+    config: EvaluationConfig, *, eval_negatives: int | Literal["all"]
 ) -> "config_pb2.EvalConfig":
     """Returns the configuration of the Evaluator.
 
@@ -99,7 +99,15 @@ def eval_config(
     Args:
         config: what is measured and what must hold.
         eval_negatives: negatives asked for per list; a list with fewer is a short one.
+
+    Raises:
+        ValueError: `eval_negatives` is "all", whose lists only tools outside can rank.
     """
+    if eval_negatives == "all":
+        raise ValueError(
+            "`sampling.eval_negatives` must be a number for the Evaluator, such as 99; "
+            "got 'all', with which NegativeSampling writes no candidates to rank."
+        )
     from google.protobuf import json_format
     from tensorflow_model_analysis.proto import config_pb2
 

@@ -1,6 +1,7 @@
 """What is known beside a list of candidates; free of TFX."""
 
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -10,7 +11,7 @@ from components.eval_context import item_weights, slices
 from ncf_model import features
 from ncf_model.config import BaselinesConfig
 
-Weights = scipy.sparse.spmatrix | np.ndarray
+Weights: TypeAlias = scipy.sparse.spmatrix | np.ndarray
 
 
 class Context:
