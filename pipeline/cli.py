@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipeline.kfp import cli as kfp_cli
+from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
@@ -24,6 +25,7 @@ submit_app = typer.Typer(no_args_is_help=True)
 app.add_typer(compile_app, name="compile", help="Compile the pipeline for a cluster.")
 app.add_typer(submit_app, name="submit", help="Submit a compiled pipeline.")
 compile_app.command("kfp")(kfp_cli.compile_kfp)
+compile_app.command("vertex")(vertex_cli.compile_vertex)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 
 Dataset = Annotated[

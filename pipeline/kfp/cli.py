@@ -1,5 +1,6 @@
 """`ncf compile kfp` and `ncf submit kfp`."""
 
+import os
 import pathlib
 from typing import Annotated, NoReturn
 
@@ -57,6 +58,7 @@ def compile_kfp(
     ] = None,
 ) -> None:
     """Compile the pipeline for Kubeflow Pipelines 2.x; nothing else is asked."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
     from pipeline.kfp import config as kfp_config
 

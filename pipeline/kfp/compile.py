@@ -6,7 +6,7 @@ credentials; the same input gives the same bytes.
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from tfx.orchestration import pipeline as tfx_pipeline
@@ -25,8 +25,30 @@ INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
 NEVER_CACHED = (parameters.EXAMPLE_GEN, "LatestBlessedModel")
 
 
+class Compiled(NamedTuple):
+    """A compiled pipeline, before it is written in one runner's form.
+
+    Attributes:
+        spec: the pipeline specification, schema 2.1.
+        nodes: node id -> what it asks for.
+        parameters: the runtime parameters.
+    """
+
+    spec: dict[str, Any]
+    nodes: dict[str, node_config.NodeConfig]
+    parameters: list[parameters.Parameter]
+
+
 def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
-    """Returns the YAML text.
+    """Returns the YAML text; see `compile_spec`."""
+    compiled = compile_spec(config, kfp)
+    documents = [compiled.spec, platform_spec.document(compiled.nodes)]
+    text = yaml.dump_all(documents, sort_keys=True)
+    return _header(compiled.parameters) + text
+
+
+def compile_spec(config: PipelineConfig, kfp: KfpConfig) -> Compiled:
+    """Returns the compiled pipeline.
 
     Args:
         config: what to compute; its strategy is replaced by the platform's.
@@ -37,18 +59,7 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
             Argo would refuse.
     """
     config = _with_strategy(config, kfp.strategy)
-    definition = pipeline.create_pipeline(
-        config,
-        pipeline.Locations(
-            interactions=config.data.dataset,
-            pipeline_root="",  # The run's, given on submission.
-            serving=kfp.serving,
-            schema=PACKAGED + "pipeline/schema/schema.pbtxt",
-        ),
-        dataset=config.data.dataset,
-        ask_metadata=False,
-        beam_args=kfp.beam_args,
-    )
+    definition = _definition(config, kfp)
     nodes = _nodes(definition, kfp)
     spec = _tfx_spec(definition)
     _check_types(spec)
@@ -60,8 +71,22 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
         config.data.synthetic.model_dump_json(),
     ]
     _refresh_inputs_specs(spec)
-    documents = [spec, platform_spec.document(nodes)]
-    return _header(chosen) + yaml.dump_all(documents, sort_keys=True)
+    return Compiled(spec, nodes, chosen)
+
+
+def _definition(config: PipelineConfig, kfp: KfpConfig) -> tfx_pipeline.Pipeline:
+    return pipeline.create_pipeline(
+        config,
+        pipeline.Locations(
+            interactions=config.data.dataset,
+            pipeline_root="",  # The run's, given on submission.
+            serving=kfp.serving,
+            schema=PACKAGED + "pipeline/schema/schema.pbtxt",
+        ),
+        dataset=config.data.dataset,
+        ask_metadata=False,
+        beam_args=kfp.beam_args,
+    )
 
 
 def _with_strategy(config: PipelineConfig, strategy: str) -> PipelineConfig:

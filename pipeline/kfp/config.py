@@ -60,6 +60,17 @@ class KfpConfig(Config):
                 "there, so the next run would not find the model. Use gs://, or add "
                 "the claim"
             )
+        bucket = self.serving.removeprefix("gs://").split("/")[0]
+        if bucket != bucket.lower():
+            raise ValueError(
+                f"`serving` names no bucket: {bucket!r} is not lower case. Put in yours"
+            )
+        for image in self._images():
+            name = image.split("@")[0]
+            if name.rpartition("/")[0] != name.rpartition("/")[0].lower():
+                raise ValueError(
+                    f"{image!r} names no image: it is not lower case. Put in yours"
+                )
         for node_id in self.nodes:
             node_config.check_node_id(node_id)
         return self
@@ -76,9 +87,11 @@ class KfpConfig(Config):
     @property
     def cacheable(self) -> bool:
         """Whether tasks may be cached."""
+        return self.cache and all("@sha256:" in image for image in self._images())
+
+    def _images(self) -> list[str]:
         others = [self.trainer_image, *(node.image for node in self.nodes.values())]
-        images = [self.image, *filter(None, others)]
-        return self.cache and all("@sha256:" in image for image in images)
+        return [self.image, *filter(None, others)]
 
     def node(self, node_id: str) -> NodeConfig:
         """Returns everything that a node asks for, image and volumes included."""

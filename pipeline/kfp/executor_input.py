@@ -68,6 +68,8 @@ def localise(executor_input: Json) -> None:
         for _, artifacts in _lists(executor_input, side):
             for artifact in artifacts:
                 artifact["uri"] = local_copies.to_local(artifact["uri"])
+    outputs = executor_input["outputs"]
+    outputs["outputFile"] = local_copies.to_local(outputs["outputFile"])
 
 
 def drop_empty_baseline(

@@ -58,6 +58,7 @@ _DATA_NODES = (
     "StatisticsGen",
     "Transform",
     "NegativeSampling",
+    "EvalContext",
     "Evaluator",
 )
 

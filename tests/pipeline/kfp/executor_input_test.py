@@ -65,6 +65,9 @@ def test_d_local_copies_there_and_back(scheme, monkeypatch):
     assert _artifact(task, "a")["uri"] == f"{folder}/bucket/run/model"
     assert _artifact(task, "b", "outputs")["uri"] == f"{folder}/bucket/run/model"
     assert _artifact(task, "c", "outputs")["uri"] == "/mnt/x"
+    task["outputs"]["outputFile"] = f"{uri}/output.json"
+    executor_input.localise(task)
+    assert task["outputs"]["outputFile"] == f"{folder}/bucket/run/model/output.json"
     back = local_copies.to_remote({"x": [f"{folder}/bucket/run/model", 1, "/mnt/x"]})
     assert back == {"x": [uri, 1, "/mnt/x"]}
 

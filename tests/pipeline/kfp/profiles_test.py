@@ -135,6 +135,8 @@ def test_secrets():
         ({"topology": "4x4"}, "topology: .*'1x1', '2x2' or '2x4'"),
         ({"gpus": 0}, "gpus: .*greater than 0; got 0"),
         ({"images": "x"}, "images: .*not permitted"),
+        ({"image": "REGION/PROJECT/ncf"}, "'REGION/PROJECT/ncf' names no image"),
+        ({"serving": "gs://BUCKET/serving"}, "names no bucket: 'BUCKET'"),
         ({"nodes": {"a_b": {}}}, "letters, digits and inner hyphens.*got 'a_b'"),
         ({"nodes": {"A": {"gpu": 1}}}, "nodes.A.gpu: .*not permitted"),
         (

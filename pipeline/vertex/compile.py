@@ -1,0 +1,65 @@
+"""Compiles the pipeline into one JSON file that Vertex AI Pipelines accepts.
+
+The specification is that of Kubeflow Pipelines, entry point included; what differs is
+the wrapper, the names of GPUs, and that no Kubernetes is there for a second document.
+"""
+
+import json
+
+from pipeline.config import PipelineConfig
+from pipeline.kfp import compile as kfp_compile
+from pipeline.kfp.config import KfpConfig
+from pipeline.kfp.node_config import NodeConfig
+
+ACCELERATORS = {
+    "T4": "NVIDIA_TESLA_T4",
+    "L4": "NVIDIA_L4",
+    "A100": "NVIDIA_TESLA_A100",
+    "A100-80GB": "NVIDIA_A100_80GB",
+    "H100": "NVIDIA_H100_80GB",
+}
+_OF_KUBERNETES = ("node_selector", "tolerations", "secrets", "volumes", "spot")
+
+
+def compile_pipeline(config: PipelineConfig, platform: KfpConfig, *, root: str) -> str:
+    """Returns the JSON text, a PipelineJob.
+
+    Args:
+        config: what to compute.
+        platform: on what; what only Kubernetes can give is refused.
+        root: where artifacts go, gs://...
+
+    Raises:
+        ValueError: something is asked for that Vertex cannot give.
+    """
+    _check(platform, root)
+    compiled = kfp_compile.compile_spec(config, platform)
+    for executor in compiled.spec["deploymentSpec"]["executors"].values():
+        accelerator = executor["container"].get("resources", {}).get("accelerator")
+        if accelerator:
+            accelerator["type"] = ACCELERATORS[platform.gpu]
+    job = {
+        "displayName": config.pipeline_name,
+        "pipelineSpec": compiled.spec,
+        "runtimeConfig": {"gcsOutputDirectory": root},
+    }
+    return json.dumps(job, indent=1, sort_keys=True) + "\n"
+
+
+def _check(platform: KfpConfig, root: str) -> None:
+    for name, uri in (("root", root), ("serving", platform.serving)):
+        if not uri.startswith("gs://"):
+            raise ValueError(f"On Vertex `{name}` must be gs://...; got {uri!r}.")
+    if platform.profile == "tpu":
+        raise ValueError(
+            "Vertex gives no TPU to a task of a pipeline; use profile cpu or gpu."
+        )
+    if platform.volumes or platform.spot:
+        raise ValueError("Vertex has neither `volumes` nor `spot` for a task.")
+    for node_id, node in platform.nodes.items():
+        if asked := _asked_of_kubernetes(node):
+            raise ValueError(f"Vertex cannot give {node_id} what it asks for: {asked}.")
+
+
+def _asked_of_kubernetes(node: NodeConfig) -> list[str]:
+    return [name for name in _OF_KUBERNETES if getattr(node, name)]

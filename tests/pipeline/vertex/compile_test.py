@@ -1,0 +1,63 @@
+import json
+
+import pytest
+from google.cloud.aiplatform.utils import pipeline_utils, yaml_utils
+
+from pipeline import config as config_module
+from pipeline.kfp import config as kfp_config
+from pipeline.vertex import compile as compiler
+
+ROOT = "gs://bucket/runs"
+
+
+def _compile(root=ROOT, **settings):
+    settings = {"serving": "gs://bucket/serving", "volumes": [], **settings}
+    platform = kfp_config.load(None, **settings)
+    return compiler.compile_pipeline(config_module.load(None), platform, root=root)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vertex") / "pipeline.json"
+    path.write_text(_compile(profile="gpu", gpu="L4", gpus=2))
+    return path
+
+
+def test_googles_client_reads_it_and_knows_the_parameters(file):
+    job = yaml_utils.load_yaml(str(file))
+    builder = pipeline_utils.PipelineRuntimeConfigBuilder.from_job_spec_json(job)
+    builder.update_runtime_parameters({"epochs": 3, "data_path": "gs://b/r.csv"})
+    built = builder.build()
+    assert built["gcsOutputDirectory"] == ROOT
+    assert built["parameterValues"] == {"epochs": 3, "data_path": "gs://b/r.csv"}
+    builder.update_runtime_parameters({"epoch": 3})
+    with pytest.raises(ValueError, match="epoch is not found"):
+        builder.build()
+
+
+def test_accelerators_have_vertex_names(file):
+    spec = json.loads(file.read_text())["pipelineSpec"]
+    executors = spec["deploymentSpec"]["executors"]
+    accelerators = {
+        name: executor["container"]["resources"]["accelerator"]
+        for name, executor in executors.items()
+        if "accelerator" in executor["container"]["resources"]
+    }
+    assert accelerators == {"Trainer_executor": {"type": "NVIDIA_L4", "count": "2"}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"root": "s3://b/r"}, "`root` must be gs://...; got 's3://b/r'"),
+        ({"profile": "tpu"}, "no TPU"),
+        ({"spot": True}, "neither `volumes` nor `spot`"),
+        (
+            {"nodes": {"Trainer": {"node_selector": {"a": "b"}}}},
+            r"cannot give Trainer what it asks for: \['node_selector'\]",
+        ),
+    ],
+)
+def test_refuses_what_vertex_cannot_give(settings, message):
+    with pytest.raises(ValueError, match=message):
+        _compile(**settings)
