@@ -6,6 +6,11 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+# What TFX itself notes on every Examples artifact.
+_TFX_PROPERTIES = (
+    *("file_format", "input_fingerprint", "is_external", "payload_format"),
+    *("span", "tfx_version"),
+)
 VERSIONS_OF = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam")
 
 
@@ -54,8 +59,8 @@ def summarise(
             "best_epoch": history["best_epoch"],
             "final_loss": history["final_loss"],
         },
-        "data": dict(interactions),
-        "lists": dict(lists),
+        "data": _ours(interactions),
+        "lists": _ours(lists),
         "versions": _versions(),
     }
 
@@ -66,6 +71,14 @@ def _quality(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "metrics": _finite(figures["metrics"]),
         "baselines": {name: _finite(metrics) for name, metrics in baselines},
+    }
+
+
+def _ours(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the properties that our components wrote, sorted by name."""
+    return {
+        name: properties[name]
+        for name in sorted(properties.keys() - set(_TFX_PROPERTIES))
     }
 
 

@@ -28,7 +28,7 @@ def _summarise(**changes):
     given = {
         "dataset": "tiny <b>",
         "interactions": {"num_users": 3, "num_items": 4, "num_interactions": 9},
-        "lists": {"eval_lists": 3, "short_lists": 1},
+        "lists": {"short_lists": 1, "eval_lists": 3000, "tfx_version": "1.16.0"},
         "history": HISTORY,
         "evaluation": {
             "metrics": {"hit_rate@10": 0.5, "ndcg@10": 0.375},
@@ -71,6 +71,7 @@ def test_has_the_fields_of_the_contract():
         "best_epoch": 2,
         "final_loss": 0.25,
     }
+    assert list(result["lists"].items()) == [("eval_lists", 3000), ("short_lists", 1)]
     assert result["versions"]["tfx"]
 
 
@@ -98,6 +99,7 @@ def test_the_page_shows_the_figures_and_escapes_names():
     assert "<td>0.5000</td>" in html
     assert "<td>0.2500</td>" in html
     assert "/serving/7" in html
+    assert "<td>3,000</td>" in html
     assert html.count('<tr class="best">') == 1
 
 
