@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from ncf_model import dropout
 from ncf_model.config import ModelConfig
 
 
@@ -97,7 +98,7 @@ class Scorer(keras.layers.Layer):
             dense = keras.layers.Dense(width, activation="relu")
             dense.build((None, before))
             self.hidden_layers.append(dense)
-        self.dropout = keras.layers.Dropout(self.settings.dropout)
+        self.dropout = dropout.HashedDropout(self.settings.dropout)
 
     def split(self, rows: Any) -> Part:
         """Returns a row's three fields, as views: [gmf | mlp | bias]."""

@@ -21,6 +21,7 @@ from ncf_model import config, model, optimizer, training_step
 
 # Rows per compiled call: enough to hide the call, few enough to report progress.
 _BLOCK_ROWS = 1 << 17
+_SEEDS_APART = 1_000_003
 
 
 class TrainingLoop:
@@ -210,9 +211,13 @@ class TrainingLoop:
         )
         batch = self._batch(own_users, own_items, step, count, first)
         state = tf.nest.map_structure(tf.convert_to_tensor, self._variables)
-        gradients, random = self._step.gradients(
-            state, batch, horizon, replicas=replicas
+        # Replicas drop different units: their seeds are so far apart,.
+        apart = context.replica_id_in_sync_group * _SEEDS_APART
+        seeds = [seed + tf.cast(apart, seed.dtype) for seed in state.random]
+        gradients, seeds = self._step.gradients(
+            state._replace(random=seeds), batch, horizon, replicas=replicas
         )
+        random = [seed - tf.cast(apart, seed.dtype) for seed in seeds]
         gradients = self._step.place(
             gradients, context.replica_id_in_sync_group, replicas
         )
