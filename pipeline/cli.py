@@ -84,6 +84,49 @@ def prepare(
 
 
 @app.command()
+def sample(
+    output: Annotated[pathlib.Path, typer.Option(help="A new or empty folder.")],
+    file_format: Annotated[
+        str, typer.Option("--format", help="tfrecord (the official NCF's) or parquet.")
+    ] = "tfrecord",
+    epochs: Annotated[
+        int | None, typer.Option(help="Of training rows [default: train.epochs].")
+    ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Train on validation items, too; no such lists."),
+    ] = False,
+    train_prebatch_size: Annotated[int, typer.Option(help="Rows per Example.")] = 99000,
+    eval_prebatch_size: Annotated[int, typer.Option(help="Likewise.")] = 99000,
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write training rows and ranked lists to files, for use outside TFX."""
+    settings = _settings(dataset, config, overrides)
+    found = _data(settings, data_dir)
+    from pipeline.offline import sample as sample_module
+
+    form = sample_module.Form(
+        format=file_format,
+        train_prebatch_size=train_prebatch_size,
+        eval_prebatch_size=eval_prebatch_size,
+    )
+    try:
+        metadata = sample_module.sample(
+            settings, found, output, form=form, epochs=epochs, refit=refit
+        )
+    except ValueError as error:
+        _refuse(error)
+    typer.echo(
+        f"{output}: {metadata['num_train_epochs']} epochs of "
+        f"{metadata['num_train_elements']} training rows, "
+        f"{metadata['num_eval_elements']} evaluation rows"
+    )
+
+
+@app.command()
 def recommend(
     user: Annotated[list[str], typer.Option(help="A raw user id; may be repeated.")],
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,

@@ -1,0 +1,1 @@
+"""Training rows and ranked lists as files, for use outside TFX: `ncf sample`."""

@@ -1,0 +1,208 @@
+"""The offline form of TensorFlow's official NCF (r2.1.0): written and read.
+
+TFRecord shards in which one Example is one batch, all features int64 lists of its size.
+Training: `user_id`, `item_id`, `labels`, `valid_point_mask` (0 pads the last batch of
+an epoch). Evaluation: `user_id`, `item_id`, `duplicate_mask` (1 does not count), lists
+end to end with the held-out item last; a list with all negatives masked is padding.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.offline.rows import RankedLists
+
+USER, ITEM, LABELS = "user_id", "item_id", "labels"
+VALID, DUPLICATE = "valid_point_mask", "duplicate_mask"
+NUM_SHARDS = 16
+TRAINING_FOLDER = "training_cycle_{}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Files:
+    """Where and in batches of what size things are written.
+
+    Attributes:
+        folder: of the shards' folders.
+        num_users, num_items: padding runs over all of them, so that no embedding row is
+            fetched much more often than others.
+        train_prebatch_size: rows per Example of training.
+        eval_prebatch_size: of evaluation; a multiple of a list's length.
+    """
+
+    folder: pathlib.Path
+    num_users: int
+    num_items: int
+    train_prebatch_size: int
+    eval_prebatch_size: int
+
+    def write_epoch(self, epoch: int, users: np.ndarray, items: np.ndarray) -> None:
+        """Writes an epoch's users [G] and items [G, 1 + n], the positive first."""
+        width = items.shape[1]
+        flat, size = items.ravel(), self.train_prebatch_size
+        with _shards(self.folder / TRAINING_FOLDER.format(epoch)) as write:
+            for start in range(0, len(flat), size):
+                row = np.arange(start, min(start + size, len(flat)))
+                pad = np.arange(size - len(row))
+                write(
+                    {
+                        USER: np.append(users[row // width], pad % self.num_users),
+                        ITEM: np.append(flat[row], pad % self.num_items),
+                        LABELS: np.append(row % width == 0, np.zeros_like(pad)),
+                        VALID: np.arange(size) < len(row),
+                    }
+                )
+
+    def write_lists(self, name: str, lists: Iterable[RankedLists]) -> int:
+        """Writes lists of one width into the folder `name`; returns how many."""
+        written = 0
+        rest: RankedLists | None = None
+        with _shards(self.folder / name) as write:
+            for more in lists:
+                found = more if rest is None else _joined(rest, more)
+                written += len(more.users)
+                per_batch = self.eval_prebatch_size // found.items.shape[1]
+                full = len(found.users) // per_batch * per_batch
+                for start in range(0, full, per_batch):
+                    write(_evaluation(_at(found, start, start + per_batch), per_batch))
+                rest = _at(found, full, None)
+            if rest is not None and len(rest.users):
+                write(_evaluation(rest, per_batch))
+        return written
+
+    def steps(self, *, train_rows: int, eval_rows: int) -> dict[str, int]:
+        """Returns the sizes and how many batches an epoch has, by official keys."""
+        return {
+            "train_prebatch_size": self.train_prebatch_size,
+            "eval_prebatch_size": self.eval_prebatch_size,
+            "num_train_steps": -(-train_rows // self.train_prebatch_size),
+            "num_eval_steps": -(-eval_rows // self.eval_prebatch_size),
+        }
+
+
+def read_training(folder: pathlib.Path, *, prebatch_size: int) -> dict[str, np.ndarray]:
+    """Reads one epoch: `user_id`, `item_id` and `labels` [R] int64, without padding.
+
+    Raises:
+        ValueError: there are no shards, or an Example is not of this form and size.
+    """
+    found = _read(folder, (USER, ITEM, LABELS, VALID), prebatch_size)
+    valid = found.pop(VALID).astype(bool)
+    return {name: values[valid] for name, values in found.items()}
+
+
+def read_lists(
+    folder: pathlib.Path, *, prebatch_size: int, num_negatives: int
+) -> RankedLists:
+    """Reads ranked lists, without padding, the held-out item first.
+
+    Args:
+        folder: of shards.
+        prebatch_size: `eval_prebatch_size` of the metadata.
+        num_negatives: m of each list; 999 in what the official NCF writes.
+
+    Raises:
+        ValueError: there are no shards, or an Example is not of this form and size.
+    """
+    width = 1 + num_negatives
+    if prebatch_size % width:
+        raise ValueError(
+            "`prebatch_size` must be a multiple of a list's length; got "
+            f"{prebatch_size} and {width}. Take both from the files' metadata."
+        )
+    found = _read(folder, (USER, ITEM, DUPLICATE), prebatch_size)
+    masked = _swapped(found[DUPLICATE].reshape(-1, width).astype(bool))
+    kept = ~masked[:, 1:].all(axis=1)
+    items = _swapped(found[ITEM].reshape(-1, width))
+    users = found[USER].reshape(-1, width)[:, 0]
+    return RankedLists(users[kept], items[kept], masked[kept])
+
+
+def _evaluation(lists: RankedLists, per_batch: int) -> dict[str, np.ndarray]:
+    """Returns the features of a batch, padded with lists that are masked."""
+    width = lists.items.shape[1]
+    pad = np.zeros((per_batch - len(lists.users), width), np.int64)
+    masked = np.ones(pad.shape, bool)
+    masked[:, 0] = False
+    users = np.repeat(lists.users[:, None], width, axis=1)
+    return {
+        USER: np.concatenate([users, pad]).ravel(),
+        ITEM: _swapped(np.concatenate([lists.items, pad])).ravel(),
+        DUPLICATE: _swapped(np.concatenate([lists.masked, masked])).ravel(),
+    }
+
+
+def _swapped(rows: np.ndarray) -> np.ndarray:
+    """Exchanges the first and the last column."""
+    order = np.arange(rows.shape[1])
+    order[[0, -1]] = order[[-1, 0]]
+    return rows[:, order]
+
+
+def _at(lists: RankedLists, start: int, stop: int | None) -> RankedLists:
+    part = slice(start, stop)
+    return RankedLists(lists.users[part], lists.items[part], lists.masked[part])
+
+
+def _joined(first: RankedLists, second: RankedLists) -> RankedLists:
+    return RankedLists(
+        np.concatenate([first.users, second.users]),
+        np.concatenate([first.items, second.items]),
+        np.concatenate([first.masked, second.masked]),
+    )
+
+
+class _Writer:
+    """Writes batch after batch, each to the next shard."""
+
+    def __init__(self, writers: list) -> None:
+        self._writers = writers
+        self._written = 0
+
+    def __call__(self, columns: dict[str, np.ndarray]) -> None:
+        example = tf.train.Example()
+        for name, values in columns.items():
+            feature = example.features.feature[name]
+            feature.int64_list.value.extend(values.astype(np.int64).tolist())
+        shard = self._writers[self._written % NUM_SHARDS]
+        shard.write(example.SerializeToString(deterministic=True))
+        self._written += 1
+
+
+@contextlib.contextmanager
+def _shards(folder: pathlib.Path) -> Iterator[_Writer]:
+    folder.mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        paths = (folder / f"shard_{i}.tfrecords" for i in range(NUM_SHARDS))
+        yield _Writer(
+            [stack.enter_context(tf.io.TFRecordWriter(str(path))) for path in paths]
+        )
+
+
+def _read(
+    folder: pathlib.Path, names: tuple[str, ...], prebatch_size: int
+) -> dict[str, np.ndarray]:
+    paths = [folder / f"shard_{i}.tfrecords" for i in range(NUM_SHARDS)]
+    if absent := [path.name for path in paths if not path.exists()]:
+        raise ValueError(
+            f"{folder} must hold {NUM_SHARDS} shards; {absent} are not there. Give a "
+            "folder that `ncf sample` or the official NCF wrote."
+        )
+    spec = {name: tf.io.FixedLenFeature([prebatch_size], tf.int64) for name in names}
+    # One batch of each shard in turn: the order they were written in.
+    records = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
+    records = records.interleave(tf.data.TFRecordDataset, cycle_length=NUM_SHARDS)
+    parsed = records.map(lambda record: tf.io.parse_single_example(record, spec))
+    try:
+        found = list(parsed.as_numpy_iterator())
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            f"Every Example in {folder} must have {list(names)} with {prebatch_size} "
+            f"values each; {error.message}. Take the size from the files' metadata."
+        ) from None
+    empty = [np.empty(0, np.int64)]
+    return {name: np.concatenate(empty + [f[name] for f in found]) for name in names}

@@ -1,0 +1,123 @@
+"""The training rows and ranked lists of the pipeline, as arrays of indices."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from components.negative_sampling import ranked_lists, splitting
+from components.negative_sampling.plan import Plan
+from components.negative_sampling.records import Users
+from components.negative_sampling.splitting import Ragged
+from ncf_model import data, features, sampling
+from pipeline.offline.indexed import Indexed
+
+# Candidates held at a time.
+_BLOCK = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class RankedLists:
+    """Lists with one held-out item each, all of one width.
+
+    Attributes:
+        users: [L] int64, indices.
+        items: [L, 1 + m] int64, the held-out item first. A list of fewer candidates is
+            filled up with its held-out item.
+        masked: [L, 1 + m] bool, True where an item fills up and does not count.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    masked: np.ndarray
+
+
+def epoch_rows(found: Indexed, plan: Plan) -> data.EpochRows:
+    """Returns what draws the training rows of any epoch, in the trainer's order.
+
+    Args:
+        found: all users.
+        plan: `refit` counts the validation items among the positives.
+
+    Raises:
+        ValueError: somebody has every item, so that no negative exists.
+    """
+    split = splitting.split(found.users.items, found.users.timestamps, plan.config)
+    interactions = data.Interactions(
+        user_ids=found.users.user_ids,
+        user_index=found.users.user_index.astype(np.int32),
+        positives=_lists(split.positives),
+        validation_items=_lists(split.validation),
+        eval_items=_lists(split.evaluation),
+    )
+    streaming = plan.config.model_copy(update={"mode": "streaming"})
+    return data.EpochRows(
+        interactions,
+        streaming,
+        num_items=plan.num_items,
+        seed=plan.seed,
+        refit=plan.refit,
+    )
+
+
+def lists(found: Indexed, plan: Plan, name: str) -> Iterator[RankedLists]:
+    """Yields the lists of the split `validation` or `eval`, some at a time.
+
+    In order of user index. Users who train on nothing, or have seen everything, have
+    none.
+
+    Args:
+        found: all users.
+        plan: how many negatives there are and how they are drawn.
+        name: `features.VALIDATION_SPLIT` or `features.EVAL_SPLIT`.
+
+    Raises:
+        ValueError: `eval_negatives` is `all`: such lists differ in width.
+    """
+    count = plan.config.eval_negatives
+    if count == "all":
+        raise ValueError(
+            "`sampling.eval_negatives` must be a number, as all lists in a file are "
+            "equally long; got 'all'. Set it to 99, or to 999 as in the official NCF."
+        )
+    users = found.users
+    sizes = np.maximum(users.items.sizes, 1 + count)
+    # With these, lists of raw ids come out as lists of indices.
+    indices = pa.array(np.arange(plan.num_items))
+    no_counts = np.zeros(plan.num_items, np.int64)
+    number = {user_id: index for index, user_id in enumerate(users.user_ids)}
+    for start, stop in sampling.blocks(sizes, size=_BLOCK, rows=len(sizes)):
+        part = _part(users, start, stop)
+        split = splitting.split(part.items, part.timestamps, plan.config)
+        batch, _ = ranked_lists.lists(
+            part, split, name, plan=plan, vocabulary=indices, counts=no_counts
+        )
+        owners = batch.column(features.USER_ID).flatten().to_pylist()
+        column = batch.column(features.CANDIDATE_IDS)
+        candidates = Ragged(column.flatten().to_numpy(), column.offsets.to_numpy())
+        index = np.array([number[owner] for owner in owners], np.int64)
+        yield _filled(index, candidates, width=1 + count)
+
+
+def _part(users: Users, start: int, stop: int) -> Users:
+    wanted = np.arange(start, stop)
+    times = Ragged(users.timestamps, users.items.offsets)
+    return Users(
+        users.user_ids[start:stop],
+        users.user_index[start:stop],
+        users.items.rows(wanted),
+        times.rows(wanted).values,
+    )
+
+
+def _filled(users: np.ndarray, candidates: Ragged, *, width: int) -> RankedLists:
+    held_out = candidates.values[candidates.offsets[:-1]]
+    counts = np.arange(width) < candidates.sizes[:, None]
+    items = np.repeat(held_out[:, None], width, axis=1)
+    items[counts] = candidates.values
+    return RankedLists(users, items, ~counts)
+
+
+def _lists(rows: Ragged) -> data.Lists:
+    return data.Lists(rows.values.astype(np.int32), rows.offsets)
