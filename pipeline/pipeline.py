@@ -117,6 +117,8 @@ def _data_nodes(
             analyze=[features.INTERACTIONS_SPLIT],
             transform=[features.INTERACTIONS_SPLIT],
         ),
+        # StatisticsGen has them before, and ids need none after.
+        disable_statistics=True,
     )
     transform.add_upstream_node(validator)
     sampling = NegativeSampling(
