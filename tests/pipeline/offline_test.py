@@ -148,15 +148,16 @@ def test_lists_are_those_of_the_component(dataset, tmp_path, name, with_replacem
     assert len(found) == {"validation": 2, "eval": 3}[name]
 
 
-def test_tfrecord_comes_back_as_the_rows_of_parquet(dataset, tmp_path):
+# 6 positives and 18 negatives: three batches of 7 and a padded one, or 24 in 16 shards.
+@pytest.mark.parametrize("size", [7, 1])
+def test_tfrecord_comes_back_as_the_rows_of_parquet(dataset, tmp_path, size):
     _sample(dataset, tmp_path / "a", format="parquet")
-    _sample(dataset, tmp_path / "b")
+    _sample(dataset, tmp_path / "b", train_prebatch_size=size)
     for epoch in (0, 1):
         table = parquet.read_table(tmp_path / "a" / "train" / f"epoch_{epoch}.parquet")
         rows = official.read_training(
-            tmp_path / "b" / f"training_cycle_{epoch}", prebatch_size=7
+            tmp_path / "b" / f"training_cycle_{epoch}", prebatch_size=size
         )
-        # 6 positives and 18 negatives: three batches of 7 and one of 3, padded.
         assert len(rows["labels"]) == 24
         for name, column in (("user_id",) * 2, ("item_id",) * 2, ("labels", "label")):
             assert rows[name].tolist() == table[column].to_pylist()
@@ -242,14 +243,23 @@ def test_refit_has_no_lists_to_choose_an_epoch_by(dataset, tmp_path):
     assert not (tmp_path / "out" / "validation_data").exists()
 
 
-def test_without_times_the_order_of_rows_counts(tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ["4", "5"]),
+        # The places 0, 1 and 2 stand for the seconds.
+        ({"split": "temporal", "split_time": 1}, ["4", "2", "5"]),
+    ],
+)
+def test_without_times_the_order_of_rows_counts(tmp_path, settings, expected):
     path = tmp_path / "pairs.csv"
-    path.write_text("user,item\na,1\nb,3\na,2\nb,4\n")
-    _sample(Dataset("pairs", path), tmp_path / "out", format="parquet")
+    path.write_text("user,item\na,1\nb,3\na,2\nb,4\na,5\n")
+    dataset = Dataset("pairs", path)
+    _sample(dataset, tmp_path / "out", settings=settings, format="parquet")
     eval_rows = parquet.read_table(tmp_path / "out" / "eval_data.parquet").to_pylist()
     items = (tmp_path / "out" / "items.txt").read_text().split()
     held_out = [items[row["item_id"]] for row in eval_rows if row["held_out"]]
-    assert held_out == ["4", "2"]
+    assert held_out == expected
 
 
 @pytest.mark.parametrize(
