@@ -9,6 +9,11 @@ No metric needs a label: the held-out item is known by its place. `scores` says 
 ranks the list: the model, or a feature of the record that holds one number per
 candidate, such as `candidate_popularity`. So a baseline is measured on the same lists
 by the same code.
+
+A record with `seen_ids` stands for the whole catalogue. There the model gives the
+held-out item's score and then one per item, -inf for those not to be ranked, and a
+baseline's place is in the record, such as `popularity_rank` for
+`candidate_popularity`.
 """
 
 import collections
@@ -41,7 +46,7 @@ class ListCounts:
 
     Attributes:
         ranks: how many lists have the held-out item at each rank, 0 the best.
-        lengths: how many lists have each number of candidates.
+        lengths: how many lists have each number of `candidate_ids`.
         non_finite: lists without a rank, because a score is NaN or infinite.
     """
 
@@ -272,7 +277,33 @@ class _Rank(metric_types.Preprocessor):
                 "first; this one holds none. Evaluate the split that NegativeSampling "
                 f"wrote. Features: {sorted(record.features)}."
             )
-        yield _rank(self._scores(record, length)), length
+        seen = record.features.get(features.SEEN_IDS)
+        if seen is not None and np.size(seen):
+            yield self._rank_in_catalogue(record), length
+        else:
+            yield _rank(self._scores(record, length)), length
+
+    def _rank_in_catalogue(self, record: util.StandardExtracts) -> int | None:
+        if self._source != MODEL:
+            name = features.BASELINE_RANK.format(_baseline(self._source))
+            rank = record.features.get(name)
+            if rank is None or np.size(rank) != 1:
+                raise ValueError(
+                    f"A record with `{features.SEEN_IDS}` must hold one `{name}`; this "
+                    f"one holds {0 if rank is None else np.size(rank)}."
+                )
+            return int(np.ravel(rank)[0]) if np.ravel(rank)[0] >= 0 else None
+        scores = record.get_predictions(model_name=self._model_name or None)
+        if np.size(scores) < 2:
+            raise ValueError(
+                f"The model must score the whole catalogue for a record with "
+                f"`{features.SEEN_IDS}`; it gave {np.size(scores)} score. Was it "
+                "exported by an earlier release?"
+            )
+        scores = np.ravel(scores)
+        ranked = scores != -np.inf
+        ranked[0] = True
+        return _rank(scores[ranked])
 
     def _scores(self, record: util.StandardExtracts, length: int) -> np.ndarray:
         """Returns [length] scores of the candidates, without padding."""
@@ -333,7 +364,11 @@ class _CountLists(beam.CombineFn):
 
 def _prefix(scores: str) -> str:
     """Returns "" for the model, "popularity/" for `candidate_popularity`."""
-    return "" if scores == MODEL else f"{scores.removeprefix(_FEATURE_PREFIX)}/"
+    return "" if scores == MODEL else f"{_baseline(scores)}/"
+
+
+def _baseline(feature: str) -> str:
+    return feature.removeprefix(_FEATURE_PREFIX)
 
 
 def _positive(count: int) -> int:

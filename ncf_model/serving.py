@@ -4,6 +4,7 @@ Plain TensorFlow: it loads without this package or Keras. Ids are mapped by the 
 own vocabularies, which it carries; an unknown id takes the "unknown" row.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from ncf_model import data, features, layers, model
 
-# Values of a hidden layer at a time in `recommend`.
+# Values of a hidden layer at a time where the whole catalogue is scored.
 _BLOCK_VALUES = 1 << 22
 
 
@@ -100,25 +101,74 @@ class ServingModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns `scores` [B, 1 + m], logits in the order of `candidate_ids`.
+        """Returns `scores`, logits of each record's candidates, padded with -inf.
 
-        Rows shorter than the batch's longest are padded with -inf.
+        Without `seen_ids`, [B, 1 + m] in the order of `candidate_ids`. With it, the
+        whole catalogue, [B, 1 + num_items]: the held-out item, then every item by
+        index, -inf in the place of those not to be ranked, the held-out one included.
+        There a logit that is not finite comes as NaN, so that -inf has one meaning.
         """
+        ids = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         parsed = tf.io.parse_example(
             examples,
             {
                 features.USER_ID: tf.io.FixedLenFeature([], tf.string),
-                features.CANDIDATE_IDS: tf.io.RaggedFeature(tf.string),
+                features.CANDIDATE_IDS: ids,
+                features.SEEN_IDS: ids,
             },
         )
-        candidates = parsed[features.CANDIDATE_IDS]
         users = self._users.lookup(parsed[features.USER_ID])
-        items = tf.ragged.map_flat_values(self._items.lookup, candidates)
+        items, seen = (
+            tf.ragged.map_flat_values(self._items.lookup, parsed[name])
+            for name in (features.CANDIDATE_IDS, features.SEEN_IDS)
+        )
+        scores = tf.cond(
+            tf.size(seen.values) > 0,
+            lambda: self._catalogue_logits(users, items, seen),
+            lambda: self._list_logits(users, items),
+        )
+        return {"scores": scores}
+
+    def _list_logits(self, users: tf.Tensor, items: tf.RaggedTensor) -> tf.Tensor:
         user = layers.gather(self._user_part, users[:, tf.newaxis])
         item = layers.gather(self._item_part, items.to_tensor(self._num_items))
         logits = self._logits(user, item)
-        real = tf.sequence_mask(candidates.row_lengths(), tf.shape(logits)[1])
-        return {"scores": tf.where(real, logits, -np.inf)}
+        real = tf.sequence_mask(items.row_lengths(), tf.shape(logits)[1])
+        return tf.where(real, logits, -np.inf)
+
+    def _catalogue_logits(
+        self, users: tf.Tensor, items: tf.RaggedTensor, seen: tf.RaggedTensor
+    ) -> tf.Tensor:
+        message = (
+            "Where one record has `seen_ids`, all must have it, and the held-out item "
+            "as the only candidate: evaluate one kind of record at a time."
+        )
+        checks = [
+            tf.debugging.assert_equal(
+                items.row_lengths(), tf.ones_like(users), message
+            ),
+            tf.debugging.assert_positive(seen.row_lengths(), message),
+        ]
+        with tf.control_dependencies(checks):
+            held_out = tf.identity(items.values)
+        item = layers.Part(
+            *(None if p is None else p[tf.newaxis] for p in self._item_part)
+        )
+        logits = self._in_blocks(
+            lambda block: self._logits(
+                layers.gather(self._user_part, block[:, tf.newaxis]), item
+            ),
+            users,
+            tf.float32,
+        )
+        logits = tf.where(tf.math.is_finite(logits), logits, np.nan)
+        own = tf.gather(logits, held_out[:, tf.newaxis], batch_dims=1)
+        left_out = tf.concat([items, seen], axis=1)
+        at = tf.stack([left_out.value_rowids(), left_out.values], axis=1)
+        gone = tf.fill([tf.shape(at)[0]], -np.inf)
+        ranked = tf.tensor_scatter_nd_update(logits, at, gone)
+        # The last row is that of unknown items, which nobody can be shown.
+        return tf.concat([own, ranked[:, : self._num_items]], axis=1)
 
     @tf.function(
         input_signature=[
@@ -137,25 +187,36 @@ class ServingModel(tf.Module):
         tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
         users = self._users.lookup(user_id)
         best = tf.minimum(k, self._num_items)
-        count = tf.size(users)
-        # At least one block, though it be of padding: an empty map has no shape.
-        block = tf.clip_by_value(count, 1, self._users_at_a_time())
-        padding = tf.maximum(count, 1) + block - 1
-        padding = padding // block * block - count
-        padded = tf.pad(users, [[0, padding]], constant_values=self._num_users)
-        items, scores = tf.map_fn(
-            lambda block_users: self._best_items(block_users, best),
-            tf.reshape(padded, [-1, block]),
-            fn_output_signature=(tf.int32, tf.float32),
+        items, scores = self._in_blocks(
+            lambda block: self._best_items(block, best),
+            users,
+            (tf.int32, tf.float32),
         )
-        items = tf.reshape(items, [-1, best])[:count]
-        scores = tf.reshape(scores, [-1, best])[:count]
         unknown = (users == self._num_users)[:, tf.newaxis]
         items = tf.where(unknown, self._popular[:best], items)
         scores = tf.where(unknown, self._popular_scores[:best], scores)
         rest = [[0, 0], [0, k - best]]
         ids = self._item_ids.lookup(tf.cast(items, tf.int64))
         return {"item_ids": tf.pad(ids, rest), "scores": tf.pad(scores, rest)}
+
+    def _in_blocks(
+        self, compute: Callable[[tf.Tensor], Any], users: tf.Tensor, dtypes: Any
+    ) -> Any:
+        """Returns `compute(users)`, [B, n] or several, so many users at a time."""
+        count = tf.size(users)
+        # At least one block, though it be of padding: an empty map has no shape.
+        block = tf.clip_by_value(count, 1, self._users_at_a_time())
+        padding = tf.maximum(count, 1) + block - 1
+        padding = padding // block * block - count
+        padded = tf.pad(users, [[0, padding]], constant_values=self._num_users)
+        blocks = tf.map_fn(
+            compute, tf.reshape(padded, [-1, block]), fn_output_signature=dtypes
+        )
+        rows = tf.size(padded)
+        return tf.nest.map_structure(
+            lambda values: tf.reshape(values, [rows, tf.shape(values)[2]])[:count],
+            blocks,
+        )
 
     def _users_at_a_time(self) -> int:
         widest = max(self._scorer.width, *self._scorer.settings.layers)

@@ -99,15 +99,8 @@ def eval_config(
     Args:
         config: what is measured and what must hold.
         eval_negatives: negatives asked for per list; a list with fewer is a short one.
-
-    Raises:
-        ValueError: `eval_negatives` is "all", whose lists only tools outside can rank.
+            A whole catalogue, "all", is never short.
     """
-    if eval_negatives == "all":
-        raise ValueError(
-            "`sampling.eval_negatives` must be a number for the Evaluator, such as 99; "
-            "got 'all', with which NegativeSampling writes no candidates to rank."
-        )
     from google.protobuf import json_format
     from tensorflow_model_analysis.proto import config_pb2
 
@@ -121,8 +114,9 @@ def eval_config(
         _lift(config.gate.popularity_margin),
         _metric("NonFiniteLists", {}, {"value_threshold": {"upper_bound": 0}}),
         _metric("Lists", {}),
-        _metric("ShortLists", {"length": 1 + eval_negatives}),
     ]
+    if eval_negatives != "all":
+        metrics.append(_metric("ShortLists", {"length": 1 + eval_negatives}))
     return json_format.ParseDict(
         {
             "model_specs": [{"signature_name": SIGNATURE, "model_type": "tf_generic"}],

@@ -55,19 +55,60 @@ class Context:
             user_ids: [B] raw.
             candidates: per list the raw ids; an item that is in no vocabulary scores 0.
         """
-        rows = self._positives[[self._users[user_id] for user_id in user_ids]]
-        columns = [
-            np.array([self._items.get(item, -1) for item in items])
-            for items in candidates
-        ]
-        result = {}
-        for name, weights in self._weights.items():
-            dense = _dense(rows, weights)
-            result[features.CANDIDATE_SCORES.format(name)] = [
+        columns = self._columns(candidates)
+        return {
+            features.CANDIDATE_SCORES.format(name): [
                 np.where(column >= 0, row[column], 0).astype(np.float32)
                 for row, column in zip(dense, columns, strict=True)
             ]
+            for name, dense in self._score_all(user_ids)
+        }
+
+    def ranks(
+        self, user_ids: list[bytes], held_out: list[bytes], seen: list[list[bytes]]
+    ) -> dict[str, np.ndarray]:
+        """Returns, by feature name, the held-out items' ranks in the whole catalogue.
+
+        A rank, int64, is how many items that are neither seen nor held out score at
+        least as high. A baseline that was left out has rank -1, so that its figures
+        are none.
+
+        Args:
+            user_ids: [B] raw.
+            held_out: [B] raw; one that is in no vocabulary scores 0.
+            seen: per user the raw ids that are not to be ranked.
+        """
+        lists = np.arange(len(user_ids))
+        own_column = np.concatenate(self._columns([[item] for item in held_out]))
+        left_out = self._columns(
+            [[item, *items] for item, items in zip(held_out, seen, strict=True)]
+        )
+        row = np.repeat(lists, [len(items) for items in left_out])
+        column = np.concatenate(left_out)
+        row, column = row[column >= 0], column[column >= 0]
+        result = {}
+        for name, dense in self._score_all(user_ids):
+            own = np.where(own_column >= 0, dense[lists, own_column], 0)
+            rivals = dense >= own[:, np.newaxis]
+            rivals[row, column] = False
+            rank = np.count_nonzero(rivals, axis=1)
+            result[features.BASELINE_RANK.format(name)] = np.where(
+                np.isnan(dense[:, 0]), -1, rank
+            )
         return result
+
+    def _score_all(self, user_ids: list[bytes]) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields, by baseline, the scores of all items, [B, items]."""
+        rows = self._positives[[self._users[user_id] for user_id in user_ids]]
+        for name, weights in self._weights.items():
+            yield name, _dense(rows, weights)
+
+    def _columns(self, items: list[list[bytes]]) -> list[np.ndarray]:
+        """Returns each list's columns, -1 for an id that is in no vocabulary."""
+        return [
+            np.array([self._items.get(item, -1) for item in row], np.int64)
+            for row in items
+        ]
 
     def slices(self, user_id: bytes, held_out: bytes) -> dict[str, bytes]:
         """Returns, by feature name, the groups that a list belongs to."""

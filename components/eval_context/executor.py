@@ -1,7 +1,7 @@
 """Reads the lists, adds the context, writes them again."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,14 +96,23 @@ def _annotated(
     """Adds the features to each example, in place."""
     user_ids = [_bytes(example, features.USER_ID)[0] for example in batch]
     candidates = [list(_bytes(example, features.CANDIDATE_IDS)) for example in batch]
-    for name, rows in context.scores(user_ids, candidates).items():
-        for example, row in zip(batch, rows, strict=True):
-            example.features.feature[name].float_list.value.extend(row)
-    for example, user_id, items in zip(batch, user_ids, candidates, strict=True):
-        for name, value in context.slices(user_id, items[0]).items():
+    held_out = [items[0] for items in candidates]
+    seen = [list(_bytes(example, features.SEEN_IDS)) for example in batch]
+    if any(seen):
+        for name, ranks in context.ranks(user_ids, held_out, seen).items():
+            for example, rank in zip(batch, ranks.tolist(), strict=True):
+                example.features.feature[name].int64_list.value.append(rank)
+    else:
+        for name, rows in context.scores(user_ids, candidates).items():
+            for example, row in zip(batch, rows, strict=True):
+                example.features.feature[name].float_list.value.extend(row)
+    for example, user_id, item in zip(batch, user_ids, held_out, strict=True):
+        for name, value in context.slices(user_id, item).items():
             example.features.feature[name].bytes_list.value.append(value)
     return batch
 
 
-def _bytes(example: tf.train.Example, name: str) -> Any:
-    return example.features.feature[name].bytes_list.value
+def _bytes(example: tf.train.Example, name: str) -> Sequence[bytes]:
+    # Asking for a feature that is not there would add it.
+    present = name in example.features.feature
+    return example.features.feature[name].bytes_list.value if present else ()

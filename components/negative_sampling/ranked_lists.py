@@ -16,6 +16,9 @@ _STREAMS = {
     features.EVAL_SPLIT: sampling.EVAL_STREAM,
 }
 
+# Where evaluation ranks the whole catalogue: it is done once, validation every epoch.
+_VALIDATION_NEGATIVES = 99
+
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
@@ -76,6 +79,8 @@ def lists(
     """
     held = held_out(users, split, name)
     count = plan.config.eval_negatives
+    if count == "all" and name == features.VALIDATION_SPLIT:
+        count = _VALIDATION_NEGATIVES
     if count == "all":
         held = held.at(np.flatnonzero(held.seen.sizes < plan.num_items))
         candidates = _alone(held)

@@ -193,6 +193,70 @@ def test_records_that_cannot_be_ranked(change, message):
         _value(metrics.HitRateLift(1, "candidate_popularity"), [record])
 
 
+def _catalogue_record(scores, **ranks):
+    """A record whose rivals are all items but the seen ones."""
+    return {
+        "features": {
+            "candidate_ids": np.array([b"x"]),
+            "candidate_popularity": np.array([1]),
+            "seen_ids": np.array([b"y"]),
+        }
+        | {name: np.array([rank]) for name, rank in ranks.items()},
+        "predictions": np.array(scores, np.float32),
+    }
+
+
+def test_whole_catalogue():
+    gone = -math.inf
+    records = [
+        _catalogue_record([3.0, 4.0, gone, gone, 3.0, 2.0], popularity_rank=1),
+        _catalogue_record([3.0, gone, 2.0, gone], popularity_rank=0),
+    ]
+    assert _value(metrics.MRR(), records) == pytest.approx((1 / 3 + 1) / 2)
+    assert _value(metrics.NonFiniteLists(), records) == 0
+    assert _value(metrics.Lists(), records) == 2
+    popularity = {"scores": "candidate_popularity"}
+    assert _value(metrics.MRR(**popularity), records) == (1 / 2 + 1) / 2
+    assert _value(metrics.HitRateAtK(1, **popularity), records) == 1 / 2
+    lift = metrics.HitRateLift(2, "candidate_popularity")
+    assert _value(lift, records) == -1 / 2
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [-math.inf, 1.0, 2.0],
+        [math.nan, 1.0, 2.0],
+        [1.0, math.nan, -math.inf],
+        [1.0, math.inf, -math.inf],
+    ],
+)
+def test_a_catalogue_with_a_score_that_is_not_finite(scores):
+    records = [_catalogue_record(scores), _catalogue_record([1.0, 0.0, 2.0])]
+    assert _value(metrics.NonFiniteLists(), records) == 1
+    assert math.isnan(_value(metrics.HitRateAtK(10), records))
+
+
+def test_a_baseline_that_was_left_out_has_no_figures():
+    records = [_catalogue_record([1.0, 0.0], ease_rank=-1)]
+    assert math.isnan(_value(metrics.MRR("candidate_ease"), records))
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (
+            _catalogue_record([1.0], popularity_rank=0),
+            "must score the whole catalogue .* it gave 1 score",
+        ),
+        (_catalogue_record([1.0, 0.0]), "must hold one `popularity_rank`; .* holds 0"),
+    ],
+)
+def test_catalogues_that_cannot_be_ranked(record, message):
+    with pytest.raises(ValueError, match=message):
+        _value(metrics.HitRateLift(1, "candidate_popularity"), [record])
+
+
 def test_top_k_is_positive():
     for metric in (metrics.HitRateAtK, metrics.NDCGAtK, metrics.ShortLists):
         with pytest.raises(ValueError, match="must be >= 1; got 0"):

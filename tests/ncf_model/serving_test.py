@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ncf_model import data, model, serving
+from ncf_model import data, model, ranking, serving
 from ncf_model.config import ModelConfig
 
 USERS = [b"ann", b"bob", b"\xc3\xa9ve", b"007", b"only one"]
@@ -51,19 +51,18 @@ def _recommend(loaded, user_ids, k):
 
 
 def _evaluate(loaded, lists):
+    """Evaluates (user, candidates) pairs, or triples with what the user has seen."""
+    names = ("user_id", "candidate_ids", "seen_ids")
     examples = [
         tf.train.Example(
             features=tf.train.Features(
                 feature={
                     name: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-                    for name, values in (
-                        ("user_id", [user]),
-                        ("candidate_ids", candidates),
-                    )
+                    for name, values in zip(names, ([user], *ids), strict=False)
                 }
             )
         ).SerializeToString()
-        for user, candidates in lists
+        for user, *ids in lists
     ]
     evaluate = loaded.signatures["evaluate"]
     return evaluate(examples=tf.constant(examples))["scores"].numpy()
@@ -161,6 +160,79 @@ def test_evaluate_gives_logits_in_order(loaded):
     )
 
 
+def test_evaluate_ranks_the_whole_catalogue(loaded):
+    gone = -np.inf
+    scores = _evaluate(
+        loaded,
+        [
+            (b"bob", [b"i3"], [b"i0", b"i5"]),
+            # What the model does not know is the mean item, and leaves nothing out.
+            (b"ann", [b"?"], [b"i6", b"i1", b"?"]),
+        ],
+    )
+    np.testing.assert_allclose(
+        scores,
+        [
+            [2 * 4 - 10, gone, 2, 0, gone, -4, gone, -8],
+            [4 - 10, -3, gone, -5, -6, -7, -8, gone],
+        ],
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_infinite_logit_is_not_taken_for_one_left_out(tiny):
+    network = _network()
+    rows = network.item_table.embeddings.numpy()
+    rows[2] = -np.inf
+    network.item_table.embeddings.assign(rows)
+    scores = _evaluate(_export(network, tiny), [(b"bob", [b"i3"], [b"i0"])])
+    assert np.isnan(scores[0, 3])
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [(b"bob", [b"i3"], [b"i0"]), (b"ann", [b"i3"])],
+        [(b"bob", [b"i3", b"i4"], [b"i0"])],
+    ],
+)
+def test_records_of_two_kinds(loaded, lists):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one kind of record"):
+        _evaluate(loaded, lists)
+
+
+def _random_network(settings):
+    network = model.NeuMF(ModelConfig(**settings), num_users=5, num_items=7)
+    weights = [np.random.default_rng(0).normal(size=w.shape) for w in network.weights]
+    for variable, weight in zip(network.weights, weights, strict=True):
+        if "seed" not in variable.path:
+            variable.assign(weight)
+    return network
+
+
+def test_ranks_in_the_catalogue_are_those_of_brute_force(tiny, monkeypatch):
+    monkeypatch.setattr(serving, "_BLOCK_VALUES", 2 * 7 * 6)  # 5 users, 2 at a time.
+    network = _random_network({"mf_dim": 3, "layers": (6, 4), "biases": True})
+    loaded = _export(network, tiny)
+    users, items = np.repeat(np.arange(5), 7), np.tile(np.arange(7), 5)
+    logits = network([users, items]).numpy().reshape(5, 7)
+    for held_out in range(7):
+        seen = [{(held_out + 1) % 7, (held_out + u + 1) % 7} for u in range(5)]
+        lists = [
+            (USERS[u], [ITEMS[held_out]], [ITEMS[i] for i in seen[u]]) for u in range(5)
+        ]
+        expected = [
+            sum(
+                row[item] >= row[held_out]
+                for item in range(7)
+                if item != held_out and item not in seen[u]
+            )
+            for u, row in enumerate(logits)
+        ]
+        assert ranking.ranks(_evaluate(loaded, lists)).tolist() == expected
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -170,11 +242,7 @@ def test_evaluate_gives_logits_in_order(loaded):
     ],
 )
 def test_agrees_with_the_network(tiny, settings):
-    network = model.NeuMF(ModelConfig(**settings), num_users=5, num_items=7)
-    weights = [np.random.default_rng(0).normal(size=w.shape) for w in network.weights]
-    for variable, weight in zip(network.weights, weights, strict=True):
-        if "seed" not in variable.path:
-            variable.assign(weight)
+    network = _random_network(settings)
     loaded = _export(network, tiny)
     users, items = np.repeat(np.arange(5), 7), np.tile(np.arange(7), 5)
     logits = network([users, items]).numpy()

@@ -6,6 +6,7 @@ List `i` holds the item `u<i>`, which is held out, and the items n0 to n11. Thes
 
 import pathlib
 
+import numpy as np
 import pytest
 
 NEGATIVES = 12
@@ -33,10 +34,20 @@ def save_ranker():
             input_signature=[tf.TensorSpec([None], tf.string, name="examples")]
         )
         def evaluate(self, examples):
-            spec = {"candidate_ids": tf.io.RaggedFeature(tf.string)}
-            ids = tf.io.parse_example(examples, spec)["candidate_ids"]
-            scores = tf.ragged.map_flat_values(self._scores.lookup, ids)
-            return {"scores": scores.to_tensor(default_value=float("-inf"))}
+            spec = {
+                name: tf.io.RaggedFeature(tf.string)
+                for name in ("candidate_ids", "seen_ids")
+            }
+            parsed = tf.io.parse_example(examples, spec)
+            scores = tf.ragged.map_flat_values(
+                self._scores.lookup, parsed["candidate_ids"]
+            ).to_tensor(default_value=float("-inf"))
+            if tf.size(parsed["seen_ids"].values) > 0:
+                items = tf.constant([f"n{i}" for i in range(NEGATIVES)] + ["seen"])
+                row = tf.where(items == "seen", -np.inf, self._scores.lookup(items))
+                rows = tf.tile(row[tf.newaxis], [tf.shape(scores)[0], 1])
+                scores = tf.concat([scores[:, :1], rows], axis=1)
+            return {"scores": scores}
 
     def save(path: pathlib.Path, ranks, **changed):
         scores = {f"n{i}": float(s) for i, s in enumerate(_scores(0)[1:])}
@@ -52,25 +63,30 @@ def save_ranker():
 def write_lists():
     """Returns a function that writes lists with rank `ranks[i]` by popularity.
 
-    `lengths` cuts the lists off after so many candidates.
+    `lengths` cuts the lists off after so many candidates. With `catalogue` a list has
+    the held-out item only, and its rank by popularity.
     """
     import tensorflow as tf
 
-    def record(i, rank, length):
+    def record(i, rank, length, catalogue):
         ids = [f"u{i}".encode()] + [f"n{j}".encode() for j in range(NEGATIVES)]
         example = tf.train.Example()
         feature = example.features.feature
         feature["user_id"].bytes_list.value.append(b"user")
         feature["candidate_ids"].bytes_list.value.extend(ids[:length])
         feature["candidate_popularity"].int64_list.value.extend(_scores(rank)[:length])
+        if catalogue:
+            feature["seen_ids"].bytes_list.value.extend([b"seen"] * (1 + i % 3))
+            feature["popularity_rank"].int64_list.value.append(rank)
         return example.SerializeToString()
 
-    def write(folder: pathlib.Path, ranks, lengths=None):
-        lengths = lengths or [1 + NEGATIVES] * len(ranks)
+    def write(folder: pathlib.Path, ranks, lengths=None, *, catalogue=False):
+        length = 1 if catalogue else 1 + NEGATIVES
+        lengths = lengths or [length] * len(ranks)
         folder.mkdir(parents=True)
         path = folder / "data_tfrecord-00000-of-00001.gz"
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
             for i, (rank, length) in enumerate(zip(ranks, lengths, strict=True)):
-                writer.write(record(i, rank, length))
+                writer.write(record(i, rank, length, catalogue))
 
     return write

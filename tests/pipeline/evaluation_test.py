@@ -32,10 +32,16 @@ def judge(tmp_path, save_ranker, write_lists):
         return [artifact]
 
     def run(ranks, *, blessed=None, gate=OPEN, lists=POPULARITY, beam=(), **options):
+        negatives = options.get("negatives", 12)
         examples = standard_artifacts.Examples()
         examples.uri = str(tmp_path / "examples")
         examples.split_names = artifact_utils.encode_split_names(["eval"])
-        write_lists(tmp_path / "examples/Split-eval", lists, options.get("lengths"))
+        write_lists(
+            tmp_path / "examples/Split-eval",
+            lists,
+            options.get("lengths"),
+            catalogue=negatives == "all",
+        )
         inputs = {
             "examples": [examples],
             "model": model("model", ranks, options.get("scores", {}), 1),
@@ -59,7 +65,7 @@ def judge(tmp_path, save_ranker, write_lists):
             outputs,
             {
                 "eval_config": proto_utils.proto_to_json(
-                    evaluation.eval_config(config, eval_negatives=12)
+                    evaluation.eval_config(config, eval_negatives=negatives)
                 ),
                 "example_splits": '["eval"]',
                 "fairness_indicator_thresholds": "null",
@@ -110,6 +116,17 @@ def test_figures_by_hand(judge, workers):
     assert result["baseline"].keys() == expected.keys()
     assert result["baseline"]["mrr"] == pytest.approx((5 * 1 / 4 + 1 / 2) / 6)
     assert result["lift"] == {"hit_rate@10": 0.0}
+
+
+def test_whole_catalogue(judge):
+    result = judge(CANDIDATE, blessed=BLESSED, negatives="all")
+    assert result["blessed"]
+    assert (result["lists"], result["short_lists"]) == (10, 0)
+    assert result["metrics"]["hit_rate@10"] == pytest.approx(0.6)
+    assert result["metrics"]["hit_rate@1"] == pytest.approx(0.1)
+    assert result["baseline"]["hit_rate@10"] == pytest.approx(0.4)
+    assert result["blessed_model"]["hit_rate@10"] == pytest.approx(0.8)
+    assert result["lift"]["hit_rate@10"] == pytest.approx(0.2)
 
 
 def test_every_limit_is_inclusive(judge):

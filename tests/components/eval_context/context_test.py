@@ -33,6 +33,52 @@ def test_an_unknown_item_scores_0():
     assert scores[1] > 0
 
 
+def test_ranks_are_those_of_brute_force():
+    """Of scores that tie and that do not, an unknown held-out item among them."""
+    rng = np.random.default_rng(0)
+    dense = (rng.random((30, 12)) < 0.3).astype(np.float32)
+    users = [b"u%d" % u for u in range(30)]
+    items = [b"i%d" % i for i in range(12)]
+    context = Context(
+        scipy.sparse.csr_matrix(dense),
+        users={user: row for row, user in enumerate(users)},
+        items={item: column for column, item in enumerate(items)},
+        config=BaselinesConfig(item_knn_neighbours=3, ease_l2=1.0),
+    )
+    held_out = [items[i] for i in rng.integers(12, size=29)] + [b"new"]
+    seen = [
+        [items[i] for i in np.flatnonzero(row) if items[i] != item]
+        for row, item in zip(dense, held_out, strict=True)
+    ]
+    scores = context.scores(users, [[item, *items] for item in held_out])
+    for name, ranks in context.ranks(users, held_out, seen).items():
+        rows = scores["candidate_" + name.removesuffix("_rank")]
+        assert ranks.dtype == np.int64
+        assert ranks.tolist() == [
+            sum(
+                score >= own
+                for item, score in zip(items, row, strict=True)
+                if item != held and item not in gone
+            )
+            for (own, *row), held, gone in zip(rows, held_out, seen, strict=True)
+        ]
+
+
+def test_ranks_by_hand():
+    # To user 1, who has item 0, item 1 is like it and item 2 is not.
+    ranks = _context().ranks([b"u1", b"u1"], [b"i2", b"i1"], [[b"i0"], [b"i0"]])
+    assert ranks["item_knn_rank"].tolist() == [1, 0]
+    # Item 0 scores 0 as item 2 does, for it is no neighbour of itself: a tie.
+    ranks = _context().ranks([b"u1"], [b"i2"], [[b"i1"]])
+    assert ranks["item_knn_rank"].tolist() == [1]
+
+
+def test_rank_of_a_baseline_that_is_left_out():
+    ranks = _context(ease_max_items=2).ranks([b"u0"], [b"i2"], [[b"i0"]])
+    assert ranks["ease_rank"].tolist() == [-1]
+    assert ranks["item_knn_rank"].tolist() == [1]
+
+
 def test_ease_is_left_out_of_a_large_catalogue():
     context = _context(ease_max_items=2)
     assert context.baselines == ["item_knn"]

@@ -155,6 +155,17 @@ def test_whole_catalogue():
     assert found == {"eval_lists": 3, "short_lists": 0, "users_without_eval": 1}
 
 
+def test_validation_draws_though_evaluation_ranks_all():
+    records, found = _lists("validation", eval_negatives="all")
+    # User a has three unseen items, fewer than 99, and user d one: all are drawn.
+    a, d = (record["candidate_ids"] for record in records)
+    assert a[0] == b"i1"
+    assert set(a[1:]) == {b"i3", b"i4", b"i5"}
+    assert d == [b"i1", b"i5"]
+    assert "seen_ids" not in records[0]
+    assert found == {"validation_lists": 2, "short_lists": 2}
+
+
 def test_equal_popularity_ranks_before(monkeypatch):
     monkeypatch.setattr(f"{__name__}.COUNTS", np.array([1, 1, 1, 1, 2, 0]))
     records, _ = _lists("eval", users={b"a": [0, 1]}, eval_negatives="all")
