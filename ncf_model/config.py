@@ -85,13 +85,13 @@ class TrainConfig(Config):
         strategy: the tf.distribute strategy.
     """
 
-    epochs: pydantic.PositiveInt = 20
-    batch_size: pydantic.PositiveInt = 256
-    learning_rate: Positive = 1e-3
+    epochs: pydantic.PositiveInt = 15
+    batch_size: pydantic.PositiveInt = 2048
+    learning_rate: Positive = 7e-3
     beta1: float = pydantic.Field(0.9, ge=0, lt=1)
     beta2: float = pydantic.Field(0.999, ge=0, lt=1)
     epsilon: Positive = 1e-8
-    learning_rate_schedule: Literal["constant", "cosine"] = "constant"
+    learning_rate_schedule: Literal["constant", "cosine"] = "cosine"
     patience: pydantic.PositiveInt | None = None
     refit: bool = True
     strategy: Literal["one_device", "mirrored"] = "one_device"
