@@ -84,11 +84,11 @@ def test_every_parameter_has_a_default(compiled):
     declared = spec["root"]["inputDefinitions"]["parameters"]
     defaults = {name: item["defaultValue"] for name, item in declared.items()}
     assert defaults == {
-        "batch_size": 256,
+        "batch_size": 2048,
         "data_path": "ml-100k",
         "data_version": "",
-        "epochs": 20,
-        "learning_rate": 0.001,
+        "epochs": 15,
+        "learning_rate": 0.007,
         "min_hit_rate": 0.0,
         "span": -1,
     }
