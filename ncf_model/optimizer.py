@@ -14,16 +14,16 @@ step's root. Momentum fades within tens of steps, so both hardly matter.
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
 class Adam:
     """The update rule, free of variables: tensors in, tensors out.
 
-    A packed row is [value | first moment | second moment], three fields of one width,
-    so that a step reads and writes each row once.
-
-    Steps count from 1; `step` arguments are int32.
+    A packed row is [value | first moment | second moment | step]: three fields of one
+    width, and one number, the step after which the row stands. So a step reads and
+    writes each row once. Steps count from 1, and are exact up to 2**24.
     """
 
     def __init__(
@@ -38,15 +38,14 @@ class Adam:
         """Returns the step size with Adam's bias correction.
 
         Args:
-            step: int32 or float32, of any shape, 1 or more.
+            step: float32, of any shape, 1 or more.
             horizon: float scalar, the steps after which a cosine reaches 0; 0 keeps
                 the learning rate constant.
         """
-        done = tf.cast(step, tf.float32)
-        part = tf.clip_by_value((done - 1.0) / tf.maximum(horizon, 1.0), 0.0, 1.0)
+        part = tf.clip_by_value((step - 1.0) / tf.maximum(horizon, 1.0), 0.0, 1.0)
         cosine = 0.5 * (1.0 + tf.cos(part * 3.14159265))
         scale = tf.where(horizon > 0.0, cosine, tf.ones_like(cosine))
-        correction = tf.sqrt(1.0 - self._beta2**done) / (1.0 - self._beta1**done)
+        correction = tf.sqrt(1.0 - self._beta2**step) / (1.0 - self._beta1**step)
         return self._learning_rate * scale * correction
 
     def update(
@@ -58,33 +57,51 @@ class Adam:
         value = value - rate * first / (tf.sqrt(second) + self._epsilon)
         return value, first, second
 
+    def pack(self, values: np.ndarray) -> np.ndarray:
+        """Returns rows [n, 3 * width + 1] that nothing has updated yet."""
+        return np.pad(values, ((0, 0), (0, 2 * values.shape[1] + 1)))
+
+    def values(self, rows: tf.Tensor) -> tf.Tensor:
+        """Returns the values [n, width] of packed rows."""
+        return rows[:, : rows.shape[1] // 3]
+
     def update_rows(
-        self, rows: tf.Tensor, gradient: tf.Tensor, rate: tf.Tensor
+        self, rows: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, horizon: tf.Tensor
     ) -> tf.Tensor:
-        """Returns packed rows [n, 3 * width] after a step of `gradient` [n, width]."""
-        value, first, second = tf.split(rows, 3, axis=1)
-        return tf.concat(self.update(value, first, second, gradient, rate), axis=1)
+        """Returns packed rows after step number `step`.
+
+        Args:
+            rows: [n, 3 * width + 1] float32, up to date.
+            gradient: [n, width] float32.
+            step: float32 scalar.
+            horizon: as in `rate`.
+        """
+        value, first, second = tf.split(rows[:, :-1], 3, axis=1)
+        rate = self.rate(step, horizon)
+        fields = self.update(value, first, second, gradient, rate)
+        now = tf.fill([rows.shape[0], 1], step)
+        return tf.concat([*fields, now], axis=1)
 
     def catch_up(
-        self, rows: tf.Tensor, last: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
+        self, rows: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
     ) -> tf.Tensor:
         """Returns packed rows as dense Adam would have left them after step `now`.
 
         Args:
-            rows: [n, 3 * width] float32.
-            last: [n] int32, the step after which each row stands; 0 if untouched.
-            now: int32 scalar, `last` or later.
+            rows: [n, 3 * width + 1] float32.
+            now: float32 scalar, not before the rows' own steps.
             horizon: as in `rate`.
         """
-        value, first, second = tf.split(rows, 3, axis=1)
-        missed = tf.cast(now - last, tf.float32)[:, tf.newaxis]
+        value, first, second = tf.split(rows[:, :-1], 3, axis=1)
+        last = rows[:, -1:]
+        missed = now - last
         # Step number i of those missed is as long as the first times ratio ** (i - 1).
         ratio = self._beta1 / self._beta2**0.5
         rest = ratio**missed
         length = (1.0 - rest) / (1.0 - ratio)
         centre = 1.0 / (1.0 - ratio) - tf.math.divide_no_nan(missed * rest, 1.0 - rest)
-        rate = self.rate(tf.cast(last, tf.float32)[:, tf.newaxis] + centre, horizon)
         root = tf.sqrt(self._beta2 * second) + self._epsilon
-        drift = rate * length * self._beta1 * first / root
+        drift = self.rate(last + centre, horizon) * length * self._beta1 * first / root
         moments = (self._beta1**missed * first, self._beta2**missed * second)
-        return tf.concat([value - drift, *moments], axis=1)
+        now = tf.fill([rows.shape[0], 1], now)
+        return tf.concat([value - drift, *moments, now], axis=1)

@@ -65,9 +65,8 @@ class TrainingLoop:
 
     def _initial(self) -> training_step.State:
         def table(values: np.ndarray) -> training_step.Table:
-            zeros = np.zeros(len(values), np.int32)
-            rows = np.pad(values, ((0, 0), (0, 2 * values.shape[1])))
-            return training_step.Table(rows, zeros, zeros)
+            slot = np.zeros(len(values), np.int32)
+            return training_step.Table(self._adam.pack(values), slot)
 
         scorer = self._network.scorer
         weights = [w.numpy() for w in scorer.trainable_variables]
@@ -76,7 +75,7 @@ class TrainingLoop:
             item=table(self._network.item_table.embeddings.numpy()),
             dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
             random=[v.numpy() for v in scorer.non_trainable_variables],
-            step=np.int32(0),
+            step=np.float32(0),
         )
 
     def reset(self) -> None:
@@ -244,9 +243,11 @@ class TrainingLoop:
         """Brings all rows up to date and writes the weights into the model."""
         self._catch_up_everywhere(tf.constant(horizon, tf.float32))
         network, state = self._network, self._variables
-        width = network.scorer.width
-        network.user_table.embeddings.assign(state.user.rows[:, :width])
-        network.item_table.embeddings.assign(state.item.rows[:, :width])
+        for table, trained in (
+            (network.user_table, state.user),
+            (network.item_table, state.item),
+        ):
+            table.embeddings.assign(self._adam.values(trained.rows))
         weights = zip(network.scorer.trainable_variables, state.dense, strict=True)
         for variable, (value, _, _) in weights:
             variable.assign(value)
@@ -259,9 +260,8 @@ class TrainingLoop:
         state = self._variables
         step = tf.convert_to_tensor(state.step)
         for table in (state.user, state.item):
-            rows, last = map(tf.convert_to_tensor, (table.rows, table.last))
-            table.rows.assign(self._adam.catch_up(rows, last, step, horizon))
-            table.last.assign(tf.fill(tf.shape(last), step))
+            rows = tf.convert_to_tensor(table.rows)
+            table.rows.assign(self._adam.catch_up(rows, step, horizon))
 
 
 def _per_replica(value: np.ndarray) -> tf.Variable:

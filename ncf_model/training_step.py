@@ -21,14 +21,12 @@ class Table(NamedTuple):
     """A table in training.
 
     Attributes:
-        rows: [n + 1, 3 * width] float32, packed as `optimizer.Adam` has them; the last
-            row is "unknown".
-        last: [n + 1] int32, the step after which a row stands.
+        rows: [n + 1, 3 * width + 1] float32, packed as `optimizer.Adam` has them; the
+            last row is "unknown".
         slot: [n + 1] int32, scratch space to find equal indices in a batch.
     """
 
     rows: Any
-    last: Any
     slot: Any
 
 
@@ -39,7 +37,7 @@ class State(NamedTuple):
         user, item: the tables.
         dense: per weight of the network its value and two moments.
         random: values of the network's seed generators.
-        step: int32, steps done.
+        step: float32, steps done.
     """
 
     user: Table
@@ -181,12 +179,14 @@ class Step:
             random: the new `State.random`.
             horizon: as in `optimizer.Adam.rate`.
         """
-        rate = self._adam.rate(state.step + 1, horizon)
+        step = state.step + 1.0
+        rate = self._adam.rate(step, horizon)
 
         def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
-            if dense:
-                return self._update_all(old, gradient, state, rate)
-            return self._update_some(old, index, gradient, state, rate, horizon)
+            if not dense:
+                return self._update_some(old, index, gradient, step, horizon)
+            rows = self._adam.update_rows(old.rows, gradient, step, horizon)
+            return old._replace(rows=rows)
 
         flat = tf.reshape(items, [-1])
         weights = [
@@ -200,7 +200,7 @@ class Step:
             item=table(state.item, flat, gradients.item, self._dense_items),
             dense=weights,
             random=random,
-            step=state.step + 1,
+            step=step,
         )
 
     def _values(
@@ -212,15 +212,14 @@ class Step:
         horizon: tf.Tensor,
     ) -> tf.Tensor:
         """Returns the embeddings: of all rows in dense use, or else at `index`."""
-        rows = table.rows if dense else self._read(table, index, state, horizon)
-        return rows[:, : self._scorer.width]
+        rows = table.rows if dense else self._read(table, index, state.step, horizon)
+        return self._adam.values(rows)
 
     def _read(
-        self, table: Table, index: tf.Tensor, state: State, horizon: tf.Tensor
+        self, table: Table, index: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
     ) -> tf.Tensor:
         """Returns the packed rows at `index`, up to date."""
-        rows, last = tf.gather(table.rows, index), tf.gather(table.last, index)
-        return self._adam.catch_up(rows, last, state.step, horizon)
+        return self._adam.catch_up(tf.gather(table.rows, index), now, horizon)
 
     def _spread(
         self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool
@@ -236,25 +235,15 @@ class Step:
         ]
         return layers.Part(*fields[:-1]), fields[-1]
 
-    def _update_all(
-        self, table: Table, gradient: tf.Tensor, state: State, rate: tf.Tensor
-    ) -> Table:
-        return Table(
-            rows=self._adam.update_rows(table.rows, gradient, rate),
-            last=tf.fill(tf.shape(table.last), state.step + 1),
-            slot=table.slot,
-        )
-
     def _update_some(
         self,
         table: Table,
         index: tf.Tensor,
         gradient: tf.Tensor,
-        state: State,
-        rate: tf.Tensor,
+        step: tf.Tensor,
         horizon: tf.Tensor,
     ) -> Table:
-        """Returns the table after one step of Adam on the rows at `index`.
+        """Returns the table after step number `step` on the rows at `index`.
 
         Gradients of equal indices are summed: each finds the same one of its equals
         in `slot`, adds itself there and reads the sum, so equals write equal rows.
@@ -263,15 +252,9 @@ class Step:
         slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(len(index)))
         first = tf.gather(slot, index)
         total = tf.math.unsorted_segment_sum(gradient, first, len(index))
-        rows = self._adam.update_rows(
-            self._read(table, index, state, horizon), tf.gather(total, first), rate
-        )
-        now = tf.fill([len(index)], state.step + 1)
-        return Table(
-            rows=tf.tensor_scatter_nd_update(table.rows, at, rows),
-            last=tf.tensor_scatter_nd_update(table.last, at, now),
-            slot=slot,
-        )
+        rows = self._read(table, index, step - 1.0, horizon)
+        rows = self._adam.update_rows(rows, tf.gather(total, first), step, horizon)
+        return Table(tf.tensor_scatter_nd_update(table.rows, at, rows), slot)
 
 
 def _cross_entropy(logits: tf.Tensor) -> tf.Tensor:
