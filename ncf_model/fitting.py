@@ -41,7 +41,7 @@ def fit(
     and along the same learning rates, for as many epochs, on the validation items too.
 
     Without validation lists (nobody has three interactions) nothing can be chosen:
-    all epochs are trained.
+    all epochs are trained. Without validation items a refit would change nothing.
 
     Args:
         network: freshly initialised.
@@ -53,7 +53,7 @@ def fit(
     Raises:
         ValueError: the loss or a score is not finite.
     """
-    start = network.get_weights()
+    start = _weights(network)
     train = settings.train
     loop = training_loop.TrainingLoop(
         network, train, num_negatives=settings.sampling.num_negatives
@@ -61,7 +61,7 @@ def fit(
     run = _Run(network, loop, interactions, settings, log_dir)
     epochs, best, weights = run.train(judge)
     history: dict[str, Any] = {"epochs": epochs, "best_epoch": best, "refit": None}
-    if train.refit:
+    if train.refit and len(interactions.validation_items.values):
         network.set_weights(start)
         loop.reset()
         history["refit"] = run.refit(best)
@@ -113,7 +113,7 @@ class _Run:
             key = (record.get(HIT_RATE, record["epoch"]), record.get(NDCG, 0.0))
             if key > best_key:
                 best, best_key = record["epoch"], key
-                weights = self._network.get_weights()
+                weights = _weights(self._network)
             elif train.patience and record["epoch"] - best >= train.patience:
                 logging.info("No better epoch since %d: stopping", best)
                 break
@@ -191,3 +191,8 @@ class _Run:
         with self._writers[phase].as_default(step=record["epoch"]):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
+
+
+def _weights(network: model.NeuMF) -> list[np.ndarray]:
+    """Returns copies of the weights, which training does not reach."""
+    return [np.array(weight) for weight in network.get_weights()]

@@ -69,12 +69,13 @@ class TrainingLoop:
             return training_step.Table(self._adam.pack(values), slot)
 
         scorer = self._network.scorer
-        weights = [w.numpy() for w in scorer.trainable_variables]
+        # Copies: a compiled block writes in place, and `numpy()` may be a view.
+        weights = [np.array(w.numpy()) for w in scorer.trainable_variables]
         return training_step.State(
             user=table(self._network.user_table.embeddings.numpy()),
             item=table(self._network.item_table.embeddings.numpy()),
             dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
-            random=[v.numpy() for v in scorer.non_trainable_variables],
+            random=[np.array(v.numpy()) for v in scorer.non_trainable_variables],
             step=np.float32(0),
         )
 

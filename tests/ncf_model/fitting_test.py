@@ -9,6 +9,8 @@ import pytest
 from ncf_model import data, fitting, model, progress
 from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
 
+CONSTANT = {"epochs": 3, "learning_rate": 0.05, "learning_rate_schedule": "constant"}
+
 
 class Judge:
     """Gives the metrics it was made with, epoch after epoch."""
@@ -34,7 +36,7 @@ def _fit(interactions, log_dir, judge, *, seed=0, **train):
         interactions,
         judge,
         fitting.Settings(
-            train=TrainConfig(**({"epochs": 3, "learning_rate": 0.05} | train)),
+            train=TrainConfig(**(CONSTANT | train)),
             sampling=SamplingConfig(num_negatives=2),
             seed=seed,
         ),
@@ -121,6 +123,16 @@ def test_without_validation_lists_all_epochs_count(interactions, tmp_path):
     assert history["best_epoch"] == 3
     assert "hit_rate@10" not in history["epochs"][0]
     assert history["refit"]["epochs"] == 3
+
+
+def test_nothing_held_out_nothing_to_refit(interactions, tmp_path):
+    none = data.Lists(np.empty(0, np.int32), np.zeros(6, np.int64))
+    nothing = dataclasses.replace(interactions, validation_items=none)
+    history, weights = _fit(nothing, tmp_path, Judge())
+    _, expected = _fit(nothing, tmp_path, Judge(), refit=False)
+    assert history["refit"] is None
+    for weight, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(weight, other)
 
 
 def test_evaluation_items_never_matter(interactions, tmp_path):
