@@ -1,7 +1,10 @@
 import pytest
 from tfx.types import channel, standard_artifacts
 
+from ncf_model.config import BaselinesConfig
 from pipeline import resolver
+
+POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None)
 
 A, B, C = 11, 12, 13  # Ids of models, in the order in which they were trained.
 
@@ -116,7 +119,8 @@ def _nodes(*, examples, model):
         model=trainer.outputs["result"],
         baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(
-            evaluation.EvaluationConfig(gate=gate), eval_negatives=12
+            evaluation.EvaluationConfig(gate=gate, baselines=POPULARITY_ONLY),
+            eval_negatives=12,
         ),
     )
     return [lists, trainer, baseline, evaluator]
