@@ -62,6 +62,7 @@ def run(
     overrides: Overrides = None,
 ) -> None:
     """Run the whole pipeline on this machine."""
+    typer.echo("Checking the configuration and the data ...")  # Before slow imports.
     from pipeline import local_runner
 
     settings = _settings(dataset, config, overrides)
