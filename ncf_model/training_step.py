@@ -21,7 +21,7 @@ class Table(NamedTuple):
     """A table in training.
 
     Attributes:
-        rows: [n + 1, 3 * width + 1] float32, packed as `optimizer.Adam` has them; the
+        rows: [n + 1, 3 * width + 3] float32, packed as `optimizer.Adam` has them; the
             last row is "unknown".
         slot: [n + 1] int32, scratch space to find equal indices in a batch.
     """
