@@ -4,6 +4,8 @@ SHELL := /bin/sh
 
 # Keras 3 throughout: a user's switch to the old one would break saved models.
 unexport TF_USE_LEGACY_KERAS
+# Nor compile TensorFlow and TFX anew in each process: that doubles their start-up.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 # All that mypy checks: folders that hold Python, tests apart.
