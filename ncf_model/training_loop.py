@@ -154,7 +154,7 @@ class TrainingLoop:
     def _run_compiled(self) -> Any:
         """All steps of a block as one XLA program, for a single replica."""
 
-        @tf.function(jit_compile=True)
+        @tf.function(jit_compile=True, autograph=False)
         def run(
             users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
         ) -> tf.Tensor:
@@ -176,7 +176,7 @@ class TrainingLoop:
 
         return run
 
-    @tf.function
+    @tf.function(autograph=False)
     def _run_replicas(
         self, users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
     ) -> tf.Tensor:
@@ -203,7 +203,7 @@ class TrainingLoop:
         """One replica's part of a step: its share of the groups, then all updates."""
         context = tf.distribute.get_replica_context()
         replicas = self._strategy.num_replicas_in_sync
-        share = len(users) // replicas
+        share = users.shape[0] // replicas
         first = context.replica_id_in_sync_group * share
         own_users, own_items = (
             tf.ensure_shape(values[first : first + share], [share, *values.shape[1:]])
@@ -236,7 +236,7 @@ class TrainingLoop:
     ) -> training_step.Batch:
         """Returns the groups from number `first` of a step of a block of `count`."""
         real = tf.minimum(count - step * self.groups_per_step, self.groups_per_step)
-        is_real = tf.range(len(users)) + first < real
+        is_real = tf.range(users.shape[0]) + first < real
         weight = 1.0 / tf.cast(real * self.group_size, tf.float32)
         return training_step.Batch(users, items, tf.where(is_real, weight, 0.0))
 
@@ -253,7 +253,7 @@ class TrainingLoop:
         for variable, (value, _, _) in weights:
             variable.assign(value)
 
-    @tf.function
+    @tf.function(autograph=False)
     def _catch_up_everywhere(self, horizon: tf.Tensor) -> None:
         self._strategy.run(self._catch_up, (horizon,))
 

@@ -151,8 +151,8 @@ class Step:
         def placed(gradient: tf.Tensor, dense: bool) -> tf.Tensor:
             if dense:
                 return gradient
-            before = replica * len(gradient)
-            after = (replicas - 1 - replica) * len(gradient)
+            before = replica * gradient.shape[0]
+            after = (replicas - 1 - replica) * gradient.shape[0]
             return tf.pad(gradient, [[before, after], [0, 0]])
 
         return gradients._replace(
@@ -249,9 +249,9 @@ class Step:
         in `slot`, adds itself there and reads the sum, so equals write equal rows.
         """
         at = index[:, tf.newaxis]
-        slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(len(index)))
+        slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(index.shape[0]))
         first = tf.gather(slot, index)
-        total = tf.math.unsorted_segment_sum(gradient, first, len(index))
+        total = tf.math.unsorted_segment_sum(gradient, first, index.shape[0])
         rows = self._read(table, index, step - 1.0, horizon)
         rows = self._adam.update_rows(rows, tf.gather(total, first), step, horizon)
         return Table(tf.tensor_scatter_nd_update(table.rows, at, rows), slot)

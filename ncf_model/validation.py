@@ -82,7 +82,7 @@ class Validation:
             scores[rows] = self._logits(parts, self._users[rows], self._items[rows])
         return np.where(self._real, scores, -np.inf)
 
-    @tf.function
+    @tf.function(autograph=False)
     def _parts(self) -> tuple[layers.Part, layers.Part]:
         network = self._network
         return (
@@ -90,7 +90,7 @@ class Validation:
             network.scorer.item_part(network.item_table.embeddings.value),
         )
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def _logits(
         self,
         parts: tuple[layers.Part, layers.Part],
