@@ -5,6 +5,7 @@ What arrives is checked, and put in place at once and whole.
 
 import contextlib
 import hashlib
+import importlib.machinery
 import importlib.util
 import io
 import os
@@ -240,7 +241,9 @@ def _wheel_commands(target: str) -> Iterator[list[str]]:
     for every Python.
     """
     pip = ["download", "--quiet", "--no-deps", "--dest", target, WHEEL]
-    if importlib.util.find_spec("pip"):
+    # Not `importlib.util.find_spec`: setuptools takes a look-up of pip as a sign that
+    # pip is running, and then fails on being imported, which TFX does later.
+    if importlib.machinery.PathFinder.find_spec("pip"):
         yield [sys.executable, "-m", "pip", *pip]
     if uv := os.environ.get("UV") or shutil.which("uv"):
         yield [

@@ -1,5 +1,7 @@
 import hashlib
 import os
+import pathlib
+import subprocess
 import sys
 import zipfile
 
@@ -7,6 +9,7 @@ import pytest
 
 from pipeline import datasets, downloads
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNREACHABLE = "http://127.0.0.1:9/"
 CONTENT = {
     "ml-100k.inter": b"user_id:token\titem_id:token\n196\t242\n",
@@ -107,3 +110,23 @@ def test_neither_pip_nor_uv(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "_wheel_commands", lambda target: iter(()))
     with pytest.raises(ValueError, match="there is neither pip nor uv"):
         _resolve(tmp_path)
+
+
+FETCH_THEN_IMPORT = """
+from pipeline import downloads
+assert list(downloads._wheel_commands("folder"))
+import distutils.core
+import setuptools
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="distutils went with 3.12")
+def test_setuptools_can_be_imported_after_looking_for_pip():
+    """As TFX does; it failed in the run that had to fetch the data set."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FETCH_THEN_IMPORT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
