@@ -62,7 +62,9 @@ def test_catches_up_with_dense_adam(missed):
 
 
 def test_nothing_missed_changes_nothing():
-    packed = tf.constant([[1.0, 2.0, 3.0, 4.0, 0.1, 0.0], [5.0, 6.0, 7.0, 4.0, 0.1, 0.0]])
+    packed = tf.constant(
+        [[1.0, 2.0, 3.0, 4.0, 0.1, 0.0], [5.0, 6.0, 7.0, 4.0, 0.1, 0.0]]
+    )
     same = optimizer.Adam(**SETTINGS).catch_up(packed, 4.0, CONSTANT)
     np.testing.assert_allclose(same[:, :4], packed[:, :4], rtol=1e-6)
 
