@@ -1,0 +1,232 @@
+"""Times training: our compiled loop against Keras' own `fit` of the same network.
+
+Usage: python benchmarks/training.py speed [--networks small big] [--batches 256 ...]
+       python benchmarks/training.py table [--users 10000 10000000]
+       python benchmarks/training.py accuracy FILE [--epochs 10] [--batch 256]
+
+`speed`: examples per second, positives and negatives, in the shape of MovieLens 1M.
+Each round times every contender once, so that all meet the same machine; the figures
+are medians. `table`: microseconds per step of the loop with so many users.
+`accuracy`: HR@10 and NDCG@10 on the validation items of a file of ratings (u.data, or
+CSV with a header; user, item, rating, time) after the same number of epochs over the
+same rows; the last item of each user is not used at all.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pyarrow.csv
+
+from ncf_model import data, model, sampling, training_loop, validation
+from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
+
+NETWORKS = {
+    "small": ModelConfig(mf_dim=8, layers=(64, 32, 16, 8)),
+    "big": ModelConfig(mf_dim=64, layers=(256, 256, 128, 64)),
+}
+NUM_USERS, NUM_ITEMS, NUM_NEGATIVES = 6_040, 3_706, 4
+SECONDS = 1.0
+
+Rows = tuple[np.ndarray, np.ndarray]
+
+
+def made_up(groups: int, num_users: int = NUM_USERS) -> Rows:
+    """Returns users [groups] and items [groups, 5], the items by Zipf's law."""
+    rng = np.random.default_rng(0)
+    users = rng.integers(num_users, size=groups, dtype=np.int32)
+    items = rng.zipf(1.2, size=(groups, 1 + NUM_NEGATIVES)) % NUM_ITEMS
+    return users, items.astype(np.int32)
+
+
+def new_network(settings: ModelConfig, num_users: int, num_items: int) -> model.NeuMF:
+    """Returns a network that starts the same in every contender."""
+    keras.utils.set_random_seed(0)
+    return model.NeuMF(settings, num_users=num_users, num_items=num_items)
+
+
+def looped(
+    network: model.NeuMF, batch: int, *, rate: float = 1e-3
+) -> Callable[[Rows], None]:
+    """Returns a function that trains with our loop."""
+    settings = TrainConfig(
+        batch_size=batch, learning_rate=rate, learning_rate_schedule="constant"
+    )
+    loop = training_loop.TrainingLoop(network, settings, num_negatives=NUM_NEGATIVES)
+
+    def train(rows: Rows) -> None:
+        list(loop.epoch(*rows, 0, name="epoch"))
+        loop.publish(horizon=0)
+
+    return train
+
+
+def fitted(
+    network: model.NeuMF, batch: int, *, rate: float = 1e-3
+) -> Callable[[Rows], None]:
+    """Returns a function that trains with Keras' `fit`, on rows in random order."""
+    network.compile(
+        keras.optimizers.Adam(rate, epsilon=1e-8),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+
+    def train(rows: Rows) -> None:
+        users, items = rows
+        labels = np.zeros(items.shape, np.float32)
+        labels[:, 0] = 1
+        inputs = [np.repeat(users, items.shape[1]), items.ravel()]
+        network.fit(
+            inputs, labels.ravel(), batch_size=batch, epochs=1, verbose=0, shuffle=True
+        )
+
+    return train
+
+
+CONTENDERS = {"ours": looped, "fit": fitted}
+
+
+def speed(args: argparse.Namespace) -> None:
+    """Prints the table of examples per second."""
+    print("network  batch  " + "".join(f"{name:>12}" for name in args.contenders))
+    for network in args.networks:
+        for batch in args.batches:
+            timers = {}
+            for name in args.contenders:
+                start = new_network(NETWORKS[network], NUM_USERS, NUM_ITEMS)
+                timers[name] = timer(CONTENDERS[name](start, batch), batch)
+            rates: dict[str, list[float]] = {name: [] for name in timers}
+            for _ in range(args.rounds):
+                for name, timed in timers.items():
+                    rates[name].append(timed())
+            medians = [statistics.median(values) for values in rates.values()]
+            cells = "".join(f"{median:12,.0f}" for median in medians)
+            print(f"{network:7} {batch:6}  {cells}", flush=True)
+
+
+def timer(train: Callable[[Rows], None], batch: int) -> Callable[[], float]:
+    """Returns a function that trains for about a second and gives examples/s."""
+    groups = max(1, batch // (1 + NUM_NEGATIVES)) * 20
+    train(made_up(groups))
+    started = time.perf_counter()
+    train(made_up(groups))
+    longer = min(2_000_000, int(groups * SECONDS / (time.perf_counter() - started)))
+    rows = made_up(max(groups, longer))
+
+    def timed() -> float:
+        started = time.perf_counter()
+        train(rows)
+        return rows[1].size / (time.perf_counter() - started)
+
+    return timed
+
+
+def table(args: argparse.Namespace) -> None:
+    """Prints the time of a step for each number of users."""
+    for num_users in args.users:
+        network = new_network(NETWORKS["small"], num_users, NUM_ITEMS)
+        settings = TrainConfig(batch_size=256)
+        loop = training_loop.TrainingLoop(
+            network, settings, num_negatives=NUM_NEGATIVES
+        )
+        rows = made_up(200_000, num_users)
+        times = []
+        for _ in range(1 + args.rounds):
+            started = time.perf_counter()
+            list(loop.epoch(*rows, 0, name="epoch"))
+            times.append((time.perf_counter() - started) / loop.steps(len(rows[0])))
+        print(
+            f"{num_users:10,} users: {statistics.median(times[1:]) * 1e6:.0f} us/step"
+        )
+
+
+def accuracy(args: argparse.Namespace) -> None:
+    """Prints HR@10 and NDCG@10 of both ways after every epoch."""
+    rows, users, items, lists = leave_two_out(args.file)
+    for name in args.contenders:
+        network = new_network(NETWORKS["small"], len(users), len(items))
+        judge = validation.Validation(network, *lists, users=users, items=items)
+        train = CONTENDERS[name](network, args.batch, rate=args.rate)
+        for epoch in range(args.epochs):
+            train(rows.draw(epoch))
+            hit_rate, ndcg = judge.metrics()
+            print(f"{name} epoch {epoch + 1}: {hit_rate:.4f} {ndcg:.4f}", flush=True)
+
+
+def leave_two_out(path: str) -> tuple:
+    """Reads ratings; returns training rows, both vocabularies, validation lists."""
+    delimiter, columns = ("\t", list("uirt")) if path.endswith(".data") else (",", None)
+    ratings = pyarrow.csv.read_csv(
+        path,
+        pyarrow.csv.ReadOptions(column_names=columns),
+        pyarrow.csv.ParseOptions(delimiter=delimiter),
+    )
+    raw = [ratings.column(i).to_numpy() for i in (0, 1, 3)]
+    order = np.lexsort((np.arange(len(raw[0])), raw[2], raw[0]))
+    (user_ids, owners), (item_ids, items) = (
+        np.unique(column[order], return_inverse=True) for column in raw[:2]
+    )
+    sizes = np.bincount(owners)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    names = [str(user).encode() for user in user_ids]
+    keys = sampling.user_keys(names, 0)
+    negatives, ends = sampling.evaluation_negatives(
+        items,
+        offsets,
+        keys,
+        num_items=len(item_ids),
+        count=99,
+        stream=sampling.VALIDATION_STREAM,
+    )
+    left = np.arange(len(owners)) < (offsets[1:] - 2)[owners]
+    none = data.Lists(np.empty(0, np.int32), np.zeros(len(names) + 1, np.int64))
+    positives = data.Lists(
+        items[left].astype(np.int32), np.concatenate([[0], np.cumsum(sizes - 2)])
+    )
+    interactions = data.Interactions(
+        names, np.arange(len(names), dtype=np.int32), positives, none, none
+    )
+    rows = data.EpochRows(
+        interactions, SamplingConfig(), num_items=len(item_ids), seed=0
+    )
+    candidates = [
+        [items[last - 2], *negatives[start:end]]
+        for last, start, end in zip(offsets[1:], ends[:-1], ends[1:], strict=True)
+    ]
+    users = {name: index for index, name in enumerate(names)}
+    return rows, users, {i: i for i in range(len(item_ids))}, (names, candidates)
+
+
+def main() -> None:
+    """Parses the command and prints one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only", dest="contenders", action="append", choices=list(CONTENDERS)
+    )
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("speed")
+    command.add_argument("--networks", nargs="+", default=list(NETWORKS))
+    command.add_argument("--batches", nargs="+", type=int, default=[256, 2048, 16384])
+    command.set_defaults(run=speed)
+    command = commands.add_parser("table")
+    command.add_argument("--users", nargs="+", type=int, default=[10_000, 10_000_000])
+    command.set_defaults(run=table)
+    command = commands.add_parser("accuracy")
+    command.add_argument("file")
+    command.add_argument("--epochs", type=int, default=10)
+    command.add_argument("--batch", type=int, default=256)
+    command.add_argument("--rate", type=float, default=1e-3)
+    command.set_defaults(run=accuracy)
+    args = parser.parse_args()
+    args.contenders = args.contenders or list(CONTENDERS)
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
