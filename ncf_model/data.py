@@ -143,19 +143,6 @@ def load_lists(patterns: Sequence[str]) -> tuple[list[bytes], list[list[bytes]]]
     return user_ids, candidates
 
 
-def load_seen(patterns: Sequence[str]) -> list[list[bytes]]:
-    """Reads, of lists over the whole catalogue, what each user must not be shown.
-
-    Raw ids, in the order of `load_lists`; the held-out item is not among them.
-    """
-    spec = {features.SEEN_IDS: tf.io.RaggedFeature(tf.string)}
-    return [
-        row
-        for batch in _parsed(patterns, spec)
-        for row in batch[features.SEEN_IDS].to_list()
-    ]
-
-
 def _parsed(patterns: Sequence[str], spec: dict) -> Iterator[dict]:
     """Yields batches of parsed records: NumPy arrays and ragged tensors."""
     files = sorted(path for p in patterns for path in tf.io.gfile.glob(p))

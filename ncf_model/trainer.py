@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -54,10 +53,7 @@ def run_fn(fn_args: Any) -> None:
     keras.utils.set_random_seed(settings.seed)
     with strategy.make_strategy(settings.train.strategy).scope():
         network, judge = _network(
-            network_settings,
-            vocabularies,
-            fn_args.eval_files,
-            whole_catalogue=settings.sampling.eval_negatives == "all",
+            network_settings, vocabularies, data.load_lists(fn_args.eval_files)
         )
         history = fitting.fit(
             network, interactions, judge, settings, log_dir=fn_args.model_run_dir
@@ -81,9 +77,7 @@ def run_fn(fn_args: Any) -> None:
 def _network(
     settings: config.ModelConfig,
     vocabularies: dict[str, str],
-    validation_files: Sequence[str],
-    *,
-    whole_catalogue: bool,
+    lists: tuple[list[bytes], list[list[bytes]]],
 ) -> tuple[model.NeuMF, validation.Validation]:
     """Returns a fresh network and its judge."""
     users, items = (
@@ -91,14 +85,7 @@ def _network(
         for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
     )
     network = model.NeuMF(settings, num_users=len(users), num_items=len(items))
-    judge = validation.Validation(
-        network,
-        *data.load_lists(validation_files),
-        users=users,
-        items=items,
-        seen=data.load_seen(validation_files) if whole_catalogue else None,
-    )
-    return network, judge
+    return network, validation.Validation(network, *lists, users=users, items=items)
 
 
 def _vocabularies(transform_graph_path: str) -> dict[str, str]:

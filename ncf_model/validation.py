@@ -1,7 +1,6 @@
 """HR@10 and NDCG@10 on the validation lists, between epochs."""
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +27,6 @@ class Validation:
         *,
         users: Mapping[bytes, int],
         items: Mapping[bytes, int],
-        seen: Sequence[Sequence[bytes]] | None = None,
     ) -> None:
         """Maps ids.
 
@@ -38,13 +36,16 @@ class Validation:
             candidates: [L] lists of raw ids, the held-out item first.
             users: index of each user of the vocabulary.
             items: index of each item.
-            seen: [L] lists of raw ids. With them the held-out item, then the only
-                candidate, is ranked in the whole catalogue, theirs left out.
         """
         self._network = network
         self._users = np.array([users.get(u, len(users)) for u in user_ids], np.int32)
-        self._items, self._real = _padded(candidates, items)
-        self._seen = None if seen is None else _padded(seen, items)[0]
+        sizes = np.array([len(row) for row in candidates], np.int64)
+        width = int(sizes.max(initial=1))
+        self._real = np.arange(width) < sizes[:, np.newaxis]
+        self._items = np.full((len(sizes), width), len(items), np.int32)
+        self._items[self._real] = [
+            items.get(item, len(items)) for row in candidates for item in row
+        ]
 
     def __len__(self) -> int:
         """Number of lists."""
@@ -60,41 +61,26 @@ class Validation:
             raise ValueError(
                 "There is no validation list: no user has three interactions or more."
             )
-        ranks = np.empty(len(self), np.int64)
-        for rows, scores in self.scores():
-            ranks[rows] = ranking.ranks(scores)
+        ranks = ranking.ranks(self.scores())
         return (
             float(ranking.hit_rate(ranks, CUTOFF).mean()),
             float(ranking.ndcg(ranks, CUTOFF).mean()),
         )
 
-    def scores(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yields some rows at a time and their logits, the held-out item's first.
-
-        [rows, 1 + m] float32 in the order of the candidates, or [rows, 1 + num_items]
-        over the catalogue; -inf stands where nothing is to be ranked. Rows may come
-        twice.
-        """
+    def scores(self) -> np.ndarray:
+        """Returns the logits [L, 1 + m] float32; rows are padded with -inf."""
         scorer = self._network.scorer
-        width = (self._items if self._seen is None else self._catalogue).shape[1]
         widest = max(scorer.width, *scorer.settings.layers)
-        block = min(max(1, _BLOCK_VALUES // (width * widest)), len(self))
+        block = max(1, _BLOCK_VALUES // (self._items.shape[1] * widest))
+        block = min(block, len(self))
         parts = self._parts()
+        scores = np.empty(self._items.shape, np.float32)
         for start in range(0, len(self), block):
             # The last block overlaps the one before: one shape, one program.
             start = min(start, len(self) - block)
             rows = slice(start, start + block)
-            if self._seen is None:
-                logits = self._logits(parts, self._users[rows], self._items[rows])
-                yield rows, np.where(self._real[rows], logits, -np.inf)
-            else:
-                logits = self._logits(parts, self._users[rows], self._catalogue).numpy()
-                yield rows, _unseen(logits, self._items[rows], self._seen[rows])
-
-    @functools.cached_property
-    def _catalogue(self) -> np.ndarray:
-        """Every item and the unknown one, [1, num_items + 1]."""
-        return np.arange(self._network.num_items + 1, dtype=np.int32)[np.newaxis]
+            scores[rows] = self._logits(parts, self._users[rows], self._items[rows])
+        return np.where(self._real, scores, -np.inf)
 
     @tf.function(autograph=False)
     def _parts(self) -> tuple[layers.Part, layers.Part]:
@@ -113,32 +99,3 @@ class Validation:
     ) -> tf.Tensor:
         user = layers.gather(parts[0], users[:, tf.newaxis])
         return self._network.scorer.combine(user, layers.gather(parts[1], items))
-
-
-def _padded(
-    lists: Sequence[Sequence[bytes]], index: Mapping[bytes, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns indices [L, longest] int32, and which of them are no padding.
-
-    Padding and unknown ids are `len(index)`.
-    """
-    sizes = np.array([len(row) for row in lists], np.int64)
-    real = np.arange(sizes.max(initial=1)) < sizes[:, np.newaxis]
-    indices = np.full(real.shape, len(index), np.int32)
-    indices[real] = [index.get(raw, len(index)) for row in lists for raw in row]
-    return indices, real
-
-
-def _unseen(logits: np.ndarray, own: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Returns the held-out items' logits, then the catalogue's: -inf for what is seen.
-
-    Args:
-        logits: [L, num_items + 1], the last of the unknown item; overwritten.
-        own: [L, 1] int, the held-out items.
-        seen: [L, n] int, what else is not to be ranked.
-    """
-    held_out = np.take_along_axis(logits, own, axis=1)
-    np.put_along_axis(logits, own, -np.inf, axis=1)
-    np.put_along_axis(logits, seen, -np.inf, axis=1)
-    # The unknown item cannot be shown to anybody.
-    return np.concatenate([held_out, logits[:, :-1]], axis=1)

@@ -62,16 +62,6 @@ def test_validation_lists(tmp_path, records):
     )
 
 
-def test_lists_over_the_whole_catalogue(tmp_path, records):
-    path = tmp_path / "data_tfrecord-00000.gz"
-    seen = [[b"i1", b"i2"], [b"i0"]]
-    rows = [records.list(3, [5]), records.list(0, [3])]
-    rows = [row | {"seen_ids": ids} for row, ids in zip(rows, seen, strict=True)]
-    records.write(path, rows)
-    assert data.load_lists([str(path)]) == ([b"007", b"ann"], [[b"i5"], [b"i3"]])
-    assert data.load_seen([str(path)]) == seen
-
-
 def test_no_validation_lists(tmp_path, records):
     records.write(tmp_path / "data_tfrecord-00000.gz", [])
     assert data.load_lists([str(tmp_path / "data_tfrecord-*")]) == ([], [])

@@ -62,15 +62,6 @@ def test_the_same_seed_gives_the_same_metrics(run):
     assert metrics(run(train=train)) == metrics(run(train=train))
 
 
-def test_validates_on_the_whole_catalogue(run, tiny, records):
-    """Seven items, of which six are seen: nothing is ahead of the held-out one."""
-    seen = [f"i{item}".encode() for item in range(7) if item != 3]
-    row = records.list(0, [3]) | {"seen_ids": seen}
-    records.write(tiny.root / "Split-validation/data_tfrecord-00000-of-00001.gz", [row])
-    history = run(sampling={"eval_negatives": "all"}, train={"refit": False})
-    assert [epoch["ndcg@10"] for epoch in history["epochs"]] == [1.0, 1.0]
-
-
 def test_one_line_per_epoch_in_the_log(run, monkeypatch):
     lines = []
     monkeypatch.setattr(logging, "info", lambda text, *args: lines.append(text % args))
