@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import typing
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -257,7 +258,14 @@ def _weights(
     return sampling.popularity_weights(counts, settings.popularity_alpha)
 
 
-def prefetched(rows: EpochRows, epochs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+class Drawable(typing.Protocol):
+    """What has the rows of any epoch, such as `EpochRows`."""
+
+    def draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns users [G] and items [G, 1 + n], int32, the positive first."""
+
+
+def prefetched(rows: Drawable, epochs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields `rows.draw(0)` and on; the next epoch is drawn while this one is used."""
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         pending = executor.submit(rows.draw, 0)

@@ -128,6 +128,39 @@ def sample(
 
 
 @app.command()
+def train(
+    train_dataset_path: Annotated[
+        str, typer.Option(help="Pattern of training files; a folder is an epoch.")
+    ],
+    eval_dataset_path: Annotated[
+        str, typer.Option(help="Pattern of files of ranked lists.")
+    ],
+    input_meta_data_path: Annotated[str, typer.Option(help="Their metadata, JSON.")],
+    output: Annotated[pathlib.Path, typer.Option(help="A new or empty folder.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Train and judge NeuMF on files of `ncf sample` or of the official NCF."""
+    settings = _settings(None, config, overrides)
+    from pipeline.offline import train as train_module
+
+    def report(record: dict[str, float]) -> None:
+        figures = "loss {loss:.4f} HR@10 {hit_rate@10:.4f} NDCG@10 {ndcg@10:.4f}"
+        typer.echo(f"epoch {record['epoch']}: {figures.format_map(record)}")
+
+    source = train_module.Source(
+        train_dataset_path=train_dataset_path,
+        eval_dataset_path=eval_dataset_path,
+        input_meta_data_path=input_meta_data_path,
+    )
+    try:
+        train_module.train(settings, source, output, report=report)
+    except ValueError as error:
+        _refuse(error)
+    typer.echo(f"{output / train_module.MODEL_FILE}")
+
+
+@app.command()
 def recommend(
     user: Annotated[list[str], typer.Option(help="A raw user id; may be repeated.")],
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,

@@ -1,4 +1,4 @@
-"""The offline form of TensorFlow's official NCF (r2.1.0): written and read.
+"""The offline form of TensorFlow's official NCF (r2.1.0), and how it is written.
 
 TFRecord shards in which one Example is one batch, all features int64 lists of its size.
 Training: `user_id`, `item_id`, `labels`, `valid_point_mask` (0 pads the last batch of
@@ -84,44 +84,6 @@ class Files:
         }
 
 
-def read_training(folder: pathlib.Path, *, prebatch_size: int) -> dict[str, np.ndarray]:
-    """Reads one epoch: `user_id`, `item_id` and `labels` [R] int64, without padding.
-
-    Raises:
-        ValueError: there are no shards, or an Example is not of this form and size.
-    """
-    found = _read(folder, (USER, ITEM, LABELS, VALID), prebatch_size)
-    valid = found.pop(VALID).astype(bool)
-    return {name: values[valid] for name, values in found.items()}
-
-
-def read_lists(
-    folder: pathlib.Path, *, prebatch_size: int, num_negatives: int
-) -> RankedLists:
-    """Reads ranked lists, without padding, the held-out item first.
-
-    Args:
-        folder: of shards.
-        prebatch_size: `eval_prebatch_size` of the metadata.
-        num_negatives: m of each list; 999 in what the official NCF writes.
-
-    Raises:
-        ValueError: there are no shards, or an Example is not of this form and size.
-    """
-    width = 1 + num_negatives
-    if prebatch_size % width:
-        raise ValueError(
-            "`prebatch_size` must be a multiple of a list's length; got "
-            f"{prebatch_size} and {width}. Take both from the files' metadata."
-        )
-    found = _read(folder, (USER, ITEM, DUPLICATE), prebatch_size)
-    masked = _swapped(found[DUPLICATE].reshape(-1, width).astype(bool))
-    kept = ~masked[:, 1:].all(axis=1)
-    items = _swapped(found[ITEM].reshape(-1, width))
-    users = found[USER].reshape(-1, width)[:, 0]
-    return RankedLists(users[kept], items[kept], masked[kept])
-
-
 def _evaluation(lists: RankedLists, per_batch: int) -> dict[str, np.ndarray]:
     """Returns the features of a batch, padded with lists that are masked."""
     width = lists.items.shape[1]
@@ -131,12 +93,12 @@ def _evaluation(lists: RankedLists, per_batch: int) -> dict[str, np.ndarray]:
     users = np.repeat(lists.users[:, None], width, axis=1)
     return {
         USER: np.concatenate([users, pad]).ravel(),
-        ITEM: _swapped(np.concatenate([lists.items, pad])).ravel(),
-        DUPLICATE: _swapped(np.concatenate([lists.masked, masked])).ravel(),
+        ITEM: swapped(np.concatenate([lists.items, pad])).ravel(),
+        DUPLICATE: swapped(np.concatenate([lists.masked, masked])).ravel(),
     }
 
 
-def _swapped(rows: np.ndarray) -> np.ndarray:
+def swapped(rows: np.ndarray) -> np.ndarray:
     """Exchanges the first and the last column."""
     order = np.arange(rows.shape[1])
     order[[0, -1]] = order[[-1, 0]]
@@ -181,28 +143,3 @@ def _shards(folder: pathlib.Path) -> Iterator[_Writer]:
         yield _Writer(
             [stack.enter_context(tf.io.TFRecordWriter(str(path))) for path in paths]
         )
-
-
-def _read(
-    folder: pathlib.Path, names: tuple[str, ...], prebatch_size: int
-) -> dict[str, np.ndarray]:
-    paths = [folder / f"shard_{i}.tfrecords" for i in range(NUM_SHARDS)]
-    if absent := [path.name for path in paths if not path.exists()]:
-        raise ValueError(
-            f"{folder} must hold {NUM_SHARDS} shards; {absent} are not there. Give a "
-            "folder that `ncf sample` or the official NCF wrote."
-        )
-    spec = {name: tf.io.FixedLenFeature([prebatch_size], tf.int64) for name in names}
-    # One batch of each shard in turn: the order they were written in.
-    records = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
-    records = records.interleave(tf.data.TFRecordDataset, cycle_length=NUM_SHARDS)
-    parsed = records.map(lambda record: tf.io.parse_single_example(record, spec))
-    try:
-        found = list(parsed.as_numpy_iterator())
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(
-            f"Every Example in {folder} must have {list(names)} with {prebatch_size} "
-            f"values each; {error.message}. Take the size from the files' metadata."
-        ) from None
-    empty = [np.empty(0, np.int64)]
-    return {name: np.concatenate(empty + [f[name] for f in found]) for name in names}

@@ -95,15 +95,20 @@ def sample(
     return metadata
 
 
-def _check(
-    config: PipelineConfig, output: pathlib.Path, epochs: int, form: Form
-) -> None:
-    """Raises ValueError for what can be refused before anything is read."""
+def check_output(output: pathlib.Path) -> None:
+    """Raises ValueError unless `output` is a new or empty folder."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(
             f"`output` must be a new or empty folder; {output} is not. Remove it, or "
             "name another."
         )
+
+
+def _check(
+    config: PipelineConfig, output: pathlib.Path, epochs: int, form: Form
+) -> None:
+    """Raises ValueError for what can be refused before anything is read."""
+    check_output(output)
     if form.format not in FORMATS:
         raise ValueError(f"`format` must be one of {FORMATS}; got {form.format!r}.")
     for name, value in {"epochs": epochs, **dataclasses.asdict(form)}.items():

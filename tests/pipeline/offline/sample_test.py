@@ -20,35 +20,14 @@ from ncf_model import sampling
 from ncf_model.config import SamplingConfig
 from pipeline import config as config_module
 from pipeline.datasets import Dataset
-from pipeline.offline import official, sample
+from pipeline.offline import sample
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-# By time. With 7 is everyone, with 3 two users, with the others one.
-INTERACTIONS = {
-    "b": ["1", "7"],
-    "a": ["7", "2", "3", "4"],
-    "c": ["7"],
-    "d": ["3", "5", "10", "7"],
-}
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 # Most frequent first, then by the bytes of the id, descending.
 ITEMS = [b"7", b"3", b"5", b"4", b"2", b"10", b"1"]
 USERS = {b"d": [1, 2, 5, 0], b"c": [0], b"b": [6, 0], b"a": [0, 4, 1, 3]}
 POSITIVES = {0: [1, 2], 1: [0], 2: [6], 3: [0, 4]}
 REFIT = {0: [1, 2, 5], 1: [0], 2: [6], 3: [0, 4, 1]}
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    """The interactions as a file: users alternate, and time runs backwards."""
-    lines = [
-        f"{user},{items[place]},{1000 + place}\n"
-        for place in (3, 2, 1, 0)
-        for user, items in INTERACTIONS.items()
-        if place < len(items)
-    ]
-    path = tmp_path / "interactions.csv"
-    path.write_text("user,item,timestamp\n" + "".join(lines))
-    return Dataset("interactions", path)
 
 
 def _config(**settings):
@@ -146,35 +125,6 @@ def test_lists_are_those_of_the_component(dataset, tmp_path, name, with_replacem
     expected = [(r["user_id"][0], r["candidate_ids"]) for r in batch.to_pylist()]
     assert found == expected
     assert len(found) == {"validation": 2, "eval": 3}[name]
-
-
-# 6 positives and 18 negatives: three batches of 7 and a padded one, or 24 in 16 shards.
-@pytest.mark.parametrize("size", [7, 1])
-def test_tfrecord_comes_back_as_the_rows_of_parquet(dataset, tmp_path, size):
-    _sample(dataset, tmp_path / "a", format="parquet")
-    _sample(dataset, tmp_path / "b", train_prebatch_size=size)
-    for epoch in (0, 1):
-        table = parquet.read_table(tmp_path / "a" / "train" / f"epoch_{epoch}.parquet")
-        rows = official.read_training(
-            tmp_path / "b" / f"training_cycle_{epoch}", prebatch_size=size
-        )
-        assert len(rows["labels"]) == 24
-        for name, column in (("user_id",) * 2, ("item_id",) * 2, ("labels", "label")):
-            assert rows[name].tolist() == table[column].to_pylist()
-
-
-def test_lists_come_back(dataset, tmp_path):
-    _sample(dataset, tmp_path / "a", format="parquet")
-    _sample(dataset, tmp_path / "b")
-    lists = official.read_lists(
-        tmp_path / "b" / "eval_data", prebatch_size=10, num_negatives=4
-    )
-    table = parquet.read_table(tmp_path / "a" / "eval_data.parquet")
-    assert lists.users.tolist() == [0, 2, 3]
-    assert lists.items[:, 0].tolist() == [0, 0, 3]
-    # The first and the last have 4 of 7 items: 3 negatives, and one place to fill up.
-    assert lists.masked.sum(axis=1).tolist() == [1, 0, 1]
-    assert lists.items[~lists.masked].tolist() == table["item_id"].to_pylist()
 
 
 def _examples(folder, names, size):
@@ -304,20 +254,6 @@ def test_nobody_to_evaluate(tmp_path):
         Dataset("single", path), tmp_path / "out", settings={"train_on_all": True}
     )
     assert (found["num_eval_elements"], found["num_eval_steps"]) == (0, 0)
-
-
-def test_reader_says_what_does_not_fit(dataset, tmp_path):
-    _sample(dataset, tmp_path / "out")
-    folder = tmp_path / "out" / "eval_data"
-    with pytest.raises(ValueError, match=r"must have .* with 20 values each"):
-        official.read_lists(folder, prebatch_size=20, num_negatives=4)
-    with pytest.raises(ValueError, match="multiple of a list's length; got 10 and 7"):
-        official.read_lists(folder, prebatch_size=10, num_negatives=6)
-    (folder / "shard_15.tfrecords").unlink()
-    with pytest.raises(
-        ValueError, match=r"must hold 16 shards; \['shard_15.tfrecords'"
-    ):
-        official.read_lists(folder, prebatch_size=10, num_negatives=4)
 
 
 def test_command_loads_neither_tfx_nor_beam(dataset, tmp_path):

@@ -1,0 +1,150 @@
+"""Trains NeuMF on files of the official NCF's offline form, without TFX and Beam."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from absl import logging
+
+from ncf_model import data, model, strategy, training_loop, validation
+from pipeline.config import PipelineConfig
+from pipeline.offline import official_reader, sample
+from pipeline.offline.rows import RankedLists
+
+MODEL_FILE = "model.keras"
+HISTORY_FILE = "history.json"
+HIT_RATE = f"hit_rate@{validation.CUTOFF}"
+NDCG = f"ndcg@{validation.CUTOFF}"
+
+Record = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """The files, by the official NCF's flags.
+
+    Attributes:
+        train_dataset_path: pattern of training files; a folder is an epoch.
+        eval_dataset_path: pattern of files of ranked lists.
+        input_meta_data_path: the JSON file that belongs to both.
+    """
+
+    train_dataset_path: str
+    eval_dataset_path: str
+    input_meta_data_path: str
+
+
+def train(
+    config: PipelineConfig,
+    source: Source,
+    output: pathlib.Path,
+    *,
+    report: Callable[[Record], None] = lambda record: None,
+) -> list[Record]:
+    """Writes `model.keras` and `history.json` to `output`; returns the history.
+
+    Each epoch trains on the rows of its folder and is judged on the lists, where what
+    is masked does not count. The model is that of the last epoch: none is chosen, as
+    the lists are what the model is judged by.
+
+    Args:
+        config: `seed`, `model` and `train` count, but for `train.refit`: the files say
+            what is trained on.
+        source: where the files are.
+        output: a folder that does not exist, or is empty.
+        report: called with each epoch's record.
+
+    Raises:
+        ValueError: a file is absent or does not fit its metadata, there are too few
+            epochs, `train.patience` is set, `output` is not empty, or the loss is not
+            finite. Nothing is written then.
+    """
+    sample.check_output(output)
+    if config.train.patience is not None:
+        raise ValueError(
+            "`train.patience` must not be set: no epoch is chosen here, since the "
+            f"lists are what the model is judged by; got {config.train.patience}. Set "
+            "`train.epochs`."
+        )
+    metadata = official_reader.read_metadata(source.input_meta_data_path)
+    epochs = official_reader.Epochs(source.train_dataset_path, metadata)
+    if len(epochs) < config.train.epochs:
+        raise ValueError(
+            f"There must be a folder of rows for each of {config.train.epochs} epochs; "
+            f"`train_dataset_path` matches {len(epochs)}. Write more with `ncf sample "
+            f"--epochs`, or set `train.epochs={len(epochs)}`."
+        )
+    lists = official_reader.read_lists(source.eval_dataset_path, metadata)
+    keras.utils.set_random_seed(config.seed)
+    with strategy.make_strategy(config.train.strategy).scope():
+        network = model.NeuMF(
+            config.model, num_users=metadata.num_users, num_items=metadata.num_items
+        )
+        history = []
+        for record in _epochs(network, epochs, _judge(network, lists), config):
+            report(record)
+            history.append(record)
+    output.mkdir(parents=True, exist_ok=True)
+    network.save(output / MODEL_FILE)
+    text = json.dumps({"epochs": history}, indent=2) + "\n"
+    (output / HISTORY_FILE).write_text(text, encoding="utf-8")
+    logging.info("Trained %d epochs; model in %s.", len(history), output)
+    return history
+
+
+def _epochs(
+    network: model.NeuMF,
+    epochs: official_reader.Epochs,
+    judge: validation.Validation,
+    config: PipelineConfig,
+) -> Iterator[Record]:
+    """Trains; yields each epoch's record once its weights are in the network."""
+    settings = config.train
+    drawn = data.prefetched(epochs, settings.epochs)
+    first = next(drawn)
+    loop = training_loop.TrainingLoop(
+        network, settings, num_negatives=first[1].shape[1] - 1
+    )
+    cosine = settings.learning_rate_schedule == "cosine"
+    horizon = loop.steps(len(first[0])) * settings.epochs if cosine else 0
+    for epoch, (users, items) in enumerate(itertools.chain([first], drawn), 1):
+        started = time.monotonic()
+        # The last block's is the mean of the whole epoch.
+        *_, (_, loss) = loop.epoch(users, items, horizon, name=f"epoch {epoch}")
+        loop.publish(horizon=horizon)
+        seconds = time.monotonic() - started
+        hit_rate, ndcg = judge.metrics()
+        yield {
+            "epoch": epoch,
+            "loss": loss,
+            HIT_RATE: hit_rate,
+            NDCG: ndcg,
+            "seconds": seconds,
+            "examples_per_second": items.size / seconds,
+        }
+
+
+def _judge(network: model.NeuMF, lists: RankedLists) -> validation.Validation:
+    """Judges `network` on the lists without what is masked; indices are the ids."""
+    users, items = (
+        {b"%d" % index: index for index in range(size)}
+        for size in (network.num_users, network.num_items)
+    )
+    user_ids, item_ids = np.array(list(users)), np.array(list(items), object)
+    candidates = [
+        item_ids[row[~masked]].tolist()
+        for row, masked in zip(lists.items, lists.masked, strict=True)
+    ]
+    return validation.Validation(
+        network,
+        user_ids[lists.users].tolist(),
+        candidates,
+        users=users,
+        items=items,
+    )

@@ -1,0 +1,46 @@
+"""A small data set, and its files of the official NCF's form."""
+
+import pytest
+
+from pipeline import config as config_module
+from pipeline.datasets import Dataset
+from pipeline.offline import sample
+
+# By time. With 7 is everyone, with 3 two users, with the others one.
+INTERACTIONS = {
+    "b": ["1", "7"],
+    "a": ["7", "2", "3", "4"],
+    "c": ["7"],
+    "d": ["3", "5", "10", "7"],
+}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """The interactions as a file: users alternate, and time runs backwards."""
+    lines = [
+        f"{user},{items[place]},{1000 + place}\n"
+        for place in (3, 2, 1, 0)
+        for user, items in INTERACTIONS.items()
+        if place < len(items)
+    ]
+    path = tmp_path / "interactions.csv"
+    path.write_text("user,item,timestamp\n" + "".join(lines))
+    return Dataset("interactions", path)
+
+
+@pytest.fixture
+def write_samples():
+    """Returns a function that writes TFRecord files as `ncf sample` does."""
+
+    def write(dataset, output, *, epochs=2, train_prebatch_size=7, **settings):
+        values = {"num_negatives": 3, "eval_negatives": 4} | settings
+        config = config_module.load(
+            None, [f"sampling.{k}={v}" for k, v in values.items()] + ["seed=5"]
+        )
+        form = sample.Form(
+            train_prebatch_size=train_prebatch_size, eval_prebatch_size=10
+        )
+        return sample.sample(config, dataset, output, form=form, epochs=epochs)
+
+    return write
