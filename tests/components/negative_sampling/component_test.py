@@ -1,3 +1,4 @@
+import pydantic
 import pytest
 from tfx import types
 from tfx.types import standard_artifacts
@@ -51,3 +52,10 @@ def test_settings_out_of_range(changes, message):
 @pytest.mark.parametrize("seed", [0, (1 << 63) - 1])
 def test_seeds_at_the_limits(seed):
     assert _component(seed=seed, epochs=1).spec.exec_properties["seed"] == seed
+
+
+@pytest.mark.parametrize("name", ["num_negatives", "eval_negatives"])
+def test_one_negative_is_the_least(name):
+    _component(sampling=SamplingConfig(**{name: 1}))
+    with pytest.raises(pydantic.ValidationError, match=name):
+        SamplingConfig(**{name: 0})

@@ -321,3 +321,68 @@ def test_everybody_has_one_interaction(transformed, tmp_path):
 
     with pytest.raises(ValueError, match="Nothing can be evaluated"):
         Run(_replaced(transformed, tmp_path, change), tmp_path)
+
+
+def test_no_records(transformed, tmp_path):
+    with pytest.raises(ValueError, match="got 0 records for 5 users"):
+        Run(_replaced(transformed, tmp_path, lambda feature: False), tmp_path)
+
+
+def _everything_but(number):
+    """Gives "über all" all eight items but the last `number` of the vocabulary."""
+
+    def change(feature):
+        if feature["user_id"].bytes_list.value[0] == "über all".encode():
+            for name in ("item_indices", "timestamps"):
+                values = feature[f"{name}$ragged_values"].int64_list.value
+                values[:] = range(8 - number)
+
+    return change
+
+
+@pytest.mark.parametrize("mode", ["streaming", "materialised"])
+def test_user_who_has_seen_everything(transformed, tmp_path, mode):
+    settings = {"train_on_all": True, "mode": mode, "epochs": 1}
+    full = _replaced(transformed, tmp_path / "full", _everything_but(0))
+    with pytest.raises(ValueError, match="who trains on all 8 items there are"):
+        Run(full, tmp_path / "full", **settings)
+    other = _replaced(transformed, tmp_path / "other", _everything_but(1))
+    run = Run(other, tmp_path / "other", **settings)
+    assert len(run.records("train")) == 5
+
+
+def test_nothing_unseen_to_rank_among(transformed, tmp_path):
+    full = _replaced(transformed, tmp_path / "full", _everything_but(0))
+    run = Run(full, tmp_path / "full")
+    # Item 7 is held out, so it can be drawn in training; there is no list.
+    assert set(run.by_user("eval")) == {"two", "three", "five"}
+    assert run.artifact.get_int_custom_property("users_without_eval") == 2
+    assert run.artifact.get_int_custom_property("short_lists") == 0
+
+
+# "über all" has not seen two of eight items, everybody else three or more.
+@pytest.mark.parametrize(("eval_negatives", "short"), [(2, 0), (3, 2)])
+def test_fewer_unseen_items_than_asked_for(
+    transformed, tmp_path, eval_negatives, short
+):
+    run = Run(transformed, tmp_path, eval_negatives=eval_negatives)
+    assert run.artifact.get_int_custom_property("short_lists") == short
+    for split in ("validation", "eval"):
+        lists = run.by_user(split)
+        assert len(lists["über all"]["candidate_ids"]) == 3
+        assert len(lists["three"]["candidate_ids"]) == 1 + eval_negatives
+
+
+# Times are 0, 1 and on, up to 5 for "über all".
+def test_temporal_split_that_leaves_nothing_to_train_on(transformed, tmp_path):
+    with pytest.raises(ValueError, match="Nothing is left to train on"):
+        Run(transformed, tmp_path / "0", split="temporal", split_time=0)
+    run = Run(transformed, tmp_path / "1", split="temporal", split_time=1)
+    assert run.artifact.get_int_custom_property("train_positives") == 5
+
+
+def test_temporal_split_that_leaves_nothing_to_evaluate(transformed, tmp_path):
+    run = Run(transformed, tmp_path / "5", split="temporal", split_time=5)
+    assert list(run.by_user("eval")) == ["über all"]
+    with pytest.raises(ValueError, match="Nothing can be evaluated"):
+        Run(transformed, tmp_path / "6", split="temporal", split_time=6)

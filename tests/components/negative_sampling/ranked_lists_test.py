@@ -70,6 +70,14 @@ def test_user_who_has_seen_everything_has_no_list():
     assert found == {"eval_lists": 1, "short_lists": 0, "users_without_eval": 1}
 
 
+# User a has seen three of six items, so a list of four is the longest.
+@pytest.mark.parametrize(("count", "length"), [(3, 4), (4, 4)])
+def test_catalogue_smaller_than_a_list(count, length):
+    (record,), found = _lists("eval", users={b"a": [0, 1, 2]}, eval_negatives=count)
+    assert len(record["candidate_ids"]) == length
+    assert found["short_lists"] == (count > 3)
+
+
 def test_nobody_to_evaluate():
     records, found = _lists("eval", users={b"c": [5]})
     assert records == []
