@@ -27,6 +27,7 @@ app.add_typer(submit_app, name="submit", help="Submit a compiled pipeline.")
 compile_app.command("kfp")(kfp_cli.compile_kfp)
 compile_app.command("vertex")(vertex_cli.compile_vertex)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
+submit_app.command("vertex")(vertex_cli.submit_vertex)
 
 Dataset = Annotated[
     str | None,

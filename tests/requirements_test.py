@@ -14,7 +14,10 @@ OURS = {"benchmarks", "components", "kubeflow", "ncf_model", "pipeline", "script
 # Where the name of the import is not the name of the distribution.
 DISTRIBUTIONS = {
     "absl": "absl-py",
+    "google.api_core": "google-api-core",
+    "google.auth": "google-auth",
     "google.cloud.aiplatform": "google-cloud-aiplatform",
+    "google.cloud.storage": "google-cloud-storage",
     "google.protobuf": "protobuf",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",

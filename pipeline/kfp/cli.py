@@ -26,6 +26,12 @@ Platform = Annotated[
     typer.Option(help="A YAML file of `pipeline.kfp.config.KfpConfig`."),
 ]
 
+Parameters = Annotated[
+    list[str] | None, typer.Option(help="name=value; may be repeated.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait; the exit code is the run's.")]
+Timeout = Annotated[float, typer.Option(help="How long to wait.")]
+
 
 def compile_kfp(
     output: Annotated[
@@ -79,7 +85,7 @@ def compile_kfp(
 
         text = compiler.compile_pipeline(settings, kfp)
     except ValueError as error:
-        _refuse(error)
+        refuse(error)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     typer.echo(output)
@@ -98,9 +104,7 @@ def submit_kfp(
     file: Annotated[
         pathlib.Path, typer.Argument(help="What `ncf compile kfp` made.")
     ] = (pathlib.Path("pipeline.yaml")),
-    param: Annotated[
-        list[str] | None, typer.Option(help="name=value; may be repeated.")
-    ] = None,
+    param: Parameters = None,
     experiment: Annotated[str, typer.Option(help="The runs' group in the UI.")] = "ncf",
     name: Annotated[str | None, typer.Option(help="Of the run.")] = None,
     root: Annotated[
@@ -120,12 +124,11 @@ def submit_kfp(
         str | None,
         typer.Option(help="Runs by this schedule, in UTC, such as '0 3 * * *'."),
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait; the exit code is the run's.")
-    ] = False,
-    timeout_s: Annotated[float, typer.Option(help="How long to wait.")] = 86_400,
+    wait: Wait = False,
+    timeout_s: Timeout = 86_400,
 ) -> None:
     """Submit a compiled pipeline to Kubeflow Pipelines."""
+    from pipeline import submission
     from pipeline.kfp import package, submit
 
     try:
@@ -147,13 +150,14 @@ def submit_kfp(
         if wait:
             cluster.wait(made, timeout_s=timeout_s)
             typer.echo("The run has succeeded.")
-    except submit.RunFailed as error:
+    except submission.RunFailed as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from None
     except ValueError as error:
-        _refuse(error)
+        refuse(error)
 
 
-def _refuse(error: ValueError) -> NoReturn:
+def refuse(error: ValueError) -> NoReturn:
+    """Ends the command with the message of `error`."""
     typer.secho(str(error), fg="red", err=True)
     raise typer.Exit(2)

@@ -14,15 +14,19 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import pipeline
 from pipeline.config import PipelineConfig
-from pipeline.kfp import executor_input, node_config, parameters, platform_spec
+from pipeline.kfp import (
+    executor_input,
+    node_config,
+    package,
+    parameters,
+    platform_spec,
+)
 from pipeline.kfp.config import KfpConfig
 from pipeline.kfp.packaged_files import PACKAGED
 
 COMMAND = ("python", "-m", "pipeline.kfp.entrypoint")
 SYNTHETIC_FLAG = "--synthetic"
 INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
-# What they find depends on more than their inputs: on files, on the serving folder.
-NEVER_CACHED = (parameters.EXAMPLE_GEN, "LatestBlessedModel")
 
 
 class Compiled(NamedTuple):
@@ -146,11 +150,9 @@ def _set_platform(
         if resources := platform_spec.resources(node):
             container["resources"] = resources
         task = spec["root"]["dag"]["tasks"][name]
-        task.pop("cachingOptions", None)
-        if cacheable and name not in NEVER_CACHED:
-            task["cachingOptions"] = {"enableCache": True}
         if policy := platform_spec.retry_policy(node):
             task["retryPolicy"] = policy
+    package.set_caching(spec, cacheable)
 
 
 def _eval_config(spec: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,9 @@ import yaml
 
 from pipeline.kfp.parameters import DATA_VERSION, EXAMPLE_GEN
 
+# What they find depends on more than their inputs: on files, on the serving folder.
+NEVER_CACHED = (EXAMPLE_GEN, "LatestBlessedModel")
+
 _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
 
@@ -80,6 +83,14 @@ def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
     return True
 
 
+def set_caching(spec: dict[str, Any], enabled: bool) -> None:
+    """Lets all tasks be cached that may be, or none, in place."""
+    for name, task in spec["root"]["dag"]["tasks"].items():
+        task.pop("cachingOptions", None)
+        if enabled and name not in NEVER_CACHED:
+            task["cachingOptions"] = {"enableCache": True}
+
+
 def _unknown(name: str, declared: dict[str, Any]) -> str:
     close = difflib.get_close_matches(name, declared, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -88,5 +99,5 @@ def _unknown(name: str, declared: dict[str, Any]) -> str:
     )
     return (
         f"The pipeline has no parameter {name!r}.{hint} It has, with these defaults: "
-        f"{known}. Anything else is set when compiling: ncf compile kfp --set a.b=value"
+        f"{known}. Anything else is set when compiling, with --set a.b=value."
     )

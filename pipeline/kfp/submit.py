@@ -7,11 +7,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from pipeline.kfp import package
+from pipeline.submission import RunFailed, Submission
 
 SUCCEEDED = ("SUCCEEDED", "SKIPPED")
 FAILED = ("FAILED", "CANCELED", "ERROR")
@@ -20,24 +21,6 @@ _CRON_FIELDS = 6
 _PROBE_TIMEOUT_S = 20.0
 # Google's proxy, for which kfp.Client fetches a token of its own.
 _PROXY = ".googleusercontent.com"
-
-
-class RunFailed(Exception):
-    """The run ended badly; the message says where to look."""
-
-
-class Submission(NamedTuple):
-    """What was made.
-
-    Attributes:
-        id: of the run, or of the recurring run.
-        url: its page in the Kubeflow UI.
-        parameters: those that were given, as sent.
-    """
-
-    id: str
-    url: str
-    parameters: dict[str, Any]
 
 
 class Cluster:

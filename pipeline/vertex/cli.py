@@ -1,12 +1,27 @@
-"""`ncf compile vertex`."""
+"""`ncf compile vertex` and `ncf submit vertex`."""
 
 import os
 import pathlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.kfp.cli import ConfigFile, Dataset, Overrides, Platform
+from pipeline.kfp.cli import (
+    ConfigFile,
+    Dataset,
+    Overrides,
+    Parameters,
+    Platform,
+    Timeout,
+    Wait,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from pipeline.submission import Submission
+    from pipeline.vertex.submit import Vertex
+
+_INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 def compile_vertex(
@@ -52,8 +67,108 @@ def compile_vertex(
 
         text = compiler.compile_pipeline(settings, chosen, root=root)
     except ValueError as error:
-        typer.secho(str(error), fg="red", err=True)
-        raise typer.Exit(2) from None
+        refuse(error)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     typer.echo(output)
+
+
+def submit_vertex(
+    project: Annotated[
+        str, typer.Option(envvar="GOOGLE_CLOUD_PROJECT", help="Its id.")
+    ],
+    region: Annotated[
+        str, typer.Option(envvar="GOOGLE_CLOUD_REGION", help="Such as us-central1.")
+    ],
+    file: Annotated[
+        pathlib.Path, typer.Argument(help="What `ncf compile vertex` made.")
+    ] = pathlib.Path("pipeline.json"),
+    root: Annotated[
+        str | None,
+        typer.Option(help="Where artifacts go, gs://...; by default as compiled."),
+    ] = None,
+    param: Parameters = None,
+    name: Annotated[str | None, typer.Option(help="Of the run.")] = None,
+    service_account: Annotated[
+        str | None, typer.Option(help="As which the tasks run.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="projects/NUMBER/global/networks/NAME.")
+    ] = None,
+    caching: Annotated[
+        bool | None,
+        typer.Option(
+            "--enable-caching/--disable-caching",
+            help="For all tasks that may be cached; by default as compiled.",
+        ),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="Runs by this schedule, in UTC, such as '0 3 * * *'."),
+    ] = None,
+    wait: Wait = False,
+    timeout_s: Timeout = 86_400,
+    cancel_on_interrupt: Annotated[
+        bool,
+        typer.Option(
+            "--cancel-on-interrupt",
+            help="Ctrl-C while waiting cancels the run; without it the run goes on.",
+        ),
+    ] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VERTEX_ENDPOINT",
+            help="URL of the API, such as a private one; by default the region's.",
+        ),
+    ] = None,
+) -> None:
+    """Submit a compiled pipeline to Vertex AI Pipelines."""
+    from pipeline import submission
+    from pipeline.vertex import package, submit
+
+    try:
+        # Checked before anybody is asked, and before the client is imported.
+        submit.check(
+            package.read(file),
+            root=root,
+            parameters=param or (),
+            network=network,
+            cron=schedule,
+        )
+        if wait and schedule:
+            raise ValueError("`--wait` is for one run; a schedule has no end.")
+        vertex = submit.Vertex(project=project, region=region, endpoint=endpoint)
+        made = vertex.submit(
+            file,
+            root=root,
+            parameters=param or (),
+            name=name,
+            service_account=service_account,
+            network=network,
+            caching=caching,
+            cron=schedule,
+        )
+        typer.echo(made.url)
+        if wait:
+            _wait(vertex, made, timeout_s, cancel=cancel_on_interrupt)
+    except submission.RunFailed as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        refuse(error)
+
+
+def _wait(
+    vertex: "Vertex", run: "Submission", timeout_s: float, *, cancel: bool
+) -> None:
+    """Waits; an interruption ends the waiting, and the run if `cancel`."""
+    try:
+        vertex.wait(run, timeout_s=timeout_s)
+    except KeyboardInterrupt:
+        if cancel:
+            vertex.cancel(run)
+        state = "is being cancelled" if cancel else "goes on"
+        typer.secho(f"Interrupted; the run {state}. See {run.url}", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+    typer.echo("The run has succeeded.")

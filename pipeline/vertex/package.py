@@ -1,0 +1,26 @@
+"""The compiled pipeline as Vertex AI takes it: one JSON file, a PipelineJob."""
+
+import json
+import pathlib
+from typing import Any
+
+
+def read(file: pathlib.Path) -> dict[str, Any]:
+    """Returns the PipelineJob.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    advice = f"Make one: ncf compile vertex -o {file}"
+    if not file.exists():
+        raise ValueError(f"No compiled pipeline {file}. {advice}")
+    try:
+        job = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is not JSON ({error}). {advice}") from None
+    if not isinstance(job, dict) or not {"pipelineSpec", "runtimeConfig"} <= job.keys():
+        raise ValueError(
+            f"{file} must hold a PipelineJob; it has no `pipelineSpec` and "
+            f"`runtimeConfig`. {advice}"
+        )
+    return job

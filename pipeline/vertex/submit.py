@@ -1,0 +1,196 @@
+"""Submits a compiled pipeline to Vertex AI Pipelines: once, or on a schedule."""
+
+import json
+import pathlib
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.kfp import package as kfp_package
+from pipeline.submission import RunFailed, Submission
+from pipeline.vertex import google_cloud, package
+
+POLL_S = 10.0
+_CRON_FIELDS = 5
+_SUCCEEDED = "PIPELINE_STATE_SUCCEEDED"
+_ENDED = ("PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
+_FAILED_TASK = "FAILED"
+_CONSOLE = "https://console.cloud.google.com/vertex-ai"
+
+
+class Vertex:
+    """Vertex AI Pipelines in one region of a project.
+
+    Args:
+        project: its id.
+        region: such as us-central1.
+        endpoint: URL of the API; None is the region's.
+
+    Raises:
+        ValueError: there is no such region, or no credentials are here.
+    """
+
+    def __init__(
+        self, *, project: str, region: str, endpoint: str | None = None
+    ) -> None:
+        google_cloud.check_region(region)
+        self.project = project
+        self.region = region
+        self._credentials = google_cloud.find_credentials()
+        self._client = google_cloud.import_client()
+        self._client.init(
+            project=project,
+            location=region,
+            credentials=self._credentials,
+            api_endpoint=endpoint,
+            api_transport="rest",  # It passes proxies, which gRPC often does not.
+        )
+
+    def submit(
+        self,
+        file: pathlib.Path,
+        *,
+        root: str | None = None,
+        parameters: Sequence[str] = (),
+        name: str | None = None,
+        service_account: str | None = None,
+        network: str | None = None,
+        caching: bool | None = None,
+        cron: str | None = None,
+    ) -> Submission:
+        """Starts a run, or schedules runs.
+
+        Args:
+            file: the compiled pipeline.
+            root: where artifacts go, gs://...; None is the compiled one.
+            parameters: `name=value`, for those that differ from the defaults.
+            name: of the run in the console; None is the pipeline's name.
+            service_account: as which the tasks run; None is Compute Engine's default.
+            network: the VPC network to peer with.
+            caching: whether tasks are taken from the cache; None is as compiled.
+            cron: minute, hour, day, month, weekday, in UTC unless it begins with
+                `TZ=...`. None runs once, now.
+
+        Raises:
+            ValueError: something is wrong here, or the service refuses. Nothing was
+                made then.
+        """
+        job = package.read(file)
+        values = check(
+            job, root=root, parameters=parameters, network=network, cron=cron
+        )
+        spec = job["pipelineSpec"]
+        if caching is not None:
+            kfp_package.set_caching(spec, caching)
+        kfp_package.cache_data(spec, values)
+        root = root or job["runtimeConfig"]["gcsOutputDirectory"]
+        google_cloud.check_bucket(
+            root, project=self.project, credentials=self._credentials
+        )
+        display_name = name or spec["pipelineInfo"]["name"]
+        labels = {"source": "ncf", "pipeline": spec["pipelineInfo"]["name"]}
+        runs_as = {"service_account": service_account, "network": network}
+        with tempfile.TemporaryDirectory() as folder:
+            template = pathlib.Path(folder) / "pipeline.json"
+            template.write_text(json.dumps(job), encoding="utf-8")
+            made = self._client.PipelineJob(
+                display_name=display_name,
+                template_path=str(template),
+                pipeline_root=root,
+                parameter_values=values,
+                labels=labels,
+            )
+        with google_cloud.explained(), google_cloud.quiet():
+            if cron is not None:
+                schedule = made.create_schedule(
+                    cron=cron, display_name=display_name, **runs_as
+                )
+                return self._submission(schedule.resource_name, "schedules", values)
+            made.submit(**runs_as)
+        return self._submission(made.resource_name, "runs", values)
+
+    def wait(
+        self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
+    ) -> None:
+        """Returns when the run has succeeded.
+
+        Raises:
+            RunFailed: it failed or was cancelled.
+            ValueError: it was not done in time; it goes on.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            with google_cloud.explained(), google_cloud.quiet():
+                found = self._job(run).to_dict()
+            state = found.get("state", "PIPELINE_STATE_PENDING")
+            if state == _SUCCEEDED:
+                return
+            if state in _ENDED:
+                raise RunFailed(f"{_reason(found)} See {run.url}")
+            if time.monotonic() > end:
+                raise ValueError(
+                    f"The run is still {_word(state)} after {timeout_s:.0f} s; it goes "
+                    f"on. See {run.url}"
+                )
+            time.sleep(poll_s)
+
+    def cancel(self, run: Submission) -> None:
+        """Asks Vertex to stop the run's tasks; it takes a while to do so."""
+        with google_cloud.explained(), google_cloud.quiet():
+            self._job(run).cancel()
+
+    def _job(self, run: Submission) -> Any:
+        return self._client.PipelineJob.get(run.id)
+
+    def _submission(
+        self, resource: str, kind: str, parameters: dict[str, Any]
+    ) -> Submission:
+        page = (
+            f"{_CONSOLE}/locations/{self.region}/pipelines/{kind}/"
+            f"{resource.rpartition('/')[2]}?project={self.project}"
+        )
+        return Submission(resource, page, parameters)
+
+
+def check(
+    job: dict[str, Any],
+    *,
+    root: str | None,
+    parameters: Sequence[str],
+    network: str | None,
+    cron: str | None,
+) -> dict[str, Any]:
+    """Returns the parameters, by name; asks nobody and imports nothing slow.
+
+    Raises:
+        ValueError: one of the arguments cannot be.
+    """
+    if root is not None:
+        google_cloud.check_root(root)
+    google_cloud.check_network(network)
+    if cron is not None:
+        fields = [f for f in cron.split() if not f.startswith(("TZ=", "CRON_TZ="))]
+        if len(fields) != _CRON_FIELDS:
+            raise ValueError(
+                "`--schedule` must have 5 fields (minute hour day month weekday); got "
+                f"{cron!r}."
+            )
+    return kfp_package.parse_parameters(job["pipelineSpec"], parameters)
+
+
+def _reason(job: dict[str, Any]) -> str:
+    """Returns what is known about a run's bad end: which tasks, and why."""
+    text = f"The run is {_word(job['state'])}"
+    if message := job.get("error", {}).get("message"):
+        text += f": {message}"
+    failed = [
+        f"{task['taskName']} ({task.get('error', {}).get('message', 'no message')})"
+        for task in job.get("jobDetail", {}).get("taskDetails", ())
+        if task.get("state") == _FAILED_TASK
+    ]
+    return text + "." + (f" Failed tasks: {', '.join(failed)}." if failed else "")
+
+
+def _word(state: str) -> str:
+    return state.removeprefix("PIPELINE_STATE_").lower()

@@ -1,0 +1,91 @@
+"""A server that answers like Google Cloud: tokens, Cloud Storage, Vertex AI (REST)."""
+
+import http.server
+import json
+import re
+import threading
+
+PARENT = "/v1/projects/ncf-project/locations/us-central1"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Records what it is sent.
+
+    Attributes:
+        posted: (path, body) of all that was to be made or changed.
+        buckets: name -> HTTP status of a listing.
+        states: of the run, one per look.
+        refuse: (HTTP status, message) of Vertex to whatever is posted.
+    """
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.posted, self.authorizations = [], set()
+        self.buckets = {"bucket": 200}
+        self.states, self.detail = ["PIPELINE_STATE_SUCCEEDED"], {}
+        self.refuse, self.token_status = None, 200
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def start(self):
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def write_login(self, file):
+        """Writes the credentials of a person's login, good for this server alone."""
+        values = {
+            "type": "external_account_authorized_user",
+            "audience": "//iam.googleapis.com/locations/global/workforcePools/p",
+            "refresh_token": "r",
+            "client_id": "c",
+            "client_secret": "s",
+            "token_url": f"{self.url}/token",
+        }
+        file.write_text(json.dumps(values))
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        if bucket := re.match(r"/storage/v1/b/([^/?]+)/o\?", self.path):
+            status = server.buckets.get(bucket[1], 404)
+            self._answer(status, {"items": []} if status == 200 else _error(status))
+        elif self.path.startswith("/storage/"):
+            self._answer(403, _error(403))  # the right to see the bucket itself
+        elif "/pipelineJobs/" in self.path:
+            states = server.states
+            state = states.pop(0) if len(states) > 1 else states[0]
+            name = self.path.split("?")[0].removeprefix("/v1/")
+            self._answer(200, {"name": name, "state": state, **server.detail})
+
+    def do_POST(self):
+        text = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/token":
+            made = {"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}
+            status = self.server.token_status
+            self._answer(status, made if status == 200 else {"error": "invalid_grant"})
+            return
+        path, _, query = self.path.partition("?")
+        self.server.posted.append((path, json.loads(text or "{}")))
+        self.server.authorizations.add(self.headers["authorization"])
+        if self.server.refuse:
+            status, message = self.server.refuse
+            self._answer(status, _error(status, message))
+            return
+        job_id = re.search(r"pipelineJobId=([\w-]+)", query)
+        name = f"{path.removeprefix('/v1/')}/{job_id[1] if job_id else 's1'}"
+        self._answer(200, {} if path.endswith(":cancel") else {"name": name})
+
+    def _answer(self, status, body):
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+def _error(status, message="no"):
+    return {"error": {"code": status, "message": message}}
