@@ -10,10 +10,14 @@ from tensorflow_model_analysis.writers import (
     metrics_plots_and_validations_writer as writer,
 )
 
+from ncf_model import features
+from ncf_model.metrics import STANDARD_ERROR
+
 _LISTS = "lists"
 _NON_FINITE = "non_finite_lists"
 _COUNTS = (_LISTS, "short_lists", _NON_FINITE)
 _POPULARITY = "popularity"
+_ERRORS, _BASELINE_ERRORS = "standard_errors", "baseline_standard_errors"
 _LIFT = f"{_POPULARITY}/hit_rate_lift@"
 
 
@@ -27,18 +31,20 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         `metrics`: of the candidate, such as {"hit_rate@10": 0.65, "ndcg@10": 0.37}.
         `baseline`: the same of ranking by popularity, on the same lists.
         `baselines`: the same of every baseline by name, popularity among them.
+        `standard_errors`: of `metrics`, those that are means over the lists.
+        `baseline_standard_errors`: the same of every baseline by name.
         `lift`: what the candidate adds to it, {"hit_rate@10": 0.24}.
         `blessed_model`: as `metrics`, of the latest blessed model; {} without one.
         `lists`, `short_lists`, `non_finite_lists`: how many there were.
         `blessed`: whether every rule holds.
         `failures`: per broken rule {"metric", "value", "rule", "message"}.
-        `slices`: by `feature=group` the above but the last two, of those lists alone.
+        `slices`: by `feature=group` the above but the last two, of those lists alone;
+            in the order of `features.SLICES`.
 
         Figures are NaN if a score was not finite, and absent if there was no list.
     """
-    slices = {
-        name: _compared(by_model) for name, by_model in sorted(_figures(uri).items())
-    }
+    figures = _figures(uri)
+    slices = {name: _compared(figures[name]) for name in sorted(figures, key=_order)}
     result = slices.pop("", None) or _compared({})
     validation = writer.load_and_deserialize_validation_result(uri)
     result |= {"blessed": validation.validation_ok, "slices": slices}
@@ -48,7 +54,9 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         for name in [_slice_name(per_slice.slice_key)]
         for failure in per_slice.failures
     ]
-    if not result[_LISTS]:
+    if result[_LISTS]:
+        failures += [_no_slice(spec) for spec in validation.missing_slices]
+    else:
         failures.append(_no_lists())
     # A score that is not finite is the cause, figures that are no numbers the effect.
     failures.sort(key=lambda failure: failure["metric"] != _NON_FINITE)
@@ -79,6 +87,14 @@ def _slice_name(key: Any) -> str:
     return ",".join(parts)
 
 
+def _order(name: str) -> tuple[int, str]:
+    """Returns by what slices are sorted: known ones by place, others after by name."""
+    known = [
+        f"{key}={group}" for key, all_ in features.SLICES.items() for group in all_
+    ]
+    return (known.index(name) if name in known else len(known)), name
+
+
 def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
     """Returns the figures of the candidate, and those of the blessed model beside."""
     blessed = _arrange(by_model.get(constants.BASELINE_KEY, {}))
@@ -88,16 +104,19 @@ def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
 
 def _arrange(figures: dict[str, float]) -> dict[str, Any]:
     """Splits the figures of one model into its own, the baselines', and counts."""
-    result: dict[str, Any] = {"metrics": {}, "baselines": {}, "lift": {}}
+    kinds = ("metrics", "baselines", "lift", _ERRORS, _BASELINE_ERRORS)
+    result: dict[str, Any] = {kind: {} for kind in kinds}
     result |= {name: int(figures.get(name, 0)) for name in _COUNTS}
     for name, value in figures.items():
-        baseline, slash, metric = name.rpartition("/")
+        baseline, _, metric = name.removesuffix(STANDARD_ERROR).rpartition("/")
+        is_error = name.endswith(STANDARD_ERROR)
         if name.startswith(_LIFT):
             result["lift"][_hit_rate(name)] = value
-        elif slash:
-            result["baselines"].setdefault(baseline, {})[metric] = value
+        elif baseline:
+            kind = _BASELINE_ERRORS if is_error else "baselines"
+            result[kind].setdefault(baseline, {})[metric] = value
         elif name not in _COUNTS:
-            result["metrics"][name] = value
+            result[_ERRORS if is_error else "metrics"][metric] = value
     result["baseline"] = result["baselines"].get(_POPULARITY, {})
     return result
 
@@ -110,6 +129,16 @@ def _no_lists() -> dict[str, Any]:
     message = (
         "There was no list to judge by: a user needs two interactions or more to have "
         "one. See the counts that NegativeSampling reports."
+    )
+    return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
+
+
+def _no_slice(spec: Any) -> dict[str, Any]:
+    """Returns why a floor of a slice without lists does not hold."""
+    name = ",".join(f"{key}={group}" for key, group in spec.feature_values.items())
+    message = (
+        f"The slice {name} has a floor but no list to judge by; take the floor out of "
+        "`min_hit_rate_of_slices`."
     )
     return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
 

@@ -39,6 +39,12 @@ POPULARITY_RANK = "popularity_rank"  # int64 [1], unseen items that train as oft
 CANDIDATE_SCORES = "candidate_{}"  # float32 [1 + m], by the baseline of that name
 USER_ACTIVITY = "user_activity"  # bytes [1], a quarter of the users
 ITEM_POPULARITY = "item_popularity"  # bytes [1], of the held-out item
+ITEM_WARMTH = "item_warmth"  # bytes [1], whether the held-out item trains at all
+SLICES = {  # The groups of each, in the order in which they are shown.
+    USER_ACTIVITY: ("1 least", "2", "3", "4 most"),
+    ITEM_POPULARITY: ("head", "torso", "tail"),
+    ITEM_WARMTH: ("warm", "cold"),
+}
 
 # In the place of `CANDIDATE_SCORES` where the record has `SEEN_IDS`.
 BASELINE_RANK = "{}_rank"  # int64 [1], unseen items that score as high; -1 for none

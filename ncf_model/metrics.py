@@ -11,14 +11,18 @@ candidate, such as `candidate_popularity`. So a baseline is measured on the same
 by the same code.
 
 A record with `seen_ids` stands for the whole catalogue. There the model gives the
-held-out item's score and then one per item, -inf for those not to be ranked, and a
-baseline's place is in the record, such as `popularity_rank` for
-`candidate_popularity`.
+held-out item's score and then one per item, -inf for those not to be ranked and inf in
+the held-out item's own place, and a baseline's rank is in the record, such as
+`popularity_rank` for `candidate_popularity`.
+
+A mean over the lists comes with its standard error, under the name of the metric and
+`STANDARD_ERROR`.
 """
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -32,12 +36,15 @@ from tensorflow_model_analysis.utils import util
 from ncf_model import features, ranking
 
 MODEL = "model"  # `scores` of the model itself, not of a feature
+STANDARD_ERROR = "_standard_error"  # Appended to the name of a mean.
 _FEATURE_PREFIX = "candidate_"
 
 # TFMA prefers a metric of its own to one of the same class name in our module, and has
 # an `NDCG`, which needs a label and a query key: hence `NDCGAtK`.
 
 Gain = Callable[[np.ndarray], np.ndarray]  # [B] ranks -> [B] float
+Figures = Callable[..., dict[str, float]]  # what was counted -> metrics by name
+Counter = Callable[[str], metric_types.MetricComputation]  # of a model's name
 
 
 @dataclasses.dataclass
@@ -67,6 +74,18 @@ class ListCounts:
     def mean(self, gain: Gain) -> float:
         """Returns the mean of `gain(rank)`; NaN if a list has no rank."""
         return self.total(gain) / self.lists
+
+    def standard_error(self, gain: Gain) -> float:
+        """Returns sqrt(sum((gain - mean)^2) / (n (n - 1))) over the n lists.
+
+        The lists are taken as independent draws, as they are with one per user. NaN
+        for a single list, and if a list has no rank.
+        """
+        if self.lists < 2:
+            return float("nan")
+        mean = self.mean(gain)
+        squares = self.total(lambda ranks: (gain(ranks) - mean) ** 2)
+        return float(np.sqrt(squares / self.lists / (self.lists - 1)))
 
     @property
     def lists(self) -> int:
@@ -104,6 +123,20 @@ class MRR(metric_types.Metric):
     def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
         """Names the metric `mrr`, of a baseline `popularity/mrr`."""
         super().__init__(_mrr, scores=scores, name=name or f"{_prefix(scores)}mrr")
+
+
+class Coverage(metric_types.Metric):
+    """The share of the catalogue that is among the `top_k` best items of any user.
+
+    The catalogue and the order are those of `recommend`, but for the held-out item,
+    which takes part. Every record must have `seen_ids`: the first places of a sampled
+    list tell of the sample, not of what would be recommended.
+    """
+
+    def __init__(self, top_k: Sequence[int], name: str = "coverage") -> None:
+        """Names the metrics `coverage@5` and `coverage@10` for `top_k` [5, 10]."""
+        top_k = [_positive(k) for k in top_k]
+        super().__init__(_coverage, top_k=top_k, name=name)
 
 
 class HitRateLift(metric_types.Metric):
@@ -148,102 +181,140 @@ class NonFiniteLists(metric_types.Metric):
 def _hit_rate(
     top_k: int, scores: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def value(counts: ListCounts) -> float:
-        return counts.mean(lambda ranks: ranking.hit_rate(ranks, top_k))
+    def gain(ranks: np.ndarray) -> np.ndarray:
+        return ranking.hit_rate(ranks, top_k)
 
-    return _computations(name, model_names, [scores], value)
+    return _mean(name, model_names, scores, gain)
 
 
 def _ndcg(
     top_k: int, scores: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def value(counts: ListCounts) -> float:
-        return counts.mean(lambda ranks: ranking.ndcg(ranks, top_k))
+    def gain(ranks: np.ndarray) -> np.ndarray:
+        return ranking.ndcg(ranks, top_k)
 
-    return _computations(name, model_names, [scores], value)
+    return _mean(name, model_names, scores, gain)
 
 
 def _mrr(
     scores: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def value(counts: ListCounts) -> float:
-        return counts.mean(lambda ranks: 1.0 / (ranks + 1.0))
+    return _mean(name, model_names, scores, lambda ranks: 1.0 / (ranks + 1.0))
 
-    return _computations(name, model_names, [scores], value)
+
+def _mean(
+    name: str, model_names: list[str] | None, scores: str, gain: Gain
+) -> metric_types.MetricComputations:
+    def figures(counts: ListCounts) -> dict[str, float]:
+        return {
+            name: counts.mean(gain),
+            name + STANDARD_ERROR: counts.standard_error(gain),
+        }
+
+    return _computations(
+        [name, name + STANDARD_ERROR], model_names, _counters(scores), figures
+    )
 
 
 def _hit_rate_lift(
     top_k: int, over: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def value(model: ListCounts, baseline: ListCounts) -> float:
+    def figures(model: ListCounts, baseline: ListCounts) -> dict[str, float]:
         # Hits are whole numbers, so a lift of exactly the margin is not lost to
         # rounding, as it is when two rates are subtracted.
         hits, baseline_hits = (
             counts.total(lambda ranks: ranking.hit_rate(ranks, top_k))
             for counts in (model, baseline)
         )
-        return (hits - baseline_hits) / model.lists
+        return {name: (hits - baseline_hits) / model.lists}
 
-    return _computations(name, model_names, [MODEL, over], value)
+    return _computations([name], model_names, _counters(MODEL, over), figures)
+
+
+def _coverage(
+    top_k: list[int], name: str, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    names = [f"{name}@{k}" for k in top_k]
+
+    def figures(shown: ShownItems) -> dict[str, float]:
+        return {of_k: shown.share(k) for of_k, k in zip(names, top_k, strict=True)}
+
+    counter = functools.partial(_show, max(top_k))
+    return _computations(names, model_names, [counter], figures)
 
 
 def _lists(
     name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    return _computations(name, model_names, [MODEL], lambda counts: counts.lists)
+    return _computations(
+        [name], model_names, _counters(MODEL), lambda counts: {name: counts.lists}
+    )
 
 
 def _short_lists(
     length: int, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def value(counts: ListCounts) -> int:
-        return sum(n for size, n in counts.lengths.items() if size < length)
+    def figures(counts: ListCounts) -> dict[str, float]:
+        return {name: sum(n for size, n in counts.lengths.items() if size < length)}
 
-    return _computations(name, model_names, [MODEL], value)
+    return _computations([name], model_names, _counters(MODEL), figures)
 
 
 def _non_finite_lists(
     scores: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    return _computations(name, model_names, [scores], lambda counts: counts.non_finite)
+    def figures(counts: ListCounts) -> dict[str, float]:
+        return {name: counts.non_finite}
+
+    return _computations([name], model_names, _counters(scores), figures)
 
 
 def _computations(
-    name: str,
+    names: list[str],
     model_names: list[str] | None,
-    sources: list[str],
-    value: Callable[..., float],
+    counters: Sequence[Counter],
+    figures: Figures,
 ) -> metric_types.MetricComputations:
-    """Returns the counts that a metric needs, and the metric as derived from them.
+    """Returns the counts that metrics need, and the metrics as derived from them.
 
     TFMA keeps one of several equal computations, so all metrics share the counts.
 
     Args:
-        name: of the metric.
+        names: of the metrics.
         model_names: one result for each; "" for the only model.
-        sources: what ranks the lists, one for each argument of `value`.
-        value: the metric as a function of `ListCounts`.
+        counters: what is counted, one for each argument of `figures`.
+        figures: the metrics as a function of the counts.
     """
     computations: metric_types.MetricComputations = []
     for model_name in model_names or [""]:
-        counted = [_count(source, model_name) for source in sources]
-        key = metric_types.MetricKey(name=name, model_name=model_name)
+        counted = [counter(model_name) for counter in counters]
+        keys = {
+            name: metric_types.MetricKey(name=name, model_name=model_name)
+            for name in names
+        }
         inputs = [computation.keys[0] for computation in counted]
-        computations += [*counted, _derive(key, inputs, value)]
+        computations += [*counted, _derive(keys, inputs, figures)]
     return computations
 
 
 def _derive(
-    key: metric_types.MetricKey,
+    keys: dict[str, metric_types.MetricKey],
     inputs: list[metric_types.MetricKey],
-    value: Callable[..., float],
+    figures: Figures,
 ) -> metric_types.DerivedMetricComputation:
     def result(
         metrics: Mapping[metric_types.MetricKey, Any],
     ) -> dict[metric_types.MetricKey, float]:
-        return {key: value(*(metrics[counts] for counts in inputs))}
+        found = figures(*(metrics[counts] for counts in inputs))
+        return {keys[name]: value for name, value in found.items()}
 
-    return metric_types.DerivedMetricComputation(keys=[key], result=result)
+    return metric_types.DerivedMetricComputation(
+        keys=list(keys.values()), result=result
+    )
+
+
+def _counters(*sources: str) -> list[Counter]:
+    return [functools.partial(_count, source) for source in sources]
 
 
 def _count(source: str, model_name: str) -> metric_types.MetricComputation:
@@ -293,15 +364,8 @@ class _Rank(metric_types.Preprocessor):
                     f"one holds {0 if rank is None else np.size(rank)}."
                 )
             return int(np.ravel(rank)[0]) if np.ravel(rank)[0] >= 0 else None
-        scores = record.get_predictions(model_name=self._model_name or None)
-        if np.size(scores) < 2:
-            raise ValueError(
-                f"The model must score the whole catalogue for a record with "
-                f"`{features.SEEN_IDS}`; it gave {np.size(scores)} score. Was it "
-                "exported by an earlier release?"
-            )
-        scores = np.ravel(scores)
-        ranked = scores != -np.inf
+        scores = _catalogue_scores(record, self._model_name)
+        ranked = ~np.isinf(scores)
         ranked[0] = True
         return _rank(scores[ranked])
 
@@ -320,6 +384,18 @@ class _Rank(metric_types.Preprocessor):
                 f"this list; it gave {0 if scores is None else np.size(scores)}."
             )
         return np.ravel(scores)[:length]
+
+
+def _catalogue_scores(record: util.StandardExtracts, model_name: str) -> np.ndarray:
+    """Returns [1 + num_items] scores: the held-out item's, then each item's."""
+    scores = record.get_predictions(model_name=model_name or None)
+    if np.size(scores) < 2:
+        raise ValueError(
+            f"The model must score the whole catalogue for a record with "
+            f"`{features.SEEN_IDS}`; it gave {np.size(scores)} score. Was it "
+            "exported by an earlier release?"
+        )
+    return np.ravel(scores)
 
 
 def _rank(scores: np.ndarray) -> int | None:
@@ -359,6 +435,88 @@ class _CountLists(beam.CombineFn):
     def extract_output(
         self, accumulator: ListCounts
     ) -> dict[metric_types.MetricKey, ListCounts]:
+        return {self._key: accumulator}
+
+
+@dataclasses.dataclass
+class ShownItems:
+    """Which items of the catalogue are among the first of any list.
+
+    Attributes:
+        best: [num_items] int64, the best place that each item has in any list, from 0;
+            the number of places that were looked at where it has none of them.
+        non_finite: lists without an order, because a score is NaN or infinite.
+    """
+
+    best: np.ndarray
+    non_finite: int
+
+    def share(self, top_k: int) -> float:
+        """Returns the share of items among the first `top_k`; NaN without an order."""
+        return float("nan") if self.non_finite else float((self.best < top_k).mean())
+
+
+def _show(places: int, model_name: str) -> metric_types.MetricComputation:
+    key = metric_types.MetricKey(name=f"_shown@{places}", model_name=model_name)
+    return metric_types.MetricComputation(
+        keys=[key],
+        preprocessors=[_Show(places, model_name)],
+        combiner=_CountShown(key),
+    )
+
+
+class _Show(metric_types.Preprocessor):
+    """Reduces one list to `ShownItems`."""
+
+    def __init__(self, places: int, model_name: str) -> None:
+        super().__init__(name=f"show {places} {model_name}")
+        self._places = places
+        self._model_name = model_name
+
+    def process(self, extracts: Mapping[str, Any]) -> Iterator[ShownItems]:
+        record = util.StandardExtracts(extracts)
+        if not np.size(record.features.get(features.SEEN_IDS, ())):
+            raise ValueError(
+                f"Coverage needs records with `{features.SEEN_IDS}`; this one has "
+                "none. Leave it out, or evaluate with `eval_negatives: all`."
+            )
+        held_out, *_ = scores = _catalogue_scores(record, self._model_name)
+        items = np.where(scores[1:] == np.inf, held_out, scores[1:])
+        best = np.full(len(items), self._places)
+        if np.isnan(items).any() or not np.isfinite(held_out):
+            yield ShownItems(best, non_finite=1)
+            return
+        shown = ranking.top(items, self._places)
+        best[shown] = np.arange(len(shown))
+        yield ShownItems(best, non_finite=0)
+
+
+class _CountShown(beam.CombineFn):
+    """Keeps the best place of each item."""
+
+    def __init__(self, key: metric_types.MetricKey) -> None:
+        self._key = key
+
+    def create_accumulator(self) -> ShownItems | None:
+        return None
+
+    def add_input(self, accumulator: ShownItems | None, element: ShownItems) -> Any:
+        return self.merge_accumulators([accumulator, element])
+
+    def merge_accumulators(
+        self, accumulators: Iterable[ShownItems | None]
+    ) -> ShownItems | None:
+        parts = [part for part in accumulators if part is not None]
+        if not parts:
+            return None
+        return ShownItems(
+            functools.reduce(np.minimum, (part.best for part in parts)),
+            sum(part.non_finite for part in parts),
+        )
+
+    def extract_output(
+        self, accumulator: ShownItems
+    ) -> dict[metric_types.MetricKey, ShownItems]:
         return {self._key: accumulator}
 
 

@@ -45,6 +45,21 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     return np.count_nonzero(scores[:, 1:] >= held_out, axis=1)
 
 
+def top(scores: np.ndarray, k: int) -> np.ndarray:
+    """Returns where the `k` highest scores are, the best first, equal ones in order.
+
+    Args:
+        scores: [N] float without NaN; -inf is never among the best.
+        k: how many, >= 1; there are fewer where fewer are above -inf.
+    """
+    k = min(k, np.count_nonzero(scores > -np.inf))
+    if not k:
+        return np.empty(0, np.int64)
+    limit = np.partition(scores, -k)[-k]
+    best = np.flatnonzero(scores >= limit)
+    return best[np.argsort(-scores[best], kind="stable")][:k]
+
+
 def hit_rate(ranks: np.ndarray, k: int) -> np.ndarray:
     """Returns, per list, 1.0 if the held-out item is among the first `k`, else 0.0.
 

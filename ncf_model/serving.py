@@ -105,8 +105,9 @@ class ServingModel(tf.Module):
 
         Without `seen_ids`, [B, 1 + m] in the order of `candidate_ids`. With it, the
         whole catalogue, [B, 1 + num_items]: the held-out item, then every item by
-        index, -inf in the place of those not to be ranked, the held-out one included.
-        There a logit that is not finite comes as NaN, so that -inf has one meaning.
+        index, -inf in the place of those that the user has seen, and inf in that of the
+        held-out one. There a logit that is not finite comes as NaN, so that infinities
+        have one meaning.
         """
         ids = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         parsed = tf.io.parse_example(
@@ -163,10 +164,14 @@ class ServingModel(tf.Module):
         )
         logits = tf.where(tf.math.is_finite(logits), logits, np.nan)
         own = tf.gather(logits, held_out[:, tf.newaxis], batch_dims=1)
-        left_out = tf.concat([items, seen], axis=1)
-        at = tf.stack([left_out.value_rowids(), left_out.values], axis=1)
-        gone = tf.fill([tf.shape(at)[0]], -np.inf)
-        ranked = tf.tensor_scatter_nd_update(logits, at, gone)
+        at = [tf.stack([x.value_rowids(), x.values], axis=1) for x in (seen, items)]
+        marks = [
+            tf.fill([tf.size(x.values)], mark)
+            for x, mark in ((seen, -np.inf), (items, np.inf))
+        ]
+        ranked = tf.tensor_scatter_nd_update(
+            logits, tf.concat(at, axis=0), tf.concat(marks, axis=0)
+        )
         # The last row is that of unknown items, which nobody can be shown.
         return tf.concat([own, ranked[:, : self._num_items]], axis=1)
 

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
 
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
-SLICES = (features.USER_ACTIVITY, features.ITEM_POPULARITY)
 METRICS_MODULE = "ncf_model.metrics"
 GATE_TOP_K = 10
 SIGNATURE = "evaluate"
 
-Arguments = Mapping[str, str | int]  # of a metric's constructor
+Arguments = Mapping[str, str | int | list[int]]  # of a metric's constructor
 
 # Hit rates are multiples of 1 / lists. This is far below that, and above the rounding
 # error of the difference of two rates, so that "exactly at the limit" is decided right.
@@ -58,10 +57,10 @@ class GateConfig(Config):
             )
         for name in self.min_hit_rate_of_slices:
             feature, _, group = name.partition("=")
-            if feature not in SLICES or not group:
+            if group not in features.SLICES.get(feature, ()):
                 raise ValueError(
                     "`min_hit_rate_of_slices` must name each slice as `feature=group`, "
-                    f"the feature one of {list(SLICES)}; got {name!r}."
+                    f"these are {features.SLICES}; got {name!r}."
                 )
         return self
 
@@ -70,7 +69,8 @@ class EvaluationConfig(Config):
     """What is measured on the `eval` lists, and what must hold.
 
     Attributes:
-        top_k: the K of HR@K and NDCG@K; the gate needs 10 among them.
+        top_k: the K of HR@K, NDCG@K and, where the whole catalogue is ranked, of
+            coverage; the gate needs 10 among them.
         gate: when a model is blessed.
         baselines: what is measured beside the model, besides popularity.
     """
@@ -115,13 +115,18 @@ def eval_config(
         _metric("NonFiniteLists", {}, {"value_threshold": {"upper_bound": 0}}),
         _metric("Lists", {}),
     ]
-    if eval_negatives != "all":
+    if eval_negatives == "all":
+        metrics.append(_metric("Coverage", {"top_k": list(config.top_k)}))
+    else:
         metrics.append(_metric("ShortLists", {"length": 1 + eval_negatives}))
     return json_format.ParseDict(
         {
             "model_specs": [{"signature_name": SIGNATURE, "model_type": "tf_generic"}],
             "metrics_specs": [{"metrics": metrics}],
-            "slicing_specs": [{}, *({"feature_keys": [name]} for name in SLICES)],
+            "slicing_specs": [
+                {},
+                *({"feature_keys": [key]} for key in features.SLICES),
+            ],
             "options": {"include_default_metrics": False},
         },
         config_pb2.EvalConfig(),

@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components.evaluator.component import Evaluator
 from tfx.components.pusher.component import Pusher
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
@@ -18,6 +17,7 @@ from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
 from components.eval_context.component import EvalContext
+from components.explaining_evaluator.component import ExplainingEvaluator
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
@@ -166,7 +166,7 @@ def _model_nodes(
         transform_graph=transform.outputs["transform_graph"],
         baselines=config.evaluation.baselines,
     )
-    evaluator = Evaluator(
+    evaluator = ExplainingEvaluator(
         examples=context.outputs["examples"],
         example_splits=[features.EVAL_SPLIT],
         model=trainer.outputs["model"],
@@ -174,7 +174,7 @@ def _model_nodes(
         eval_config=evaluation.eval_config(
             config.evaluation, eval_negatives=config.sampling.eval_negatives
         ),
-    )
+    ).with_id("Evaluator")
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],

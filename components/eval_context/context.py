@@ -38,6 +38,7 @@ class Context:
         counts = np.asarray(positives.sum(axis=0)).ravel()
         self._activity = slices.activity(np.diff(positives.indptr))
         self._popularity = slices.popularity(counts)
+        self._trains = counts > 0
 
     @property
     def baselines(self) -> list[str]:
@@ -114,10 +115,12 @@ class Context:
         """Returns, by feature name, the groups that a list belongs to."""
         item = self._items.get(held_out)
         group = "tail" if item is None else slices.POPULARITY[self._popularity[item]]
+        warm = item is not None and self._trains[item]
         quarter = slices.ACTIVITY[self._activity[self._users[user_id]]]
         return {
             features.USER_ACTIVITY: quarter.encode(),
             features.ITEM_POPULARITY: group.encode(),
+            features.ITEM_WARMTH: b"warm" if warm else b"cold",
         }
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-ACTIVITY = ("1 least", "2", "3", "4 most")
-POPULARITY = ("head", "torso", "tail")
+from ncf_model import features
+
+ACTIVITY = features.SLICES[features.USER_ACTIVITY]
+POPULARITY = features.SLICES[features.ITEM_POPULARITY]
 # Cumulative shares of all training positives at which head and torso end.
 _HEAD, _TORSO = 0.5, 0.8
 

@@ -66,11 +66,14 @@ def summarise(
 
 
 def _quality(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the metrics of the model and, beside them, of each baseline."""
-    baselines = figures["baselines"].items()
+    """Returns metrics and standard errors of the model and of each baseline."""
     return {
         "metrics": _finite(figures["metrics"]),
-        "baselines": {name: _finite(metrics) for name, metrics in baselines},
+        "standard_errors": _finite(figures["standard_errors"]),
+        **{
+            kind: {name: _finite(values) for name, values in figures[kind].items()}
+            for kind in ("baselines", "baseline_standard_errors")
+        },
     }
 
 

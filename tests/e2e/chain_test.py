@@ -203,7 +203,7 @@ def test_another_learning_rate_runs_from_the_trainer_on(folder, third):
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(summary["cached"]) == set(NODES[: NODES.index("Trainer")])
     events = _store(folder / "runs").get_executions_by_type(
-        "tfx.components.evaluator.component.Evaluator"
+        "components.explaining_evaluator.component.ExplainingEvaluator"
     )
     assert len(events) >= 2
 

@@ -49,7 +49,9 @@ def test_one_model(tmp_path):
             "slice_key {}",
             _metric("hit_rate@10", 0.65),
             _metric("ndcg@10", 0.37),
+            _metric("hit_rate@10_standard_error", 0.015),
             _metric("popularity/hit_rate@10", 0.41),
+            _metric("popularity/hit_rate@10_standard_error", 0.016),
             _metric("ease/hit_rate@10", 0.66),
             _metric("popularity/hit_rate_lift@10", 0.24),
             _metric("lists", 943),
@@ -64,6 +66,8 @@ def test_one_model(tmp_path):
             "popularity": {"hit_rate@10": 0.41},
             "ease": {"hit_rate@10": 0.66},
         },
+        "standard_errors": {"hit_rate@10": 0.015},
+        "baseline_standard_errors": {"popularity": {"hit_rate@10": 0.016}},
         "lift": {"hit_rate@10": 0.24},
         "blessed_model": {},
         "lists": 943,
@@ -101,6 +105,32 @@ def test_slices_are_not_the_whole(tmp_path):
         assert list(result["slices"]) == ["cold=0"]
         assert result["slices"]["cold=0"]["metrics"] == {"mrr": 0.9}
         assert result["slices"]["cold=0"]["lists"] == 4
+
+
+def test_slices_are_in_their_natural_order(tmp_path):
+    def slice_of(column, value):
+        key = f'single_slice_keys {{ column: "{column}" bytes_value: "{value}" }}'
+        return f"slice_key {{ {key} }} {_metric('lists', 1)}"
+
+    groups = [
+        ("item_warmth", "cold"),
+        ("item_popularity", "tail"),
+        ("another", "one"),
+        ("item_popularity", "torso"),
+        ("user_activity", "2"),
+        ("item_popularity", "head"),
+        ("user_activity", "1 least"),
+    ]
+    result = _read(tmp_path, [slice_of(*group) for group in groups])
+    assert list(result["slices"]) == [
+        "user_activity=1 least",
+        "user_activity=2",
+        "item_popularity=head",
+        "item_popularity=torso",
+        "item_popularity=tail",
+        "item_warmth=cold",
+        "another=one",
+    ]
 
 
 def test_the_cause_comes_before_its_effects(tmp_path):

@@ -51,8 +51,7 @@ def _compute(metric, records, model_names=("",)):
 
 
 def _value(metric, records):
-    ((_, value),) = _compute(metric, records).items()
-    return value
+    return _compute(metric, records)["", metric.name]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,43 @@ def _value(metric, records):
 )
 def test_by_hand(metric, name, value):
     assert metric.name == name
-    assert _compute(metric, _records()) == {("", name): pytest.approx(value, abs=1e-9)}
+    assert _value(metric, _records()) == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("metric", "squares"),
+    [
+        # 1, 0, 0, 1 about their mean .5; 1, .5, .25, 1 about .6875.
+        (metrics.HitRateAtK(1), 4 * 0.5**2),
+        (metrics.MRR(), 2 * 0.3125**2 + 0.1875**2 + 0.4375**2),
+        # 0, 1, 1, 1 about .75.
+        (metrics.HitRateAtK(1, "candidate_popularity"), 0.75**2 + 3 * 0.25**2),
+    ],
+)
+def test_standard_error_by_hand(metric, squares):
+    figures = _compute(metric, _records())
+    assert figures.keys() == {("", metric.name), ("", f"{metric.name}_standard_error")}
+    error = figures["", f"{metric.name}_standard_error"]
+    assert error == pytest.approx((squares / 3 / 4) ** 0.5)
+
+
+def test_standard_error_is_that_of_the_mean():
+    """Of many samples of lists: their means differ by it."""
+    rng = np.random.default_rng(0)
+    records = _records(rng.normal(size=(3000, 20)), np.zeros((3000, 20)))
+    figures = np.array(
+        [
+            list(_compute(metrics.NDCGAtK(10), records[start : start + 30]).values())
+            for start in range(0, 3000, 30)
+        ]
+    )
+    assert figures[:, 0].std() == pytest.approx(figures[:, 1].mean(), rel=0.2)
+
+
+def test_a_single_list_has_no_standard_error():
+    figures = _compute(metrics.MRR(), _records(LISTS[:1], POPULARITY[:1]))
+    assert figures["", "mrr"] == 1.0
+    assert math.isnan(figures["", "mrr_standard_error"])
 
 
 def test_ndcg_is_that_of_scikit_learn():
@@ -134,12 +169,13 @@ def test_two_models_are_told_apart():
         scores = record["predictions"]
         record["predictions"] = {"candidate": scores, "baseline": -scores}
     names = ("candidate", "baseline")
-    assert _compute(metrics.HitRateAtK(1), records, names) == {
-        ("candidate", "hit_rate@1"): 2 / 4,
-        ("baseline", "hit_rate@1"): 2 / 4,  # The third list and the single candidate.
-    }
+    records[1]["predictions"]["baseline"] = np.array([1.0, 0.0, 0.0])
+    hit_rate = _compute(metrics.HitRateAtK(1), records, names)
+    assert hit_rate["candidate", "hit_rate@1"] == 2 / 4
+    assert hit_rate["baseline", "hit_rate@1"] == 3 / 4  # All lists but the first.
     popularity = metrics.HitRateAtK(1, "candidate_popularity")
-    assert set(_compute(popularity, records, names).values()) == {3 / 4}
+    figures = _compute(popularity, records, names)
+    assert {figures[model, popularity.name] for model in names} == {3 / 4}
 
 
 def test_every_list_is_ranked_once_for_all_metrics():
@@ -207,10 +243,10 @@ def _catalogue_record(scores, **ranks):
 
 
 def test_whole_catalogue():
-    gone = -math.inf
+    gone, own = -math.inf, math.inf
     records = [
-        _catalogue_record([3.0, 4.0, gone, gone, 3.0, 2.0], popularity_rank=1),
-        _catalogue_record([3.0, gone, 2.0, gone], popularity_rank=0),
+        _catalogue_record([3.0, 4.0, gone, own, 3.0, 2.0], popularity_rank=1),
+        _catalogue_record([3.0, own, 2.0, gone], popularity_rank=0),
     ]
     assert _value(metrics.MRR(), records) == pytest.approx((1 / 3 + 1) / 2)
     assert _value(metrics.NonFiniteLists(), records) == 0
@@ -222,19 +258,57 @@ def test_whole_catalogue():
     assert _value(lift, records) == -1 / 2
 
 
+def test_coverage_by_hand():
+    gone, own = -math.inf, math.inf
+    records = [
+        # Items 1, 0, 3, 4 by score; item 0 is held out, 4 comes after the equal 3.
+        _catalogue_record([3.0, own, 4.0, gone, 2.0, 2.0]),
+        # Items 2, 1, and nothing else is left.
+        _catalogue_record([5.0, gone, 1.0, own, gone, gone]),
+    ]
+    figures = _compute(metrics.Coverage([1, 2, 3, 4]), records)
+    assert figures == {
+        ("", "coverage@1"): 2 / 5,
+        ("", "coverage@2"): 3 / 5,
+        ("", "coverage@3"): 4 / 5,
+        ("", "coverage@4"): 5 / 5,
+    }
+
+
+def test_coverage_of_each_model_is_of_its_own_catalogue():
+    record = _catalogue_record([])
+    own = math.inf
+    record["predictions"] = {
+        "candidate": np.array([1.0, own, 0.0]),
+        # Its item is unknown, so it cannot recommend it.
+        "baseline": np.array([9.0, 0.0, 2.0, 1.0, 0.0]),
+    }
+    names = ("candidate", "baseline")
+    assert _compute(metrics.Coverage([1]), [record], names) == {
+        ("candidate", "coverage@1"): 1 / 2,
+        ("baseline", "coverage@1"): 1 / 4,
+    }
+
+
+def test_coverage_of_sampled_lists_is_refused():
+    with pytest.raises(ValueError, match="needs records with `seen_ids`"):
+        _compute(metrics.Coverage([10]), _records())
+
+
 @pytest.mark.parametrize(
     "scores",
     [
         [-math.inf, 1.0, 2.0],
         [math.nan, 1.0, 2.0],
         [1.0, math.nan, -math.inf],
-        [1.0, math.inf, -math.inf],
     ],
 )
 def test_a_catalogue_with_a_score_that_is_not_finite(scores):
     records = [_catalogue_record(scores), _catalogue_record([1.0, 0.0, 2.0])]
     assert _value(metrics.NonFiniteLists(), records) == 1
     assert math.isnan(_value(metrics.HitRateAtK(10), records))
+    coverage = _compute(metrics.Coverage([1]), records)
+    assert math.isnan(coverage["", "coverage@1"])
 
 
 def test_a_baseline_that_was_left_out_has_no_figures():
@@ -261,6 +335,8 @@ def test_top_k_is_positive():
     for metric in (metrics.HitRateAtK, metrics.NDCGAtK, metrics.ShortLists):
         with pytest.raises(ValueError, match="must be >= 1; got 0"):
             metric(0)
+    with pytest.raises(ValueError, match="must be >= 1; got 0"):
+        metrics.Coverage([1, 0])
 
 
 def test_survives_the_trip_through_its_configuration():
@@ -275,5 +351,5 @@ def test_no_metric_of_tfma_takes_the_place_of_ours():
         for name, value in vars(metrics).items()
         if isinstance(value, type) and issubclass(value, metric_types.Metric)
     }
-    assert len(ours) == 7
+    assert len(ours) == 8
     assert not ours & set(metric_types.registered_metrics())

@@ -46,6 +46,14 @@ def test_what_cannot_be_ranked_is_an_error(scores, message):
         ranking.ranks(scores)
 
 
+def test_top_is_in_order_and_ties_go_by_index():
+    scores = np.array([1.0, 3.0, -INF, 1.0, 5.0, 1.0])
+    assert ranking.top(scores, 1).tolist() == [4]
+    assert ranking.top(scores, 4).tolist() == [4, 1, 0, 3]
+    assert ranking.top(scores, 9).tolist() == [4, 1, 0, 3, 5]
+    assert ranking.top(np.array([-INF]), 1).tolist() == []
+
+
 def test_hit_rate_on_both_sides_of_k():
     assert ranking.hit_rate(np.array([0, 9, 10]), 10).tolist() == [1.0, 1.0, 0.0]
 

@@ -18,10 +18,10 @@ OPEN = {"min_hit_rate": 0.0, "popularity_margin": 0.01, "tolerance": 0.99}
 @pytest.fixture
 def judge(tmp_path, save_ranker, write_lists):
     """Returns a function that runs TFX's Evaluator and reads what it wrote."""
-    from tfx.components.evaluator import executor
     from tfx.types import artifact_utils, standard_artifacts
     from tfx.utils import proto_utils
 
+    from components.explaining_evaluator import executor
     from ncf_model import evaluation_result
 
     def model(name, ranks, scores, model_id):
@@ -74,6 +74,9 @@ def judge(tmp_path, save_ranker, write_lists):
         result = evaluation_result.read_evaluation(str(tmp_path / "evaluation"))
         marker = "BLESSED" if result["blessed"] else "NOT_BLESSED"
         assert os.listdir(tmp_path / "blessing") == [marker]
+        (blessing,) = outputs["blessing"]
+        reasons = blessing.get_string_custom_property("not_blessed_because")
+        assert reasons.splitlines() == [f["message"] for f in result["failures"]]
         return result
 
     return run
@@ -127,6 +130,13 @@ def test_whole_catalogue(judge):
     assert result["baseline"]["hit_rate@10"] == pytest.approx(0.4)
     assert result["blessed_model"]["hit_rate@10"] == pytest.approx(0.8)
     assert result["lift"]["hit_rate@10"] == pytest.approx(0.2)
+    # The first ten of twelve items, for the held-out ones are not in its catalogue.
+    assert result["metrics"]["coverage@10"] == pytest.approx(10 / 13)
+    # Six hits of ten.
+    assert result["standard_errors"]["hit_rate@10"] == pytest.approx(
+        (0.6 * 0.4 / 9) ** 0.5
+    )
+    assert "coverage@10" not in result["baseline"]
 
 
 def test_every_limit_is_inclusive(judge):
@@ -192,6 +202,14 @@ def test_without_lists_nothing_is_blessed(judge):
     assert message.startswith("There was no list to judge by")
 
 
+def test_a_floor_of_a_slice_without_lists_is_a_reason(judge):
+    gate = OPEN | {"min_hit_rate_of_slices": {"item_warmth=cold": 0.1}}
+    assert _messages(judge(CANDIDATE, gate=gate)) == [
+        "The slice item_warmth=cold has a floor but no list to judge by; take the "
+        "floor out of `min_hit_rate_of_slices`."
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -202,6 +220,10 @@ def test_without_lists_nothing_is_blessed(judge):
         (
             {"gate": {"replace_equal": False, "tolerance": 0.01}},
             "`tolerance` must be 0; got 0.01",
+        ),
+        (
+            {"gate": {"min_hit_rate_of_slices": {"item_popularity=last": 0.1}}},
+            "must name each slice as `feature=group`.*got 'item_popularity=last'",
         ),
         ({"gates": {}}, "Extra inputs are not permitted"),
     ],

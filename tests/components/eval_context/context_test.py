@@ -96,6 +96,11 @@ def test_slices():
     assert context.slices(b"u0", b"i0") == {
         "user_activity": b"4 most",
         "item_popularity": b"head",
+        "item_warmth": b"warm",
     }
-    assert context.slices(b"u1", b"i2")["item_popularity"] == b"tail"
-    assert context.slices(b"u1", b"new")["item_popularity"] == b"tail"
+    for item in (b"i2", b"new"):  # Nobody has the one, no vocabulary has the other.
+        assert context.slices(b"u1", item) == {
+            "user_activity": b"1 least",
+            "item_popularity": b"tail",
+            "item_warmth": b"cold",
+        }

@@ -15,7 +15,7 @@ CONTEXT = Context(
     items={b"i0": 0, b"i1": 1, b"i2": 2},
     config=BaselinesConfig(item_knn_neighbours=3, ease_l2=1.0),
 )
-SLICES = {"user_activity", "item_popularity"}
+SLICES = {"user_activity", "item_popularity", "item_warmth"}
 
 
 def _added(**ids):

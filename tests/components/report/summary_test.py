@@ -32,6 +32,11 @@ def _summarise(**changes):
         "history": HISTORY,
         "evaluation": {
             "metrics": {"hit_rate@10": 0.5, "ndcg@10": 0.375},
+            "standard_errors": {"hit_rate@10": 0.0625},
+            "baseline_standard_errors": {
+                "popularity": {"hit_rate@10": 0.03125},
+                "ease": {"hit_rate@10": float("nan")},
+            },
             "baseline": {"hit_rate@10": 0.25, "ndcg@10": 0.125},
             "baselines": {
                 "popularity": {"hit_rate@10": 0.25, "ndcg@10": 0.125},
@@ -41,7 +46,9 @@ def _summarise(**changes):
                 "item_popularity=tail": {
                     "lists": 2,
                     "metrics": {"hit_rate@10": 0.75},
+                    "standard_errors": {"hit_rate@10": 0.25},
                     "baselines": {"popularity": {"hit_rate@10": 0.0}},
+                    "baseline_standard_errors": {},
                 }
             },
             "failures": [],
@@ -59,11 +66,18 @@ def test_has_the_fields_of_the_contract():
     assert (result["num_users"], result["num_items"]) == (3, 4)
     assert result["num_interactions"] == 9
     assert (result["blessed"], result["pushed_to"]) == (True, "/serving/7")
+    assert result["standard_errors"] == {"hit_rate@10": 0.0625}
+    assert result["baseline_standard_errors"] == {
+        "popularity": {"hit_rate@10": 0.03125},
+        "ease": {"hit_rate@10": None},
+    }
     assert result["baselines"]["ease"] == {"hit_rate@10": None}
     assert result["slices"]["item_popularity=tail"] == {
         "lists": 2,
         "metrics": {"hit_rate@10": 0.75},
+        "standard_errors": {"hit_rate@10": 0.25},
         "baselines": {"popularity": {"hit_rate@10": 0.0}},
+        "baseline_standard_errors": {},
     }
     assert result["train"] == {
         "examples_per_second": 1000.0,
@@ -79,8 +93,10 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
     result = _summarise(
         evaluation={
             "metrics": {"hit_rate@10": float("nan")},
+            "standard_errors": {},
             "baseline": {},
             "baselines": {},
+            "baseline_standard_errors": {},
             "slices": {},
             "failures": [{"message": "hit_rate@10 is nan"}],
         },
@@ -96,8 +112,11 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
 def test_the_page_shows_the_figures_and_escapes_names():
     html = page.render(_summarise(), HISTORY)
     assert "tiny &lt;b&gt;" in html
-    assert "<td>0.5000</td>" in html
-    assert "<td>0.2500</td>" in html
+    assert '<td>0.5000 <span class="muted">± 0.0625</span></td>' in html
+    assert '<td>0.2500 <span class="muted">± 0.0312</span></td>' in html
+    assert "<td>0.3750</td>" in html
+    assert '<td>0.7500 <span class="muted">± 0.2500</span></td>' in html
+    assert "<td>0.0000</td>" in html
     assert "/serving/7" in html
     assert "<td>3,000</td>" in html
     assert html.count('<tr class="best">') == 1
@@ -109,8 +128,10 @@ def test_the_page_gives_the_verdict(blessed):
         blessing={"blessed": blessed},
         evaluation={
             "metrics": {"hit_rate@10": 0.5},
+            "standard_errors": {},
             "baseline": {},
             "baselines": {},
+            "baseline_standard_errors": {},
             "slices": {},
             "failures": [{"message": "below the floor"}],
         },

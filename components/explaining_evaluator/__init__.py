@@ -1,0 +1,1 @@
+"""ExplainingEvaluator: TFX's Evaluator, which says why it did not bless."""
