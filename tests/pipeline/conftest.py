@@ -90,3 +90,48 @@ def write_lists():
                 writer.write(record(i, rank, length, catalogue))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def run_evaluator():
+    """Returns a function that runs the Evaluator on folders of lists and of models.
+
+    It returns the artifacts `evaluation` and `blessing`, which lie in `folder`.
+    """
+    from tfx.types import artifact_utils, standard_artifacts
+    from tfx.utils import proto_utils
+
+    from components.explaining_evaluator import executor
+    from pipeline import evaluation
+
+    def model(path, model_id):
+        artifact = standard_artifacts.Model()
+        artifact.uri, artifact.id = str(path), model_id
+        return [artifact]
+
+    def run(folder, *, lists, candidate, config, negatives, blessed=None, beam=()):
+        examples = standard_artifacts.Examples()
+        examples.uri = str(lists)
+        examples.split_names = artifact_utils.encode_split_names(["eval"])
+        inputs = {"examples": [examples], "model": model(candidate, 1)}
+        if blessed is not None:
+            inputs["baseline_model"] = model(blessed, 2)
+        outputs = {
+            "evaluation": [standard_artifacts.ModelEvaluation()],
+            "blessing": [standard_artifacts.ModelBlessing()],
+        }
+        for name, (artifact,) in outputs.items():
+            artifact.uri = str(folder / name)
+        context = executor.Executor.Context(
+            beam_pipeline_args=list(beam), tmp_dir=str(folder / "tmp"), unique_id="1"
+        )
+        eval_config = evaluation.eval_config(config, eval_negatives=negatives)
+        properties = {
+            "eval_config": proto_utils.proto_to_json(eval_config),
+            "example_splits": '["eval"]',
+            "fairness_indicator_thresholds": "null",
+        }
+        executor.Executor(context).Do(inputs, outputs, properties)
+        return outputs["evaluation"][0], outputs["blessing"][0]
+
+    return run

@@ -16,65 +16,36 @@ OPEN = {"min_hit_rate": 0.0, "popularity_margin": 0.01, "tolerance": 0.99}
 
 
 @pytest.fixture
-def judge(tmp_path, save_ranker, write_lists):
+def judge(tmp_path, save_ranker, write_lists, run_evaluator):
     """Returns a function that runs TFX's Evaluator and reads what it wrote."""
-    from tfx.types import artifact_utils, standard_artifacts
-    from tfx.utils import proto_utils
-
-    from components.explaining_evaluator import executor
     from ncf_model import evaluation_result
-
-    def model(name, ranks, scores, model_id):
-        artifact = standard_artifacts.Model()
-        artifact.uri = str(tmp_path / name)
-        artifact.id = model_id
-        save_ranker(tmp_path / name / "Format-Serving", ranks, **scores)
-        return [artifact]
 
     def run(ranks, *, blessed=None, gate=OPEN, lists=POPULARITY, beam=(), **options):
         negatives = options.get("negatives", 12)
-        examples = standard_artifacts.Examples()
-        examples.uri = str(tmp_path / "examples")
-        examples.split_names = artifact_utils.encode_split_names(["eval"])
         write_lists(
             tmp_path / "examples/Split-eval",
             lists,
             options.get("lengths"),
             catalogue=negatives == "all",
         )
-        inputs = {
-            "examples": [examples],
-            "model": model("model", ranks, options.get("scores", {}), 1),
-        }
+        scores = options.get("scores", {})
+        save_ranker(tmp_path / "model/Format-Serving", ranks, **scores)
         if blessed is not None:
-            inputs["baseline_model"] = model("blessed", blessed, {}, 2)
-        outputs = {
-            "evaluation": [standard_artifacts.ModelEvaluation()],
-            "blessing": [standard_artifacts.ModelBlessing()],
-        }
-        for name, (artifact,) in outputs.items():
-            artifact.uri = str(tmp_path / name)
-        config = evaluation.EvaluationConfig(
-            gate=evaluation.GateConfig(**gate), baselines=POPULARITY_ONLY
+            save_ranker(tmp_path / "blessed/Format-Serving", blessed)
+        artifact, blessing = run_evaluator(
+            tmp_path,
+            lists=tmp_path / "examples",
+            candidate=tmp_path / "model",
+            blessed=None if blessed is None else tmp_path / "blessed",
+            config=evaluation.EvaluationConfig(
+                gate=evaluation.GateConfig(**gate), baselines=POPULARITY_ONLY
+            ),
+            negatives=negatives,
+            beam=beam,
         )
-        context = executor.Executor.Context(
-            beam_pipeline_args=list(beam), tmp_dir=str(tmp_path / "tmp"), unique_id="1"
-        )
-        executor.Executor(context).Do(
-            inputs,
-            outputs,
-            {
-                "eval_config": proto_utils.proto_to_json(
-                    evaluation.eval_config(config, eval_negatives=negatives)
-                ),
-                "example_splits": '["eval"]',
-                "fairness_indicator_thresholds": "null",
-            },
-        )
-        result = evaluation_result.read_evaluation(str(tmp_path / "evaluation"))
+        result = evaluation_result.read_evaluation(artifact.uri)
         marker = "BLESSED" if result["blessed"] else "NOT_BLESSED"
         assert os.listdir(tmp_path / "blessing") == [marker]
-        (blessing,) = outputs["blessing"]
         reasons = blessing.get_string_custom_property("not_blessed_because")
         assert reasons.splitlines() == [f["message"] for f in result["failures"]]
         return result

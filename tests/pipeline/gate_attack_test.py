@@ -1,0 +1,297 @@
+"""Bad models before the real Evaluator: none is blessed, and each is told why.
+
+Of 48 items, item i belongs to group i // 12 and is the more popular the smaller i % 12.
+Each of 40 users has four items of their own group and holds out another, one of the six
+most popular. A list is all that the user has not seen. A model that knows the groups
+ranks each held-out item among the first eight; popularity has 16 of 40 among ten.
+"""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ncf_model import data, model, serving
+from ncf_model.config import BaselinesConfig, ModelConfig
+from pipeline import evaluation
+
+GROUPS, OF_GROUP, USERS = 4, 12, 40
+ITEMS = GROUPS * OF_GROUP
+USER_IDS = [b"user %d" % u for u in range(USERS)]
+ITEM_IDS = [b"item %d" % i for i in range(ITEMS)]
+POPULARITY = OF_GROUP - np.arange(ITEMS) % OF_GROUP
+HELD_OUT = [u % GROUPS * OF_GROUP + u // GROUPS % 6 for u in range(USERS)]
+POSITIVES = [
+    [u % GROUPS * OF_GROUP + 6 + (u // GROUPS + i) % 6 for i in range(4)]
+    for u in range(USERS)
+]
+BEAM = ("--runner=FnApiRunner", "--sdk_container_image=none")
+HISTORY = {
+    "epochs": [],
+    "best_epoch": 1,
+    "examples_per_second": 1.0,
+    "final_loss": 0.5,
+}
+
+
+def _lists(rows):
+    sizes = [len(row) for row in rows]
+    return data.Lists(
+        np.array([x for row in rows for x in row], np.int32),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+    )
+
+
+def _export(folder, network, *, user_ids=USER_IDS, item_ids=ITEM_IDS):
+    """Exports as the trainer does; index j stands for the j-th of the ids."""
+    folder.mkdir()
+    vocabularies = {}
+    for name, ids in (("user", user_ids), ("item", item_ids)):
+        vocabularies[f"{name}_vocabulary"] = str(folder / name)
+        (folder / name).write_bytes(b"".join(raw + b"\n" for raw in ids))
+    interactions = data.Interactions(
+        user_ids=list(user_ids),
+        user_index=np.arange(len(user_ids), dtype=np.int32),
+        positives=_lists([[0]] * len(user_ids)),
+        validation_items=_lists([[]] * len(user_ids)),
+        eval_items=_lists([[]] * len(user_ids)),
+    )
+    path = str(folder / "Format-Serving")
+    serving.export(network, interactions, path, refitted=False, **vocabularies)
+    return folder
+
+
+def _of_groups(users, items):
+    """A model that scores user u and item i by the product of their rows."""
+    settings = ModelConfig(type="gmf", mf_dim=GROUPS, gmf_output="ones")
+    network = model.NeuMF(settings, num_users=len(users), num_items=len(items))
+    for table, rows in ((network.user_table, users), (network.item_table, items)):
+        table.embeddings.assign(np.concatenate([rows, np.zeros((1, GROUPS))]))
+    return network
+
+
+OF_USERS = np.eye(GROUPS)[np.arange(USERS) % GROUPS]
+OF_ITEMS = np.eye(GROUPS)[np.arange(ITEMS) // OF_GROUP]
+
+
+def _good(folder):
+    return _export(folder, _of_groups(OF_USERS, OF_ITEMS))
+
+
+def _wrong_about_a_group(folder):
+    """Right for three of the four groups."""
+    signs = np.where(np.arange(USERS) % GROUPS == 0, -1, 1)
+    return _export(folder, _of_groups(OF_USERS * signs[:, np.newaxis], OF_ITEMS))
+
+
+def _untrained(folder):
+    keras.utils.set_random_seed(0)
+    return _export(folder, model.NeuMF(ModelConfig(), num_users=USERS, num_items=ITEMS))
+
+
+def _constant(folder):
+    return _export(folder, _of_groups(OF_USERS, np.ones((ITEMS, GROUPS))))
+
+
+def _inverted(folder):
+    return _export(folder, _of_groups(-OF_USERS, OF_ITEMS))
+
+
+def _with_nan(folder):
+    """Good, but for the row of one user."""
+    users = OF_USERS.copy()
+    users[7] = np.nan
+    return _export(folder, _of_groups(users, OF_ITEMS))
+
+
+def _of_other_ids(folder):
+    """Trained on users and items of which none is in the lists."""
+    return _export(
+        folder,
+        _of_groups(OF_USERS, OF_ITEMS),
+        user_ids=[b"other " + raw for raw in USER_IDS],
+        item_ids=[b"other " + raw for raw in ITEM_IDS],
+    )
+
+
+def _good_in_another_order(folder):
+    """As good as `_good`, with the ids in another order and more of them."""
+    users, items = (np.random.default_rng(0).permutation(n) for n in (USERS, ITEMS))
+    return _export(
+        folder,
+        _of_groups(
+            np.concatenate([np.ones((3, GROUPS)), OF_USERS[users]]),
+            np.concatenate([np.ones((5, GROUPS)), OF_ITEMS[items]]),
+        ),
+        user_ids=[b"a", b"b", b"c", *(USER_IDS[u] for u in users)],
+        item_ids=[b"a", b"b", b"c", b"d", b"e", *(ITEM_IDS[i] for i in items)],
+    )
+
+
+def _record(user):
+    held_out = HELD_OUT[user]
+    seen = {held_out, *POSITIVES[user]}
+    candidates = [held_out, *(i for i in range(ITEMS) if i not in seen)]
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature["user_id"].bytes_list.value.append(USER_IDS[user])
+    feature["candidate_ids"].bytes_list.value.extend(ITEM_IDS[i] for i in candidates)
+    feature["candidate_popularity"].int64_list.value.extend(POPULARITY[candidates])
+    return example.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def attack(tmp_path_factory, run_evaluator):
+    """Returns a function that judges a model and reads `summary.json`."""
+    from tfx.types import standard_artifacts
+
+    from components.report import executor, spec
+
+    root = tmp_path_factory.mktemp("attack")
+    models = {}
+
+    def lists(users):
+        folder = root / f"lists of {users}" / "Split-eval"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            path = str(folder / "data_tfrecord-00000-of-00001.gz")
+            with tf.io.TFRecordWriter(path, "GZIP") as writer:
+                for user in range(users):
+                    writer.write(_record(user))
+        return folder.parent
+
+    def saved(make):
+        if make and make not in models:
+            models[make] = make(root / make.__name__)
+        return models[make] if make else None
+
+    def report(folder, judged, blessing):
+        counts = standard_artifacts.Examples()
+        for name in ("num_users", "num_items", "num_interactions"):
+            counts.set_int_custom_property(name, 1)
+        run = standard_artifacts.ModelRun()
+        run.uri = str(folder)
+        (folder / "history.json").write_text(json.dumps(HISTORY))
+        written = spec.RunReport()
+        written.uri = str(folder)
+        inputs = {
+            spec.INTERACTIONS_KEY: counts,
+            spec.LISTS_KEY: standard_artifacts.Examples(),
+            spec.MODEL_RUN_KEY: run,
+            spec.EVALUATION_KEY: judged,
+            spec.BLESSING_KEY: blessing,
+            spec.PUSHED_MODEL_KEY: standard_artifacts.PushedModel(),
+        }
+        executor.Executor().Do(
+            {key: [artifact] for key, artifact in inputs.items()},
+            {spec.REPORT_KEY: [written]},
+            {spec.DATASET_KEY: "groups"},
+        )
+        return json.loads((folder / "summary.json").read_text())
+
+    def run(candidate, *, blessed=None, users=USERS, **gate):
+        folder = tmp_path_factory.mktemp("run")
+        judged, blessing = run_evaluator(
+            folder,
+            lists=lists(users),
+            candidate=saved(candidate),
+            blessed=saved(blessed),
+            config=evaluation.EvaluationConfig(
+                top_k=(10,),
+                gate=evaluation.GateConfig(**gate),
+                baselines=BaselinesConfig(item_knn_neighbours=None, ease_l2=None),
+            ),
+            negatives=ITEMS,
+            beam=BEAM,
+        )
+        summary = report(folder, judged, blessing)
+        reasons = blessing.get_string_custom_property("not_blessed_because")
+        assert reasons.splitlines() == summary["not_blessed_because"]
+        assert blessing.get_int_custom_property("blessed") == summary["blessed"]
+        return summary
+
+    return run
+
+
+def _reasons(summary):
+    assert not summary["blessed"]
+    return summary["not_blessed_because"]
+
+
+def _below_popularity(hit_rate):
+    return (
+        f"hit_rate@10 is {hit_rate}, popularity's 0.4; it must be at least 0.01 above "
+        "popularity's."
+    )
+
+
+def test_a_good_model_is_blessed(attack):
+    summary = attack(_good, min_hit_rate=1.0, popularity_margin=0.6)
+    assert summary["blessed"]
+    assert summary["metrics"]["hit_rate@10"] == 1.0
+    assert summary["baseline"]["hit_rate@10"] == pytest.approx(16 / 40)
+
+
+def test_untrained(attack):
+    (reason,) = _reasons(summary := attack(_untrained))
+    # Ten of 44 candidates by chance.
+    assert 0 < summary["metrics"]["hit_rate@10"] < 0.4
+    assert reason == _below_popularity(f"{summary['metrics']['hit_rate@10']:.6g}")
+
+
+@pytest.mark.parametrize("model", [_constant, _inverted, _of_other_ids])
+def test_no_better_than_nothing(attack, model):
+    """Equal scores are the last place of all, not the first."""
+    assert _reasons(attack(model)) == [_below_popularity(0)]
+
+
+def test_nan_weights(attack):
+    """Though all lists but one are ranked as by the good model."""
+    first, *others = _reasons(summary := attack(_with_nan))
+    assert summary["metrics"]["hit_rate@10"] is None
+    assert "NaN or infinite scores in 1 of 40 lists" in first
+    assert others == [
+        "hit_rate@10 is not a number; it must be at least 0.",
+        "hit_rate@10 is not a number; it must be at least 0.01 above popularity's.",
+    ]
+
+
+def test_empty_split(attack):
+    (reason,) = _reasons(attack(_good, users=0))
+    assert reason.startswith("There was no list to judge by")
+
+
+def test_a_blessed_model_of_another_vocabulary_is_compared_by_raw_ids(attack):
+    """By indices it would rank at random, and any model would take its place."""
+    assert _reasons(attack(_wrong_about_a_group, blessed=_good_in_another_order)) == [
+        "hit_rate@10 is 0.75, the latest blessed model's 1; it must be at most 0.01 "
+        "below the latest blessed model's."
+    ]
+
+
+def test_a_blessed_model_of_other_data_lowers_no_other_limit(attack):
+    assert _reasons(attack(_constant, blessed=_of_other_ids)) == [_below_popularity(0)]
+
+
+def test_a_better_model_replaces_the_older_one(attack):
+    gate = {"tolerance": 0.0, "replace_equal": False}
+    assert attack(_good, blessed=_wrong_about_a_group, **gate)["blessed"]
+
+
+@pytest.mark.parametrize("replace_equal", [True, False])
+def test_an_equal_model_follows_the_rule(attack, replace_equal):
+    summary = attack(
+        _good,
+        blessed=_good_in_another_order,
+        tolerance=0.0,
+        replace_equal=replace_equal,
+    )
+    if replace_equal:
+        assert summary["blessed"]
+    else:
+        assert _reasons(summary) == [
+            "hit_rate@10 is 1, the latest blessed model's 1; it must be above the "
+            "latest blessed model's."
+        ]
