@@ -15,7 +15,7 @@ import numpy as np
 from ncf_model import draws
 
 # Draws per block of users, so that a block's arrays stay in the processor's cache.
-BLOCK = 1 << 16
+BLOCK = 1 << 15
 # Entries of the table that maps a block's numbers to items.
 _TABLE = 1 << 19
 # Smaller blocks are dominated by NumPy's cost per call, so the filter serves them.
@@ -45,6 +45,7 @@ class UnseenItems:
         num_items: size of the catalogue.
         sizes: [U] int64, how many items each user has seen.
         counts: [U] int64, how many items each user has not seen.
+        dtype: the narrowest that holds an item: half the memory is half the misses.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class UnseenItems:
         self.num_items = num_items
         self.sizes = np.diff(offsets)
         self.counts = num_items - self.sizes
+        self.dtype = np.dtype(np.uint16 if num_items <= 1 << 16 else np.int32)
         parts = [
             self._pair(items[offsets[start] : offsets[stop]], start, stop)
             for start, stop in blocks(self.sizes, size=BLOCK, rows=BLOCK)
         ]
-        none = np.empty(0, np.int32)
+        none = np.empty(0, self.dtype)
         self._seen = np.concatenate([none, *(part[0] for part in parts)])
         self._stand_ins = np.concatenate([none, *(part[1] for part in parts)])
         exceptions = np.concatenate([[0], *(part[2] for part in parts)])
@@ -144,7 +146,8 @@ class UnseenItems:
         free[(items + first)[~exceptional]] = False
         stand_ins = (np.arange(len(items)) - first)[free]
         counts = np.bincount(users[exceptional], minlength=stop - start)
-        return items[exceptional].astype(np.int32), stand_ins.astype(np.int32), counts
+        seen = items[exceptional].astype(self.dtype)
+        return seen, stand_ins.astype(self.dtype), counts
 
 
 class TableLookup:
@@ -153,7 +156,7 @@ class TableLookup:
     def __init__(self, unseen: UnseenItems, rows: int) -> None:
         self.rows = rows
         self._unseen = unseen
-        self._items = np.tile(np.arange(unseen.num_items, dtype=np.int32), rows)
+        self._items = np.tile(np.arange(unseen.num_items, dtype=unseen.dtype), rows)
 
     def __call__(
         self,
@@ -167,7 +170,7 @@ class TableLookup:
         keys, seen, stand_ins = self._unseen.exceptions(start, stop)
         self._items[keys] = stand_ins
         places = self._unseen.keys(start, stop, sizes, numbers)
-        np.take(self._items, places, mode="clip", out=out)
+        out[:] = self._items.take(places, mode="clip")
         self._items[keys] = seen
 
 

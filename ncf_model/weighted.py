@@ -15,9 +15,8 @@ from ncf_model.unseen import BLOCK, blocks, check_items, sort_items
 _TOTAL = 1 << 40
 # Tries on the whole line before the search on the user's own.
 _TRIES = 3
-# Buckets of the line that say which item covers them, if it is one alone.
+# Buckets of the line that say which item covers them, or is the first of some.
 _MOST_BUCKETS = 1 << 22
-_NOT_ALONE = -1
 _MARKS = 1 << 22
 
 
@@ -69,10 +68,11 @@ class WeightedItems:
         self._total = int(self._ends[-1])
         buckets = min(_MOST_BUCKETS, max(1 << 16, 16 * len(weights)))
         self._bucket_bits = max(0, (self._total // buckets).bit_length())
-        begins = np.arange(0, self._total + 1, 1 << self._bucket_bits)
+        begins = np.arange(0, self._total, 1 << self._bucket_bits)
         item = np.searchsorted(self._ends, begins, side="right").astype(np.int32)
-        alone = np.append(item[1:] == item[:-1], False)
-        self._alone = np.where(alone, item, np.int32(_NOT_ALONE))
+        item = np.append(item, np.int32(len(weights) - 1))
+        # The item that a bucket begins with, and its complement if others follow.
+        self._buckets = np.where(item == np.append(item[1:], item[-1]), item, ~item)
 
     def draw(
         self, first: np.ndarray, sizes: np.ndarray, start: int, stop: int
@@ -127,9 +127,20 @@ class WeightedItems:
 
     def _item_at(self, points: np.ndarray) -> np.ndarray:
         """Returns the items at points of the whole line."""
-        items = self._alone[points >> self._bucket_bits]
-        search = np.flatnonzero(items == _NOT_ALONE)
-        items[search] = np.searchsorted(self._ends, points[search], side="right")
+        bucket = points >> self._bucket_bits
+        items = self._buckets[bucket]
+        search = np.flatnonzero(items < 0)
+        points, low = points[search], ~items[search]
+        high = self._buckets[bucket[search] + 1]
+        high = np.where(high < 0, ~high, high)
+        # Bisection among a bucket's few items: where the catalogue is large, a search
+        # of all of it would miss the processor's caches at every step.
+        for _ in range(int((high - low).max(initial=0)).bit_length()):
+            middle = (low + high) >> 1
+            above = self._ends[middle] <= points
+            low = np.where(above, middle + 1, low)
+            high = np.where(above, high, middle)
+        items[search] = low
         return items
 
     def _unseen_at(

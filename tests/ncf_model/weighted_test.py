@@ -90,3 +90,12 @@ def test_items_that_share_a_bucket(monkeypatch):
     counts = np.bincount(_draw([0], sizes=[80_000]), minlength=5)
     expected = [40_000, 20_000, 10_000, 10_000]
     assert scipy.stats.chisquare(counts[1:], expected).pvalue > 1e-3
+
+
+# From one bucket for all points to one for each.
+@pytest.mark.parametrize("buckets", [2, 4, 8, 1 << 22])
+def test_every_point_of_the_line_is_the_item_that_covers_it(monkeypatch, buckets):
+    monkeypatch.setattr(weighted, "_MOST_BUCKETS", buckets)
+    of = weighted.WeightedItems(np.array([0]), np.array([0, 1]), weights=WEIGHTS)
+    found = of._item_at(np.arange(16)).tolist()
+    assert found == [0] * 8 + [1] * 4 + [2] * 2 + [3, 4]
