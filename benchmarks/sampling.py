@@ -1,12 +1,15 @@
 """Times negative sampling: ours, NumPy's bare cost, and the official NCF's two ways.
 
-Usage: python benchmarks/sampling.py [--rounds 7] [--ratings FILE] [SHAPE ...]
+Usage: python benchmarks/sampling.py [--rounds 7] [--ratings FILE] [--feed] [SHAPE ...]
 
 Each round times every contender once, so that all meet the same machine; the table has
 medians of CPU time, one core. The official constructors are re-implemented from their
 description: `materialized` looks a random integer modulo the count up in a table of
 users x items, `bisection` searches per-user cumulative counts of negatives. They draw
 for rows in shuffled order, as the official epoch does; `in order` is their best case.
+
+`--feed`: (user, item, label) rows a second that the trainer's input gives, CPU time of
+one core, and that training takes, seconds of the clock, with the defaults.
 """
 
 import argparse
@@ -237,12 +240,53 @@ def measure(positives: Positives, rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def feed(positives: Positives, rounds: int) -> None:
+    """Prints how fast the trainer's input is, and how fast training."""
+    # Late: TensorFlow is slow to import.
+    from ncf_model import config, data, model, training_loop
+
+    users = len(positives.sizes)
+    none = data.Lists(np.empty(0, np.int32), np.zeros(users + 1, np.int64))
+    interactions = data.Interactions(
+        [b"%d" % user for user in range(users)],
+        np.arange(users, dtype=np.int32),
+        data.Lists(positives.items.astype(np.int32), positives.offsets),
+        none,
+        none,
+    )
+    num_items = positives.num_items
+    settings = config.SamplingConfig(num_negatives=NUM_NEGATIVES)
+    rows = data.EpochRows(interactions, settings, num_items=num_items, seed=0)
+    network = model.NeuMF(config.ModelConfig(), num_users=users, num_items=num_items)
+    loop = training_loop.TrainingLoop(
+        network, config.TrainConfig(), num_negatives=NUM_NEGATIVES
+    )
+    seconds: dict[str, list[float]] = {"drawn": [], "trained": []}
+    for epoch in range(1 + rounds):  # The first compiles.
+        start = time.process_time()
+        drawn = rows.draw(epoch)
+        seconds["drawn"].append(time.process_time() - start)
+        start = time.perf_counter()
+        list(loop.epoch(*drawn, 0, name="epoch"))
+        seconds["trained"].append(time.perf_counter() - start)
+    rates = {
+        name: drawn[1].size / statistics.median(values[1:]) / 1e6
+        for name, values in seconds.items()
+    }
+    print(
+        "\nrows a second, million: {drawn:.1f} drawn, {trained:.2f} trained".format(
+            **rates
+        )
+    )
+
+
 def main() -> None:
     """Prints a table per shape."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=", ".join(SHAPES))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--ratings", help="a CSV file of (user, item, ...)")
+    parser.add_argument("--feed", action="store_true", help="the trainer's input")
     arguments = parser.parse_args()
     shapes = {name: made_up(name) for name in arguments.shapes}
     if arguments.ratings:
@@ -261,6 +305,8 @@ def main() -> None:
                 f"| {positives.draws / value / 1e6:.0f} "
                 f"| {value / seconds['ours']:.2f} |"
             )
+        if arguments.feed:
+            feed(positives, arguments.rounds)
 
 
 if __name__ == "__main__":
