@@ -89,7 +89,7 @@ def _definition(config: PipelineConfig, kfp: KfpConfig) -> tfx_pipeline.Pipeline
         ),
         dataset=config.data.dataset,
         ask_metadata=False,
-        beam_args=kfp.beam_args,
+        beam_args=kfp.beam_arguments,
     )
 
 

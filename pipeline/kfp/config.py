@@ -1,7 +1,7 @@
 """Where the pipeline runs: the typed, validated settings of Kubeflow Pipelines."""
 
 import pathlib
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 import yaml
@@ -89,6 +89,11 @@ class KfpConfig(Config):
         """Whether tasks may be cached."""
         return self.cache and all("@sha256:" in image for image in self._images())
 
+    @property
+    def beam_arguments(self) -> tuple[str, ...]:
+        """Of the components that run on Beam, whatever they follow from."""
+        return self.beam_args
+
     def _images(self) -> list[str]:
         others = [self.trainer_image, *(node.image for node in self.nodes.values())]
         return [self.image, *filter(None, others)]
@@ -115,11 +120,22 @@ class KfpConfig(Config):
         return profiles.spot(node) if node.spot else node
 
 
+ConfigType = TypeVar("ConfigType", bound=KfpConfig)
+
+
 def load(path: str | pathlib.Path | None, **changes: object) -> KfpConfig:
+    """Returns the settings of a cluster; see `load_as`."""
+    return load_as(KfpConfig, path, **changes)
+
+
+def load_as(
+    kind: type[ConfigType], path: str | pathlib.Path | None, **changes: object
+) -> ConfigType:
     """Returns the defaults, changed by a YAML file, changed by `changes`.
 
     Args:
-        path: a YAML file of fields of `KfpConfig`; null for the defaults.
+        kind: `KfpConfig`, or what another runner makes of it.
+        path: a YAML file of its fields; null for the defaults.
         **changes: fields, such as `image="..."`; those that are None are left alone.
 
     Raises:
@@ -135,7 +151,7 @@ def load(path: str | pathlib.Path | None, **changes: object) -> KfpConfig:
             raise ValueError(f"{file} must hold `field: value` lines.")
     values |= {name: value for name, value in changes.items() if value is not None}
     try:
-        return KfpConfig.model_validate(values)
+        return kind.model_validate(values)
     except pydantic.ValidationError as error:
         problems = "\n".join(
             f"  {'.'.join(map(str, p['loc'])) or '(top level)'}: "

@@ -12,13 +12,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.kfp import (
-    executor_input,
-    executor_output,
-    packaged_files,
-    parameters,
-)
+from pipeline.kfp import executor_input, packaged_files, parameters
 from pipeline.synthetic import SyntheticConfig
+
+KEEP_URIS_FLAG = "--keep_uris"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,29 +27,43 @@ def main(argv: Sequence[str]) -> None:
     flags, beam_args = _parse(argv)
     task = json.loads(flags.json_serialized_invocation_args)
     inputs_spec = json.loads(flags.json_serialized_inputs_spec_args)
-    adapt(task, inputs_spec, json.loads(flags.parameter_places))
-    file = pathlib.Path(task["outputs"]["outputFile"])
-    make_output_folders(task)
+    places = json.loads(flags.parameter_places)
+    adapt(task, inputs_spec, places, keep_uris=flags.keep_uris)
+    if not flags.keep_uris:  # A bucket has no folders to make.
+        make_output_folders(task)
     # Late: TFX takes many seconds, and a wrong task is refused before.
-    from pipeline.kfp import example_gen_driver
+    from pipeline.kfp import example_gen_driver, executor_output
 
     if example_gen_driver.is_needed(executor_input.parameters(task)):
         synthetic = SyntheticConfig.model_validate_json(flags.synthetic)
         example_gen_driver.set_input(executor_input.parameters(task), synthetic)
         example_gen_driver.run(task, inputs_spec)
     _run_executor(flags.executor_class_path, task, inputs_spec, beam_args)
-    executor_output.publish(file)
+    executor_output.publish(task["outputs"]["outputFile"])
 
 
 def adapt(
-    task: dict[str, Any], inputs_spec: dict[str, Any], places: dict[str, Any]
+    task: dict[str, Any],
+    inputs_spec: dict[str, Any],
+    places: dict[str, Any],
+    *,
+    keep_uris: bool = False,
 ) -> None:
-    """Makes Kubeflow's ExecutorInput into TFX's, in place."""
+    """Makes Kubeflow's ExecutorInput into TFX's, in place.
+
+    Args:
+        task: the ExecutorInput.
+        inputs_spec: what the component declares.
+        places: where runtime parameters go.
+        keep_uris: artifacts are read and written where they are; no launcher copies
+            them, as on Vertex.
+    """
     executor_input.drop_launcher_outputs(task)
     executor_input.restore_types(task, inputs_spec)
     executor_input.name_classes(task)
     executor_input.restore_metadata(task)
-    executor_input.localise(task)
+    if not keep_uris:
+        executor_input.localise(task)
     executor_input.drop_empty_baseline(task)
     executor_input.restore_integers(task, inputs_spec)
     values = executor_input.parameters(task)
@@ -97,6 +108,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--json_serialized_inputs_spec_args", required=True)
     parser.add_argument(parameters.PLACES_FLAG, default="{}")
     parser.add_argument("--synthetic", default="{}")
+    parser.add_argument(KEEP_URIS_FLAG, action="store_true")
     return parser.parse_known_args(argv)
 
 

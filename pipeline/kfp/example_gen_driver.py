@@ -7,9 +7,9 @@ the fingerprint of what it found.
 import argparse
 import json
 import os
-import pathlib
 from typing import Any
 
+from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.utils import proto_utils
@@ -88,8 +88,8 @@ def run(executor_input: dict[str, Any], inputs_spec: dict[str, Any]) -> None:
         json_serialized_inputs_spec_args=json.dumps(inputs_spec),
     )
     driver.main(flags)
-    file = pathlib.Path(executor_input["outputs"]["outputFile"])
-    found = json.loads(file.read_text(encoding="utf-8"))
+    with fileio.open(executor_input["outputs"]["outputFile"]) as f:
+        found = json.loads(f.read())
     outputs = executor_input["outputs"]["artifacts"]
     for name, artifacts in found.get("artifacts", {}).items():
         for target, source in zip(

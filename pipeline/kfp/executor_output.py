@@ -1,13 +1,14 @@
 """Makes what TFX reports of a task into what Kubeflow's launcher reads."""
 
 import json
-import pathlib
 from typing import Any
+
+from tfx.dsl.io import fileio
 
 from pipeline.kfp import local_copies
 
 
-def publish(file: pathlib.Path) -> None:
+def publish(file: str) -> None:
     """Rewrites an ExecutorOutput: remote URIs, and no null in the metadata.
 
     The launcher parses strictly and fails a task whose outputs lie outside the run's
@@ -16,13 +17,15 @@ def publish(file: pathlib.Path) -> None:
     Args:
         file: written by TFX; it may be absent, if the task has no outputs.
     """
-    if not file.exists():
+    if not fileio.exists(file):
         return
-    output = local_copies.to_remote(json.loads(file.read_text(encoding="utf-8")))
+    with fileio.open(file) as f:
+        output = local_copies.to_remote(json.loads(f.read()))
     for artifacts in output.get("artifacts", {}).values():
         for artifact in artifacts.get("artifacts", []):
             _drop_nulls(artifact.get("metadata", {}))
-    file.write_text(json.dumps(output), encoding="utf-8")
+    with fileio.open(file, "w") as f:
+        f.write(json.dumps(output))
 
 
 def _drop_nulls(metadata: dict[str, Any]) -> None:

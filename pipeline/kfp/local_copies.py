@@ -49,8 +49,10 @@ def to_remote(value: Any) -> Any:
 
 
 def has_files(path: str) -> bool:
-    """Returns whether there is a file anywhere below `path`."""
-    return any(files for _, _, files in os.walk(path))
+    """Returns whether there is a file anywhere below `path`, here or in a bucket."""
+    from tfx.dsl.io import fileio  # Late: TFX takes many seconds.
+
+    return any(files for _, _, files in fileio.walk(path))
 
 
 def _root() -> str:

@@ -50,15 +50,16 @@ def compile_vertex(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
     from pipeline.kfp import config as kfp_config
+    from pipeline.vertex import config as vertex_config
 
     try:
         settings = config_module.load(config, overrides or (), dataset=dataset)
-        chosen = kfp_config.load(
+        chosen = kfp_config.load_as(
+            vertex_config.VertexConfig,
             platform,
             image=image,
             trainer_image=trainer_image,
             serving=serving,
-            volumes=(),
             profile=profile,
             gpu=gpu,
             gpus=gpus,

@@ -1,15 +1,18 @@
 """Compiles the pipeline into one JSON file that Vertex AI Pipelines accepts.
 
 The specification is that of Kubeflow Pipelines, entry point included; what differs is
-the wrapper, the names of GPUs, and that no Kubernetes is there for a second document.
+the wrapper, the names of GPUs, that no Kubernetes is there for a second document, and
+that tasks read and write gs:// themselves. Vertex also shows buckets as folders of
+/gcs, but neither Dataflow's workers see those, nor can a folder be renamed there.
 """
 
 import json
 
 from pipeline.config import PipelineConfig
 from pipeline.kfp import compile as kfp_compile
-from pipeline.kfp.config import KfpConfig
+from pipeline.kfp.entrypoint import KEEP_URIS_FLAG
 from pipeline.kfp.node_config import NodeConfig
+from pipeline.vertex.config import VertexConfig
 
 ACCELERATORS = {
     "T4": "NVIDIA_TESLA_T4",
@@ -21,7 +24,9 @@ ACCELERATORS = {
 _OF_KUBERNETES = ("node_selector", "tolerations", "secrets", "volumes", "spot")
 
 
-def compile_pipeline(config: PipelineConfig, platform: KfpConfig, *, root: str) -> str:
+def compile_pipeline(
+    config: PipelineConfig, platform: VertexConfig, *, root: str
+) -> str:
     """Returns the JSON text, a PipelineJob.
 
     Args:
@@ -35,7 +40,9 @@ def compile_pipeline(config: PipelineConfig, platform: KfpConfig, *, root: str) 
     _check(platform, root)
     compiled = kfp_compile.compile_spec(config, platform)
     for executor in compiled.spec["deploymentSpec"]["executors"].values():
-        accelerator = executor["container"].get("resources", {}).get("accelerator")
+        container = executor["container"]
+        container["args"].append(KEEP_URIS_FLAG)
+        accelerator = container.get("resources", {}).get("accelerator")
         if accelerator:
             accelerator["type"] = ACCELERATORS[platform.gpu]
     job = {
@@ -46,7 +53,7 @@ def compile_pipeline(config: PipelineConfig, platform: KfpConfig, *, root: str) 
     return json.dumps(job, indent=1, sort_keys=True) + "\n"
 
 
-def _check(platform: KfpConfig, root: str) -> None:
+def _check(platform: VertexConfig, root: str) -> None:
     for name, uri in (("root", root), ("serving", platform.serving)):
         if not uri.startswith("gs://"):
             raise ValueError(f"On Vertex `{name}` must be gs://...; got {uri!r}.")

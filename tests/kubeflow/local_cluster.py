@@ -82,7 +82,7 @@ class LocalCluster:
 
     def run(self, text, **parameters):
         """Runs a compiled pipeline; raises TaskFailed at the first bad task."""
-        spec, _ = yaml.safe_load_all(text)
+        spec = self._spec(text)
         values = _root_parameters(spec, parameters)
         root = f"{self.root}/{spec['pipelineInfo']['name']}/{uuid.uuid4()}"
         tasks = spec["root"]["dag"]["tasks"]
@@ -99,6 +99,10 @@ class LocalCluster:
                 for work in done:
                     run.outputs[running.pop(work)] = work.result()
         return run
+
+    def _spec(self, text):
+        spec, _ = yaml.safe_load_all(text)
+        return spec
 
     def _task(self, spec, name, task, values, root, run):
         component = spec["components"][task["componentRef"]["name"]]
@@ -133,8 +137,7 @@ class LocalCluster:
         assert command[:3] == ["python", "-m", "pipeline.kfp.entrypoint"], command
         pod.mkdir(parents=True, exist_ok=True)
         log = pod / "log.txt"
-        environment = {
-            "NCF_OBJECT_STORE_ROOT": str(pod),
+        environment = self._environment(pod) | {
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONWARNINGS": "ignore",
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -152,9 +155,12 @@ class LocalCluster:
         if code:
             raise TaskFailed(f"{name}, code {code}:\n{log.read_text()[-6000:]}")
 
+    def _environment(self, pod):
+        return {"NCF_OBJECT_STORE_ROOT": str(pod)}
+
     def _collect(self, pod, outputs, root):
         """Merges what the task reported, copies outputs back, numbers them."""
-        reported = _read_output(pathlib.Path(outputs["outputFile"]))
+        reported = read_output(pathlib.Path(outputs["outputFile"]))
         found = {}
         for key, artifacts in outputs["artifacts"].items():
             (artifact,) = artifacts["artifacts"]
@@ -258,7 +264,7 @@ def _run_cold(command, pod, environment, log):
     return ended.returncode
 
 
-def _read_output(file):
+def read_output(file):
     """Returns the ExecutorOutput, parsed as strictly as protojson does it."""
     if not file.exists():
         return {}

@@ -1,7 +1,8 @@
-"""The compiled pipeline, whole, task by task as Kubeflow Pipelines runs it.
+"""The compiled pipeline, whole, task by task as Kubeflow Pipelines or Vertex runs it.
 
 One module-wide run of the pipeline on this machine, then two on the local cluster: the
-numbers must be the same, and the second must find what the first one pushed.
+numbers must be the same, and the second must find what the first one pushed. Then one
+as on Vertex with Dataflow, with the same numbers again.
 """
 
 import concurrent.futures
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 import local_cluster
+import local_vertex
 import numpy as np
 import pytest
 import yaml
@@ -20,6 +22,8 @@ from pipeline import config as config_module
 from pipeline.kfp import compile as compiler
 from pipeline.kfp import config as kfp_config
 from pipeline.kfp import package
+from pipeline.vertex import compile as vertex_compiler
+from pipeline.vertex import config as vertex_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = [
@@ -107,6 +111,46 @@ def runs(tmp_path_factory):
     return _Runs(tmp_path_factory.mktemp("kubeflow"))
 
 
+class _VertexRun:
+    """A run on Vertex AI with the steps on Beam on Dataflow."""
+
+    def __init__(self, folder):
+        self.project = local_vertex.LocalVertex(folder, root="gs://bucket/runs")
+        ratings = self.project.store("gs://bucket/ratings.csv")
+        ratings.parent.mkdir(parents=True)
+        _write_ratings(ratings)
+        text = vertex_compiler.compile_pipeline(
+            config_module.load(None, SETTINGS),
+            kfp_config.load_as(
+                vertex_config.VertexConfig,
+                None,
+                image="ncf@sha256:0123",
+                serving="gs://bucket/serving",
+                dataflow={
+                    "project": "p",
+                    "region": "us-central1",
+                    "temp_location": "gs://bucket/temp",
+                    "image": "ncf@sha256:4567",
+                },
+            ),
+            root="gs://bucket/runs",
+        )
+        self.run = self.project.run(text, data_path="gs://bucket/ratings.csv")
+
+    def summary(self):
+        report = self.project.store(self.run.outputs["Report"]["report"]["uri"])
+        return json.loads((report / "summary.json").read_text())
+
+    def used_workers(self, task):
+        (log,) = self.project.folder.glob(f"pods/{task}-*/log.txt")
+        return "sdk_worker_main" in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def vertex(tmp_path_factory):
+    return _VertexRun(tmp_path_factory.mktemp("vertex"))
+
+
 def _metadata(run, task, output):
     return run.outputs[task][output]["metadata"]
 
@@ -159,3 +203,34 @@ def test_metadata_names_the_object_store(runs):
 def test_driver_was_run(runs):
     metadata = _metadata(runs.first, "InteractionsExampleGen", "examples")
     assert "num_files:1" in metadata["input_fingerprint"]
+
+
+def test_same_numbers_on_vertex(runs, vertex):
+    summary = vertex.summary()
+    for part in ("metrics", "baseline", "num_users", "num_items", "num_interactions"):
+        assert summary[part] == runs.local[part]
+    assert summary["train"]["final_loss"] == runs.local["train"]["final_loss"]
+    assert summary["blessed"]
+    pushed = vertex.project.store("gs://bucket/serving").glob("*/saved_model.pb")
+    assert len(list(pushed)) == 1
+
+
+def test_vertex_knows_artifacts_by_their_resource_names(vertex):
+    model = vertex.run.outputs["Trainer"]["model"]
+    blessing = _metadata(vertex.run, "Evaluator", "blessing")
+    assert (blessing["current_model"], blessing["current_model_id"]) == (
+        model["uri"],
+        model["name"],
+    )
+    assert model["name"].startswith("projects/1/locations/us-central1/")
+
+
+def test_steps_on_beam_run_in_workers_of_their_own(vertex):
+    used = {task for task in vertex.run.outputs if vertex.used_workers(task)}
+    assert used == {
+        "InteractionsExampleGen",
+        "StatisticsGen",
+        "Transform",
+        "NegativeSampling",
+        "Evaluator",
+    }

@@ -115,11 +115,11 @@ def test_m_no_null_and_no_local_path_goes_back(tmp_path, monkeypatch):
     metadata = {"n": 1.0, "none": None, "current_model": "/pod/s3/b/model"}
     artifact = {"uri": "/pod/gcs/b/x", "metadata": metadata}
     file.write_text(json.dumps({"artifacts": {"x": {"artifacts": [artifact]}}}))
-    executor_output.publish(file)
+    executor_output.publish(str(file))
     assert json.loads(file.read_text())["artifacts"]["x"]["artifacts"] == [
         {"uri": "gs://b/x", "metadata": {"n": 1.0, "current_model": "s3://b/model"}}
     ]
-    executor_output.publish(tmp_path / "none.json")
+    executor_output.publish(str(tmp_path / "none.json"))
 
 
 def test_parameters_reach_their_places():
@@ -142,6 +142,16 @@ def test_parameters_reach_their_places():
     assert result.pop("custom_config") == '{"train": {"epochs": 3, "seed": 1}}'
     assert result.pop("schema_file").endswith("/pipeline/schema/schema.pbtxt")
     assert result == {"other": 2.5}
+
+
+def test_uris_are_kept_where_no_launcher_copies():
+    task = _task({"model": {"uri": "gs://b/model"}}, {"x": {"uri": "gs://b/x"}})
+    task["outputs"]["outputFile"] = "gs://b/out.json"
+    declared = {"artifacts": {"model": {"artifactType": MODEL}}}
+    entrypoint.adapt(task, declared, {}, keep_uris=True)
+    assert _artifact(task, "model")["uri"] == "gs://b/model"
+    assert _artifact(task, "x", "outputs")["uri"] == "gs://b/x"
+    assert task["outputs"]["outputFile"] == "gs://b/out.json"
 
 
 def test_a_parameter_that_is_the_property_stays():

@@ -6,13 +6,14 @@ from google.cloud.aiplatform.utils import pipeline_utils, yaml_utils
 from pipeline import config as config_module
 from pipeline.kfp import config as kfp_config
 from pipeline.vertex import compile as compiler
+from pipeline.vertex import config as vertex_config
 
 ROOT = "gs://bucket/runs"
 
 
 def _compile(root=ROOT, **settings):
-    settings = {"serving": "gs://bucket/serving", "volumes": [], **settings}
-    platform = kfp_config.load(None, **settings)
+    settings = {"serving": "gs://bucket/serving", **settings}
+    platform = kfp_config.load_as(vertex_config.VertexConfig, None, **settings)
     return compiler.compile_pipeline(config_module.load(None), platform, root=root)
 
 
@@ -33,6 +34,14 @@ def test_googles_client_reads_it_and_knows_the_parameters(file):
     builder.update_runtime_parameters({"epoch": 3})
     with pytest.raises(ValueError, match="epoch is not found"):
         builder.build()
+
+
+def test_tasks_read_buckets_themselves_and_nothing_is_left_to_vertex(file):
+    spec = json.loads(file.read_text())["pipelineSpec"]
+    for executor in spec["deploymentSpec"]["executors"].values():
+        assert executor.keys() == {"container"}  # no resolver, no importer
+        assert "lifecycle" not in executor["container"]  # no driver
+        assert executor["container"]["args"].count("--keep_uris") == 1
 
 
 def test_accelerators_have_vertex_names(file):

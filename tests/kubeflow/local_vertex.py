@@ -1,0 +1,69 @@
+"""Vertex AI Pipelines on this machine, as far as a task can tell.
+
+What differs from Kubeflow (`local_cluster`), by TFX's own code and tests for Vertex:
+artifacts come with their types and with full resource names, their metadata as the
+tasks wrote it, no output is added, and nothing is copied: tasks read and write gs://
+themselves. A bucket is a folder here, so what is handed to a task names that folder
+where Vertex would say gs://, and what it reports is turned back.
+
+Dataflow's workers are other processes of this machine, which get the code of a step
+pickled and import the rest, as there.
+"""
+
+import json
+
+import local_cluster
+
+DATAFLOW = "--runner=DataflowRunner"
+# Spawned by Beam, for each step anew.
+WORKER_PROCESSES = (
+    "--runner=FnApiRunner",
+    "--direct_running_mode=multi_processing",
+    "--direct_num_workers=1",
+)
+ARTIFACTS = "projects/1/locations/us-central1/metadataStores/default/artifacts"
+
+
+class LocalVertex(local_cluster.LocalCluster):
+    """A project: buckets, the artifacts known, the cache; see `LocalCluster`."""
+
+    def _spec(self, text):
+        job = json.loads(text)
+        assert job["runtimeConfig"]["gcsOutputDirectory"] == self.root
+        return job["pipelineSpec"]
+
+    def _launch(self, name, pod, container, inputs, outputs, root):
+        del outputs["artifacts"][local_cluster.LOGS]
+        for artifacts in outputs["artifacts"].values():
+            for artifact in artifacts["artifacts"]:
+                # A bucket needs no folders; a disk does.
+                self.store(artifact["uri"]).mkdir(parents=True)
+        outputs["outputFile"] = f"{root}/{pod.name}/executor_output.json"
+        task = json.dumps({"inputs": inputs, "outputs": outputs})
+        args = [arg.replace("{{$}}", task) for arg in container["args"]]
+        if DATAFLOW in args:
+            place = args.index(DATAFLOW)
+            args[place : place + 1] = WORKER_PROCESSES
+        local = [arg.replace("gs://", f"{self.store('gs://')}/") for arg in args]
+        self._execute(name, pod, [*container["command"], *local])
+        return self._collect(pod, outputs, root)
+
+    def _environment(self, pod):
+        return {}
+
+    def _collect(self, pod, outputs, root):
+        file = self.store(outputs["outputFile"])
+        if file.exists():
+            local = f"{self.store('gs://')}/"
+            file.write_text(file.read_text().replace(local, "gs://"))
+        reported = local_cluster.read_output(file).get("artifacts", {})
+        found = {}
+        for key, artifacts in outputs["artifacts"].items():
+            (artifact,) = artifacts["artifacts"]
+            for source in reported.get(key, {}).get("artifacts", []):
+                artifact["uri"] = source.get("uri") or artifact["uri"]
+                artifact["metadata"] = source.get("metadata", {})
+            assert artifact["uri"].startswith(root), artifact["uri"]
+            self._artifacts += 1
+            found[key] = artifact | {"name": f"{ARTIFACTS}/{self._artifacts}"}
+        return found
