@@ -80,9 +80,20 @@ class TrainConfig(Config):
         learning_rate_schedule: `cosine` decays to 0 over all epochs.
         patience: stops after so many epochs without a better validation HR@10; null
             trains all epochs. The best epoch is kept either way.
+        hit_rate_target: stops once the validation HR@10 has reached it (official
+            `hr_threshold`); null never does.
         refit: trains anew, for as many epochs as were best, with the validation items
             included. False ships the model of the best validation epoch.
-        strategy: the tf.distribute strategy.
+        pretrain_epochs: trains GMF and MLP alone for so many epochs, and starts NeuMF
+            from both (section 3.4.1); 0 starts from random weights.
+        pretrain_alpha: weight of GMF's output layer in that start, the rest is MLP's.
+        strategy: the tf.distribute strategy; see `ncf_model.strategy`.
+        num_gpus: GPUs of this machine to use; null takes all there are.
+        tpu: with `strategy: tpu`, the TPU's name; `local` is the one of this machine.
+        precision: `mixed_bfloat16` and `mixed_float16` compute in 16 bits and keep
+            weights in 32; float16 scales its loss.
+        jit_compile: compiles blocks of steps with XLA.
+        mlperf_log: writes MLPerf's log lines next to the history.
     """
 
     epochs: pydantic.PositiveInt = 15
@@ -93,8 +104,23 @@ class TrainConfig(Config):
     epsilon: Positive = 1e-8
     learning_rate_schedule: Literal["constant", "cosine"] = "cosine"
     patience: pydantic.PositiveInt | None = None
+    hit_rate_target: float | None = pydantic.Field(None, gt=0, le=1)
     refit: bool = True
-    strategy: Literal["one_device", "mirrored"] = "one_device"
+    pretrain_epochs: pydantic.NonNegativeInt = 0
+    pretrain_alpha: float = pydantic.Field(0.5, gt=0, lt=1)
+    strategy: Literal[
+        "auto",
+        "one_device",
+        "mirrored",
+        "multi_worker_mirrored",
+        "parameter_server",
+        "tpu",
+    ] = "one_device"
+    num_gpus: pydantic.PositiveInt | None = None
+    tpu: str = "local"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool = True
+    mlperf_log: bool = False
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "TrainConfig":

@@ -265,12 +265,16 @@ class Drawable(typing.Protocol):
         """Returns users [G] and items [G, 1 + n], int32, the positive first."""
 
 
-def prefetched(rows: Drawable, epochs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields `rows.draw(0)` and on; the next epoch is drawn while this one is used."""
+def prefetched(
+    rows: Drawable, epochs: Sequence[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields `rows.draw(epoch)` of each; the next is drawn while one is used."""
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        pending = executor.submit(rows.draw, 0)
-        for epoch in range(epochs):
-            drawn = pending.result()
-            if epoch + 1 < epochs:
-                pending = executor.submit(rows.draw, epoch + 1)
-            yield drawn
+        pending = None
+        for epoch in epochs:
+            following = executor.submit(rows.draw, epoch)
+            if pending:
+                yield pending.result()
+            pending = following
+        if pending:
+            yield pending.result()

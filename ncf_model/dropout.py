@@ -43,7 +43,7 @@ class HashedDropout(keras.layers.Layer):
         bits = hashed(tf.bitwise.bitwise_xor(position, seed))
         kept = bits >= tf.constant(int(self.rate * 2**32), tf.uint32)
         kept = tf.reshape(kept, tf.shape(inputs))
-        return tf.where(kept, inputs / (1.0 - self.rate), 0.0)
+        return tf.where(kept, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"rate": self.rate}

@@ -113,25 +113,26 @@ class Scorer(keras.layers.Layer):
         """Returns the user's share of a score, GMF's output weights included."""
         gmf, hidden, bias = self.split(rows)
         if self.has_gmf and self.settings.gmf_output == "trained":
-            gmf = gmf * self.output_kernel[: self.mf_dim, 0]
+            gmf = gmf * ops.cast(self.output_kernel[: self.mf_dim, 0], gmf.dtype)
         if self.has_mlp:
-            hidden = _times(hidden, self.user_kernel) + self.hidden_bias
+            hidden = _affine(hidden, self.user_kernel, self.hidden_bias)
         return Part(gmf, hidden, bias)
 
     def item_part(self, rows: Any) -> Part:
         """Returns the item's share of the score."""
         gmf, hidden, bias = self.split(rows)
         if self.has_mlp:
-            hidden = _times(hidden, self.item_kernel)
+            hidden = _affine(hidden, self.item_kernel)
         return Part(gmf, hidden, bias)
 
     def combine(self, user: Part, item: Part, training: bool = False) -> Any:
         """Returns the logits [...] of parts that broadcast against each other."""
         logits = self.output_bias[0]
         if self.has_gmf:
-            logits = logits + ops.sum(user.gmf * item.gmf, axis=-1)
+            product = ops.cast(user.gmf * item.gmf, logits.dtype)
+            logits = logits + ops.sum(product, axis=-1)
         if self.settings.biases:
-            logits = logits + user.bias + item.bias
+            logits = logits + ops.cast(user.bias + item.bias, logits.dtype)
         if self.has_mlp:
             logits = logits + self._mlp(user.hidden + item.hidden, training)
         return logits
@@ -143,9 +144,11 @@ class Scorer(keras.layers.Layer):
             ops.relu(ops.reshape(hidden, (-1, shape[-1]))), training=training
         )
         for dense in self.hidden_layers:
-            x = self.dropout(dense(x), training=training)
+            x = ops.relu(_affine(x, dense.kernel, dense.bias))
+            x = self.dropout(x, training=training)
         last = self.settings.layers[-1]
-        return ops.reshape(ops.matmul(x, self.output_kernel[-last:]), shape[:-1])
+        logits = _affine(x, self.output_kernel[-last:])
+        return ops.reshape(ops.cast(logits, self.output_bias.dtype), shape[:-1])
 
     def call(self, user_rows: Any, item_rows: Any, training: bool = False) -> Any:
         return self.combine(
@@ -191,6 +194,7 @@ class Scorer(keras.layers.Layer):
         return cls(settings=ModelConfig(**config.pop("settings")), **config)
 
 
-def _times(rows: Any, kernel: Any) -> Any:
-    """Returns `rows @ kernel` over the last axis, as one matrix product."""
-    return ops.tensordot(rows, kernel, axes=1)
+def _affine(rows: Any, kernel: Any, bias: Any = None) -> Any:
+    """Returns `rows @ kernel + bias` in the rows' dtype, as one matrix product."""
+    result = ops.tensordot(rows, ops.cast(kernel, rows.dtype), axes=1)
+    return result if bias is None else result + ops.cast(bias, rows.dtype)

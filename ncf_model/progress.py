@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal
 
-Phase = Literal["train", "refit"]
+Phase = Literal["gmf", "mlp", "train", "refit"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,8 @@ class Event:
     """The state of a training run.
 
     Attributes:
-        phase: `train` with the validation items held out, or `refit` with them.
+        phase: `train` with the validation items held out, or `refit` with them; `gmf`
+            and `mlp` are pretraining.
         epoch: the running epoch, from 1.
         epochs: how many there will be; fewer if training stops early.
         fraction: how much of the running epoch is done, in [0, 1].

@@ -1,16 +1,21 @@
 """TFX Trainer's entry point: from sampled records to a served model."""
 
+import contextlib
 import json
 import os
+import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from absl import logging
 
 from ncf_model import (
+    checkpoint,
     config,
     data,
     features,
@@ -31,8 +36,11 @@ def run_fn(fn_args: Any) -> None:
         fn_args: of TFX's generic Trainer. `train_files` and `eval_files` are the
             patterns of splits `train` and `validation`; `transform_graph_path` has the
             vocabularies; `custom_config` has `model`, `train` and `sampling` (the dicts
-            of `ncf_model.config`) and `seed`. The model goes to `serving_model_dir`,
-            `history.json` and TensorBoard's logs to `model_run_dir`.
+            of `ncf_model.config`), `seed`, and `checkpoints`, a folder that outlives a
+            killed training. The model goes to `serving_model_dir`, `history.json` and
+            TensorBoard's logs to `model_run_dir`.
+
+    On several machines each runs this function; the chief writes.
 
     Raises:
         ValueError: the configuration or the data cannot be trained on, or the loss is
@@ -45,33 +53,76 @@ def run_fn(fn_args: Any) -> None:
         sampling=config.SamplingConfig(**custom["sampling"]),
         seed=custom["seed"],
     )
+    if strategy.is_server(settings.train):
+        strategy.serve_forever()
+    # First of all: machines can only be joined before TensorFlow has run anything.
+    distribution = strategy.make_strategy(settings.train)
     network_settings = config.ModelConfig(**custom["model"])
     vocabularies = _vocabularies(fn_args.transform_graph_path)
     interactions = data.load_interactions(
         fn_args.train_files, materialised=settings.sampling.mode == "materialised"
     )
     keras.utils.set_random_seed(settings.seed)
-    with strategy.make_strategy(settings.train.strategy).scope():
-        network, judge = _network(
-            network_settings, vocabularies, data.load_lists(fn_args.eval_files)
-        )
+    network, judge = _network(
+        network_settings, vocabularies, data.load_lists(fn_args.eval_files)
+    )
+    saved = _checkpoint(custom, interactions)
+    with _folder_of_the_chief(fn_args.model_run_dir) as log_dir, distribution.scope():
         history = fitting.fit(
-            network, interactions, judge, settings, log_dir=fn_args.model_run_dir
+            network, interactions, judge, settings, log_dir=log_dir, saved=saved
         )
-    serving.export(
-        network,
-        interactions,
-        fn_args.serving_model_dir,
-        user_vocabulary=vocabularies[features.USER_VOCABULARY],
-        item_vocabulary=vocabularies[features.ITEM_VOCABULARY],
-        refitted=history["refit"] is not None,
+    if strategy.is_chief():
+        serving.export(
+            network,
+            interactions,
+            fn_args.serving_model_dir,
+            user_vocabulary=vocabularies[features.USER_VOCABULARY],
+            item_vocabulary=vocabularies[features.ITEM_VOCABULARY],
+            refitted=history["refit"] is not None,
+        )
+        history["seconds"] = time.monotonic() - started
+        path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
+        with tf.io.gfile.GFile(path, "w") as f:
+            json.dump(history, f, indent=2)
+        logging.info(
+            "Trained in %.1f s; model in %s",
+            history["seconds"],
+            fn_args.serving_model_dir,
+        )
+    # TFX looks for the model in every machine's process, as soon as that returns.
+    strategy.wait_for_all(distribution)
+    saved.remove()
+
+
+def _checkpoint(
+    custom: dict[str, Any], interactions: data.Interactions
+) -> checkpoint.Checkpoint:
+    """Returns the checkpoint of this very training."""
+    arrays = [np.array(interactions.user_ids), interactions.user_index]
+    for lists in (
+        interactions.positives,
+        interactions.validation_items,
+        interactions.negatives,
+        interactions.refit_negatives,
+    ):
+        if lists is not None:
+            arrays += [lists.values, lists.offsets]
+    settings = {name: custom[name] for name in ("model", "train", "sampling", "seed")}
+    return checkpoint.Checkpoint(
+        custom["checkpoints"],
+        checkpoint.identity(settings, arrays),
+        writes=strategy.is_chief(),
     )
-    history["seconds"] = time.monotonic() - started
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as f:
-        json.dump(history, f, indent=2)
-    logging.info(
-        "Trained in %.1f s; model in %s", history["seconds"], fn_args.serving_model_dir
-    )
+
+
+@contextlib.contextmanager
+def _folder_of_the_chief(folder: str) -> Iterator[str]:
+    """Gives `folder` to the chief, and to others one that is thrown away."""
+    if strategy.is_chief():
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield temporary
 
 
 def _network(

@@ -10,6 +10,7 @@ user's half of the work is done once per group. `batch_size` rows are thus
 last step of an epoch has fewer; its loss is the mean over those it has.
 """
 
+import collections
 import functools
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ncf_model import config, model, optimizer, training_step
+from ncf_model import config, model, optimizer, parameter_server, training_step
 
 # Rows per compiled call: enough to hide the call, few enough to report progress.
 _BLOCK_ROWS = 1 << 17
@@ -36,11 +37,12 @@ class TrainingLoop:
     ) -> None:
         """Allocates the moments; nothing is compiled before the first block.
 
-        To be called under the scope of the strategy that made `network`.
+        To be called under the scope of the strategy to train with. The weights in
+        training are its variables; `network` itself is this process' own.
 
         Args:
             network: gives the starting weights, and receives the trained ones.
-            settings: batch size and optimizer.
+            settings: batch size, optimizer, precision, and whether to use XLA.
             num_negatives: per positive, 1 or more.
         """
         self._network = network
@@ -55,13 +57,26 @@ class TrainingLoop:
         self.groups_per_step = max(1, settings.batch_size // self.group_size)
         rows_per_step = self.groups_per_step * self.group_size
         self.steps_per_block = max(1, _BLOCK_ROWS // rows_per_step)
+        remote = isinstance(self._strategy, tf.distribute.ParameterServerStrategy)
         self._step = training_step.Step(
             network.scorer,
             self._adam,
-            dense_users=self.groups_per_step > network.num_users,
-            dense_items=rows_per_step > network.num_items,
+            dense_users=self.groups_per_step > network.num_users and not remote,
+            dense_items=rows_per_step > network.num_items and not remote,
+            precision=settings.precision,
         )
-        self._variables = tf.nest.map_structure(_per_replica, self._initial())
+        self._jit_compile = settings.jit_compile
+        self._replicas = self._strategy.num_replicas_in_sync
+        self._variables = tf.nest.map_structure(
+            _remote if remote else _per_replica, self._initial()
+        )
+        self._servers = (
+            parameter_server.ParameterServerBlocks(
+                self._strategy, self._step, self._variables, self._batch, self.steps
+            )
+            if remote
+            else None
+        )
 
     def _initial(self) -> training_step.State:
         def table(values: np.ndarray) -> training_step.Table:
@@ -77,15 +92,27 @@ class TrainingLoop:
             dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
             random=[np.array(v.numpy()) for v in scorer.non_trainable_variables],
             step=np.float32(0),
+            scale=np.array([training_step.FIRST_SCALE, 0.0], np.float32),
         )
 
     def reset(self) -> None:
         """Starts over from the model's present weights, with fresh moments."""
-        tf.nest.map_structure(
-            lambda variable, value: variable.assign(value),
-            self._variables,
-            self._initial(),
-        )
+        self._assign(tf.nest.flatten(self._initial()))
+
+    def state(self) -> list[np.ndarray]:
+        """Returns all that a training needs to go on, between two epochs."""
+        return [np.array(v.numpy()) for v in tf.nest.flatten(self._variables)]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Goes back to what `state` returned, in the model too."""
+        self._assign(state)
+        self._copy_to_model()
+
+    def _assign(self, state: list[np.ndarray]) -> None:
+        for variable, value in zip(
+            tf.nest.flatten(self._variables), state, strict=True
+        ):
+            variable.assign(value)
 
     def steps(self, groups: Any) -> Any:
         """Returns how many steps an epoch of so many groups takes."""
@@ -109,32 +136,42 @@ class TrainingLoop:
         Raises:
             ValueError: a step's loss is not finite.
         """
-        block = self.steps_per_block * self.groups_per_step
-        total = 0.0
-        for start in range(0, len(users), block):
-            rows = slice(start, start + block)
-            losses = self._run_block(users[rows], items[rows], horizon)
+        done, total = 0, 0.0
+        for count, result in self._blocks(users, items, horizon):
+            losses = self._losses(result, count)
             bad = np.flatnonzero(~np.isfinite(losses))
             if len(bad):
-                step = start // self.groups_per_step + bad[0] + 1
+                step = done // self.groups_per_step + bad[0] + 1
                 raise ValueError(
                     f"The loss must be finite; in step {step} of {name} it is "
                     f"{losses[bad[0]]}. Try a smaller `train.learning_rate`."
                 )
             sizes = np.full(len(losses), self.groups_per_step)
-            sizes[-1] = len(users[rows]) - sizes[:-1].sum()
+            sizes[-1] = count - sizes[:-1].sum()
             total += float(losses.astype(np.float64) @ sizes)
-            done = min(start + block, len(users))
+            done += count
             yield done, total / done
 
-    def _run_block(
+    def _blocks(
         self, users: np.ndarray, items: np.ndarray, horizon: int
-    ) -> np.ndarray:
-        """Returns each step's mean cross-entropy over its rows, [steps] float32."""
+    ) -> Iterator[tuple[int, Any]]:
+        """Yields each block's number of groups, and what `_losses` takes."""
+        block = self.steps_per_block * self.groups_per_step
+        ahead = parameter_server.BLOCKS_AHEAD if self._servers else 0
+        pending: collections.deque[tuple[int, Any]] = collections.deque()
+        for start in range(0, len(users), block):
+            rows = slice(start, start + block)
+            result = self._run(users[rows], items[rows], horizon)
+            pending.append((len(users[rows]), result))
+            if len(pending) > ahead:
+                yield pending.popleft()
+        yield from pending
+
+    def _run(self, users: np.ndarray, items: np.ndarray, horizon: int) -> Any:
+        """Starts or does a block; returns what `_losses` takes."""
         count = len(users)
-        replicas = self._strategy.num_replicas_in_sync
-        share = -(-self.groups_per_step // replicas)
-        shape = (self.steps_per_block, replicas * share)
+        share = -(-self.groups_per_step // self._replicas)
+        shape = (self.steps_per_block, self._replicas * share)
         # Groups that only fill the block up belong to the "unknown" rows and weigh 0.
         users = _filled(users, self.groups_per_step, shape, self._network.num_users)
         items = _filled(items, self.groups_per_step, shape, self._network.num_items)
@@ -144,17 +181,23 @@ class TrainingLoop:
             tf.constant(count, tf.int32),
             tf.constant(horizon, tf.float32),
         )
-        if replicas == 1:
-            losses = self._strategy.run(self._run_compiled, args)
-        else:
-            losses = self._run_replicas(*args)
-        return losses.numpy()[: self.steps(count)]
+        if self._servers:
+            return self._servers(*args)
+        on_tpu = isinstance(self._strategy, tf.distribute.TPUStrategy)
+        if self._replicas == 1 and not on_tpu:
+            return self._strategy.run(self._run_compiled, args)
+        return self._run_replicas(*args)
+
+    def _losses(self, result: Any, count: int) -> np.ndarray:
+        """Returns each step's mean cross-entropy over its rows, [steps] float32."""
+        losses = result.fetch() if self._servers else result.numpy()
+        return losses[: self.steps(count)]
 
     @functools.cached_property
     def _run_compiled(self) -> Any:
         """All steps of a block as one XLA program, for a single replica."""
 
-        @tf.function(jit_compile=True, autograph=False)
+        @tf.function(jit_compile=self._jit_compile, autograph=False)
         def run(
             users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
         ) -> tf.Tensor:
@@ -202,7 +245,7 @@ class TrainingLoop:
     ) -> tf.Tensor:
         """One replica's part of a step: its share of the groups, then all updates."""
         context = tf.distribute.get_replica_context()
-        replicas = self._strategy.num_replicas_in_sync
+        replicas = self._replicas
         share = users.shape[0] // replicas
         first = context.replica_id_in_sync_group * share
         own_users, own_items = (
@@ -243,19 +286,25 @@ class TrainingLoop:
     def publish(self, *, horizon: int) -> None:
         """Brings all rows up to date and writes the weights into the model."""
         self._catch_up_everywhere(tf.constant(horizon, tf.float32))
+        self._copy_to_model()
+
+    def _copy_to_model(self) -> None:
         network, state = self._network, self._variables
         for table, trained in (
             (network.user_table, state.user),
             (network.item_table, state.item),
         ):
-            table.embeddings.assign(self._adam.values(trained.rows))
+            table.embeddings.assign(self._adam.values(trained.rows.numpy()))
         weights = zip(network.scorer.trainable_variables, state.dense, strict=True)
         for variable, (value, _, _) in weights:
-            variable.assign(value)
+            variable.assign(value.numpy())
 
     @tf.function(autograph=False)
     def _catch_up_everywhere(self, horizon: tf.Tensor) -> None:
-        self._strategy.run(self._catch_up, (horizon,))
+        if self._servers:
+            self._catch_up(horizon)
+        else:
+            self._strategy.run(self._catch_up, (horizon,))
 
     def _catch_up(self, horizon: tf.Tensor) -> None:
         state = self._variables
@@ -273,6 +322,11 @@ def _per_replica(value: np.ndarray) -> tf.Variable:
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
+
+
+def _remote(value: np.ndarray) -> tf.Variable:
+    """Returns a variable of which a parameter server holds the only copy."""
+    return tf.Variable(value, trainable=False)
 
 
 def _filled(

@@ -9,12 +9,17 @@ table has rows, the first layer's half is computed once per row of the table and
 over the batch, and every row is updated.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from ncf_model import layers, optimizer
+
+# Of float16's loss; Micikevicius et al., "Mixed Precision Training" (2018).
+FIRST_SCALE = 2.0**15
+_STEPS_PER_SCALE = 2000
 
 
 class Table(NamedTuple):
@@ -38,6 +43,7 @@ class State(NamedTuple):
         dense: per weight of the network its value and two moments.
         random: values of the network's seed generators.
         step: float32, steps done.
+        scale: [2] float32: of the loss, and steps since that last changed.
     """
 
     user: Table
@@ -45,6 +51,7 @@ class State(NamedTuple):
     dense: Any
     random: Any
     step: Any
+    scale: Any
 
 
 class Batch(NamedTuple):
@@ -88,10 +95,13 @@ class Step:
         *,
         dense_users: bool,
         dense_items: bool,
+        precision: str = "float32",
     ) -> None:
-        """Chooses how the tables are used."""
+        """Chooses how the tables are used, and in which precision to compute."""
         self._scorer = scorer
         self._adam = adam
+        self._dtype = precision.removeprefix("mixed_")
+        self._scaled = self._dtype == "float16"
         self._dense_users = dense_users
         self._dense_items = dense_items
 
@@ -101,7 +111,8 @@ class Step:
         """Returns the gradients of the batch and the new `State.random`.
 
         They are of: the weighted cross-entropy and L2 of the rows, and the L2 of the
-        kernels, a share of it where there are several replicas.
+        kernels, a share of it where there are several replicas. In float16 they are
+        not finite where they overflowed.
         """
         scorer = self._scorer
         items = tf.reshape(batch.items, [-1])
@@ -116,15 +127,16 @@ class Step:
                 *zip(scorer.trainable_variables, inputs[2:], strict=True),
                 *zip(scorer.non_trainable_variables, state.random, strict=True),
             ]
+            user_rows, item_rows = (tf.cast(rows, self._dtype) for rows in inputs[:2])
             with keras.StatelessScope(state_mapping=mapping) as scope:
                 user, user_penalty = self._spread(
-                    scorer.user_part(inputs[0]),
+                    scorer.user_part(user_rows),
                     scorer.row_penalty(inputs[0]),
                     batch.users[:, tf.newaxis],
                     self._dense_users,
                 )
                 item, item_penalty = self._spread(
-                    scorer.item_part(inputs[1]),
+                    scorer.item_part(item_rows),
                     scorer.row_penalty(inputs[1]),
                     batch.items,
                     self._dense_items,
@@ -135,7 +147,11 @@ class Step:
             loss = tf.reduce_sum(_cross_entropy(logits) * weights)
             rows = tf.reduce_sum((user_penalty + item_penalty) * weights)
             total = loss + rows + kernels
+            if self._scaled:
+                total = total * state.scale[0]
         user, item, *dense = tape.gradient(total, inputs)
+        if self._scaled:
+            user, item, *dense = (g / state.scale[0] for g in (user, item, *dense))
         random = [scope.get_current_value(v) for v in scorer.non_trainable_variables]
         return Gradients(user, item, dense, loss), random
 
@@ -171,6 +187,8 @@ class Step:
     ) -> State:
         """Returns the state after Adam's step.
 
+        In float16, gradients that are not finite change nothing but the loss' scale.
+
         Args:
             state: before.
             users: [g] int32, of the whole step over all replicas, as are `gradients`.
@@ -181,27 +199,50 @@ class Step:
         """
         step = state.step + 1.0
         rate = self._adam.rate(step, horizon)
+        keep = self._keeper(gradients)
 
         def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
             if not dense:
-                return self._update_some(old, index, gradient, step, horizon)
+                return self._update_some(old, index, gradient, step, horizon, keep)
             rows = self._adam.update_rows(old.rows, gradient, step, horizon)
-            return old._replace(rows=rows)
+            return old._replace(rows=keep(rows, old.rows))
 
         flat = tf.reshape(items, [-1])
-        weights = [
-            self._adam.update(value, first, second, gradient, rate)
-            for (value, first, second), gradient in zip(
-                state.dense, gradients.dense, strict=True
-            )
-        ]
+        weights = []
+        for old, gradient in zip(state.dense, gradients.dense, strict=True):
+            value, first, second = old
+            new = self._adam.update(value, first, second, gradient, rate)
+            weights.append(tf.nest.map_structure(keep, new, old))
         return State(
             user=table(state.user, users, gradients.user, self._dense_users),
             item=table(state.item, flat, gradients.item, self._dense_items),
             dense=weights,
             random=random,
-            step=step,
+            step=keep(step, state.step),
+            scale=self._next_scale(state.scale, keep),
         )
+
+    def _keeper(self, gradients: Gradients) -> Callable[[Any, Any], Any]:
+        """Returns a function of (new, old) that gives what a step shall leave."""
+        if not self._scaled:
+            return lambda new, old: new
+        finite = tf.reduce_all(
+            [
+                tf.reduce_all(tf.math.is_finite(gradient))
+                for gradient in (gradients.user, gradients.item, *gradients.dense)
+            ]
+        )
+        return lambda new, old: tf.where(finite, new, old)
+
+    def _next_scale(
+        self, scale: tf.Tensor, keep: Callable[[Any, Any], Any]
+    ) -> tf.Tensor:
+        """Doubles the scale after many good steps in a row; halves it after a bad."""
+        if not self._scaled:
+            return scale
+        value, good = scale[0], scale[1] + 1.0
+        grown = tf.where(good < _STEPS_PER_SCALE, [value, good], [2.0 * value, 0.0])
+        return keep(grown, tf.stack([tf.maximum(0.5 * value, 1.0), 0.0]))
 
     def _values(
         self,
@@ -242,6 +283,7 @@ class Step:
         gradient: tf.Tensor,
         step: tf.Tensor,
         horizon: tf.Tensor,
+        keep: Callable[[Any, Any], Any],
     ) -> Table:
         """Returns the table after step number `step` on the rows at `index`.
 
@@ -252,8 +294,9 @@ class Step:
         slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(index.shape[0]))
         first = tf.gather(slot, index)
         total = tf.math.unsorted_segment_sum(gradient, first, index.shape[0])
-        rows = self._read(table, index, step - 1.0, horizon)
-        rows = self._adam.update_rows(rows, tf.gather(total, first), step, horizon)
+        old = self._read(table, index, step - 1.0, horizon)
+        rows = self._adam.update_rows(old, tf.gather(total, first), step, horizon)
+        rows = keep(rows, old)
         return Table(tf.tensor_scatter_nd_update(table.rows, at, rows), slot)
 
 

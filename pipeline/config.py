@@ -54,6 +54,15 @@ class PipelineConfig(Config):
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "PipelineConfig":
+        if self.train.pretrain_epochs and self.model.type != "neumf":
+            raise ValueError(
+                "`train.pretrain_epochs` trains the two halves of a `neumf` model; got "
+                f"`model.type: {self.model.type}`, which is one of them."
+            )
+        return self
+
 
 def load(
     path: str | pathlib.Path | None = None,

@@ -47,6 +47,11 @@ class Locations:
     serving: str
     schema: str = SCHEMA
 
+    @property
+    def checkpoints(self) -> str:
+        """Where a killed training is gone on from: beside the serving folder."""
+        return os.path.join(os.path.dirname(self.serving.rstrip("/")), "checkpoints")
+
 
 def create_pipeline(
     config: PipelineConfig,
@@ -152,6 +157,7 @@ def _model_nodes(
             "train": config.train.model_dump(mode="json"),
             "sampling": config.sampling.model_dump(mode="json"),
             "seed": config.seed,
+            "checkpoints": locations.checkpoints,
         },
     )
     baseline = (

@@ -179,7 +179,7 @@ def test_popular_negatives_are_drawn_more_often(tiny):
 
 def test_prefetched_epochs_come_in_order(tiny):
     rows = _rows(tiny)
-    epochs = list(data.prefetched(rows, 3))
+    epochs = list(data.prefetched(rows, range(3)))
     assert len(epochs) == 3
     for epoch, (_, items) in enumerate(epochs):
         np.testing.assert_array_equal(items, rows.draw(epoch)[1])

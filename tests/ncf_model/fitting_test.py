@@ -1,15 +1,21 @@
 """Which epoch is kept, when training stops, what the refit trains on."""
 
 import dataclasses
+import json
 
 import keras
 import numpy as np
 import pytest
 
-from ncf_model import data, fitting, model, progress
+from ncf_model import checkpoint, data, fitting, model, progress
 from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
 
-CONSTANT = {"epochs": 3, "learning_rate": 0.05, "learning_rate_schedule": "constant"}
+CONSTANT = {
+    "epochs": 3,
+    "batch_size": 33,
+    "learning_rate": 0.05,
+    "learning_rate_schedule": "constant",
+}
 
 
 class Judge:
@@ -26,7 +32,7 @@ class Judge:
         return self._left.pop(0)
 
 
-def _fit(interactions, log_dir, judge, *, seed=0, **train):
+def _fit(interactions, log_dir, judge, *, seed=0, saved=None, **train):
     """Returns the history and the final weights."""
     keras.utils.set_random_seed(seed)
     settings = ModelConfig(mf_dim=2, layers=(4, 2), dropout=0.2)
@@ -41,6 +47,7 @@ def _fit(interactions, log_dir, judge, *, seed=0, **train):
             seed=seed,
         ),
         log_dir=str(log_dir),
+        saved=saved,
     )
     return history, network.get_weights()
 
@@ -175,3 +182,111 @@ def test_tells_how_far_it_is(interactions, tmp_path):
     ]
     assert [event.hit_rate for event in last] == [None, 0.25, None, None]
     assert all(event.loss > 0 and event.examples_per_second > 0 for event in last)
+
+
+def test_hit_rate_target(interactions, tmp_path):
+    judge = Judge((0.1, 0.1), (0.6, 0.1), (0.9, 0.9))
+    history, _ = _fit(interactions, tmp_path, judge, hit_rate_target=0.6, refit=False)
+    assert len(history["epochs"]) == 2
+    assert history["best_epoch"] == 2
+
+
+def test_a_batch_must_fit_into_the_data(interactions, tmp_path):
+    _fit(interactions, tmp_path, Judge(), epochs=1, batch_size=35)
+    with pytest.raises(ValueError, match=r"has 11 positives and 33 rows .* got 36\."):
+        _fit(interactions, tmp_path, Judge(), epochs=1, batch_size=36)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        ("train", 1, 0.0),
+        ("train", 2, 0.0),
+        ("train", 3, 1.0),
+        ("refit", 1, 0.0),
+        ("refit", 2, 0.0),
+    ],
+)
+def test_goes_on_after_a_kill(interactions, tmp_path, monkeypatch, moment):
+    """At any moment, to the very same end."""
+    metrics = [(0.1, 0.1), (0.5, 0.5), (0.2, 0.2)]
+    settings = {"learning_rate_schedule": "cosine", "batch_size": 6}
+    expected = _fit(interactions, tmp_path, Judge(*metrics), **settings)
+    saved = checkpoint.Checkpoint(str(tmp_path / "checkpoints"), "it")
+
+    def kill(event):
+        if (event.phase, event.epoch) == moment[:2] and event.fraction >= moment[2]:
+            raise Killed
+
+    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_EVENTS", 0)
+    monkeypatch.setattr(progress, "observers", [kill])
+    judge = Judge(*metrics)
+    with pytest.raises(Killed):
+        _fit(interactions, tmp_path, judge, saved=saved, **settings)
+    assert (saved.load() is None) == (moment[1] == 1 and moment[0] == "train")
+    monkeypatch.setattr(progress, "observers", [])
+    if judge._left and moment[0] == "train":
+        judge = Judge(*metrics[moment[1] - 1 :])
+    history, weights = _fit(interactions, tmp_path, judge, saved=saved, **settings)
+    for key in ("epoch", "loss", "hit_rate@10"):
+        assert [e[key] for e in history["epochs"]] == [
+            e[key] for e in expected[0]["epochs"]
+        ]
+    assert history["best_epoch"] == expected[0]["best_epoch"]
+    assert history["refit"]["loss"] == expected[0]["refit"]["loss"]
+    for weight, other in zip(weights, expected[1], strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+def test_pretraining(interactions, tmp_path):
+    """NeuMF starts from trained halves, and is refitted from there too."""
+    phases = []
+    observers = [lambda event: phases.append((event.phase, event.epoch))]
+    saved = checkpoint.Checkpoint(str(tmp_path / "checkpoints"), "it")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "observers", observers)
+        history, _ = _fit(
+            interactions,
+            tmp_path,
+            Judge((0.1, 0.1)),
+            epochs=1,
+            pretrain_epochs=2,
+            learning_rate=0.01,
+            saved=saved,
+        )
+    halves = [("gmf", 1), ("gmf", 2), ("mlp", 1), ("mlp", 2)]
+    assert phases == [*halves, ("train", 1), ("refit", 1)]
+    assert set(history["pretraining"]) == {"gmf", "mlp"}
+    assert history["pretraining"]["gmf"]["epoch"] == 2
+    without, _ = _fit(
+        interactions, tmp_path, Judge((0.1, 0.1)), epochs=1, learning_rate=0.01
+    )
+    assert history["epochs"][0]["loss"] < without["epochs"][0]["loss"]
+    assert "pretraining" not in without
+
+
+def test_mlperf_lines(interactions, tmp_path):
+    judge = Judge((0.1, 0.1), (0.7, 0.1), (0.9, 0.9))
+    _fit(interactions, tmp_path, judge, hit_rate_target=0.635, mlperf_log=True)
+    lines = [
+        json.loads(line.removeprefix(":::MLLOG "))
+        for line in (tmp_path / "mlperf.log").read_text().splitlines()
+    ]
+    keys = [line["key"] for line in lines]
+    epoch = ["epoch_start", "epoch_stop", "eval_start", "eval_accuracy", "eval_stop"]
+    first = keys.index("run_start")
+    assert keys[:2] == ["submission_benchmark", "seed"]
+    assert keys[first - 2 :] == [
+        *["init_start", "init_stop", "run_start"],
+        *epoch,
+        *epoch,
+        "run_stop",
+    ]
+    accuracies = [line["value"] for line in lines if line["key"] == "eval_accuracy"]
+    assert accuracies == [0.1, 0.7]
+    assert lines[-1]["metadata"]["status"] == "success"
+    assert lines[-1]["metadata"]["file"].endswith("fitting.py")

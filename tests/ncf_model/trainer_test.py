@@ -1,34 +1,50 @@
 """From records on disk to a SavedModel and a history."""
 
+import contextlib
 import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
 import types
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from absl import logging
 
 from ncf_model import trainer
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _fn_args(tiny, tmp_path, *, model=None, train=None, sampling=None):
+    """Returns what TFX hands over."""
+    return {
+        "train_files": tiny.train,
+        "eval_files": tiny.validation,
+        "transform_graph_path": str(tiny.root),
+        "serving_model_dir": str(tmp_path / "serving"),
+        "model_run_dir": str(tmp_path / "run"),
+        "custom_config": {
+            "model": {"mf_dim": 2, "layers": [4, 2]} | (model or {}),
+            "train": {"epochs": 2, "batch_size": 10} | (train or {}),
+            "sampling": {"num_negatives": 2} | (sampling or {}),
+            "seed": 3,
+            "checkpoints": str(tmp_path / "checkpoints"),
+        },
+    }
+
 
 @pytest.fixture
 def run(tiny, tmp_path):
-    """Returns a function that trains and returns (history, SavedModel's folder)."""
+    """Returns a function that trains and returns the history."""
 
-    def train(*, model=None, train=None, sampling=None):
-        fn_args = types.SimpleNamespace(
-            train_files=tiny.train,
-            eval_files=tiny.validation,
-            transform_graph_path=str(tiny.root),
-            serving_model_dir=str(tmp_path / "serving"),
-            model_run_dir=str(tmp_path / "run"),
-            custom_config={
-                "model": {"mf_dim": 2, "layers": [4, 2]} | (model or {}),
-                "train": {"epochs": 2, "batch_size": 10} | (train or {}),
-                "sampling": {"num_negatives": 2} | (sampling or {}),
-                "seed": 3,
-            },
-        )
-        trainer.run_fn(fn_args)
+    def train(**settings):
+        fn_args = _fn_args(tiny, tmp_path, **settings)
+        trainer.run_fn(types.SimpleNamespace(**fn_args))
         return json.loads((tmp_path / "run" / "history.json").read_text())
 
     return train
@@ -96,3 +112,111 @@ def test_missing_vocabulary(run, tiny):
     (tiny.root / "transform_fn/assets/item_id").unlink()
     with pytest.raises(ValueError, match="no vocabulary 'item_id'"):
         run()
+
+
+_PROCESS = """
+import json, os, signal, sys, types
+from absl import logging
+from ncf_model import progress, trainer
+
+def kill(event):
+    if (event.phase, event.epoch) == (sys.argv[2], int(sys.argv[3])):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+logging.set_verbosity(logging.INFO)
+if len(sys.argv) > 2:
+    progress.observers.append(kill)
+trainer.run_fn(types.SimpleNamespace(**json.loads(sys.argv[1])))
+"""
+
+
+def _process(fn_args, *kill, tf_config=None):
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    env.pop("TF_CONFIG", None)
+    if tf_config:
+        env["TF_CONFIG"] = json.dumps(tf_config)
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROCESS, json.dumps(fn_args), *map(str, kill)],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _weights(folder):
+    reader = tf.train.load_checkpoint(str(folder / "serving/variables/variables"))
+    names = sorted(reader.get_variable_to_dtype_map())
+    return [reader.get_tensor(name) for name in names if "OBJECT_GRAPH" not in name]
+
+
+def test_goes_on_after_sigkill(tiny, tmp_path, run):
+    """Killed twice, in training and in the refit: the same model as if never."""
+    train = {"epochs": 3, "learning_rate_schedule": "cosine", "refit": True}
+    never = tmp_path / "never"
+    expected_args = _fn_args(tiny, never, train=train)
+    trainer.run_fn(types.SimpleNamespace(**expected_args))
+    expected = json.loads((never / "run/history.json").read_text())
+
+    fn_args = _fn_args(tiny, tmp_path, train=train)
+    for kill in (("train", 3), ("refit", 1)):
+        process = _process(fn_args, *kill)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == -signal.SIGKILL, output
+        assert not (tmp_path / "serving").exists()
+    process = _process(fn_args)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "3 epochs and 0 of the refit are done" in output
+    history = json.loads((tmp_path / "run/history.json").read_text())
+    for key in ("loss", "hit_rate@10", "ndcg@10"):
+        values = [epoch[key] for epoch in history["epochs"]]
+        assert values == [epoch[key] for epoch in expected["epochs"]]
+    assert history["refit"]["loss"] == expected["refit"]["loss"]
+    for weight, other in zip(_weights(tmp_path), _weights(never), strict=True):
+        np.testing.assert_array_equal(weight, other)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_another_training_does_not_go_on(tiny, tmp_path):
+    fn_args = _fn_args(tiny, tmp_path)
+    process = _process(fn_args, "train", 2)
+    process.communicate(timeout=300)
+    (left,) = (tmp_path / "checkpoints").iterdir()
+    other = _fn_args(tiny, tmp_path, train={"learning_rate": 0.5})
+    trainer.run_fn(types.SimpleNamespace(**other))
+    history = json.loads((tmp_path / "run/history.json").read_text())
+    assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2]
+    assert list((tmp_path / "checkpoints").iterdir()) == [left]
+
+
+def test_only_the_chief_of_two_machines_writes(tiny, tmp_path):
+    """Both have their own folders here, so that each one's files can be told."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        ports = [one.getsockname()[1] for one in sockets]
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    folders = [tmp_path / "first", tmp_path / "second"]
+    train = {"strategy": "multi_worker_mirrored"}
+    processes = [
+        _process(
+            _fn_args(tiny, folder, train=train),
+            tf_config={"cluster": cluster, "task": {"type": "worker", "index": index}},
+        )
+        for index, folder in enumerate(folders)
+    ]
+    for process in processes:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+    assert {path.name for path in folders[0].iterdir()} == {
+        *("serving", "run", "checkpoints")
+    }
+    assert not folders[1].exists()
+    trainer.run_fn(types.SimpleNamespace(**_fn_args(tiny, tmp_path)))
+    alone, together = (
+        json.loads((folder / "run/history.json").read_text())
+        for folder in (tmp_path, folders[0])
+    )
+    assert together["final_loss"] == pytest.approx(alone["final_loss"], rel=1e-4)

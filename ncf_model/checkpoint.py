@@ -1,0 +1,99 @@
+"""One file that a killed training goes on from."""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_INFO = "info"
+
+Arrays = dict[str, list[np.ndarray]]
+
+
+class Checkpoint:
+    """Holds a training's state after its last finished epoch.
+
+    The file is replaced as a whole, so that it is always one epoch's. It is named after
+    what decides the training's result: another configuration or other data never go
+    on from it.
+    """
+
+    def __init__(self, folder: str, identity: str, *, writes: bool = True) -> None:
+        """Names the file; nothing is read or made yet.
+
+        Args:
+            folder: local, or of an object store that `tf.io.gfile` knows. All the
+                machines of a training must see the same one.
+            identity: as from `identity`.
+            writes: false for all but one of several machines.
+        """
+        self.path = os.path.join(folder, f"{identity}.npz")
+        self._writes = writes
+
+    def save(self, info: Mapping[str, Any], arrays: Arrays) -> None:
+        """Replaces the file.
+
+        Args:
+            info: what JSON can hold.
+            arrays: lists of arrays, by name.
+        """
+        if not self._writes:
+            return
+        tf.io.gfile.makedirs(os.path.dirname(self.path))
+        partial = f"{self.path}.partial"
+        with tempfile.TemporaryFile() as local:
+            flat = {
+                f"{name}/{i:06d}": array
+                for name, group in arrays.items()
+                for i, array in enumerate(group)
+            }
+            np.savez(local, **{_INFO: np.array(json.dumps(info))}, **flat)
+            local.seek(0)
+            with tf.io.gfile.GFile(partial, "wb") as f:
+                while block := local.read(1 << 24):
+                    f.write(block)
+        tf.io.gfile.rename(partial, self.path, overwrite=True)
+
+    def load(self) -> tuple[dict[str, Any], Arrays] | None:
+        """Returns what was saved; None if there is nothing.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        if not tf.io.gfile.exists(self.path):
+            return None
+        with tf.io.gfile.GFile(self.path, "rb") as f:
+            content = io.BytesIO(f.read())
+        try:
+            with np.load(content, allow_pickle=False) as file:
+                info = json.loads(str(file[_INFO]))
+                arrays: Arrays = {}
+                for name in sorted(set(file.files) - {_INFO}):
+                    arrays.setdefault(name.split("/")[0], []).append(file[name])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"The checkpoint {self.path} cannot be read ({error}). Remove it to "
+                "train from the start."
+            ) from error
+        return info, arrays
+
+    def remove(self) -> None:
+        """Removes the file, if there is one."""
+        if self._writes and tf.io.gfile.exists(self.path):
+            tf.io.gfile.remove(self.path)
+
+
+def identity(settings: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
+    """Returns a short name for `settings` (what JSON can hold) and the data."""
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:24]

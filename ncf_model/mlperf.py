@@ -1,0 +1,71 @@
+"""MLPerf Training's log lines, through its own package."""
+
+import logging
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import tensorflow as tf
+
+from ncf_model import config
+
+FILE = "mlperf.log"
+
+
+class Log:
+    """Writes the lines of one run; keys are those of `mlperf_logging.mllog.constants`.
+
+    Nothing is written where the configuration does not ask for it.
+    """
+
+    def __init__(self, settings: config.TrainConfig, *, seed: int) -> None:
+        """Opens the log with what a run must say of itself before it starts."""
+        self._path = ""
+        if not settings.mlperf_log:
+            return
+        # Late: it imports pandas, and few trainings are for MLPerf.
+        from mlperf_logging.mllog import constants, mllog
+
+        self._constants = constants
+        descriptor, self._path = tempfile.mkstemp()
+        os.close(descriptor)
+        logger = logging.Logger("mlperf", logging.INFO)
+        logger.addHandler(logging.FileHandler(self._path))
+        # Two frames up is who calls `start`, `stop` or `event`.
+        self._logger = mllog.MLLogger(logger, default_stack_offset=3)
+        self.event("SUBMISSION_BENCHMARK", "ncf")
+        self.event("SEED", seed)
+        self.event("GLOBAL_BATCH_SIZE", settings.batch_size)
+        self.event("OPT_NAME", "adam")
+        self.event("OPT_BASE_LR", settings.learning_rate)
+        self.event("OPT_ADAM_BETA_1", settings.beta1)
+        self.event("OPT_ADAM_BETA_2", settings.beta2)
+        self.event("OPT_ADAM_EPSILON", settings.epsilon)
+        self.start("INIT")
+
+    def start(self, interval: str, **metadata: Any) -> None:
+        """Writes that an interval begins: INIT, RUN, EPOCH or EVAL."""
+        self._write("start", f"{interval}_START", None, metadata)
+
+    def stop(self, interval: str, **metadata: Any) -> None:
+        """Writes that it ends."""
+        self._write("end", f"{interval}_STOP", None, metadata)
+
+    def event(self, key: str, value: Any, **metadata: Any) -> None:
+        """Writes a value."""
+        self._write("event", key, value, metadata)
+
+    def publish(self, folder: str) -> None:
+        """Copies the log to `folder`, which may be of an object store."""
+        if self._path:
+            with (
+                open(self._path, "rb") as source,
+                tf.io.gfile.GFile(os.path.join(folder, FILE), "wb") as target,
+            ):
+                shutil.copyfileobj(source, target)
+
+    def _write(self, kind: str, key: str, value: Any, metadata: dict[str, Any]) -> None:
+        if self._path:
+            key = getattr(self._constants, key)
+            getattr(self._logger, kind)(key=key, value=value, metadata=metadata)
