@@ -13,6 +13,7 @@ import numpy as np
 from absl import logging
 
 from ncf_model import data, model, strategy, training_loop, validation
+from ncf_model.config import TrainConfig
 from pipeline.config import PipelineConfig
 from pipeline.offline import official_reader, sample
 from pipeline.offline.rows import RankedLists
@@ -62,16 +63,11 @@ def train(
 
     Raises:
         ValueError: a file is absent or does not fit its metadata, there are too few
-            epochs, `train.patience` is set, `output` is not empty, or the loss is not
-            finite. Nothing is written then.
+            epochs, a field is set that has no meaning here, `output` is not empty, or
+            the loss is not finite. Nothing is written then.
     """
     sample.check_output(output)
-    if config.train.patience is not None:
-        raise ValueError(
-            "`train.patience` must not be set: no epoch is chosen here, since the "
-            f"lists are what the model is judged by; got {config.train.patience}. Set "
-            "`train.epochs`."
-        )
+    _check(config.train)
     metadata = official_reader.read_metadata(source.input_meta_data_path)
     epochs = official_reader.Epochs(source.train_dataset_path, metadata)
     if len(epochs) < config.train.epochs:
@@ -82,7 +78,7 @@ def train(
         )
     lists = official_reader.read_lists(source.eval_dataset_path, metadata)
     keras.utils.set_random_seed(config.seed)
-    with strategy.make_strategy(config.train.strategy).scope():
+    with strategy.make_strategy(config.train).scope():
         network = model.NeuMF(
             config.model, num_users=metadata.num_users, num_items=metadata.num_items
         )
@@ -90,12 +86,29 @@ def train(
         for record in _epochs(network, epochs, _judge(network, lists), config):
             report(record)
             history.append(record)
+            target = config.train.hit_rate_target
+            if target and record[HIT_RATE] >= target:
+                break
     output.mkdir(parents=True, exist_ok=True)
     network.save(output / MODEL_FILE)
     text = json.dumps({"epochs": history}, indent=2) + "\n"
     (output / HISTORY_FILE).write_text(text, encoding="utf-8")
     logging.info("Trained %d epochs; model in %s.", len(history), output)
     return history
+
+
+def _check(train: TrainConfig) -> None:
+    if train.patience is not None:
+        raise ValueError(
+            "`train.patience` must not be set: no epoch is chosen here, since the "
+            f"lists are what the model is judged by; got {train.patience}. Set "
+            "`train.epochs`."
+        )
+    for field in ("pretrain_epochs", "mlperf_log"):
+        if value := getattr(train, field):
+            raise ValueError(
+                f"`train.{field}` is of the pipeline's trainer, `ncf run`; got {value}."
+            )
 
 
 def _epochs(
@@ -106,7 +119,7 @@ def _epochs(
 ) -> Iterator[Record]:
     """Trains; yields each epoch's record once its weights are in the network."""
     settings = config.train
-    drawn = data.prefetched(epochs, settings.epochs)
+    drawn = data.prefetched(epochs, range(settings.epochs))
     first = next(drawn)
     loop = training_loop.TrainingLoop(
         network, settings, num_negatives=first[1].shape[1] - 1

@@ -104,6 +104,11 @@ def test_saves_the_model_of_the_last_epoch_and_the_history(samples, tmp_path):
     assert history[1]["ndcg@10"] == pytest.approx(ndcg)
 
 
+def test_stops_at_the_target(samples, tmp_path):
+    history = _train(samples, tmp_path / "out", "train.hit_rate_target=0.001")
+    assert len(history) == 1
+
+
 def test_fewer_epochs_take_the_first_folders(samples, tmp_path):
     constant = "train.learning_rate_schedule=constant"
     both = _train(samples, tmp_path / "two", constant)
@@ -116,6 +121,7 @@ def test_fewer_epochs_take_the_first_folders(samples, tmp_path):
     [
         (["train.epochs=3"], "each of 3 epochs; `train_dataset_path` matches 2"),
         (["train.patience=1"], "`train.patience` must not be set.*got 1"),
+        (["train.pretrain_epochs=1"], "is of the pipeline.s trainer.*got 1"),
     ],
 )
 def test_refuses(samples, tmp_path, settings, message):
