@@ -461,19 +461,21 @@ def _show(places: int, model_name: str) -> metric_types.MetricComputation:
     return metric_types.MetricComputation(
         keys=[key],
         preprocessors=[_Show(places, model_name)],
-        combiner=_CountShown(key),
+        combiner=_CountShown(key, places),
     )
 
 
 class _Show(metric_types.Preprocessor):
-    """Reduces one list to `ShownItems`."""
+    """Reduces one list to (number of items, its first ones; None without an order)."""
 
     def __init__(self, places: int, model_name: str) -> None:
         super().__init__(name=f"show {places} {model_name}")
         self._places = places
         self._model_name = model_name
 
-    def process(self, extracts: Mapping[str, Any]) -> Iterator[ShownItems]:
+    def process(
+        self, extracts: Mapping[str, Any]
+    ) -> Iterator[tuple[int, np.ndarray | None]]:
         record = util.StandardExtracts(extracts)
         if not np.size(record.features.get(features.SEEN_IDS, ())):
             raise ValueError(
@@ -482,26 +484,32 @@ class _Show(metric_types.Preprocessor):
             )
         held_out, *_ = scores = _catalogue_scores(record, self._model_name)
         items = np.where(scores[1:] == np.inf, held_out, scores[1:])
-        best = np.full(len(items), self._places)
-        if np.isnan(items).any() or not np.isfinite(held_out):
-            yield ShownItems(best, non_finite=1)
-            return
-        shown = ranking.top(items, self._places)
-        best[shown] = np.arange(len(shown))
-        yield ShownItems(best, non_finite=0)
+        ordered = np.isfinite(held_out) and not np.isnan(items).any()
+        yield len(items), ranking.top(items, self._places) if ordered else None
 
 
 class _CountShown(beam.CombineFn):
     """Keeps the best place of each item."""
 
-    def __init__(self, key: metric_types.MetricKey) -> None:
+    def __init__(self, key: metric_types.MetricKey, places: int) -> None:
         self._key = key
+        self._places = places
 
     def create_accumulator(self) -> ShownItems | None:
-        return None
+        return None  # The first list tells how many items there are.
 
-    def add_input(self, accumulator: ShownItems | None, element: ShownItems) -> Any:
-        return self.merge_accumulators([accumulator, element])
+    def add_input(
+        self, accumulator: ShownItems | None, element: tuple[int, np.ndarray | None]
+    ) -> ShownItems:
+        num_items, shown = element
+        if accumulator is None:
+            accumulator = ShownItems(np.full(num_items, self._places), non_finite=0)
+        if shown is None:
+            accumulator.non_finite += 1
+        else:
+            best = accumulator.best
+            best[shown] = np.minimum(best[shown], np.arange(len(shown)))
+        return accumulator
 
     def merge_accumulators(
         self, accumulators: Iterable[ShownItems | None]
