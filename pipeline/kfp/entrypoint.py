@@ -34,9 +34,11 @@ def main(argv: Sequence[str]) -> None:
     # Late: TFX takes many seconds, and a wrong task is refused before.
     from pipeline.kfp import example_gen_driver, executor_output
 
-    if example_gen_driver.is_needed(executor_input.parameters(task)):
+    values = executor_input.parameters(task)
+    if example_gen_driver.is_needed(values):
+        example_gen_driver.check_reachable(values, beam_args)
         synthetic = SyntheticConfig.model_validate_json(flags.synthetic)
-        example_gen_driver.set_input(executor_input.parameters(task), synthetic)
+        example_gen_driver.set_input(values, synthetic)
         example_gen_driver.run(task, inputs_spec)
     _run_executor(flags.executor_class_path, task, inputs_spec, beam_args)
     executor_output.publish(task["outputs"]["outputFile"])

@@ -7,6 +7,7 @@ the fingerprint of what it found.
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from tfx.dsl.io import fileio
@@ -21,6 +22,7 @@ from pipeline.kfp.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
 from pipeline.synthetic import SyntheticConfig
 
 SPAN_MARK = "{SPAN}"
+DATAFLOW = "--runner=DataflowRunner"
 
 
 def is_needed(values: dict[str, Any]) -> bool:
@@ -57,6 +59,17 @@ def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
         )
         values["range_config"] = proto_utils.proto_to_json(
             range_config_pb2.RangeConfig(static_range=only)
+        )
+
+
+def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:
+    """Raises ValueError if the files are only here and Dataflow's workers read them."""
+    path = values[DATA_PATH]
+    if DATAFLOW in beam_args and "://" not in path:
+        raise ValueError(
+            "With steps on Dataflow `data_path` must be gs://..., where its workers "
+            f"can read it; got {path!r}. Copy the data there: ncf prepare, then "
+            "gcloud storage cp."
         )
 
 

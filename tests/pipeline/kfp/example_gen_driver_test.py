@@ -14,6 +14,14 @@ def _set(path, span=-1):
     return values, split["pattern"]
 
 
+def test_dataflow_cannot_read_what_is_only_here():
+    flags = ["--project=p", "--runner=DataflowRunner"]
+    with pytest.raises(ValueError, match="must be gs://.*; got 'ml-100k'"):
+        driver.check_reachable({"data_path": "ml-100k"}, flags)
+    driver.check_reachable({"data_path": "gs://b/r.csv"}, flags)
+    driver.check_reachable({"data_path": "ml-100k"}, ["--runner=FnApiRunner"])
+
+
 @pytest.mark.parametrize(
     ("path", "base", "pattern"),
     [
