@@ -139,6 +139,8 @@ def _record(user):
     feature["user_id"].bytes_list.value.append(USER_IDS[user])
     feature["candidate_ids"].bytes_list.value.extend(ITEM_IDS[i] for i in candidates)
     feature["candidate_popularity"].int64_list.value.extend(POPULARITY[candidates])
+    group = b"head" if user % GROUPS else b"tail"
+    feature["item_popularity"].bytes_list.value.append(group)
     return example.SerializeToString()
 
 
@@ -256,6 +258,22 @@ def test_nan_weights(attack):
         "hit_rate@10 is not a number; it must be at least 0.",
         "hit_rate@10 is not a number; it must be at least 0.01 above popularity's.",
     ]
+
+
+@pytest.mark.parametrize("make", [_good, _wrong_about_a_group])
+def test_floor_of_a_slice(attack, make):
+    """The lists of the group that the second is wrong about are the tail."""
+    floors = {"item_popularity=tail": 0.5, "item_popularity=head": 1.0}
+    summary = attack(make, min_hit_rate_of_slices=floors)
+    tail = summary["slices"]["item_popularity=tail"]
+    assert (tail["lists"], tail["metrics"]["hit_rate@10"]) == (10, float(make == _good))
+    if make == _good:
+        assert summary["blessed"]
+    else:
+        assert _reasons(summary) == [
+            "In the slice item_popularity=tail: hit_rate@10 is 0; it must be at least "
+            "0.5."
+        ]
 
 
 def test_empty_split(attack):
