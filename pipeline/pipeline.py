@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.pusher.component import Pusher
@@ -53,6 +54,19 @@ class Locations:
         return os.path.join(os.path.dirname(self.serving.rstrip("/")), "checkpoints")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """Who trains.
+
+    Attributes:
+        component: TFX's Trainer, or one that starts a job elsewhere.
+        custom_config: what the latter needs to know.
+    """
+
+    component: type[Trainer] = Trainer
+    custom_config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
 def create_pipeline(
     config: PipelineConfig,
     locations: Locations,
@@ -61,6 +75,7 @@ def create_pipeline(
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
     ask_metadata: bool = True,
     beam_args: Sequence[str] = (),
+    training: Training = Training(),
 ) -> tfx_pipeline.Pipeline:
     """Returns the pipeline, from a file of interactions to a judged, pushed model.
 
@@ -72,6 +87,7 @@ def create_pipeline(
         ask_metadata: whether the model to beat is found there. False looks into the
             serving folder, for runners that know no Resolver.
         beam_args: for the components that run on Beam.
+        training: who trains.
     """
     data = _data_nodes(config, locations)
     transform, sampling = data[-2:]
@@ -81,6 +97,7 @@ def create_pipeline(
         transform=transform,
         sampling=sampling,
         ask_metadata=ask_metadata,
+        training=training,
     )
     _, trainer, _, evaluator, pusher = model
     report = Report(
@@ -144,9 +161,10 @@ def _model_nodes(
     transform: base_node.BaseNode,
     sampling: base_node.BaseNode,
     ask_metadata: bool,
+    training: Training,
 ) -> list[base_node.BaseNode]:
     """From training rows to a judged and, if it deserves it, pushed model."""
-    trainer = Trainer(
+    trainer = training.component(
         run_fn="ncf_model.trainer.run_fn",
         examples=sampling.outputs["examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -158,6 +176,7 @@ def _model_nodes(
             "sampling": config.sampling.model_dump(mode="json"),
             "seed": config.seed,
             "checkpoints": locations.checkpoints,
+            **training.custom_config,
         },
     )
     baseline = (

@@ -51,19 +51,24 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
     return _header(compiled.parameters) + text
 
 
-def compile_spec(config: PipelineConfig, kfp: KfpConfig) -> Compiled:
+def compile_spec(
+    config: PipelineConfig,
+    kfp: KfpConfig,
+    training: pipeline.Training = pipeline.Training(),
+) -> Compiled:
     """Returns the compiled pipeline.
 
     Args:
         config: what to compute; its strategy is replaced by the platform's.
         kfp: where and on what.
+        training: who trains.
 
     Raises:
         ValueError: a node is configured that does not exist, or one has a name that
             Argo would refuse.
     """
     config = _with_strategy(config, kfp.strategy)
-    definition = _definition(config, kfp)
+    definition = _definition(config, kfp, training)
     nodes = _nodes(definition, kfp)
     spec = _tfx_spec(definition)
     _check_types(spec)
@@ -78,7 +83,9 @@ def compile_spec(config: PipelineConfig, kfp: KfpConfig) -> Compiled:
     return Compiled(spec, nodes, chosen)
 
 
-def _definition(config: PipelineConfig, kfp: KfpConfig) -> tfx_pipeline.Pipeline:
+def _definition(
+    config: PipelineConfig, kfp: KfpConfig, training: pipeline.Training
+) -> tfx_pipeline.Pipeline:
     return pipeline.create_pipeline(
         config,
         pipeline.Locations(
@@ -90,6 +97,7 @@ def _definition(config: PipelineConfig, kfp: KfpConfig) -> tfx_pipeline.Pipeline
         dataset=config.data.dataset,
         ask_metadata=False,
         beam_args=kfp.beam_arguments,
+        training=training,
     )
 
 

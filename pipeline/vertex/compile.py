@@ -8,19 +8,16 @@ that tasks read and write gs:// themselves. Vertex also shows buckets as folders
 
 import json
 
+from tfx.extensions.google_cloud_ai_platform.trainer import component
+
+from pipeline import pipeline
 from pipeline.config import PipelineConfig
 from pipeline.kfp import compile as kfp_compile
 from pipeline.kfp.entrypoint import KEEP_URIS_FLAG
 from pipeline.kfp.node_config import NodeConfig
+from pipeline.vertex import training as vertex_training
 from pipeline.vertex.config import VertexConfig
 
-ACCELERATORS = {
-    "T4": "NVIDIA_TESLA_T4",
-    "L4": "NVIDIA_L4",
-    "A100": "NVIDIA_TESLA_A100",
-    "A100-80GB": "NVIDIA_A100_80GB",
-    "H100": "NVIDIA_H100_80GB",
-}
 _OF_KUBERNETES = ("node_selector", "tolerations", "secrets", "volumes", "spot")
 
 
@@ -38,13 +35,19 @@ def compile_pipeline(
         ValueError: something is asked for that Vertex cannot give.
     """
     _check(platform, root)
-    compiled = kfp_compile.compile_spec(config, platform)
+    training = pipeline.Training()
+    if platform.trains_in_job:
+        training = pipeline.Training(
+            component=component.Trainer,
+            custom_config=vertex_training.custom_config(platform),
+        )
+    compiled = kfp_compile.compile_spec(config, platform, training)
     for executor in compiled.spec["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["args"].append(KEEP_URIS_FLAG)
         accelerator = container.get("resources", {}).get("accelerator")
         if accelerator:
-            accelerator["type"] = ACCELERATORS[platform.gpu]
+            accelerator["type"] = vertex_training.ACCELERATORS[platform.gpu]
     job = {
         "displayName": config.pipeline_name,
         "pipelineSpec": compiled.spec,
@@ -57,12 +60,13 @@ def _check(platform: VertexConfig, root: str) -> None:
     for name, uri in (("root", root), ("serving", platform.serving)):
         if not uri.startswith("gs://"):
             raise ValueError(f"On Vertex `{name}` must be gs://...; got {uri!r}.")
-    if platform.profile == "tpu":
+    if platform.volumes:
+        raise ValueError("Vertex has no `volumes`; use gs://.")
+    if not platform.trains_in_job and (platform.profile == "tpu" or platform.spot):
         raise ValueError(
-            "Vertex gives no TPU to a task of a pipeline; use profile cpu or gpu."
+            "Vertex gives a task of a pipeline neither a TPU nor a spot machine, but a "
+            "Training job it does: `trainer: {platform: vertex}`."
         )
-    if platform.volumes or platform.spot:
-        raise ValueError("Vertex has neither `volumes` nor `spot` for a task.")
     for node_id, node in platform.nodes.items():
         if asked := _asked_of_kubernetes(node):
             raise ValueError(f"Vertex cannot give {node_id} what it asks for: {asked}.")

@@ -1,18 +1,19 @@
 """Where the pipeline runs on Vertex AI: the typed, validated settings."""
 
+from typing import Literal
+
 import pydantic
 
 from ncf_model.config import Config
+from pipeline.kfp import node_config, profiles
 from pipeline.kfp.config import KfpConfig
-from pipeline.kfp.node_config import VolumeConfig
+from pipeline.kfp.node_config import NodeConfig, VolumeConfig
 
 
 class DataflowConfig(Config):
     """The steps on Beam as Dataflow jobs, each with workers of its own.
 
     Attributes:
-        project: its id.
-        region: of the workers; best that of the bucket.
         temp_location: a folder for what Beam leaves during a job, gs://...
         image: of the workers: the pipeline's with Beam's boot program (target
             `dataflow` of kubeflow/Dockerfile), hence the same code.
@@ -20,20 +21,16 @@ class DataflowConfig(Config):
         workers: at the start.
         max_workers: to which a job may grow; `workers` switches autoscaling off.
         disk_size_gb: of each worker.
-        service_account: as which the workers run; null is Compute Engine's default.
         subnetwork: regions/REGION/subnetworks/NAME; null is the default network.
         public_ips: false needs Private Google Access in the subnetwork.
     """
 
-    project: str
-    region: str
     temp_location: str = pydantic.Field(pattern="^gs://")
     image: str
     machine_type: str = "n1-standard-4"
     workers: pydantic.PositiveInt = 1
     max_workers: pydantic.PositiveInt = 4
     disk_size_gb: pydantic.PositiveInt = 50
-    service_account: str | None = None
     subnetwork: str | None = None
     public_ips: bool = True
 
@@ -46,7 +43,9 @@ class DataflowConfig(Config):
             )
         return self
 
-    def beam_args(self) -> tuple[str, ...]:
+    def beam_args(
+        self, *, project: str, region: str, service_account: str | None
+    ) -> tuple[str, ...]:
         """Returns Beam's arguments.
 
         The image holds Beam and this package, so nothing is staged: no SDK, no
@@ -55,8 +54,8 @@ class DataflowConfig(Config):
         scaling = "NONE" if self.max_workers == self.workers else "THROUGHPUT_BASED"
         args = [
             "--runner=DataflowRunner",
-            f"--project={self.project}",
-            f"--region={self.region}",
+            f"--project={project}",
+            f"--region={region}",
             f"--temp_location={self.temp_location}",
             f"--sdk_container_image={self.image}",
             "--sdk_location=container",
@@ -68,8 +67,8 @@ class DataflowConfig(Config):
             f"--disk_size_gb={self.disk_size_gb}",
             "--labels=source=ncf",
         ]
-        if self.service_account:
-            args.append(f"--service_account_email={self.service_account}")
+        if service_account:
+            args.append(f"--service_account_email={service_account}")
         if self.subnetwork:
             args.append(f"--subnetwork={self.subnetwork}")
         if not self.public_ips:
@@ -77,23 +76,86 @@ class DataflowConfig(Config):
         return tuple(args)
 
 
+class TrainerConfig(Config):
+    """Where Trainer trains.
+
+    Attributes:
+        platform: `task`, in its task of the pipeline; `vertex`, in a Vertex AI Training
+            job, which can have several machines or a TPU.
+        workers: machines of the job, each with the profile's GPUs.
+    """
+
+    platform: Literal["task", "vertex"] = "task"
+    workers: pydantic.PositiveInt = 1
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "TrainerConfig":
+        if self.workers > 1 and self.platform != "vertex":
+            raise ValueError(
+                f"`workers` is {self.workers}, and a task is one machine; more need "
+                "`platform: vertex`"
+            )
+        return self
+
+
 class VertexConfig(KfpConfig):
     """What `KfpConfig` says of a cluster, said of Vertex AI.
 
     Attributes:
+        project, region: of the jobs that tasks start; none of them needs neither.
+        service_account: as which such jobs run; null is Compute Engine's default.
+        network: projects/NUMBER/global/networks/NAME, for Training jobs.
+        trainer: where Trainer trains.
         dataflow: the steps on Beam run there; null runs each in its own task.
     """
 
     volumes: tuple[VolumeConfig, ...] = ()
+    project: str | None = None
+    region: str | None = None
+    service_account: str | None = None
+    network: str | None = None
+    trainer: TrainerConfig = TrainerConfig()
     dataflow: DataflowConfig | None = None
 
     @pydantic.model_validator(mode="after")
     def _check_vertex(self) -> "VertexConfig":
         if self.dataflow and "beam_args" in self.model_fields_set:
             raise ValueError("`dataflow` makes `beam_args`; give one of them")
+        if (self.dataflow or self.trains_in_job) and not (self.project and self.region):
+            raise ValueError(
+                "`project` and `region` are needed for the jobs of `dataflow` and of "
+                f"`trainer`; got {self.project!r} and {self.region!r}"
+            )
+        if self.profile == "tpu" and self.trainer.workers > 1:
+            raise ValueError("a TPU is on one machine; drop `trainer.workers`")
         return self
+
+    @property
+    def trains_in_job(self) -> bool:
+        """Whether Trainer's task only starts a Training job."""
+        return self.trainer.platform == "vertex"
+
+    @property
+    def strategy(self) -> str:
+        """The `train.strategy` that goes with profile and workers."""
+        return "multi_worker_mirrored" if self.trainer.workers > 1 else super().strategy
 
     @property
     def beam_arguments(self) -> tuple[str, ...]:
         """Of the components that run on Beam."""
-        return self.dataflow.beam_args() if self.dataflow else self.beam_args
+        if self.dataflow is None:
+            return self.beam_args
+        return self.dataflow.beam_args(
+            project=str(self.project),
+            region=str(self.region),
+            service_account=self.service_account,
+        )
+
+    def node(self, node_id: str) -> NodeConfig:
+        """Returns everything that a node asks for; little, if it only waits."""
+        node = super().node(node_id)
+        if node_id != profiles.TRAINER or not self.trains_in_job:
+            return node
+        changes = self.nodes.get(node_id, NodeConfig())
+        waiting = NodeConfig(cpu=1, memory_gb=4, image=self.image)
+        return node_config.merge(waiting, changes)

@@ -126,9 +126,9 @@ class _VertexRun:
                 None,
                 image="ncf@sha256:0123",
                 serving="gs://bucket/serving",
+                project="p",
+                region="us-central1",
                 dataflow={
-                    "project": "p",
-                    "region": "us-central1",
                     "temp_location": "gs://bucket/temp",
                     "image": "ncf@sha256:4567",
                 },

@@ -16,7 +16,7 @@ def _set(path, span=-1):
 
 def test_dataflow_cannot_read_what_is_only_here():
     flags = ["--project=p", "--runner=DataflowRunner"]
-    with pytest.raises(ValueError, match="must be gs://.*; got 'ml-100k'"):
+    with pytest.raises(ValueError, match=r"must be gs://.*; got 'ml-100k'"):
         driver.check_reachable({"data_path": "ml-100k"}, flags)
     driver.check_reachable({"data_path": "gs://b/r.csv"}, flags)
     driver.check_reachable({"data_path": "ml-100k"}, ["--runner=FnApiRunner"])

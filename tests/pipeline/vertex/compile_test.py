@@ -59,8 +59,12 @@ def test_accelerators_have_vertex_names(file):
     ("settings", "message"),
     [
         ({"root": "s3://b/r"}, "`root` must be gs://...; got 's3://b/r'"),
-        ({"profile": "tpu"}, "no TPU"),
-        ({"spot": True}, "neither `volumes` nor `spot`"),
+        ({"profile": "tpu"}, "neither a TPU nor a spot machine"),
+        ({"spot": True}, "neither a TPU nor a spot machine"),
+        (
+            {"volumes": [{"claim": "ncf", "mount_path": "/mnt/ncf"}]},
+            "has no `volumes`",
+        ),
         (
             {"nodes": {"Trainer": {"node_selector": {"a": "b"}}}},
             r"cannot give Trainer what it asks for: \['node_selector'\]",

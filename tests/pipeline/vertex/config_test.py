@@ -7,15 +7,23 @@ from pipeline.kfp import config as kfp_config
 from pipeline.vertex import config
 
 DATAFLOW = {
-    "project": "ncf-project",
-    "region": "us-central1",
     "temp_location": "gs://bucket/temp",
     "image": "us-docker.pkg.dev/p/ncf/ncf-tfx@sha256:0123",
 }
 
 
-def _options(**settings):
-    arguments = config.DataflowConfig(**DATAFLOW, **settings).beam_args()
+def _load(**settings):
+    return kfp_config.load_as(config.VertexConfig, None, serving="gs://b/s", **settings)
+
+
+def _options(service_account=None, **settings):
+    platform = _load(
+        dataflow=DATAFLOW | settings,
+        project="ncf-project",
+        region="us-central1",
+        service_account=service_account,
+    )
+    arguments = platform.beam_arguments
     options = pipeline_options.PipelineOptions(list(arguments))
     return options.get_all_options(drop_default=True)  # without what Beam knows not
 
@@ -61,11 +69,24 @@ def test_a_fixed_number_of_workers_in_a_private_network():
             {"dataflow": {**DATAFLOW, "temp_location": "/tmp"}},
             "dataflow.temp_location: .*'/tmp'",
         ),
+        (
+            {"dataflow": DATAFLOW, "project": None},
+            "`project` and `region` are needed .*; got None and 'us-central1'",
+        ),
+        (
+            {"trainer": {"platform": "vertex"}, "region": None},
+            "`project` and `region` are needed .*; got 'p' and None",
+        ),
+        ({"trainer": {"workers": 2}}, "`workers` is 2, and a task is one machine"),
+        (
+            {"profile": "tpu", "trainer": {"platform": "vertex", "workers": 2}},
+            "a TPU is on one machine",
+        ),
     ],
 )
 def test_refuses(settings, message):
     with pytest.raises(ValueError, match=message):
-        kfp_config.load_as(config.VertexConfig, None, serving="gs://b/s", **settings)
+        _load(**{"project": "p", "region": "us-central1", **settings})
 
 
 def test_the_workers_image_has_the_beam_that_is_locked(pytestconfig):
@@ -75,3 +96,36 @@ def test_the_workers_image_has_the_beam_that_is_locked(pytestconfig):
     assert f"ARG BASE=python:{python}-" in dockerfile
     locked = (root / "requirements" / "current.txt").read_text()
     assert f"apache-beam=={beam} " in locked
+
+
+@pytest.mark.parametrize(
+    ("settings", "strategy"),
+    [
+        ({}, "one_device"),
+        ({"profile": "gpu", "gpus": 2}, "mirrored"),
+        ({"profile": "tpu", "trainer": {"platform": "vertex"}}, "tpu"),
+        (
+            {"profile": "gpu", "trainer": {"platform": "vertex", "workers": 2}},
+            "multi_worker_mirrored",
+        ),
+    ],
+)
+def test_strategy_follows(settings, strategy):
+    platform = _load(project="p", region="us-central1", **settings)
+    assert platform.strategy == strategy
+
+
+def test_a_task_that_only_waits_asks_for_little():
+    platform = _load(
+        project="p",
+        region="us-central1",
+        profile="gpu",
+        image="small",
+        trainer_image="cuda",
+        trainer={"platform": "vertex"},
+        nodes={"Trainer": {"memory_gb": 8}},
+    )
+    node = platform.node("Trainer")
+    assert (node.cpu, node.memory_gb, node.image) == (1, 8, "small")
+    assert node.accelerator is None
+    assert platform.node("Transform").cpu == 3.5
