@@ -25,6 +25,7 @@ from pipeline.kfp.config import KfpConfig
 from pipeline.kfp.packaged_files import PACKAGED
 
 COMMAND = ("python", "-m", "pipeline.kfp.entrypoint")
+TRAINING_HERE = pipeline.Training()
 SYNTHETIC_FLAG = "--synthetic"
 INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
 
@@ -54,7 +55,7 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
 def compile_spec(
     config: PipelineConfig,
     kfp: KfpConfig,
-    training: pipeline.Training = pipeline.Training(),
+    training: pipeline.Training = TRAINING_HERE,
 ) -> Compiled:
     """Returns the compiled pipeline.
 

@@ -35,7 +35,7 @@ def compile_pipeline(
         ValueError: something is asked for that Vertex cannot give.
     """
     _check(platform, root)
-    training = pipeline.Training()
+    training = kfp_compile.TRAINING_HERE
     if platform.trains_in_job:
         training = pipeline.Training(
             component=component.Trainer,

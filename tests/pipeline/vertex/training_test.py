@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from google.cloud import aiplatform_v1
+from google.cloud.aiplatform import gapic
 from tfx.extensions.google_cloud_ai_platform import training_clients
 
 from pipeline import config as config_module
@@ -39,7 +39,7 @@ def _job(custom_config):
     job = _Client(custom_config["ai_platform_vertex_region"]).create_training_job(
         {}, {}, {"custom_config": "{}"}, "a.b.Executor", arguments, None, None
     )
-    return aiplatform_v1.CustomJob(job)
+    return gapic.CustomJob(job)
 
 
 def _pools(**settings):
