@@ -29,8 +29,11 @@ def _records(lists=LISTS, popularity=POPULARITY):
     ]
 
 
-def _compute(metric, records, model_names=("",)):
-    """Runs a metric's computations in the order in which TFMA runs them."""
+def _compute(metric, records, model_names=("",), size=1):
+    """Runs a metric's computations in the order in which TFMA runs them.
+
+    So many records, `size`, are in one part, as if each part were on a worker.
+    """
     results = {}
     for computation in metric.computations(model_names=list(model_names)):
         if isinstance(computation, metric_types.DerivedMetricComputation):
@@ -39,9 +42,11 @@ def _compute(metric, records, model_names=("",)):
         (preprocessor,) = computation.preprocessors
         combiner = computation.combiner
         parts = []
-        for record in records:  # Each in a part of its own, as if on another worker.
+        for start in range(0, len(records), size):
             part = combiner.create_accumulator()
-            parts.append(combiner.add_inputs(part, preprocessor.process(record)))
+            for record in records[start : start + size]:
+                part = combiner.add_inputs(part, preprocessor.process(record))
+            parts.append(part)
         results |= combiner.extract_output(combiner.merge_accumulators(parts))
     return {
         (key.model_name, key.name): value
@@ -258,7 +263,8 @@ def test_whole_catalogue():
     assert _value(lift, records) == -1 / 2
 
 
-def test_coverage_by_hand():
+@pytest.mark.parametrize("size", [1, 2])
+def test_coverage_by_hand(size):
     gone, own = -math.inf, math.inf
     records = [
         # Items 1, 0, 3, 4 by score; item 0 is held out, 4 comes after the equal 3.
@@ -266,7 +272,7 @@ def test_coverage_by_hand():
         # Items 2, 1, and nothing else is left.
         _catalogue_record([5.0, gone, 1.0, own, gone, gone]),
     ]
-    figures = _compute(metrics.Coverage([1, 2, 3, 4]), records)
+    figures = _compute(metrics.Coverage([1, 2, 3, 4]), records, size=size)
     assert figures == {
         ("", "coverage@1"): 2 / 5,
         ("", "coverage@2"): 3 / 5,
