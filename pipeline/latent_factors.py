@@ -15,6 +15,7 @@ from pipeline import synthetic
 
 _BLOCK_VALUES = 1 << 21  # users * items drawn at a time
 _ROW_GROUP = 1 << 19
+_SAMPLED = 16  # one value of so many says where the smallest lie
 _AFFINITY = 1.5  # standard deviation of the log weight
 _START = 1_420_070_400  # 2015-01-01 UTC
 _SPAN = 2 * 365 * 86_400
@@ -107,12 +108,24 @@ def _draw_user(
     """Returns one user's items int32, ratings float32 and times int64, each [count]."""
     rng = _generator(config, _DRAWS, user)
     race = rng.standard_exponential(config.num_items, np.float32) / weights
-    items = np.argpartition(race, count - 1)[:count]
     # The race ends the popular first; the order in time shall say nothing.
-    items = rng.permutation(np.sort(items)).astype(np.int32)
+    items = rng.permutation(_smallest(race, count)).astype(np.int32)
     noise = rng.standard_normal(count, np.float32)
     ratings = np.clip(np.rint(3.5 + 0.5 * affinity[items] + noise), 1, 5)
     first = _START + rng.integers(_SPAN)
     days = 1 + rng.exponential(30.0)
     times = first + np.sort(rng.integers(0, int(days * 86_400), size=count))
     return items, ratings.astype(np.float32), times
+
+
+def _smallest(values: np.ndarray, count: int) -> np.ndarray:
+    """Returns the places of the `count` smallest values, ascending."""
+    places = np.arange(len(values))
+    # Twice the share that a sample promises: few are left to choose from.
+    sample = values[::_SAMPLED]
+    wanted = 2 * count // _SAMPLED + _SAMPLED
+    if wanted < len(sample):
+        likely = np.flatnonzero(values <= np.partition(sample, wanted)[wanted])
+        if len(likely) >= count:
+            places = likely
+    return np.sort(places[np.argpartition(values[places], count - 1)[:count]])

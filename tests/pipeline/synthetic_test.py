@@ -139,3 +139,14 @@ def test_the_same_in_another_process(tmp_path):
     command = [sys.executable, "-c", script, SMALL.model_dump_json(), str(path)]
     subprocess.run(command, check=True)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == expected
+
+
+@pytest.mark.parametrize("count", [1, 40, 900, 1000])
+def test_smallest_values_wherever_they_are(count):
+    values = np.arange(1000.0)
+    shuffled = np.random.default_rng(0).permutation(values)
+    # As the sample does not have them: it has every 16th value.
+    hidden = np.where(np.arange(1000) % 16, values, -values)
+    for case in (values, shuffled, -values, hidden, -hidden):
+        expected = sorted(np.argsort(case, kind="stable")[:count].tolist())
+        assert latent_factors._smallest(case, count).tolist() == expected
