@@ -189,7 +189,9 @@ class ServingModel(tf.Module):
         have the item. Where fewer than `k` items are left, the rest of a row is "" with
         score 0.
         """
-        tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
+        check = tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
+        with tf.control_dependencies([check]):  # Else another operation fails first.
+            k = tf.identity(k)
         users = self._users.lookup(user_id)
         best = tf.minimum(k, self._num_items)
         items, scores = self._in_blocks(
