@@ -55,16 +55,23 @@ class Locations:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training:
-    """Who trains.
+class Variants:
+    """Which components train and push: TFX's own, or a service's.
 
     Attributes:
-        component: TFX's Trainer, or one that starts a job elsewhere.
-        custom_config: what the latter needs to know.
+        trainer: TFX's Trainer, or one that starts a job elsewhere.
+        trainer_config: what that one needs to know.
+        pusher: TFX's Pusher, or one that does more.
+        pusher_config: what that one needs to know.
     """
 
-    component: type[Trainer] = Trainer
-    custom_config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    trainer: type[Trainer] = Trainer
+    trainer_config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    pusher: type[Pusher] = Pusher
+    pusher_config: Mapping[str, Any] | None = None
+
+
+TFX_OWN = Variants()
 
 
 def create_pipeline(
@@ -75,7 +82,7 @@ def create_pipeline(
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
     ask_metadata: bool = True,
     beam_args: Sequence[str] = (),
-    training: Training = Training(),
+    variants: Variants = TFX_OWN,
 ) -> tfx_pipeline.Pipeline:
     """Returns the pipeline, from a file of interactions to a judged, pushed model.
 
@@ -87,7 +94,7 @@ def create_pipeline(
         ask_metadata: whether the model to beat is found there. False looks into the
             serving folder, for runners that know no Resolver.
         beam_args: for the components that run on Beam.
-        training: who trains.
+        variants: which components train and push.
     """
     data = _data_nodes(config, locations)
     transform, sampling = data[-2:]
@@ -97,7 +104,7 @@ def create_pipeline(
         transform=transform,
         sampling=sampling,
         ask_metadata=ask_metadata,
-        training=training,
+        variants=variants,
     )
     _, trainer, _, evaluator, pusher = model
     report = Report(
@@ -161,10 +168,10 @@ def _model_nodes(
     transform: base_node.BaseNode,
     sampling: base_node.BaseNode,
     ask_metadata: bool,
-    training: Training,
+    variants: Variants,
 ) -> list[base_node.BaseNode]:
     """From training rows to a judged and, if it deserves it, pushed model."""
-    trainer = training.component(
+    trainer = variants.trainer(
         run_fn="ncf_model.trainer.run_fn",
         examples=sampling.outputs["examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -176,7 +183,7 @@ def _model_nodes(
             "sampling": config.sampling.model_dump(mode="json"),
             "seed": config.seed,
             "checkpoints": locations.checkpoints,
-            **training.custom_config,
+            **variants.trainer_config,
         },
     )
     baseline = (
@@ -200,7 +207,7 @@ def _model_nodes(
             config.evaluation, eval_negatives=config.sampling.eval_negatives
         ),
     ).with_id("Evaluator")
-    pusher = Pusher(
+    pusher = variants.pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
@@ -208,6 +215,7 @@ def _model_nodes(
                 base_directory=locations.serving
             )
         ),
+        custom_config=variants.pusher_config,
     )
     return [context, trainer, baseline, evaluator, pusher]
 

@@ -25,7 +25,6 @@ from pipeline.kfp.config import KfpConfig
 from pipeline.kfp.packaged_files import PACKAGED
 
 COMMAND = ("python", "-m", "pipeline.kfp.entrypoint")
-TRAINING_HERE = pipeline.Training()
 SYNTHETIC_FLAG = "--synthetic"
 INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
 
@@ -55,21 +54,21 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
 def compile_spec(
     config: PipelineConfig,
     kfp: KfpConfig,
-    training: pipeline.Training = TRAINING_HERE,
+    variants: pipeline.Variants = pipeline.TFX_OWN,
 ) -> Compiled:
     """Returns the compiled pipeline.
 
     Args:
         config: what to compute; its strategy is replaced by the platform's.
         kfp: where and on what.
-        training: who trains.
+        variants: which components train and push.
 
     Raises:
         ValueError: a node is configured that does not exist, or one has a name that
             Argo would refuse.
     """
     config = _with_strategy(config, kfp.strategy)
-    definition = _definition(config, kfp, training)
+    definition = _definition(config, kfp, variants)
     nodes = _nodes(definition, kfp)
     spec = _tfx_spec(definition)
     _check_types(spec)
@@ -85,7 +84,7 @@ def compile_spec(
 
 
 def _definition(
-    config: PipelineConfig, kfp: KfpConfig, training: pipeline.Training
+    config: PipelineConfig, kfp: KfpConfig, variants: pipeline.Variants
 ) -> tfx_pipeline.Pipeline:
     return pipeline.create_pipeline(
         config,
@@ -98,7 +97,7 @@ def _definition(
         dataset=config.data.dataset,
         ask_metadata=False,
         beam_args=kfp.beam_arguments,
-        training=training,
+        variants=variants,
     )
 
 

@@ -6,6 +6,7 @@ that tasks read and write gs:// themselves. Vertex also shows buckets as folders
 /gcs, but neither Dataflow's workers see those, nor can a folder be renamed there.
 """
 
+import dataclasses
 import json
 
 from tfx.extensions.google_cloud_ai_platform.trainer import component
@@ -15,7 +16,7 @@ from pipeline.config import PipelineConfig
 from pipeline.kfp import compile as kfp_compile
 from pipeline.kfp.entrypoint import KEEP_URIS_FLAG
 from pipeline.kfp.node_config import NodeConfig
-from pipeline.vertex import training as vertex_training
+from pipeline.vertex import pusher, training
 from pipeline.vertex.config import VertexConfig
 
 _OF_KUBERNETES = ("node_selector", "tolerations", "secrets", "volumes", "spot")
@@ -35,25 +36,41 @@ def compile_pipeline(
         ValueError: something is asked for that Vertex cannot give.
     """
     _check(platform, root)
-    training = kfp_compile.TRAINING_HERE
-    if platform.trains_in_job:
-        training = pipeline.Training(
-            component=component.Trainer,
-            custom_config=vertex_training.custom_config(platform),
-        )
-    compiled = kfp_compile.compile_spec(config, platform, training)
+    compiled = kfp_compile.compile_spec(config, platform, _variants(platform))
     for executor in compiled.spec["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["args"].append(KEEP_URIS_FLAG)
         accelerator = container.get("resources", {}).get("accelerator")
         if accelerator:
-            accelerator["type"] = vertex_training.ACCELERATORS[platform.gpu]
+            accelerator["type"] = training.ACCELERATORS[platform.gpu]
     job = {
         "displayName": config.pipeline_name,
         "pipelineSpec": compiled.spec,
         "runtimeConfig": {"gcsOutputDirectory": root},
     }
     return json.dumps(job, indent=1, sort_keys=True) + "\n"
+
+
+def _variants(platform: VertexConfig) -> pipeline.Variants:
+    variants = pipeline.Variants()
+    if platform.trains_in_job:
+        variants = dataclasses.replace(
+            variants,
+            trainer=component.Trainer,
+            trainer_config=training.custom_config(platform),
+        )
+    if platform.pushes_to_endpoint:
+        settings = {
+            "project": platform.project,
+            "region": platform.region,
+            "pusher": platform.pusher.model_dump(mode="json"),
+        }
+        variants = dataclasses.replace(
+            variants,
+            pusher=pusher.Pusher,
+            pusher_config={pusher.CONFIG_KEY: settings},
+        )
+    return variants
 
 
 def _check(platform: VertexConfig, root: str) -> None:

@@ -98,15 +98,57 @@ class TrainerConfig(Config):
         return self
 
 
+class PusherConfig(Config):
+    """Where models are pushed besides the serving folder.
+
+    Attributes:
+        platform: `folder`, nowhere else; `vertex`, to an endpoint.
+        endpoint: its display name; made if there is none of that name.
+        image: that serves it: a prebuilt container of Vertex for the TensorFlow that
+            trained, or one that keeps to the same routes.
+        machine_type: of each replica.
+        min_replicas, max_replicas: between which Vertex scales by load.
+        traffic: percent of the requests that the new model gets; the rest stays with
+            the one that had most.
+        keep: how many older models stay deployed, each on machines of its own.
+    """
+
+    platform: Literal["folder", "vertex"] = "folder"
+    endpoint: str = pydantic.Field("ncf", pattern="^[a-z]([-a-z0-9]{0,60})$")
+    image: str | None = None
+    machine_type: str = "n1-standard-2"
+    min_replicas: pydantic.PositiveInt = 1
+    max_replicas: pydantic.PositiveInt = 1
+    traffic: int = pydantic.Field(100, ge=1, le=100)
+    keep: pydantic.NonNegativeInt = 1
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "PusherConfig":
+        if self.platform == "vertex" and not self.image:
+            raise ValueError("`image` must name the container that serves the model")
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"`max_replicas` must be at least `min_replicas`, {self.min_replicas}; "
+                f"got {self.max_replicas}"
+            )
+        if self.traffic < 100 and not self.keep:
+            raise ValueError(
+                f"`traffic` is {self.traffic}, so an older model must answer the rest: "
+                "`keep` must be at least 1"
+            )
+        return self
+
+
 class VertexConfig(KfpConfig):
     """What `KfpConfig` says of a cluster, said of Vertex AI.
 
     Attributes:
-        project, region: of the jobs that tasks start; none of them needs neither.
+        project, region: of the jobs that tasks start, and of the endpoint.
         service_account: as which such jobs run; null is Compute Engine's default.
         network: projects/NUMBER/global/networks/NAME, for Training jobs.
         trainer: where Trainer trains.
         dataflow: the steps on Beam run there; null runs each in its own task.
+        pusher: where models are pushed besides `serving`.
     """
 
     volumes: tuple[VolumeConfig, ...] = ()
@@ -116,15 +158,17 @@ class VertexConfig(KfpConfig):
     network: str | None = None
     trainer: TrainerConfig = TrainerConfig()
     dataflow: DataflowConfig | None = None
+    pusher: PusherConfig = PusherConfig()
 
     @pydantic.model_validator(mode="after")
     def _check_vertex(self) -> "VertexConfig":
         if self.dataflow and "beam_args" in self.model_fields_set:
             raise ValueError("`dataflow` makes `beam_args`; give one of them")
-        if (self.dataflow or self.trains_in_job) and not (self.project and self.region):
+        elsewhere = self.dataflow or self.trains_in_job or self.pushes_to_endpoint
+        if elsewhere and not (self.project and self.region):
             raise ValueError(
-                "`project` and `region` are needed for the jobs of `dataflow` and of "
-                f"`trainer`; got {self.project!r} and {self.region!r}"
+                "`project` and `region` are needed for `dataflow`, and for `trainer` "
+                f"or `pusher` on Vertex; got {self.project!r} and {self.region!r}"
             )
         if self.profile == "tpu" and self.trainer.workers > 1:
             raise ValueError("a TPU is on one machine; drop `trainer.workers`")
@@ -134,6 +178,11 @@ class VertexConfig(KfpConfig):
     def trains_in_job(self) -> bool:
         """Whether Trainer's task only starts a Training job."""
         return self.trainer.platform == "vertex"
+
+    @property
+    def pushes_to_endpoint(self) -> bool:
+        """Whether Pusher also deploys the model."""
+        return self.pusher.platform == "vertex"
 
     @property
     def strategy(self) -> str:

@@ -44,6 +44,27 @@ def test_tasks_read_buckets_themselves_and_nothing_is_left_to_vertex(file):
         assert executor["container"]["args"].count("--keep_uris") == 1
 
 
+def test_pusher_knows_its_endpoint():
+    image = "us-docker.pkg.dev/p/serving@sha256:01"
+    text = _compile(
+        project="p",
+        region="us-central1",
+        pusher={"platform": "vertex", "image": image, "traffic": 10},
+    )
+    spec = json.loads(text)["pipelineSpec"]
+    container = spec["deploymentSpec"]["executors"]["Pusher_executor"]["container"]
+    assert "pipeline.vertex.pusher.Executor" in container["args"]
+    inputs = spec["root"]["dag"]["tasks"]["Pusher"]["inputs"]["parameters"]
+    custom = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
+    settings = custom["vertex_endpoint"]
+    assert (settings["project"], settings["region"]) == ("p", "us-central1")
+    assert settings["pusher"]["image"] == image
+    assert settings["pusher"]["traffic"] == 10
+    assert (
+        "gs://bucket/serving" in inputs["push_destination"]["runtimeValue"]["constant"]
+    )
+
+
 def test_accelerators_have_vertex_names(file):
     spec = json.loads(file.read_text())["pipelineSpec"]
     executors = spec["deploymentSpec"]["executors"]

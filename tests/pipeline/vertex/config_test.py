@@ -77,6 +77,14 @@ def test_a_fixed_number_of_workers_in_a_private_network():
             {"trainer": {"platform": "vertex"}, "region": None},
             "`project` and `region` are needed .*; got 'p' and None",
         ),
+        (
+            {"pusher": {"platform": "vertex", "image": "i"}, "project": None},
+            "`project` and `region` are needed .*; got None",
+        ),
+        ({"pusher": {"platform": "vertex"}}, "`image` must name the container"),
+        ({"pusher": {"traffic": 10, "keep": 0}}, "`keep` must be at least 1"),
+        ({"pusher": {"traffic": 0}}, "traffic: .*; got 0"),
+        ({"pusher": {"min_replicas": 3}}, "at least `min_replicas`, 3; got 1"),
         ({"trainer": {"workers": 2}}, "`workers` is 2, and a task is one machine"),
         (
             {"profile": "tpu", "trainer": {"platform": "vertex", "workers": 2}},

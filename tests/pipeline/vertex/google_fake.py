@@ -5,6 +5,8 @@ import json
 import re
 import threading
 
+import endpoint_fake
+
 PARENT = "/v1/projects/ncf-project/locations/us-central1"
 
 
@@ -15,6 +17,7 @@ class Server(http.server.ThreadingHTTPServer):
         posted: (path, body) of all that was to be made or changed.
         buckets: name -> HTTP status of a listing.
         states: of the run, one per look.
+        endpoints: models and endpoints.
         refuse: (HTTP status, message) of Vertex to whatever is posted.
     """
 
@@ -23,6 +26,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.posted, self.authorizations = [], set()
         self.buckets = {"bucket": 200}
         self.states, self.detail = ["PIPELINE_STATE_SUCCEEDED"], {}
+        self.endpoints = endpoint_fake.Endpoints()
         self.refuse, self.token_status = None, 200
 
     @property
@@ -36,7 +40,7 @@ class Server(http.server.ThreadingHTTPServer):
         """Writes the credentials of a person's login, good for this server alone."""
         values = {
             "type": "external_account_authorized_user",
-            "audience": "//iam.googleapis.com/locations/global/workforcePools/p",
+            "audience": "a",
             "refresh_token": "r",
             "client_id": "c",
             "client_secret": "s",
@@ -58,6 +62,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             state = states.pop(0) if len(states) > 1 else states[0]
             name = self.path.split("?")[0].removeprefix("/v1/")
             self._answer(200, {"name": name, "state": state, **server.detail})
+        elif found := server.endpoints.answer("GET", self.path, {}):
+            self._answer(200, found)
+        else:
+            self._answer(404, _error(404))
+
+    def do_PATCH(self):
+        text = self.rfile.read(int(self.headers["content-length"]))
+        body = json.loads(text)
+        self._answer(200, self.server.endpoints.answer("PATCH", self.path, body))
 
     def do_POST(self):
         text = self.rfile.read(int(self.headers["content-length"]))
@@ -72,6 +85,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.server.refuse:
             status, message = self.server.refuse
             self._answer(status, _error(status, message))
+            return
+        body = self.server.posted[-1][1]
+        if found := self.server.endpoints.answer("POST", self.path, body):
+            self._answer(200, found)
             return
         job_id = re.search(r"pipelineJobId=([\w-]+)", query)
         name = f"{path.removeprefix('/v1/')}/{job_id[1] if job_id else 's1'}"

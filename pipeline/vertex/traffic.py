@@ -1,0 +1,51 @@
+"""Which models of an endpoint answer which share of the requests, and which may go."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Plan(NamedTuple):
+    """What to do once a new model is deployed.
+
+    Attributes:
+        split: id of each deployed model -> its share of the requests, in percent.
+        undeploy: ids of those that may go; their share is 0.
+    """
+
+    split: dict[str, int]
+    undeploy: list[str]
+
+
+def plan(
+    deployed: Iterable[str],
+    before: Mapping[str, int],
+    *,
+    new: str,
+    share: int,
+    keep: int,
+) -> Plan:
+    """Gives the new model its share and the rest to the one that had most before.
+
+    Args:
+        deployed: ids of all models on the endpoint, oldest first.
+        before: id -> share before the new one came; none if there was no other.
+        new: id of the new one.
+        share: of the new one, in percent, 1 to 100; it gets all if it is alone.
+        keep: how many of the others stay, those with most requests before.
+
+    Example:
+        A canary of 10 percent; an earlier canary goes.
+
+        >>> plan(["a", "b", "c"], {"a": 90, "b": 10}, new="c", share=10, keep=1)
+        Plan(split={'a': 90, 'b': 0, 'c': 10}, undeploy=['b'])
+    """
+    age = {model: place for place, model in enumerate(deployed)}
+    others = sorted(
+        age.keys() - {new},
+        key=lambda model: (before.get(model, 0), age[model]),
+        reverse=True,
+    )
+    split = dict.fromkeys(age, 0) | {new: share if others else 100}
+    if others:
+        split[others[0]] = 100 - share
+    return Plan(split, others[keep:])

@@ -1,0 +1,91 @@
+"""Vertex AI's endpoints and models, enough for a deployment (REST)."""
+
+import re
+
+PARENT = "projects/ncf-project/locations/us-central1"
+TYPES = "type.googleapis.com/google.cloud.aiplatform.v1"
+
+
+class Endpoints:
+    """Keeps what was made; every operation is done at once.
+
+    Attributes:
+        endpoints: resource name -> the resource.
+        models: likewise.
+        deployments: requests for one, in order.
+    """
+
+    def __init__(self):
+        self.endpoints, self.models, self.deployments = {}, {}, []
+
+    def answer(self, method, path, body):
+        """Returns what a request gets, None if it is none of these."""
+        path, _, query = path.removeprefix("/v1/").partition("?")
+        if path == f"{PARENT}/endpoints" and method == "GET":
+            found = [
+                e for e in self.endpoints.values() if e["displayName"] in (query or "")
+            ]
+            return {"endpoints": found}
+        if path == f"{PARENT}/endpoints":
+            name = f"{path}/{len(self.endpoints) + 1}"
+            self.endpoints[name] = {**body, "name": name, "deployedModels": []}
+            return _done("Endpoint", self.endpoints[name])
+        if path == f"{PARENT}/models:upload":
+            name = f"{PARENT}/models/{len(self.models) + 1}"
+            self.models[name] = {
+                **body["model"],
+                "name": name,
+                "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
+            }
+            return _done("UploadModelResponse", {"model": name})
+        if path in self.models:
+            return self.models[path]
+        if found := re.fullmatch(r"(.*/endpoints/\d+)(:\w+)?", path):
+            return self._endpoint(self.endpoints[found[1]], found[2], body)
+        return None
+
+    def _endpoint(self, endpoint, action, body):
+        if action == ":deployModel":
+            self.deployments.append(body)
+            number = len(self.deployments)
+            made = body["deployedModel"] | {
+                "id": str(number),
+                "createTime": f"2024-06-01T00:00:{number:02}Z",
+            }
+            endpoint["deployedModels"].append(made)
+            split = _split(body)
+            split[str(number)] = split.pop("0")  # as the API calls the new one
+            endpoint["trafficSplit"] = _checked(endpoint, split)
+            return _done("DeployModelResponse", {"deployedModel": made})
+        if action == ":undeployModel":
+            kept = [
+                m
+                for m in endpoint["deployedModels"]
+                if m["id"] != body["deployedModelId"]
+            ]
+            endpoint["deployedModels"] = kept
+            endpoint["trafficSplit"] = _checked(endpoint, _split(body))
+            return _done("UndeployModelResponse", {})
+        if body:
+            endpoint["trafficSplit"] = _checked(endpoint, _split(body))
+        return endpoint
+
+
+def _split(body):
+    return {k: int(v) for k, v in body["trafficSplit"].items()}
+
+
+def _checked(endpoint, split):
+    """Returns the split, which must be whole, and of models that are there."""
+    known = {model["id"] for model in endpoint["deployedModels"]}
+    assert sum(split.values()) == 100, split
+    assert {model for model, share in split.items() if share} <= known, split
+    return {model: share for model, share in split.items() if model in known}
+
+
+def _done(kind, value):
+    return {
+        "name": f"{PARENT}/operations/1",
+        "done": True,
+        "response": {"@type": f"{TYPES}.{kind}", **value},
+    }
