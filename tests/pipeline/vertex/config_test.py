@@ -1,6 +1,7 @@
 import re
 
 import pytest
+import yaml
 from apache_beam.options import pipeline_options
 
 from pipeline.kfp import config as kfp_config
@@ -104,6 +105,16 @@ def test_the_workers_image_has_the_beam_that_is_locked(pytestconfig):
     assert f"ARG BASE=python:{python}-" in dockerfile
     locked = (root / "requirements" / "current.txt").read_text()
     assert f"apache-beam=={beam} " in locked
+
+
+def test_the_runbooks_settings_are_valid(pytestconfig):
+    text = (pytestconfig.rootpath / "docs" / "vertex.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    training, dataflow, endpoint = (_load(**yaml.safe_load(b)) for b in blocks)
+    assert training.trainer.workers == 2
+    assert "--runner=DataflowRunner" in dataflow.beam_arguments
+    assert endpoint.pusher.traffic == 10
 
 
 @pytest.mark.parametrize(

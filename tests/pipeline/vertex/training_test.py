@@ -107,7 +107,7 @@ def test_no_machine_has_that_many(gpu, gpus):
 
 
 def test_the_compiled_trainer_starts_that_job():
-    platform = _platform(profile="gpu", gpu="L4")
+    platform = _platform(profile="gpu", gpu="L4", workers=2)
     text = compiler.compile_pipeline(
         config_module.load(None), platform, root="gs://bucket/runs"
     )
@@ -120,11 +120,9 @@ def test_the_compiled_trainer_starts_that_job():
     assert "accelerator" not in container["resources"]
     inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
     compiled = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
-    (pool,) = _job(compiled).job_spec.worker_pool_specs
-    assert pool.machine_spec.machine_type == "g2-standard-8"
-    assert pool.container_spec.command[:3] == [
-        "python",
-        "-m",
-        "tfx.scripts.run_executor",
-    ]
-    assert compiled["train"]["strategy"] == "one_device"
+    for pool in _job(compiled).job_spec.worker_pool_specs:
+        assert pool.replica_count == 1
+        assert pool.machine_spec.machine_type == "g2-standard-8"
+        command = " ".join(pool.container_spec.command[:3])
+        assert command == "python -m tfx.scripts.run_executor"
+    assert compiled["train"]["strategy"] == "multi_worker_mirrored"
