@@ -1,21 +1,28 @@
-"""Times training: our compiled loop against Keras' own `fit` of the same network.
+"""Times training: our compiled loop against Keras' own `fit`, and against RecBole.
 
 Usage: python benchmarks/training.py speed [--networks small big] [--batches 256 ...]
+                                           [--peer PYTHON]
        python benchmarks/training.py table [--users 10000 10000000]
        python benchmarks/training.py accuracy FILE [--epochs 10] [--batch 256]
 
 `speed`: examples per second, positives and negatives, in the shape of MovieLens 1M.
 Each round times every contender once, so that all meet the same machine; the figures
-are medians. `table`: microseconds per step of the loop with so many users.
+are medians. `--peer` names the Python of an environment with RecBole (1.2.1, a CPU
+build of PyTorch, NumPy below 2, pandas below 2.3), whose figures include its sampling.
+`table`: microseconds per step of the loop with so many users.
 `accuracy`: HR@10 and NDCG@10 on the validation items of a file of ratings (u.data, or
 CSV with a header; user, item, rating, time) after the same number of epochs over the
 same rows; the last item of each user is not used at all.
 """
 
 import argparse
+import functools
 import os
+import pathlib
 import statistics
+import subprocess
 import time
+import typing
 from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -93,10 +100,14 @@ CONTENDERS = {"ours": looped, "fit": fitted}
 
 def speed(args: argparse.Namespace) -> None:
     """Prints the table of examples per second."""
-    print("network  batch  " + "".join(f"{name:>12}" for name in args.contenders))
+    peer = Peer(args.peer) if args.peer else None
+    names = [*args.contenders, *(["recbole"] if peer else [])]
+    print("network  batch  " + "".join(f"{name:>12}" for name in names))
     for network in args.networks:
         for batch in args.batches:
-            timers = {}
+            timers: dict[str, Callable[[], float]] = {}
+            if peer:
+                timers["recbole"] = functools.partial(peer.timed, network, batch)
             for name in args.contenders:
                 start = new_network(NETWORKS[network], NUM_USERS, NUM_ITEMS)
                 timers[name] = timer(CONTENDERS[name](start, batch), batch)
@@ -104,9 +115,31 @@ def speed(args: argparse.Namespace) -> None:
             for _ in range(args.rounds):
                 for name, timed in timers.items():
                     rates[name].append(timed())
-            medians = [statistics.median(values) for values in rates.values()]
+            medians = [statistics.median(rates[name]) for name in names]
             cells = "".join(f"{median:12,.0f}" for median in medians)
             print(f"{network:7} {batch:6}  {cells}", flush=True)
+
+
+class Peer:
+    """RecBole, in a process of its own environment."""
+
+    def __init__(self, python: str) -> None:
+        """Starts it."""
+        script = pathlib.Path(__file__).with_name("recbole_peer.py")
+        process = subprocess.Popen(
+            [python, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._questions = typing.cast(typing.IO[str], process.stdin)
+        self._answers = typing.cast(typing.IO[str], process.stdout)
+
+    def timed(self, network: str, batch: int) -> float:
+        """Returns examples per second of an epoch; the first call prepares too."""
+        print(network, batch, file=self._questions, flush=True)
+        return float(self._answers.readline())
 
 
 def timer(train: Callable[[Rows], None], batch: int) -> Callable[[], float]:
@@ -213,6 +246,7 @@ def main() -> None:
     command = commands.add_parser("speed")
     command.add_argument("--networks", nargs="+", default=list(NETWORKS))
     command.add_argument("--batches", nargs="+", type=int, default=[256, 2048, 16384])
+    command.add_argument("--peer", help="Python of an environment with RecBole")
     command.set_defaults(run=speed)
     command = commands.add_parser("table")
     command.add_argument("--users", nargs="+", type=int, default=[10_000, 10_000_000])
