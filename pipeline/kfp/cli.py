@@ -2,9 +2,12 @@
 
 import os
 import pathlib
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.kfp.config import KfpConfig
 
 Dataset = Annotated[
     str | None,
@@ -89,12 +92,7 @@ def compile_kfp(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     typer.echo(output)
-    if kfp.cache and not kfp.cacheable:
-        typer.secho(
-            f"No task is cached: the image {kfp.image} is a tag, which can come to "
-            "mean other code. With name@sha256:... equal tasks are not run again.",
-            err=True,
-        )
+    note_caching(kfp)
 
 
 def submit_kfp(
@@ -155,6 +153,16 @@ def submit_kfp(
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)
+
+
+def note_caching(platform: "KfpConfig") -> None:
+    """Says so if nothing is cached although it was not switched off."""
+    if platform.cache and not platform.cacheable:
+        typer.secho(
+            f"No task is cached: the image {platform.image} is a tag, which can come "
+            "to mean other code. With name@sha256:... equal tasks are not run again.",
+            err=True,
+        )
 
 
 def refuse(error: ValueError) -> NoReturn:

@@ -14,6 +14,7 @@ from pipeline.kfp.cli import (
     Platform,
     Timeout,
     Wait,
+    note_caching,
     refuse,
 )
 
@@ -39,7 +40,8 @@ def compile_vertex(
         str | None, typer.Option(help="Trainer's, where it is another one.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="What Trainer runs on: cpu or gpu.")
+        str | None,
+        typer.Option(help="What Trainer runs on: cpu, gpu or, in a Training job, tpu."),
     ] = None,
     gpu: Annotated[
         str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")
@@ -72,6 +74,7 @@ def compile_vertex(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     typer.echo(output)
+    note_caching(chosen)
 
 
 def submit_vertex(

@@ -1,8 +1,10 @@
 import json
 
 import pytest
+import typer.testing
 from google.cloud.aiplatform.utils import pipeline_utils, yaml_utils
 
+from pipeline import cli
 from pipeline import config as config_module
 from pipeline.kfp import config as kfp_config
 from pipeline.vertex import compile as compiler
@@ -95,3 +97,14 @@ def test_accelerators_have_vertex_names(file):
 def test_refuses_what_vertex_cannot_give(settings, message):
     with pytest.raises(ValueError, match=message):
         _compile(**settings)
+
+
+@pytest.mark.parametrize(("image", "noted"), [("i:1", True), ("i@sha256:1", False)])
+def test_command_writes_the_file_and_notes_what_is_not_cached(tmp_path, image, noted):
+    file = tmp_path / "new" / "pipeline.json"
+    arguments = ["compile", "vertex", "-o", str(file), "--image", image]
+    arguments += ["--root", ROOT, "--serving", "gs://bucket/serving"]
+    result = typer.testing.CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 0
+    assert json.loads(file.read_text())["runtimeConfig"]["gcsOutputDirectory"] == ROOT
+    assert ("No task is cached: the image i:1" in result.output) is noted
