@@ -17,6 +17,7 @@ DISTRIBUTIONS = {
     "google.api_core": "google-api-core",
     "google.auth": "google-auth",
     "google.cloud.aiplatform": "google-cloud-aiplatform",
+    "google.cloud.bigquery": "google-cloud-bigquery",
     "google.cloud.storage": "google-cloud-storage",
     "google.protobuf": "protobuf",
     "sklearn": "scikit-learn",

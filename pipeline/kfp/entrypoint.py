@@ -7,6 +7,7 @@ hands over less than TFX expects, and each function called here makes up for one
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def main(argv: Sequence[str]) -> None:
 
     values = executor_input.parameters(task)
     if example_gen_driver.is_needed(values):
+        output_folder = os.path.dirname(task["outputs"]["outputFile"])
+        example_gen_driver.run_query(values, output_folder)
         example_gen_driver.check_reachable(values, beam_args)
         synthetic = SyntheticConfig.model_validate_json(flags.synthetic)
         example_gen_driver.set_input(values, synthetic)

@@ -17,11 +17,12 @@ from tfx.utils import proto_utils
 
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import ReadingConfig
-from pipeline import datasets
+from pipeline import bigquery, datasets
 from pipeline.kfp.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
 from pipeline.synthetic import SyntheticConfig
 
 SPAN_MARK = "{SPAN}"
+QUERY_FOLDER = "bigquery"
 DATAFLOW = "--runner=DataflowRunner"
 
 
@@ -60,6 +61,18 @@ def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
         values["range_config"] = proto_utils.proto_to_json(
             range_config_pb2.RangeConfig(static_range=only)
         )
+
+
+def run_query(values: dict[str, Any], folder: str) -> None:
+    """Has BigQuery export the result, if the path is a query, and names that instead.
+
+    Args:
+        values: parameters of the task, changed in place.
+        folder: of the task, gs://... as on Vertex.
+    """
+    if bigquery.is_query(values[DATA_PATH]):
+        target = os.path.join(folder, QUERY_FOLDER)
+        values[DATA_PATH] = bigquery.export(values[DATA_PATH], target)
 
 
 def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:

@@ -14,6 +14,23 @@ def _set(path, span=-1):
     return values, split["pattern"]
 
 
+def test_a_query_becomes_the_folder_of_its_result(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        driver.bigquery,
+        "export",
+        lambda query, folder: asked.append(query) or folder,
+    )
+    values = {"data_path": "bigquery:SELECT 1"}
+    driver.run_query(values, "gs://b/task")
+    assert (values, asked) == (
+        {"data_path": "gs://b/task/bigquery"},
+        ["bigquery:SELECT 1"],
+    )
+    driver.run_query(values, "gs://b/task")
+    assert len(asked) == 1  # A path is no query.
+
+
 def test_dataflow_cannot_read_what_is_only_here():
     flags = ["--project=p", "--runner=DataflowRunner"]
     with pytest.raises(ValueError, match=r"must be gs://.*; got 'ml-100k'"):
