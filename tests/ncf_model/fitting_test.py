@@ -205,9 +205,7 @@ class Killed(Exception):
     "moment",
     [
         ("train", 1, 0.0),
-        ("train", 2, 0.0),
         ("train", 3, 1.0),
-        ("refit", 1, 0.0),
         ("refit", 2, 0.0),
     ],
 )

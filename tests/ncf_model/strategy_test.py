@@ -104,3 +104,9 @@ def test_servers(monkeypatch, name, kind, serves):
     cluster = {"chief": ["c:1"], "worker": ["a:1"], "ps": ["p:1"]}
     _task(monkeypatch, cluster, kind)
     assert strategy.is_server(TrainConfig(strategy=name)) == serves
+
+
+def test_auto_takes_servers_where_there_are_some(monkeypatch):
+    _task(monkeypatch, {"worker": ["a:1"], "ps": ["p:1"]}, "worker")
+    with pytest.raises(ValueError, match=r"`train\.strategy: parameter_server` needs"):
+        _make("auto")
