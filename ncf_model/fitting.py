@@ -1,5 +1,6 @@
 """Epoch after epoch: train, judge, keep the best, stop early, refit, survive a kill."""
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -62,6 +63,7 @@ def fit(
     settings: Settings,
     *,
     log_dir: str,
+    strategy: tf.distribute.Strategy | None = None,
     saved: checkpoint.Checkpoint | None = None,
 ) -> dict[str, Any]:
     """Leaves the weights to ship in `network` and returns the history.
@@ -73,15 +75,13 @@ def fit(
     Without validation lists (nobody has three interactions) nothing can be chosen:
     all epochs are trained. Without validation items a refit would change nothing.
 
-    To be called under the scope of the strategy to train with; `network` is made
-    outside, and lives in this process.
-
     Args:
-        network: freshly initialised.
+        network: freshly initialised, outside any strategy: it lives in this process.
         interactions: the split `train`.
         judge: bound to `network`.
         settings: how.
         log_dir: where TensorBoard's files go.
+        strategy: trains; None is TensorFlow's default.
         saved: written after each epoch; where it holds a state, training goes on from
             it, to the same end.
 
@@ -89,7 +89,8 @@ def fit(
         ValueError: the loss or a score is not finite, or a step takes more rows than
             an epoch has.
     """
-    return _Run(network, interactions, judge, settings, log_dir, saved).fit()
+    run = _Run(network, interactions, judge, settings, log_dir, strategy, saved)
+    return run.fit()
 
 
 class _Run:
@@ -102,6 +103,7 @@ class _Run:
         judge: validation.Validation,
         settings: Settings,
         log_dir: str,
+        strategy: tf.distribute.Strategy | None,
         saved: checkpoint.Checkpoint | None,
     ) -> None:
         self._network = network
@@ -110,9 +112,8 @@ class _Run:
         self._settings = settings
         self._saved = saved
         self._log_dir = log_dir
-        self._loop = training_loop.TrainingLoop(
-            network, settings.train, num_negatives=settings.sampling.num_negatives
-        )
+        self._strategy = strategy
+        self._loop = self._loop_of(network)
         self._writers = {
             phase: tf.summary.create_file_writer(os.path.join(log_dir, phase))
             for phase in get_args(progress.Phase)
@@ -153,15 +154,21 @@ class _Run:
             history["pretraining"] = done.pretraining
         return history
 
+    def _loop_of(self, network: model.NeuMF) -> training_loop.TrainingLoop:
+        settings = self._settings
+        scope = self._strategy.scope() if self._strategy else contextlib.nullcontext()
+        with scope:
+            return training_loop.TrainingLoop(
+                network, settings.train, num_negatives=settings.sampling.num_negatives
+            )
+
     def _pretrain(self) -> None:
         """Starts from GMF and MLP, each trained alone."""
         train = self._settings.train
         halves = {}
         for kind in ("gmf", "mlp"):
             half = pretraining.half(self._network, kind)
-            loop = training_loop.TrainingLoop(
-                half, train, num_negatives=self._settings.sampling.num_negatives
-            )
+            loop = self._loop_of(half)
             epochs = self._epochs(kind, train.pretrain_epochs, half, loop)
             for record in epochs:
                 self._log(kind, record)

@@ -67,9 +67,15 @@ def run_fn(fn_args: Any) -> None:
         network_settings, vocabularies, data.load_lists(fn_args.eval_files)
     )
     saved = _checkpoint(custom, interactions)
-    with _folder_of_the_chief(fn_args.model_run_dir) as log_dir, distribution.scope():
+    with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         history = fitting.fit(
-            network, interactions, judge, settings, log_dir=log_dir, saved=saved
+            network,
+            interactions,
+            judge,
+            settings,
+            log_dir=log_dir,
+            strategy=distribution,
+            saved=saved,
         )
     if strategy.is_chief():
         serving.export(

@@ -37,8 +37,9 @@ class TrainingLoop:
     ) -> None:
         """Allocates the moments; nothing is compiled before the first block.
 
-        To be called under the scope of the strategy to train with. The weights in
-        training are its variables; `network` itself is this process' own.
+        To be called under the scope of the strategy to train with, unlike the other
+        methods. The weights in training are its variables; `network` itself is this
+        process' own.
 
         Args:
             network: gives the starting weights, and receives the trained ones.

@@ -78,10 +78,11 @@ def train(
         )
     lists = official_reader.read_lists(source.eval_dataset_path, metadata)
     keras.utils.set_random_seed(config.seed)
-    with strategy.make_strategy(config.train).scope():
-        network = model.NeuMF(
-            config.model, num_users=metadata.num_users, num_items=metadata.num_items
-        )
+    distribution = strategy.make_strategy(config.train)
+    network = model.NeuMF(
+        config.model, num_users=metadata.num_users, num_items=metadata.num_items
+    )
+    with distribution.scope():
         history = []
         for record in _epochs(network, epochs, _judge(network, lists), config):
             report(record)

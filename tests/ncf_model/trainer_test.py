@@ -199,7 +199,8 @@ def test_only_the_chief_of_two_machines_writes(tiny, tmp_path):
         ports = [one.getsockname()[1] for one in sockets]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     folders = [tmp_path / "first", tmp_path / "second"]
-    train = {"strategy": "multi_worker_mirrored"}
+    pretrain = {"pretrain_epochs": 1}
+    train = {"strategy": "multi_worker_mirrored"} | pretrain
     processes = [
         _process(
             _fn_args(tiny, folder, train=train),
@@ -214,7 +215,8 @@ def test_only_the_chief_of_two_machines_writes(tiny, tmp_path):
         *("serving", "run", "checkpoints")
     }
     assert not folders[1].exists()
-    trainer.run_fn(types.SimpleNamespace(**_fn_args(tiny, tmp_path)))
+    alone_args = _fn_args(tiny, tmp_path, train=pretrain)
+    trainer.run_fn(types.SimpleNamespace(**alone_args))
     alone, together = (
         json.loads((folder / "run/history.json").read_text())
         for folder in (tmp_path, folders[0])
