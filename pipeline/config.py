@@ -6,13 +6,14 @@ Imports neither TFX nor TensorFlow, so that a wrong value is refused within a se
 import difflib
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 import yaml
 
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.config import Config, ModelConfig, SamplingConfig, TrainConfig
+from pipeline import bigquery
 from pipeline.evaluation import EvaluationConfig
 from pipeline.synthetic import SyntheticConfig
 
@@ -23,12 +24,35 @@ class DataConfig(ReadingConfig):
     """Which interactions, and how they are read (see `ReadingConfig`).
 
     Attributes:
+        source: `file` reads `dataset`; `bigquery` the result of `query`, on Vertex AI.
         dataset: a name of `pipeline.datasets`, `synthetic`, or the path of a file.
+        query: a SELECT with the columns user, item, perhaps rating, and timestamp.
         synthetic: size and seed of the data set `synthetic`.
     """
 
+    source: Literal["file", "bigquery"] = "file"
     dataset: str = "ml-100k"
+    query: str | None = None
     synthetic: SyntheticConfig = SyntheticConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _check_source(self) -> "DataConfig":
+        if (self.source == "bigquery") != (self.query is not None):
+            raise ValueError(
+                "`query` and `source: bigquery` must be set together; got source "
+                f"{self.source!r} and query {self.query!r}."
+            )
+        return self
+
+    @property
+    def location(self) -> str:
+        """What the parameter `data_path` of a compiled pipeline starts as."""
+        return self.dataset if self.query is None else bigquery.PREFIX + self.query
+
+    @property
+    def name(self) -> str:
+        """What the report calls the data of a compiled pipeline."""
+        return self.dataset if self.query is None else self.source
 
     def reading(self) -> ReadingConfig:
         """Returns the part that InteractionsExampleGen needs."""

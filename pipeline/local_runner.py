@@ -53,6 +53,12 @@ def find_data(
     Raises:
         ValueError: the data set cannot be had or read.
     """
+    if config.data.source == "bigquery":
+        raise ValueError(
+            "`data.source: bigquery` is for Vertex AI (`ncf compile vertex`), because "
+            "BigQuery writes to gs:// alone. Here, export the query's result to a file "
+            "and name that in `data.dataset`."
+        )
     dataset = datasets.resolve(
         config.data.dataset, data_dir=data_dir, synthetic=config.data.synthetic
     )

@@ -89,12 +89,12 @@ def _definition(
     return pipeline.create_pipeline(
         config,
         pipeline.Locations(
-            interactions=config.data.dataset,
+            interactions=config.data.location,
             pipeline_root="",  # The run's, given on submission.
             serving=kfp.serving,
             schema=PACKAGED + "pipeline/schema/schema.pbtxt",
         ),
-        dataset=config.data.dataset,
+        dataset=config.data.name,
         ask_metadata=False,
         beam_args=kfp.beam_arguments,
         variants=variants,

@@ -67,7 +67,7 @@ def parameters(
     return [
         Parameter(
             DATA_PATH,
-            config.data.dataset,
+            config.data.location,
             "File or folder of interactions (gs://... or a path in a mounted volume), "
             "or the name of a public data set. {SPAN} in it stands for a number.",
             (*example_gen, Place("Report", "dataset")),

@@ -5,9 +5,10 @@ import json
 import threading
 
 import pytest
+import typer.testing
 from google.auth import credentials
 
-from pipeline import bigquery
+from pipeline import bigquery, cli
 
 QUERY = "bigquery:SELECT user, item, timestamp FROM d.t"
 JOB = {"projectId": "ncf-project", "jobId": "j1", "location": "US"}
@@ -90,3 +91,12 @@ def test_refuses_before_it_asks(server, query, folder, message):
     with pytest.raises(ValueError, match=message):
         bigquery.export(f"bigquery:{query}", folder)
     assert server.posted == []
+
+
+def test_a_local_run_refuses_a_query_at_once():
+    settings = ["data.source=bigquery", "data.query=SELECT 1"]
+    done = typer.testing.CliRunner().invoke(
+        cli.app, ["prepare", *(part for s in settings for part in ("--set", s))]
+    )
+    assert done.exit_code == 2
+    assert "is for Vertex AI (`ncf compile vertex`)" in done.output + done.stderr

@@ -89,3 +89,19 @@ def test_needs_no_tensorflow():
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+QUERY = "SELECT user, item, timestamp FROM d.t"
+
+
+def test_bigquery_takes_the_place_of_a_file():
+    data = config.load(None, ["data.source=bigquery", f"data.query={QUERY!r}"]).data
+    assert data.location == f"bigquery:{QUERY}"
+    assert data.name == "bigquery"
+    assert config.load(None, ["data.dataset=ml-1m"]).data.location == "ml-1m"
+
+
+@pytest.mark.parametrize("override", ["data.source=bigquery", "data.query=SELECT 1"])
+def test_query_and_source_belong_together(override):
+    with pytest.raises(ValueError, match="`query` and `source: bigquery` must be set"):
+        config.load(None, [override])

@@ -13,10 +13,11 @@ from pipeline.vertex import config as vertex_config
 ROOT = "gs://bucket/runs"
 
 
-def _compile(root=ROOT, **settings):
+def _compile(root=ROOT, overrides=(), **settings):
     settings = {"serving": "gs://bucket/serving", **settings}
     platform = kfp_config.load_as(vertex_config.VertexConfig, None, **settings)
-    return compiler.compile_pipeline(config_module.load(None), platform, root=root)
+    config = config_module.load(None, overrides)
+    return compiler.compile_pipeline(config, platform, root=root)
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,14 @@ def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("vertex") / "pipeline.json"
     path.write_text(_compile(profile="gpu", gpu="L4", gpus=2))
     return path
+
+
+def test_a_query_is_where_the_data_are():
+    query = "SELECT user, item, timestamp FROM d.t"
+    text = _compile(overrides=["data.source=bigquery", f"data.query={query}"])
+    spec = json.loads(text)["pipelineSpec"]
+    default = spec["root"]["inputDefinitions"]["parameters"]["data_path"]
+    assert default["defaultValue"] == f"bigquery:{query}"
 
 
 def test_googles_client_reads_it_and_knows_the_parameters(file):

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from apache_beam.options import pipeline_options
 
+from pipeline.config import PipelineConfig
 from pipeline.kfp import config as kfp_config
 from pipeline.vertex import config
 
@@ -110,8 +111,9 @@ def test_the_workers_image_has_the_beam_that_is_locked(pytestconfig):
 def test_the_runbooks_settings_are_valid(pytestconfig):
     text = (pytestconfig.rootpath / "docs" / "vertex.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
-    training, dataflow, endpoint = (_load(**yaml.safe_load(b)) for b in blocks)
+    training, dataflow, data, endpoint = (yaml.safe_load(block) for block in blocks)
+    assert PipelineConfig.model_validate(data).data.query
+    training, dataflow, endpoint = (_load(**s) for s in (training, dataflow, endpoint))
     assert training.trainer.workers == 2
     assert "--runner=DataflowRunner" in dataflow.beam_arguments
     assert endpoint.pusher.traffic == 10
