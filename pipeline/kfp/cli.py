@@ -95,6 +95,51 @@ def compile_kfp(
     note_caching(kfp)
 
 
+def compile_tfjob(
+    examples: Annotated[
+        str, typer.Option(help="Folder of NegativeSampling's output in a run.")
+    ],
+    transform_graph: Annotated[
+        str, typer.Option(help="Folder of Transform's output transform_graph.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="Folder for the model: gs://..., or in a volume.")
+    ],
+    output: Annotated[
+        pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
+    ] = pathlib.Path("tfjob.yaml"),
+    name: Annotated[str, typer.Option(help="Of the job.")] = "ncf-train",
+    workers: Annotated[int, typer.Option(help="How many pods, 2 or more.")] = 2,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    platform: Platform = None,
+    service_account: Annotated[
+        str | None, typer.Option(help="Kubernetes service account of the pods.")
+    ] = None,
+) -> None:
+    """Make the TFJob that trains on several machines of a cluster."""
+    from pipeline import config as config_module
+    from pipeline.kfp import config as kfp_config
+    from pipeline.kfp import tfjob
+
+    try:
+        text = tfjob.manifest(
+            config_module.load(config, overrides or ()),
+            kfp_config.load(platform),
+            name=name,
+            workers=workers,
+            examples=examples,
+            transform_graph=transform_graph,
+            output=model,
+            service_account=service_account,
+        )
+    except ValueError as error:
+        refuse(error)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(output)
+
+
 def submit_kfp(
     host: Annotated[
         str, typer.Option(envvar="KFP_HOST", help="URL of the UI or of the API.")

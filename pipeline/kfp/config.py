@@ -54,7 +54,7 @@ class KfpConfig(Config):
                 "`serving` must be gs://bucket/folder or the path of a mounted volume "
                 f"(TensorFlow writes to no other object store); got {self.serving!r}"
             )
-        if not self.serving.startswith("gs://") and not self._is_mounted(self.serving):
+        if not self.is_shared(self.serving):
             raise ValueError(
                 f"`serving` is {self.serving!r}, but no claim in `volumes` is mounted "
                 "there, so the next run would not find the model. Use gs://, or add "
@@ -75,7 +75,10 @@ class KfpConfig(Config):
             node_config.check_node_id(node_id)
         return self
 
-    def _is_mounted(self, path: str) -> bool:
+    def is_shared(self, path: str) -> bool:
+        """Returns whether every pod sees `path`: gs://, or in a mounted volume."""
+        if path.startswith("gs://"):
+            return True
         parents = {str(p) for p in (pathlib.PurePosixPath(path) / "x").parents}
         return any(volume.mount_path.rstrip("/") in parents for volume in self.volumes)
 

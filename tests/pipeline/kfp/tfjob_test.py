@@ -1,0 +1,117 @@
+"""The TFJob: what the operator's schema says of it."""
+
+import re
+
+import pytest
+import yaml
+from kubernetes import client
+
+from pipeline import config as config_module
+from pipeline.kfp import config as kfp_config
+from pipeline.kfp import tfjob
+
+# The operator's own classes (kubeflow.org/v1); the pods in them are Kubernetes'.
+OPERATOR = {
+    "TFJob": {
+        "apiVersion": "str",
+        "kind": "str",
+        "metadata": "V1ObjectMeta",
+        "spec": "TFJobSpec",
+    },
+    "TFJobSpec": {
+        "enableDynamicWorker": "bool",
+        "runPolicy": "RunPolicy",
+        "successPolicy": "str",
+        "tfReplicaSpecs": "dict(str, ReplicaSpec)",
+    },
+    "RunPolicy": {
+        "activeDeadlineSeconds": "int",
+        "backoffLimit": "int",
+        "cleanPodPolicy": "str",
+        "suspend": "bool",
+        "ttlSecondsAfterFinished": "int",
+    },
+    "ReplicaSpec": {
+        "replicas": "int",
+        "restartPolicy": "str",
+        "template": "V1PodTemplateSpec",
+    },
+}
+
+
+def _check(value, kind, where="TFJob"):
+    """Fails if a field is unknown or of another type."""
+    if match := re.fullmatch(r"list\[(.*)\]", kind):
+        for i, item in enumerate(value):
+            _check(item, match[1], f"{where}[{i}]")
+    elif match := re.fullmatch(r"dict\(str, (.*)\)", kind):
+        for key, item in value.items():
+            _check(item, match[1], f"{where}.{key}")
+    elif kind in ("str", "int", "bool"):
+        assert type(value).__name__ == kind, where
+    else:
+        fields = OPERATOR.get(kind) or _kubernetes(kind)
+        for key, item in value.items():
+            assert key in fields, f"{where}.{key}"
+            _check(item, fields[key], f"{where}.{key}")
+
+
+def _kubernetes(kind):
+    model = getattr(client, kind)
+    return {model.attribute_map[key]: t for key, t in model.openapi_types.items()}
+
+
+def _manifest(overrides=(), workers=2, folder="gs://bucket/run", **platform):
+    platform = {"serving": "gs://bucket/serving", **platform}
+    return yaml.safe_load(
+        tfjob.manifest(
+            config_module.load(None, overrides),
+            kfp_config.load(None, **platform),
+            name="ncf-train",
+            workers=workers,
+            examples=f"{folder}/examples",
+            transform_graph=f"{folder}/graph",
+            output=f"{folder}/out",
+            service_account="pipeline-runner",
+        )
+    )
+
+
+def _container(job):
+    worker = job["spec"]["tfReplicaSpecs"]["Worker"]
+    (container,) = worker["template"]["spec"]["containers"]
+    return container
+
+
+def test_is_what_the_operator_accepts():
+    secrets = [
+        {"name": "tracking", "env": {"token": "TOKEN"}},
+        {"name": "key", "mount_path": "/key"},
+    ]
+    nodes = {"Trainer": {"secrets": secrets}}
+    job = _manifest(profile="gpu", gpus=2, spot=True, nodes=nodes, workers=3)
+    _check(job, "TFJob")
+    assert (job["apiVersion"], job["kind"]) == ("kubeflow.org/v1", "TFJob")
+    assert job["spec"]["tfReplicaSpecs"]["Worker"]["replicas"] == 3
+    container = _container(job)
+    assert container["name"] == "tensorflow"
+    assert container["resources"]["limits"] == {
+        "cpu": "14",
+        "memory": "48G",
+        "nvidia.com/gpu": "2",
+    }
+    mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+    assert mounts == {"claim-0": "/mnt/ncf", "secret-0": "/key"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"workers": 1}, "`workers` must be 2 or more; got 1"),
+        ({"profile": "tpu"}, "profile cpu or gpu; got 'tpu'"),
+        ({"folder": "/tmp/run"}, "`examples` must be gs://... or in a mounted volume"),
+    ],
+)
+def test_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        _manifest(**settings)
