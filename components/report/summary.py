@@ -1,5 +1,6 @@
 """The result of a run as one dictionary, `summary.json`; free of TFX."""
 
+import contextlib
 import importlib.metadata
 import math
 import platform
@@ -11,6 +12,8 @@ _TFX_PROPERTIES = (
     *("file_format", "input_fingerprint", "is_external", "payload_format"),
     *("span", "tfx_version"),
 )
+# The same module under several names: images have the build for their hardware.
+_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu")
 VERSIONS_OF = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam")
 
 
@@ -93,5 +96,13 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _versions() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in VERSIONS_OF}
+    versions = {name: _version(name) for name in VERSIONS_OF}
     return {"python": platform.python_version()} | versions
+
+
+def _version(name: str) -> str:
+    *others, last = _TENSORFLOWS if name == "tensorflow" else (name,)
+    for build in others:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(build)
+    return importlib.metadata.version(last)

@@ -1,5 +1,6 @@
 """summary.json: the contract's fields, and strict JSON."""
 
+import importlib.metadata
 import json
 
 import pytest
@@ -87,6 +88,20 @@ def test_has_the_fields_of_the_contract():
     }
     assert list(result["lists"].items()) == [("eval_lists", 3000), ("short_lists", 1)]
     assert result["versions"]["tfx"]
+
+
+@pytest.mark.parametrize("build", ["tensorflow", "tensorflow-cpu", "tensorflow-tpu"])
+def test_knows_tensorflow_by_each_of_its_names(monkeypatch, build):
+    def version(name):
+        if name.startswith("tensorflow") and name not in (
+            build,
+            "tensorflow-model-analysis",
+        ):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return f"of {name}"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert _summarise()["versions"]["tensorflow"] == f"of {build}"
 
 
 def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
