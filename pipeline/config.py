@@ -78,6 +78,15 @@ class PipelineConfig(Config):
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    def trainer_config(self) -> dict[str, Any]:
+        """Returns what `ncf_model.trainer.run_fn` trains by; JSON can hold it."""
+        return {
+            "model": self.model.model_dump(mode="json"),
+            "train": self.train.model_dump(mode="json"),
+            "sampling": self.sampling.model_dump(mode="json"),
+            "seed": self.seed,
+        }
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> "PipelineConfig":
         if self.train.pretrain_epochs and self.model.type != "neumf":

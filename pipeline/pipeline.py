@@ -178,10 +178,7 @@ def _model_nodes(
         train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN_SPLIT]),
         eval_args=trainer_pb2.EvalArgs(splits=[features.VALIDATION_SPLIT]),
         custom_config={
-            "model": config.model.model_dump(mode="json"),
-            "train": config.train.model_dump(mode="json"),
-            "sampling": config.sampling.model_dump(mode="json"),
-            "seed": config.seed,
+            **config.trainer_config(),
             "checkpoints": locations.checkpoints,
             **variants.trainer_config,
         },

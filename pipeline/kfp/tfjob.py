@@ -92,13 +92,9 @@ def manifest(
 
 
 def _custom_config(config: PipelineConfig) -> dict[str, Any]:
-    train = config.train.model_dump(mode="json")
-    return {
-        "model": config.model.model_dump(mode="json"),
-        "train": train | {"strategy": "multi_worker_mirrored"},
-        "sampling": config.sampling.model_dump(mode="json"),
-        "seed": config.seed,
-    }
+    strategy = {"strategy": "multi_worker_mirrored"}
+    custom = config.trainer_config()
+    return custom | {"train": custom["train"] | strategy}
 
 
 def _pod(node: NodeConfig, flags: dict[str, str]) -> dict[str, Any]:
