@@ -1,5 +1,6 @@
 """The TFJob: what the operator's schema says of it."""
 
+import json
 import re
 
 import pytest
@@ -102,6 +103,13 @@ def test_is_what_the_operator_accepts():
     }
     mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
     assert mounts == {"claim-0": "/mnt/ncf", "secret-0": "/key"}
+
+
+def test_pods_train_together_on_what_is_configured():
+    arguments = _container(_manifest(["train.epochs=3"]))["args"]
+    custom = json.loads(arguments[arguments.index("--custom_config") + 1])
+    assert custom["train"]["strategy"] == "multi_worker_mirrored"
+    assert custom["train"]["epochs"] == 3
 
 
 @pytest.mark.parametrize(
