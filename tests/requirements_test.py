@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 LINES = ("older", "current")
-OURS = {"benchmarks", "components", "kubeflow", "ncf_model", "pipeline", "scripts"}
+OURS = {"benchmarks", "components", "ncf_model", "pipeline", "scripts"}
 # Where the name of the import is not the name of the distribution.
 DISTRIBUTIONS = {
     "absl": "absl-py",
@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "google.cloud.bigquery": "google-cloud-bigquery",
     "google.cloud.storage": "google-cloud-storage",
     "google.protobuf": "protobuf",
+    "kubeflow.training": "kubeflow-training",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

@@ -1,20 +1,27 @@
 """Training on several machines of a cluster: a TFJob of Kubeflow's Training Operator.
 
 TFJob and not Trainer v2's TrainJob: the latter has no runtime that sets TF_CONFIG. The
-manifest is made here, since the operator's SDK needs a newer Kubernetes client than the
-kfp of the older line allows.
+manifest is made of the classes of the operator's SDK and of the Kubernetes client.
 """
 
 import json
 from typing import Any
 
 import yaml
+from kubeflow.training import (
+    ApiClient,
+    KubeflowOrgV1ReplicaSpec,
+    KubeflowOrgV1RunPolicy,
+    KubeflowOrgV1TFJob,
+    KubeflowOrgV1TFJobSpec,
+)
+from kubernetes import client
 
 from ncf_model import train_job
 from pipeline.config import PipelineConfig
 from pipeline.kfp import profiles
 from pipeline.kfp.config import KfpConfig
-from pipeline.kfp.node_config import NodeConfig, SecretConfig
+from pipeline.kfp.node_config import NodeConfig, SecretConfig, TolerationConfig
 
 _CONTAINER = "tensorflow"  # The operator gives TF_CONFIG to the container of this name.
 
@@ -69,26 +76,27 @@ def manifest(
         train_job.OUTPUT_FLAG: output,
         train_job.CUSTOM_CONFIG_FLAG: json.dumps(_custom_config(config)),
     }
-    pod = _pod(kfp.node(profiles.TRAINER), flags)
-    if service_account:
-        pod["serviceAccountName"] = service_account
-    job = {
-        "apiVersion": "kubeflow.org/v1",
-        "kind": "TFJob",
-        "metadata": {"name": name},
-        "spec": {
+    pod = _pod(kfp.node(profiles.TRAINER), flags, service_account)
+    job = KubeflowOrgV1TFJob(
+        api_version="kubeflow.org/v1",
+        kind="TFJob",
+        metadata=client.V1ObjectMeta(name=name),
+        spec=KubeflowOrgV1TFJobSpec(
             # A pod that ends takes the others with it; all go on from the checkpoint.
-            "runPolicy": {"cleanPodPolicy": "Running", "backoffLimit": 3 * workers},
-            "tfReplicaSpecs": {
-                "Worker": {
-                    "replicas": workers,
-                    "restartPolicy": "OnFailure",
-                    "template": {"spec": pod},
-                }
+            run_policy=KubeflowOrgV1RunPolicy(
+                clean_pod_policy="Running", backoff_limit=3 * workers
+            ),
+            tf_replica_specs={
+                "Worker": KubeflowOrgV1ReplicaSpec(
+                    replicas=workers,
+                    restart_policy="OnFailure",
+                    template=client.V1PodTemplateSpec(spec=pod),
+                )
             },
-        },
-    }
-    return yaml.safe_dump(job, sort_keys=False)
+        ),
+    )
+    fields = ApiClient().sanitize_for_serialization(job)
+    return yaml.safe_dump(fields, sort_keys=False)
 
 
 def _custom_config(config: PipelineConfig) -> dict[str, Any]:
@@ -97,40 +105,62 @@ def _custom_config(config: PipelineConfig) -> dict[str, Any]:
     return custom | {"train": custom["train"] | strategy}
 
 
-def _pod(node: NodeConfig, flags: dict[str, str]) -> dict[str, Any]:
-    """Returns the `PodSpec` of one worker."""
-    mounted = [secret for secret in node.secrets if secret.mount_path]
-    volumes = [
-        (
-            {"name": f"claim-{i}", "persistentVolumeClaim": {"claimName": v.claim}},
-            v.mount_path,
-        )
-        for i, v in enumerate(node.volumes)
-    ] + [
-        ({"name": f"secret-{i}", "secret": {"secretName": s.name}}, s.mount_path)
-        for i, s in enumerate(mounted)
-    ]
+def _pod(
+    node: NodeConfig, flags: dict[str, str], service_account: str | None
+) -> client.V1PodSpec:
+    """Returns one worker; what is None in it is not written."""
+    volumes = _volumes(node)
     resources = _resources(node)
-    container = {
-        "name": _CONTAINER,
-        "image": node.image,
-        "command": ["python", "-m", "ncf_model.train_job"],
-        "args": [part for flag in flags.items() for part in flag],
-        "env": [entry for secret in node.secrets for entry in _environment(secret)],
-        "resources": {"requests": resources, "limits": resources.copy()},
-        "volumeMounts": [
-            {"name": volume["name"], "mountPath": path} for volume, path in volumes
+    container = client.V1Container(
+        name=_CONTAINER,
+        image=node.image,
+        command=["python", "-m", "ncf_model.train_job"],
+        args=[part for flag in flags.items() for part in flag],
+        env=[entry for secret in node.secrets for entry in _environment(secret)],
+        resources=client.V1ResourceRequirements(requests=resources, limits=resources),
+        volume_mounts=[
+            client.V1VolumeMount(name=volume.name, mount_path=path)
+            for volume, path in volumes
         ],
-    }
-    return {
-        "containers": [container],
-        "volumes": [volume for volume, _ in volumes],
-        "nodeSelector": dict(node.node_selector),
-        "tolerations": [
-            {key: value for key, value in toleration.model_dump().items() if value}
-            for toleration in node.tolerations
-        ],
-    }
+    )
+    return client.V1PodSpec(
+        containers=[container],
+        volumes=[volume for volume, _ in volumes],
+        node_selector=node.node_selector,
+        tolerations=[_toleration(toleration) for toleration in node.tolerations],
+        service_account_name=service_account,
+    )
+
+
+def _volumes(node: NodeConfig) -> list[tuple[client.V1Volume, str]]:
+    """Returns claims and secrets, and where each is mounted."""
+    secrets = [(s.name, s.mount_path) for s in node.secrets if s.mount_path]
+    return [
+        (
+            client.V1Volume(
+                name=f"claim-{i}",
+                persistent_volume_claim=client.V1PersistentVolumeClaimVolumeSource(
+                    claim_name=volume.claim
+                ),
+            ),
+            volume.mount_path,
+        )
+        for i, volume in enumerate(node.volumes)
+    ] + [
+        (
+            client.V1Volume(
+                name=f"secret-{i}",
+                secret=client.V1SecretVolumeSource(secret_name=name),
+            ),
+            path,
+        )
+        for i, (name, path) in enumerate(secrets)
+    ]
+
+
+def _toleration(toleration: TolerationConfig) -> client.V1Toleration:
+    given = {key: value or None for key, value in toleration.model_dump().items()}
+    return client.V1Toleration(**given)
 
 
 def _resources(node: NodeConfig) -> dict[str, str]:
@@ -144,11 +174,13 @@ def _resources(node: NodeConfig) -> dict[str, str]:
     return resources
 
 
-def _environment(secret: SecretConfig) -> list[dict[str, Any]]:
+def _environment(secret: SecretConfig) -> list[client.V1EnvVar]:
     return [
-        {
-            "name": variable,
-            "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key}},
-        }
+        client.V1EnvVar(
+            name=variable,
+            value_from=client.V1EnvVarSource(
+                secret_key_ref=client.V1SecretKeySelector(name=secret.name, key=key)
+            ),
+        )
         for key, variable in sorted(secret.env.items())
     ]

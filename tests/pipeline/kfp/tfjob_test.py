@@ -5,42 +5,15 @@ import re
 
 import pytest
 import yaml
+from kubeflow import training
 from kubernetes import client
 
 from pipeline import config as config_module
 from pipeline.kfp import config as kfp_config
 from pipeline.kfp import tfjob
 
-# The operator's own classes (kubeflow.org/v1); the pods in them are Kubernetes'.
-OPERATOR = {
-    "TFJob": {
-        "apiVersion": "str",
-        "kind": "str",
-        "metadata": "V1ObjectMeta",
-        "spec": "TFJobSpec",
-    },
-    "TFJobSpec": {
-        "enableDynamicWorker": "bool",
-        "runPolicy": "RunPolicy",
-        "successPolicy": "str",
-        "tfReplicaSpecs": "dict(str, ReplicaSpec)",
-    },
-    "RunPolicy": {
-        "activeDeadlineSeconds": "int",
-        "backoffLimit": "int",
-        "cleanPodPolicy": "str",
-        "suspend": "bool",
-        "ttlSecondsAfterFinished": "int",
-    },
-    "ReplicaSpec": {
-        "replicas": "int",
-        "restartPolicy": "str",
-        "template": "V1PodTemplateSpec",
-    },
-}
 
-
-def _check(value, kind, where="TFJob"):
+def _check(value, kind, where="job"):
     """Fails if a field is unknown or of another type."""
     if match := re.fullmatch(r"list\[(.*)\]", kind):
         for i, item in enumerate(value):
@@ -51,15 +24,11 @@ def _check(value, kind, where="TFJob"):
     elif kind in ("str", "int", "bool"):
         assert type(value).__name__ == kind, where
     else:
-        fields = OPERATOR.get(kind) or _kubernetes(kind)
+        model = getattr(training, kind, None) or getattr(client, kind)
+        fields = {model.attribute_map[n]: t for n, t in model.openapi_types.items()}
         for key, item in value.items():
             assert key in fields, f"{where}.{key}"
             _check(item, fields[key], f"{where}.{key}")
-
-
-def _kubernetes(kind):
-    model = getattr(client, kind)
-    return {model.attribute_map[key]: t for key, t in model.openapi_types.items()}
 
 
 def _manifest(overrides=(), workers=2, folder="gs://bucket/run", **platform):
@@ -91,7 +60,7 @@ def test_is_what_the_operator_accepts():
     ]
     nodes = {"Trainer": {"secrets": secrets}}
     job = _manifest(profile="gpu", gpus=2, spot=True, nodes=nodes, workers=3)
-    _check(job, "TFJob")
+    _check(job, "KubeflowOrgV1TFJob")
     assert (job["apiVersion"], job["kind"]) == ("kubeflow.org/v1", "TFJob")
     assert job["spec"]["tfReplicaSpecs"]["Worker"]["replicas"] == 3
     container = _container(job)
