@@ -176,11 +176,57 @@ def test_profile(compiled):
     }
 
 
-def test_strategy_follows_the_profile():
-    spec, _ = _documents(profile="gpu", gpus=2)
+GPU = "cloud.google.com/gke-accelerator"
+V5E = {"cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice"}
+TOPOLOGY = "cloud.google.com/gke-tpu-topology"
+
+
+@pytest.mark.parametrize(
+    ("settings", "labels", "resource", "count", "cpu", "strategy"),
+    [
+        ({"gpu": "T4"}, {GPU: "nvidia-tesla-t4"}, "nvidia.com/gpu", 1, 7, "one_device"),
+        (
+            {"gpu": "L4", "gpus": 2},
+            {GPU: "nvidia-l4"},
+            "nvidia.com/gpu",
+            2,
+            14,
+            "mirrored",
+        ),
+        (
+            {"gpu": "A100"},
+            {GPU: "nvidia-tesla-a100"},
+            "nvidia.com/gpu",
+            1,
+            11,
+            "one_device",
+        ),
+        ({"topology": "1x1"}, V5E | {TOPOLOGY: "1x1"}, "google.com/tpu", 1, 20, "tpu"),
+        ({"topology": "2x4"}, V5E | {TOPOLOGY: "2x4"}, "google.com/tpu", 8, 200, "tpu"),
+    ],
+)
+def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strategy):
+    profile = "tpu" if "topology" in settings else "gpu"
+    spec, platform = _documents(profile=profile, trainer_image="own", **settings)
+    container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
+    assert container["image"] == "own"
+    assert container["resources"]["accelerator"] == {
+        "type": resource,
+        "count": str(count),
+    }
+    assert container["resources"]["cpuLimit"] == cpu
+    # No other task is tied to such a machine.
+    assert platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"] == {
+        "Trainer_executor": {
+            "nodeSelector": {"labels": labels},
+            "tolerations": [
+                {"key": resource, "operator": "Exists", "effect": "NoSchedule"}
+            ],
+        }
+    }
     inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
     custom = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
-    assert custom["train"]["strategy"] == "mirrored"
+    assert custom["train"]["strategy"] == strategy
 
 
 def test_an_artifact_type_without_a_class(monkeypatch):
