@@ -59,7 +59,7 @@ def compile_spec(
     """Returns the compiled pipeline.
 
     Args:
-        config: what to compute; its strategy is replaced by the platform's.
+        config: what to compute; its strategy and number of GPUs are the platform's.
         kfp: where and on what.
         variants: which components train and push.
 
@@ -67,7 +67,7 @@ def compile_spec(
         ValueError: a node is configured that does not exist, or one has a name that
             Argo would refuse.
     """
-    config = _with_strategy(config, kfp.strategy)
+    config = _with_train(config, kfp.train)
     definition = _definition(config, kfp, variants)
     nodes = _nodes(definition, kfp)
     spec = _tfx_spec(definition)
@@ -101,9 +101,9 @@ def _definition(
     )
 
 
-def _with_strategy(config: PipelineConfig, strategy: str) -> PipelineConfig:
+def _with_train(config: PipelineConfig, fields: dict[str, Any]) -> PipelineConfig:
     values = config.model_dump()
-    values["train"]["strategy"] = strategy
+    values["train"] |= fields
     return PipelineConfig.model_validate(values)
 
 

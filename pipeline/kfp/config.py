@@ -22,7 +22,8 @@ class KfpConfig(Config):
         serving: Pusher's folder: gs://..., or a path below a mounted volume. Pods do
             not share any other path.
         volumes: claims mounted into every node.
-        profile: what Trainer runs on; its tf.distribute strategy follows.
+        profile: what Trainer runs on; its tf.distribute strategy and number of GPUs
+            follow.
         gpu, gpus: kind and number of GPUs, for profile `gpu`.
         topology: the v5e slice, one host, for profile `tpu`.
         spot: Trainer runs on a spot machine.
@@ -86,6 +87,19 @@ class KfpConfig(Config):
     def strategy(self) -> str:
         """The `train.strategy` that goes with the profile."""
         return profiles.strategy(self.profile, self.gpus)
+
+    @property
+    def train(self) -> dict[str, Any]:
+        """The fields of `train` that go with the profile.
+
+        The number of GPUs is one of them, so that a pod whose GPUs TensorFlow cannot
+        use fails, and does not train on its CPU.
+        """
+        fields: dict[str, Any] = {"strategy": self.strategy}
+        trainer = self.nodes.get(profiles.TRAINER, NodeConfig())
+        if self.profile == "gpu" and "accelerator" not in trainer.model_fields_set:
+            fields["num_gpus"] = self.gpus
+        return fields
 
     @property
     def cacheable(self) -> bool:

@@ -74,7 +74,7 @@ def manifest(
         train_job.EXAMPLES_FLAG: examples,
         train_job.TRANSFORM_GRAPH_FLAG: transform_graph,
         train_job.OUTPUT_FLAG: output,
-        train_job.CUSTOM_CONFIG_FLAG: json.dumps(_custom_config(config)),
+        train_job.CUSTOM_CONFIG_FLAG: json.dumps(_custom_config(config, kfp)),
     }
     pod = _pod(kfp.node(profiles.TRAINER), flags, service_account)
     job = KubeflowOrgV1TFJob(
@@ -99,10 +99,10 @@ def manifest(
     return yaml.safe_dump(fields, sort_keys=False)
 
 
-def _custom_config(config: PipelineConfig) -> dict[str, Any]:
-    strategy = {"strategy": "multi_worker_mirrored"}
+def _custom_config(config: PipelineConfig, kfp: KfpConfig) -> dict[str, Any]:
+    fields = kfp.train | {"strategy": "multi_worker_mirrored"}
     custom = config.trainer_config()
-    return custom | {"train": custom["train"] | strategy}
+    return custom | {"train": custom["train"] | fields}
 
 
 def _pod(

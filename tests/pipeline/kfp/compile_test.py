@@ -227,6 +227,7 @@ def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strateg
     inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
     custom = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
     assert custom["train"]["strategy"] == strategy
+    assert custom["train"]["num_gpus"] == (count if profile == "gpu" else None)
 
 
 def test_an_artifact_type_without_a_class(monkeypatch):

@@ -101,10 +101,16 @@ def test_a_node_changes_what_it_names_and_nothing_else():
     }
 
 
+def test_training_without_the_profiles_gpus_fails():
+    assert config.KfpConfig(profile="gpu", gpus=2).train["num_gpus"] == 2
+    assert config.KfpConfig(gpus=2).train == {"strategy": "one_device"}
+
+
 def test_a_node_can_refuse_the_profiles_accelerator():
     changed = node_config.NodeConfig(accelerator=None)
     settings = config.KfpConfig(profile="gpu", nodes={"Trainer": changed})
     assert "accelerator" not in platform_spec.resources(settings.node("Trainer"))
+    assert "num_gpus" not in settings.train
 
 
 def test_secrets():

@@ -75,10 +75,12 @@ def test_is_what_the_operator_accepts():
 
 
 def test_pods_train_together_on_what_is_configured():
-    arguments = _container(_manifest(["train.epochs=3"]))["args"]
+    job = _manifest(["train.epochs=3"], profile="gpu", gpus=2)
+    arguments = _container(job)["args"]
     custom = json.loads(arguments[arguments.index("--custom_config") + 1])
     assert custom["train"]["strategy"] == "multi_worker_mirrored"
     assert custom["train"]["epochs"] == 3
+    assert custom["train"]["num_gpus"] == 2
 
 
 @pytest.mark.parametrize(
