@@ -13,21 +13,35 @@ was not missed. Momentum fades within tens of steps, so both hardly matter.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 
-class Adam:
-    """The update rule, free of variables: tensors in, tensors out.
+class Rows(NamedTuple):
+    """Rows of a table in training.
 
-    A packed row is [value | first moment | second moment | step | rate | slope]: three
-    fields of one width, and three numbers: the step after which the row stands, the
-    next step's rate, and how much it changes per step. So a step reads and writes each
-    row once, and catching up need not work rates out. Steps count from 1, and are
-    exact up to 2**24.
+    Apart, not side by side: XLA computes one field at a time with the vector units of
+    a processor, and a row of several fields number by number.
+
+    Attributes:
+        values: [n, width] float32.
+        first: [n, width] float32, the first moment.
+        second: [n, width] float32, the second moment.
+        clock: [n, 3] float32: the step after which the row stands, the next step's
+            rate, and how much that changes per step. So catching up need not work
+            rates out. Steps count from 1, and are exact up to 2**24.
     """
+
+    values: Any
+    first: Any
+    second: Any
+    clock: Any
+
+
+class Adam:
+    """The update rule, free of variables: tensors in, tensors out."""
 
     def __init__(
         self, *, learning_rate: float, beta1: float, beta2: float, epsilon: float
@@ -66,42 +80,36 @@ class Adam:
         value = value - rate * first / (tf.sqrt(second) + self._epsilon)
         return value, first, second
 
-    def pack(self, values: np.ndarray) -> np.ndarray:
-        """Returns rows [n, 3 * width + 3] that nothing has updated yet."""
-        return np.pad(values, ((0, 0), (0, 2 * values.shape[1] + 3)))
-
-    def values(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the values [n, width] of packed rows."""
-        return rows[:, : (rows.shape[1] - 3) // 3]
+    def start(self, values: np.ndarray) -> Rows:
+        """Returns rows of a copy of `values` [n, width] that nothing has updated."""
+        first, second = np.zeros((2, *values.shape), np.float32)
+        clock = np.zeros((len(values), 3), np.float32)
+        return Rows(values.copy(), first, second, clock)
 
     def update_rows(
-        self, rows: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor, horizon: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns packed rows after step number `step`.
+        self, rows: Rows, gradient: tf.Tensor, step: tf.Tensor, horizon: tf.Tensor
+    ) -> Rows:
+        """Returns the rows after step number `step`.
 
         Args:
-            rows: [n, 3 * width + 3] float32, up to date.
+            rows: up to date.
             gradient: [n, width] float32.
             step: float32 scalar.
             horizon: as in `rate`.
         """
-        value, first, second = tf.split(rows[:, :-3], 3, axis=1)
         rate = self.rate(step, horizon)
-        fields = self.update(value, first, second, gradient, rate)
-        return self._packed(*fields, step, horizon)
+        fields = self.update(rows.values, rows.first, rows.second, gradient, rate)
+        return Rows(*fields, self._clock(rows, step, horizon))
 
-    def catch_up(
-        self, rows: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns packed rows as dense Adam would have left them after step `now`.
+    def catch_up(self, rows: Rows, now: tf.Tensor, horizon: tf.Tensor) -> Rows:
+        """Returns the rows as dense Adam would have left them after step `now`.
 
         Args:
-            rows: [n, 3 * width + 3] float32.
+            rows: as they stand.
             now: float32 scalar, not before the rows' own steps.
             horizon: as in `rate`.
         """
-        value, first, second = tf.split(rows[:, :-3], 3, axis=1)
-        last, rate, slope = tf.split(rows[:, -3:], 3, axis=1)
+        last, rate, slope = tf.split(rows.clock, 3, axis=1)
         missed = now - last
         fading = tf.exp(missed * self._log_beta1)
         shrinking = tf.exp(missed * (0.5 * self._log_beta2))
@@ -110,16 +118,17 @@ class Adam:
         length = (1.0 - rest) * self._ratio / (1.0 - self._ratio)
         centre = self._centre - tf.math.divide_no_nan(missed * rest, 1.0 - rest)
         rate = rate + slope * (centre - 1.0)
-        drift = rate * length * first / (tf.sqrt(second) + self._epsilon)
-        moments = (fading * first, tf.square(shrinking) * second)
-        return self._packed(value - drift, *moments, now, horizon)
+        drift = rate * length * rows.first / (tf.sqrt(rows.second) + self._epsilon)
+        return Rows(
+            rows.values - drift,
+            fading * rows.first,
+            tf.square(shrinking) * rows.second,
+            self._clock(rows, now, horizon),
+        )
 
-    def _packed(
-        self, value: Any, first: Any, second: Any, step: Any, horizon: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns packed rows that stand after `step`."""
+    def _clock(self, rows: Rows, step: tf.Tensor, horizon: tf.Tensor) -> tf.Tensor:
+        """Returns the `clock` of rows that stand after `step`."""
         rate = self.rate(step + 1.0, horizon)
         later = self.rate(step + self._centre, horizon)
         slope = (later - rate) / max(self._centre - 1.0, 1.0)
-        numbers = tf.fill([value.shape[0], 3], 0.0) + tf.stack([step, rate, slope])
-        return tf.concat([value, first, second, numbers], axis=1)
+        return tf.zeros_like(rows.clock) + tf.stack([step, rate, slope])

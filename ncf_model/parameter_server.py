@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ncf_model import training_step
+from ncf_model import optimizer, training_step
 
 # Blocks handed out before the first one's losses are waited for: enough for as many
 # workers, and little memory.
@@ -66,12 +66,12 @@ class ParameterServerBlocks:
     def _one(self, batch: training_step.Batch, horizon: tf.Tensor) -> tf.Tensor:
         """Does one step; returns its loss."""
         variables = self._variables
-        users, user_rows, user_index = _fetched(variables.user.rows, batch.users)
-        items, item_rows, item_index = _fetched(variables.item.rows, batch.items)
+        users, user_rows, user_index = _fetched(variables.user, batch.users)
+        items, item_rows, item_index = _fetched(variables.item, batch.items)
         # Another worker may have taken rows beyond the step that is read here.
         step = tf.convert_to_tensor(variables.step)
         for rows in (user_rows, item_rows):
-            step = tf.maximum(step, tf.reduce_max(rows[:, -3]))
+            step = tf.maximum(step, tf.reduce_max(rows.clock[:, 0]))
         state = training_step.State(
             user=training_step.Table(user_rows, tf.zeros_like(users)),
             item=training_step.Table(item_rows, tf.zeros_like(items)),
@@ -85,8 +85,8 @@ class ParameterServerBlocks:
         after = self._step.apply(
             state, small.users, small.items, gradients, random, horizon
         )
-        variables.user.rows.scatter_nd_update(users[:, tf.newaxis], after.user.rows)
-        variables.item.rows.scatter_nd_update(items[:, tf.newaxis], after.item.rows)
+        _write_back(variables.user, users, after.user)
+        _write_back(variables.item, items, after.item)
         variables.step.assign_add(after.step - step)
         for field in ("dense", "random", "scale"):
             tf.nest.map_structure(
@@ -98,10 +98,18 @@ class ParameterServerBlocks:
 
 
 def _fetched(
-    table: tf.Variable, index: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    table: training_step.Table, index: tf.Tensor
+) -> tuple[tf.Tensor, optimizer.Rows, tf.Tensor]:
     """Returns the distinct indices, their rows, and `index` as positions among them."""
     distinct, position = tf.unique(tf.reshape(index, [-1]))
     position = tf.ensure_shape(position, [index.shape.num_elements()])
-    rows = tf.gather(table, distinct)
+    rows = optimizer.Rows(*(tf.gather(field, distinct) for field in table.rows))
     return distinct, rows, tf.reshape(position, index.shape)
+
+
+def _write_back(
+    table: training_step.Table, index: tf.Tensor, after: training_step.Table
+) -> None:
+    """Writes the rows of `after` to where `_fetched` had them from."""
+    for variable, rows in zip(table.rows, after.rows, strict=True):
+        variable.scatter_nd_update(index[:, tf.newaxis], rows)

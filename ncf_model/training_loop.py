@@ -82,7 +82,7 @@ class TrainingLoop:
     def _initial(self) -> training_step.State:
         def table(values: np.ndarray) -> training_step.Table:
             slot = np.zeros(len(values), np.int32)
-            return training_step.Table(self._adam.pack(values), slot)
+            return training_step.Table(self._adam.start(values), slot)
 
         scorer = self._network.scorer
         # Copies: a compiled block writes in place, and `numpy()` may be a view.
@@ -295,7 +295,7 @@ class TrainingLoop:
             (network.user_table, state.user),
             (network.item_table, state.item),
         ):
-            table.embeddings.assign(self._adam.values(trained.rows.numpy()))
+            table.embeddings.assign(trained.rows.values.numpy())
         weights = zip(network.scorer.trainable_variables, state.dense, strict=True)
         for variable, (value, _, _) in weights:
             variable.assign(value.numpy())
@@ -311,8 +311,9 @@ class TrainingLoop:
         state = self._variables
         step = tf.convert_to_tensor(state.step)
         for table in (state.user, state.item):
-            rows = tf.convert_to_tensor(table.rows)
-            table.rows.assign(self._adam.catch_up(rows, step, horizon))
+            rows = tf.nest.map_structure(tf.convert_to_tensor, table.rows)
+            rows = self._adam.catch_up(rows, step, horizon)
+            tf.nest.map_structure(lambda v, x: v.assign(x), table.rows, rows)
 
 
 def _per_replica(value: np.ndarray) -> tf.Variable:

@@ -26,12 +26,11 @@ class Table(NamedTuple):
     """A table in training.
 
     Attributes:
-        rows: [n + 1, 3 * width + 3] float32, packed as `optimizer.Adam` has them; the
-            last row is "unknown".
+        rows: n + 1 of them; the last is "unknown".
         slot: [n + 1] int32, scratch space to find equal indices in a batch.
     """
 
-    rows: Any
+    rows: optimizer.Rows
     slot: Any
 
 
@@ -203,9 +202,9 @@ class Step:
 
         def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
             if not dense:
-                return self._update_some(old, index, gradient, step, horizon, keep)
+                return self._update_some(old, index, gradient, state, horizon, keep)
             rows = self._adam.update_rows(old.rows, gradient, step, horizon)
-            return old._replace(rows=keep(rows, old.rows))
+            return old._replace(rows=tf.nest.map_structure(keep, rows, old.rows))
 
         flat = tf.reshape(items, [-1])
         weights = []
@@ -254,13 +253,14 @@ class Step:
     ) -> tf.Tensor:
         """Returns the embeddings: of all rows in dense use, or else at `index`."""
         rows = table.rows if dense else self._read(table, index, state.step, horizon)
-        return self._adam.values(rows)
+        return rows.values
 
     def _read(
         self, table: Table, index: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns the packed rows at `index`, up to date."""
-        return self._adam.catch_up(tf.gather(table.rows, index), now, horizon)
+    ) -> optimizer.Rows:
+        """Returns the rows at `index`, up to date."""
+        rows = optimizer.Rows(*(tf.gather(field, index) for field in table.rows))
+        return self._adam.catch_up(rows, now, horizon)
 
     def _spread(
         self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool
@@ -281,11 +281,11 @@ class Step:
         table: Table,
         index: tf.Tensor,
         gradient: tf.Tensor,
-        step: tf.Tensor,
+        before: State,
         horizon: tf.Tensor,
         keep: Callable[[Any, Any], Any],
     ) -> Table:
-        """Returns the table after step number `step` on the rows at `index`.
+        """Returns the table after the step that follows `before`, at `index`.
 
         Gradients of equal indices are summed: each finds the same one of its equals
         in `slot`, adds itself there and reads the sum, so equals write equal rows.
@@ -294,10 +294,16 @@ class Step:
         slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(index.shape[0]))
         first = tf.gather(slot, index)
         total = tf.math.unsorted_segment_sum(gradient, first, index.shape[0])
-        old = self._read(table, index, step - 1.0, horizon)
-        rows = self._adam.update_rows(old, tf.gather(total, first), step, horizon)
-        rows = keep(rows, old)
-        return Table(tf.tensor_scatter_nd_update(table.rows, at, rows), slot)
+        # The same as `gradients` read, so XLA does it once.
+        old = self._read(table, index, before.step, horizon)
+        new = self._adam.update_rows(
+            old, tf.gather(total, first), before.step + 1.0, horizon
+        )
+        rows = [
+            tf.tensor_scatter_nd_update(field, at, keep(*changed))
+            for field, *changed in zip(table.rows, new, old, strict=True)
+        ]
+        return Table(optimizer.Rows(*rows), slot)
 
 
 def _cross_entropy(logits: tf.Tensor) -> tf.Tensor:

@@ -22,8 +22,13 @@ def _keras_adam(start, gradients):
     return steps
 
 
-def _step(adam, packed, gradient, step):
-    return adam.update_rows(packed, tf.constant(gradient), float(step), CONSTANT)
+def _step(adam, rows, gradient, step):
+    return adam.update_rows(rows, tf.constant(gradient), float(step), CONSTANT)
+
+
+def _row(value, first, second, *clock):
+    fields = ([value], [first], [second], clock)
+    return optimizer.Rows(*(tf.constant([field]) for field in fields))
 
 
 def test_is_adam_where_every_step_has_a_gradient():
@@ -31,10 +36,10 @@ def test_is_adam_where_every_step_has_a_gradient():
     start = rng.normal(size=(3, 2)).astype("f")
     gradients = rng.normal(size=(7, 3, 2)).astype("f")
     adam = optimizer.Adam(**SETTINGS)
-    packed = tf.constant(adam.pack(start))
+    rows = adam.start(start)
     for step, expected in enumerate(_keras_adam(start, gradients), 1):
-        packed = _step(adam, packed, gradients[step - 1], step)
-        np.testing.assert_allclose(adam.values(packed), expected, atol=2e-6)
+        rows = _step(adam, rows, gradients[step - 1], step)
+        np.testing.assert_allclose(rows.values, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("missed", [1, 5, 60])
@@ -47,32 +52,37 @@ def test_catches_up_with_dense_adam(missed):
     expected = _keras_adam(start, gradients)
 
     adam = optimizer.Adam(**SETTINGS)
-    packed = tf.constant(adam.pack(start))
+    rows = adam.start(start)
     for step in range(1, before + 1):
-        packed = _step(adam, packed, gradients[step - 1], step)
-    packed = adam.catch_up(packed, float(before + missed), CONSTANT)
+        rows = _step(adam, rows, gradients[step - 1], step)
+    rows = adam.catch_up(rows, float(before + missed), CONSTANT)
     moved = np.abs(expected[before + missed - 1] - expected[before - 1]).max()
     assert moved > 0.01
     np.testing.assert_allclose(
-        adam.values(packed), expected[before + missed - 1], atol=0.01 * moved
+        rows.values, expected[before + missed - 1], atol=0.01 * moved
     )
     for step in range(before + missed + 1, before + missed + again + 1):
-        packed = _step(adam, packed, gradients[step - 1], step)
-    np.testing.assert_allclose(adam.values(packed), expected[-1], atol=0.01 * moved)
+        rows = _step(adam, rows, gradients[step - 1], step)
+    np.testing.assert_allclose(rows.values, expected[-1], atol=0.01 * moved)
 
 
 def test_nothing_missed_changes_nothing():
-    packed = tf.constant(
-        [[1.0, 2.0, 3.0, 4.0, 0.1, 0.0], [5.0, 6.0, 7.0, 4.0, 0.1, 0.0]]
-    )
-    same = optimizer.Adam(**SETTINGS).catch_up(packed, 4.0, CONSTANT)
-    np.testing.assert_allclose(same[:, :4], packed[:, :4], rtol=1e-6)
+    rows = _row(1.0, 2.0, 3.0, 4.0, 0.1, 0.0)
+    same = optimizer.Adam(**SETTINGS).catch_up(rows, 4.0, CONSTANT)
+    for after, before in zip(same[:3], rows[:3], strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-6)
+    assert same.clock[0, 0] == 4.0
 
 
 def test_an_untouched_row_stays():
-    packed = tf.constant([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
-    same = optimizer.Adam(**SETTINGS).catch_up(packed, 1000.0, CONSTANT)
-    np.testing.assert_array_equal(same[:, :4], [[1.0, 0.0, 0.0, 1000.0]])
+    adam = optimizer.Adam(**SETTINGS)
+    same = adam.catch_up(adam.start(np.ones((1, 1), "f")), 1000.0, CONSTANT)
+    assert [float(field[0, 0]) for field in same] == [1.0, 0.0, 0.0, 1000.0]
+
+
+def test_starts_from_a_copy():
+    values = np.ones((1, 1), "f")
+    assert not np.shares_memory(optimizer.Adam(**SETTINGS).start(values).values, values)
 
 
 def test_cosine_falls_to_zero():
