@@ -92,14 +92,14 @@ def run(
     out = out.resolve()
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with terminal.output_to_file(log) as console:
-        console.print(f"[bold]{dataset.name}[/] into {out}, log in {log}")
+        console.print(f"{dataset.name} into {out}, log in {log}", markup=False)
         display = terminal.RunDisplay(console)
         try:
             with display.following(logging.getLogger("absl")):
                 store = _run_pipeline(config, dataset, out, display)
         except Exception as error:
             display.failed()
-            console.print(f"[red]{terminal.root_cause(error)}[/]\nThe full log: {log}")
+            terminal.print_failure(console, error, log)
             logging.exception("The run failed.")
             raise RunFailed(f"{terminal.root_cause(error)}") from error
         if not display.seconds:

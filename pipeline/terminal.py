@@ -143,6 +143,12 @@ def _training_detail(event: Any) -> str:
     return "  ".join(parts)
 
 
+def print_failure(console: Console, error: BaseException, log: pathlib.Path) -> None:
+    """Prints what went wrong, brackets and all, and where the log is."""
+    console.print(root_cause(error), style="red", markup=False)
+    console.print(f"The full log: {log}", markup=False)
+
+
 def root_cause(error: BaseException) -> str:
     """Returns the message of what went wrong first, without Beam's additions."""
     while error.__cause__ is not None:

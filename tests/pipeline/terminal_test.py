@@ -106,6 +106,15 @@ def test_the_result_says_why_a_model_is_not_blessed(console):
     assert "pushed to" not in console.file.getvalue()
 
 
+def test_a_failure_is_printed_with_its_brackets(console):
+    error = ValueError("install `tensorflow[and-cuda]`, not [/]")
+    terminal.print_failure(console, error, pathlib.Path("out[1]/run.log"))
+    assert console.file.getvalue().splitlines() == [
+        "install `tensorflow[and-cuda]`, not [/]",
+        "The full log: out[1]/run.log",
+    ]
+
+
 def test_root_cause_is_the_first_error_without_beams_words():
     error = RuntimeError("a stage failed")
     error.__cause__ = ValueError("line 3: no number [while running 'Read/ParDo']")
