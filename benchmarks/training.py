@@ -1,14 +1,16 @@
 """Times training: our compiled loop against Keras' own `fit`, and against RecBole.
 
 Usage: python benchmarks/training.py speed [--networks small big] [--batches 256 ...]
-                                           [--peer PYTHON]
+                                           [--peer PYTHON] [--bfloat16]
        python benchmarks/training.py table [--users 10000 10000000]
-       python benchmarks/training.py accuracy FILE [--epochs 10] [--batch 256]
+       python benchmarks/training.py accuracy FILE [--network small] [--epochs 10]
+                                              [--batch 256] [--precision float32]
 
 `speed`: examples per second, positives and negatives, in the shape of MovieLens 1M.
 Each round times every contender once, so that all meet the same machine; the figures
 are medians. `--peer` names the Python of an environment with RecBole (1.2.1, a CPU
 build of PyTorch, NumPy below 2, pandas below 2.3), whose figures include its sampling.
+`--bfloat16` adds ours with `mixed_bfloat16`, which needs a process of its own too.
 `table`: microseconds per step of the loop with so many users.
 `accuracy`: HR@10 and NDCG@10 on the validation items of a file of ratings (u.data, or
 CSV with a header; user, item, rating, time) after the same number of epochs over the
@@ -21,6 +23,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import time
 import typing
 from collections.abc import Callable
@@ -59,11 +62,18 @@ def new_network(settings: ModelConfig, num_users: int, num_items: int) -> model.
 
 
 def looped(
-    network: model.NeuMF, batch: int, *, rate: float = 1e-3
+    network: model.NeuMF,
+    batch: int,
+    *,
+    rate: float = 1e-3,
+    precision: str = "float32",
 ) -> Callable[[Rows], None]:
     """Returns a function that trains with our loop."""
     settings = TrainConfig(
-        batch_size=batch, learning_rate=rate, learning_rate_schedule="constant"
+        batch_size=batch,
+        learning_rate=rate,
+        learning_rate_schedule="constant",
+        precision=precision,
     )
     loop = training_loop.TrainingLoop(network, settings, num_negatives=NUM_NEGATIVES)
 
@@ -95,19 +105,30 @@ def fitted(
     return train
 
 
-CONTENDERS = {"ours": looped, "fit": fitted}
+CONTENDERS: dict[str, Callable[..., Callable[[Rows], None]]] = {
+    "ours": looped,
+    "fit": fitted,
+}
 
 
 def speed(args: argparse.Namespace) -> None:
     """Prints the table of examples per second."""
-    peer = Peer(args.peer) if args.peer else None
-    names = [*args.contenders, *(["recbole"] if peer else [])]
+    peers = {}
+    if args.bfloat16:
+        peers["bfloat16"] = Peer(sys.executable, __file__, "answer")
+    if args.peer:
+        script = pathlib.Path(__file__).with_name("recbole_peer.py")
+        peers["recbole"] = Peer(args.peer, str(script))
+    names = [*args.contenders, *peers]
     print("network  batch  " + "".join(f"{name:>12}" for name in names))
     for network in args.networks:
         for batch in args.batches:
-            timers: dict[str, Callable[[], float]] = {}
-            if peer:
-                timers["recbole"] = functools.partial(peer.timed, network, batch)
+            timers: dict[str, Callable[[], float]] = {
+                name: functools.partial(peer.timed, network, batch)
+                for name, peer in peers.items()
+            }
+            for timed in timers.values():
+                timed()
             for name in args.contenders:
                 start = new_network(NETWORKS[network], NUM_USERS, NUM_ITEMS)
                 timers[name] = timer(CONTENDERS[name](start, batch), batch)
@@ -121,13 +142,12 @@ def speed(args: argparse.Namespace) -> None:
 
 
 class Peer:
-    """RecBole, in a process of its own environment."""
+    """A contender in a process of its own."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, *command: str) -> None:
         """Starts it."""
-        script = pathlib.Path(__file__).with_name("recbole_peer.py")
         process = subprocess.Popen(
-            [python, str(script)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -140,6 +160,19 @@ class Peer:
         """Returns examples per second of an epoch; the first call prepares too."""
         print(network, batch, file=self._questions, flush=True)
         return float(self._answers.readline())
+
+
+def answer(_: argparse.Namespace) -> None:
+    """Is a peer: times ours in bfloat16 for each line (network, batch) it reads."""
+    timed = functools.cache(_bfloat16_timer)
+    for line in sys.stdin:
+        network, batch = line.split()
+        print(timed(network, int(batch))(), flush=True)
+
+
+def _bfloat16_timer(network: str, batch: int) -> Callable[[], float]:
+    start = new_network(NETWORKS[network], NUM_USERS, NUM_ITEMS)
+    return timer(looped(start, batch, precision="mixed_bfloat16"), batch)
 
 
 def timer(train: Callable[[Rows], None], batch: int) -> Callable[[], float]:
@@ -182,9 +215,10 @@ def accuracy(args: argparse.Namespace) -> None:
     """Prints HR@10 and NDCG@10 of both ways after every epoch."""
     rows, users, items, lists = leave_two_out(args.file)
     for name in args.contenders:
-        network = new_network(NETWORKS["small"], len(users), len(items))
+        network = new_network(NETWORKS[args.network], len(users), len(items))
         judge = validation.Validation(network, *lists, users=users, items=items)
-        train = CONTENDERS[name](network, args.batch, rate=args.rate)
+        more = {"precision": args.precision} if name == "ours" else {}
+        train = CONTENDERS[name](network, args.batch, rate=args.rate, **more)
         for epoch in range(args.epochs):
             train(rows.draw(epoch))
             hit_rate, ndcg = judge.metrics()
@@ -247,12 +281,16 @@ def main() -> None:
     command.add_argument("--networks", nargs="+", default=list(NETWORKS))
     command.add_argument("--batches", nargs="+", type=int, default=[256, 2048, 16384])
     command.add_argument("--peer", help="Python of an environment with RecBole")
+    command.add_argument("--bfloat16", action="store_true")
     command.set_defaults(run=speed)
+    commands.add_parser("answer").set_defaults(run=answer)
     command = commands.add_parser("table")
     command.add_argument("--users", nargs="+", type=int, default=[10_000, 10_000_000])
     command.set_defaults(run=table)
     command = commands.add_parser("accuracy")
     command.add_argument("file")
+    command.add_argument("--network", choices=list(NETWORKS), default="small")
+    command.add_argument("--precision", default="float32")
     command.add_argument("--epochs", type=int, default=10)
     command.add_argument("--batch", type=int, default=256)
     command.add_argument("--rate", type=float, default=1e-3)

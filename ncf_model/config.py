@@ -91,7 +91,8 @@ class TrainConfig(Config):
         num_gpus: GPUs of this machine to use; null takes all there are.
         tpu: with `strategy: tpu`, the TPU's name; `local` is the one of this machine.
         precision: `mixed_bfloat16` and `mixed_float16` compute in 16 bits and keep
-            weights in 32; float16 scales its loss.
+            weights in 32; float16 scales its loss. Where XLA's products on a CPU are
+            oneDNN's, `mixed_bfloat16` is these products only; see `products`.
         jit_compile: compiles blocks of steps with XLA.
         mlperf_log: writes MLPerf's log lines next to the history.
     """

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from ncf_model import dropout
+from ncf_model import dropout, products
 from ncf_model.config import ModelConfig
 
 
@@ -196,5 +196,5 @@ class Scorer(keras.layers.Layer):
 
 def _affine(rows: Any, kernel: Any, bias: Any = None) -> Any:
     """Returns `rows @ kernel + bias` in the rows' dtype, as one matrix product."""
-    result = ops.tensordot(rows, ops.cast(kernel, rows.dtype), axes=1)
+    result = products.product(rows, ops.cast(kernel, rows.dtype))
     return result if bias is None else result + ops.cast(bias, rows.dtype)

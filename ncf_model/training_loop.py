@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ncf_model import config, model, optimizer, parameter_server, training_step
+from ncf_model import (
+    config,
+    model,
+    optimizer,
+    parameter_server,
+    products,
+    training_step,
+)
 
 # Rows per compiled call: enough to hide the call, few enough to report progress.
 _BLOCK_ROWS = 1 << 17
@@ -64,7 +71,7 @@ class TrainingLoop:
             self._adam,
             dense_users=self.groups_per_step > network.num_users and not remote,
             dense_items=rows_per_step > network.num_items and not remote,
-            precision=settings.precision,
+            precision=_precision(settings, self._strategy),
         )
         self._jit_compile = settings.jit_compile
         self._replicas = self._strategy.num_replicas_in_sync
@@ -314,6 +321,30 @@ class TrainingLoop:
             rows = tf.nest.map_structure(tf.convert_to_tensor, table.rows)
             rows = self._adam.catch_up(rows, step, horizon)
             tf.nest.map_structure(lambda v, x: v.assign(x), table.rows, rows)
+
+
+def _precision(settings: config.TrainConfig, strategy: tf.distribute.Strategy) -> str:
+    """Returns what a step computes in, outside of products that are rounded anyway.
+
+    Raises:
+        ValueError: float32 is asked for, but this process rounds products.
+    """
+    if settings.precision == "float32" and products.are_rounded():
+        raise ValueError(
+            "`train.precision` is float32, but a training before this one, or "
+            "ONEDNN_DEFAULT_FPMATH_MODE, has set this process to round the factors of "
+            "matrix products to bfloat16. Train in a process of its own."
+        )
+    devices = {device.device_type for device in tf.config.list_logical_devices()}
+    remote = isinstance(strategy, tf.distribute.ParameterServerStrategy)
+    compiled = (
+        settings.jit_compile and strategy.num_replicas_in_sync == 1 and not remote
+    )
+    if settings.precision == "mixed_bfloat16" and compiled and devices == {"CPU"}:
+        products.round_to_bfloat16()
+        if products.are_rounded():
+            return "float32"
+    return settings.precision
 
 
 def _per_replica(value: np.ndarray) -> tf.Variable:
