@@ -197,4 +197,7 @@ class Scorer(keras.layers.Layer):
 def _affine(rows: Any, kernel: Any, bias: Any = None) -> Any:
     """Returns `rows @ kernel + bias` in the rows' dtype, as one matrix product."""
     result = products.product(rows, ops.cast(kernel, rows.dtype))
-    return result if bias is None else result + ops.cast(bias, rows.dtype)
+    if bias is None:
+        return result
+    bias = ops.cast(bias, rows.dtype)
+    return products.add_bias(result, bias) if len(result.shape) == 2 else result + bias

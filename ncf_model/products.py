@@ -62,6 +62,17 @@ def product(rows: Any, kernel: Any) -> Any:
     return ops.matmul(rows, kernel)[:count, :width]
 
 
+@tf.custom_gradient
+def add_bias(rows: Any, bias: Any) -> Any:
+    """Returns rows [n, m] + bias [m]; XLA sums the gradient faster as a product."""
+
+    def gradient(upstream: Any) -> Any:
+        ones = tf.ones([1, upstream.shape[0] or tf.shape(upstream)[0]], upstream.dtype)
+        return upstream, tf.matmul(ones, upstream)[0]
+
+    return rows + bias, gradient
+
+
 def _worth_filling(count: int, depth: int, width: int) -> bool:
     small = _SMALLEST <= count <= _SIDE and width >= _SMALLEST
     return small and depth >= _SIDE // 2 and are_rounded()

@@ -51,3 +51,20 @@ def test_a_process_that_rounds_trains_nearly_as_well_and_refuses_float32():
         [sys.executable, str(PROCESS)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_gradient_of_a_bias_is_the_sum_over_rows():
+    rows = tf.constant(np.random.default_rng(0).normal(size=(7, 3)).astype("f"))
+    bias = tf.constant([1.0, 2.0, 3.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+    def gradients(rows):
+        with tf.GradientTape() as tape:
+            tape.watch([rows, bias])
+            total = tf.reduce_sum(tf.square(products.add_bias(rows, bias)))
+        return tape.gradient(total, [rows, bias])
+
+    of_rows, of_bias = gradients(rows)
+    expected = 2 * (rows.numpy() + bias.numpy())
+    np.testing.assert_allclose(of_rows, expected, rtol=1e-6)
+    np.testing.assert_allclose(of_bias, expected.sum(0), rtol=1e-5)
