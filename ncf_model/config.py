@@ -93,7 +93,7 @@ class TrainConfig(Config):
         precision: `mixed_bfloat16` and `mixed_float16` compute in 16 bits and keep
             weights in 32; float16 scales its loss. Where XLA's products on a CPU are
             oneDNN's, `mixed_bfloat16` is these products only; see `products`.
-        jit_compile: compiles blocks of steps with XLA.
+        jit_compile: compiles blocks of steps, and validation, with XLA.
         mlperf_log: writes MLPerf's log lines next to the history.
     """
 

@@ -63,8 +63,13 @@ def run_fn(fn_args: Any) -> None:
         fn_args.train_files, materialised=settings.sampling.mode == "materialised"
     )
     keras.utils.set_random_seed(settings.seed)
+    # Validation is done on the host, for which TensorFlow's TPU build has no XLA.
+    on_tpu = isinstance(distribution, tf.distribute.TPUStrategy)
     network, judge = _network(
-        network_settings, vocabularies, data.load_lists(fn_args.eval_files)
+        network_settings,
+        vocabularies,
+        data.load_lists(fn_args.eval_files),
+        jit_compile=settings.train.jit_compile and not on_tpu,
     )
     saved = _checkpoint(custom, interactions)
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
@@ -135,6 +140,8 @@ def _network(
     settings: config.ModelConfig,
     vocabularies: dict[str, str],
     lists: tuple[list[bytes], list[list[bytes]]],
+    *,
+    jit_compile: bool,
 ) -> tuple[model.NeuMF, validation.Validation]:
     """Returns a fresh network and its judge."""
     users, items = (
@@ -142,7 +149,10 @@ def _network(
         for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
     )
     network = model.NeuMF(settings, num_users=len(users), num_items=len(items))
-    return network, validation.Validation(network, *lists, users=users, items=items)
+    judge = validation.Validation(
+        network, *lists, users=users, items=items, jit_compile=jit_compile
+    )
+    return network, judge
 
 
 def _vocabularies(transform_graph_path: str) -> dict[str, str]:

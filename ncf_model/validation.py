@@ -27,6 +27,7 @@ class Validation:
         *,
         users: Mapping[bytes, int],
         items: Mapping[bytes, int],
+        jit_compile: bool = True,
     ) -> None:
         """Maps ids.
 
@@ -36,8 +37,12 @@ class Validation:
             candidates: [L] lists of raw ids, the held-out item first.
             users: index of each user of the vocabulary.
             items: index of each item.
+            jit_compile: scores with XLA.
         """
         self._network = network
+        self._logits = tf.function(
+            self._logits_of, jit_compile=jit_compile, autograph=False
+        )
         self._users = np.array([users.get(u, len(users)) for u in user_ids], np.int32)
         sizes = np.array([len(row) for row in candidates], np.int64)
         width = int(sizes.max(initial=1))
@@ -90,8 +95,7 @@ class Validation:
             network.scorer.item_part(network.item_table.embeddings.value),
         )
 
-    @tf.function(jit_compile=True, autograph=False)
-    def _logits(
+    def _logits_of(
         self,
         parts: tuple[layers.Part, layers.Part],
         users: tf.Tensor,

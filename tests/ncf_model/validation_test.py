@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ncf_model import model, validation
 from ncf_model.config import ModelConfig
@@ -22,9 +23,9 @@ def network():
     return network
 
 
-def _judge(network, user_ids, candidates):
+def _judge(network, user_ids, candidates, **settings):
     return validation.Validation(
-        network, user_ids, candidates, users=USERS, items=ITEMS
+        network, user_ids, candidates, users=USERS, items=ITEMS, **settings
     )
 
 
@@ -33,6 +34,22 @@ def test_scores_candidates_in_order(network):
     np.testing.assert_array_equal(
         judge.scores(), [[3.0, 4.0, 1.0], [-2.0, -4.0, -np.inf]]
     )
+
+
+def test_scores_without_xla(network, monkeypatch):
+    """As on the host of a TPU: here with an operation that XLA has not."""
+    combine = network.scorer.combine
+
+    def elsewhere(user, item):
+        logits = combine(user, item)
+        return tf.ensure_shape(tf.numpy_function(np.copy, [logits], tf.float32), [1, 2])
+
+    monkeypatch.setattr(network.scorer, "combine", elsewhere)
+    lists = ([b"a"], [[b"x", b"w"]])
+    judge = _judge(network, *lists, jit_compile=False)
+    np.testing.assert_array_equal(judge.scores(), [[3.0, 4.0]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="XLA"):
+        _judge(network, *lists).scores()
 
 
 def test_ids_outside_the_vocabulary_are_unknown(network):
