@@ -99,7 +99,8 @@ class Adam:
         """
         rate = self.rate(step, horizon)
         fields = self.update(rows.values, rows.first, rows.second, gradient, rate)
-        return Rows(*fields, self._clock(rows, step, horizon))
+        clock = self._clock(rows.clock[:, :1] + 1.0, step, horizon)
+        return Rows(*fields, clock)
 
     def catch_up(self, rows: Rows, now: tf.Tensor, horizon: tf.Tensor) -> Rows:
         """Returns the rows as dense Adam would have left them after step `now`.
@@ -119,16 +120,21 @@ class Adam:
         centre = self._centre - tf.math.divide_no_nan(missed * rest, 1.0 - rest)
         rate = rate + slope * (centre - 1.0)
         drift = rate * length * rows.first / (tf.sqrt(rows.second) + self._epsilon)
+        # Always `now`. That it seems to depend on all that was read of the old clock
+        # lets XLA write the new one in place, instead of copying the table's.
+        read = tf.abs(rate * length) + fading + shrinking
+        stands = tf.maximum(tf.cast(now, tf.float32), -read)
         return Rows(
             rows.values - drift,
             fading * rows.first,
             tf.square(shrinking) * rows.second,
-            self._clock(rows, now, horizon),
+            self._clock(stands, now, horizon),
         )
 
-    def _clock(self, rows: Rows, step: tf.Tensor, horizon: tf.Tensor) -> tf.Tensor:
-        """Returns the `clock` of rows that stand after `step`."""
+    def _clock(self, stands: Any, step: tf.Tensor, horizon: tf.Tensor) -> tf.Tensor:
+        """Returns the `clock` of rows that stand after `step`, which is `stands`."""
         rate = self.rate(step + 1.0, horizon)
         later = self.rate(step + self._centre, horizon)
         slope = (later - rate) / max(self._centre - 1.0, 1.0)
-        return tf.zeros_like(rows.clock) + tf.stack([step, rate, slope])
+        ones = tf.ones_like(stands)
+        return tf.concat([stands, rate * ones, slope * ones], axis=1)
