@@ -1,6 +1,7 @@
 """The compiled loop, against Keras' own training of the same network."""
 
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -272,3 +273,26 @@ def test_every_shape_is_static():
     for operation in concrete[0].graph.get_operations():
         for output in operation.outputs:
             assert output.shape.is_fully_defined(), operation
+
+
+def test_no_table_is_copied_in_a_step():
+    """A copy of one of a table's fields would make steps cost more with more rows."""
+    loop = _loop(_network(num_users=1001, num_items=1003), batch_size=6)
+    users, items = _rows(loop.steps_per_block * loop.groups_per_step)
+    block = (
+        users.reshape(loop.steps_per_block, -1),
+        items.reshape(loop.steps_per_block, -1, 3),
+        len(users),
+        0.0,
+    )
+    run = loop._run_compiled
+    kinds = (tf.int32, tf.int32, tf.int32, tf.float32)
+    args = [tf.constant(value, kind) for value, kind in zip(block, kinds, strict=True)]
+    program = run.experimental_get_compiler_ir(*args)(stage="optimized_hlo")
+    bodies = [part for part in program.split("\n\n") if "ENTRY" not in part]
+    copies = [
+        line.strip()[:80]
+        for line in "\n".join(bodies).splitlines()
+        if re.search(r"\[100[24]\b.*\bcopy\(", line)
+    ]
+    assert not copies
