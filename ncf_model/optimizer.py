@@ -39,6 +39,10 @@ class Rows(NamedTuple):
     second: Any
     clock: Any
 
+    def at(self, index: tf.Tensor) -> "Rows":
+        """Returns the rows at `index`, [k] integers."""
+        return Rows(*(tf.gather(field, index) for field in self))
+
 
 class Adam:
     """The update rule, free of variables: tensors in, tensors out."""

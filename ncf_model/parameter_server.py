@@ -103,8 +103,7 @@ def _fetched(
     """Returns the distinct indices, their rows, and `index` as positions among them."""
     distinct, position = tf.unique(tf.reshape(index, [-1]))
     position = tf.ensure_shape(position, [index.shape.num_elements()])
-    rows = optimizer.Rows(*(tf.gather(field, distinct) for field in table.rows))
-    return distinct, rows, tf.reshape(position, index.shape)
+    return distinct, table.rows.at(distinct), tf.reshape(position, index.shape)
 
 
 def _write_back(

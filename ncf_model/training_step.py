@@ -259,8 +259,7 @@ class Step:
         self, table: Table, index: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
     ) -> optimizer.Rows:
         """Returns the rows at `index`, up to date."""
-        rows = optimizer.Rows(*(tf.gather(field, index) for field in table.rows))
-        return self._adam.catch_up(rows, now, horizon)
+        return self._adam.catch_up(table.rows.at(index), now, horizon)
 
     def _spread(
         self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool

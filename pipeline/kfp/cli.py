@@ -89,9 +89,7 @@ def compile_kfp(
         text = compiler.compile_pipeline(settings, kfp)
     except ValueError as error:
         refuse(error)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
-    typer.echo(output)
+    write(output, text)
     note_caching(kfp)
 
 
@@ -135,9 +133,7 @@ def compile_tfjob(
         )
     except ValueError as error:
         refuse(error)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
-    typer.echo(output)
+    write(output, text)
 
 
 def submit_kfp(
@@ -208,6 +204,13 @@ def note_caching(platform: "KfpConfig") -> None:
             "to mean other code. With name@sha256:... equal tasks are not run again.",
             err=True,
         )
+
+
+def write(output: pathlib.Path, text: str) -> None:
+    """Writes what was compiled, and says where."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(output)
 
 
 def refuse(error: ValueError) -> NoReturn:

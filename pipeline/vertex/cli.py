@@ -16,6 +16,7 @@ from pipeline.kfp.cli import (
     Wait,
     note_caching,
     refuse,
+    write,
 )
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def compile_vertex(
         text = compiler.compile_pipeline(settings, chosen, root=root)
     except ValueError as error:
         refuse(error)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
-    typer.echo(output)
+    write(output, text)
     note_caching(chosen)
 
 
