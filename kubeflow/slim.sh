@@ -3,7 +3,7 @@
 set -eu
 packages=$(echo "$1"/lib/python3.*/site-packages)
 rm -rf "$packages/tensorflow/include"
-for project in numpy pandas pyarrow scipy sklearn; do
+for project in numba numpy pandas pyarrow scipy sklearn; do
     find "$packages/$project" -type d -name tests -prune -exec rm -rf {} +
 done
 rm -f "$packages"/nvidia/cusolver/lib/libcusolverMg.so.* \

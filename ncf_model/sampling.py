@@ -1,4 +1,4 @@
-"""Negative sampling in NumPy, for blocks of users at a time.
+"""Negative sampling, for many users at a time.
 
 Everything depends on (seed, user_id, epoch) and the user's own items alone: the same
 rows come out of the component, of the trainer's input pipeline, of one worker or many.
@@ -8,13 +8,14 @@ import numpy as np
 
 from ncf_model import draws
 from ncf_model.draws import user_keys
-from ncf_model.unseen import BLOCK, UnseenItems, blocks
+from ncf_model.unseen import UnseenItems, blocks
 from ncf_model.weighted import WeightedItems, popularity_weights
 
 __all__ = [
     "EVAL_STREAM",
     "VALIDATION_STREAM",
     "NegativeSampler",
+    "blocks",
     "evaluation_negatives",
     "popularity_weights",
     "training_negatives",
@@ -147,70 +148,5 @@ def evaluation_negatives(
         raise ValueError(f"`count` must be 1 or more; got {count}.")
     unseen = UnseenItems(items, offsets, num_items=num_items)
     first = draws.starts(keys, epoch=0 if ordinals is None else ordinals, stream=stream)
-    sizes = np.minimum(unseen.counts, count)
-    lookup = unseen.lookup(sizes)
-    lists, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
-    for start, stop in blocks(sizes, size=BLOCK, rows=lookup.rows):
-        numbers, kept = _distinct(
-            first[start:stop],
-            unseen.counts[start:stop],
-            count,
-            limit=num_items,
-            with_replacement=with_replacement,
-        )
-        found = np.empty(len(numbers), np.int32)
-        lookup(start, stop, kept, numbers, found)
-        lists.append(found)
-        lengths.append(kept)
-    ends = np.cumsum(np.concatenate(lengths))
-    return np.concatenate(lists), np.concatenate([[0], ends])
-
-
-def _distinct(
-    first: np.ndarray,
-    bounds: np.ndarray,
-    count: int,
-    *,
-    limit: int,
-    with_replacement: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draws up to `count` distinct numbers below each bound, in order of drawing.
-
-    Returns the numbers, flat int64, and how many each user has, [U] int64. Distinct
-    draws go on until there are `count`; a user whose bound is no more has all numbers.
-    """
-    drawn = count if with_replacement else count + count // 4 + 16
-    rows = np.empty((len(first), count), np.int64)
-    kept = np.zeros(len(first), np.int64)
-    if with_replacement:
-        todo = np.flatnonzero(bounds)
-    else:
-        few = np.flatnonzero(bounds <= count)
-        rows[few] = np.arange(count)
-        kept[few] = bounds[few]
-        todo = np.flatnonzero(bounds > count)
-    while len(todo):
-        sizes = np.full(len(todo), drawn)
-        numbers = draws.integers(first[todo], sizes, bounds[todo], limit=limit)
-        numbers = numbers.reshape(len(todo), drawn)
-        new = _first_of_equal(numbers)
-        place = np.cumsum(new, axis=1) - 1
-        new &= place < count
-        at = np.nonzero(new)
-        rows[todo[at[0]], place[at]] = numbers[at]
-        kept[todo] = new.sum(axis=1)
-        todo = todo[:0] if with_replacement else todo[kept[todo] < count]
-        drawn *= 2
-    return rows[np.arange(count) < kept[:, None]], kept
-
-
-def _first_of_equal(numbers: np.ndarray) -> np.ndarray:
-    """Marks, row by row, the first of equal numbers; [B, n] int64 to [B, n] bool."""
-    width = numbers.shape[1]
-    ordered = np.sort(numbers * width + np.arange(width), axis=1)
-    value, place = np.divmod(ordered, width)
-    fresh = np.ones(numbers.shape, bool)
-    fresh[:, 1:] = value[:, 1:] != value[:, :-1]
-    marks = np.empty_like(fresh)
-    np.put_along_axis(marks, place, fresh, axis=1)
-    return marks
+    lists, lengths = unseen.draw_lists(first, count, with_replacement=with_replacement)
+    return lists, np.concatenate([[0], np.cumsum(lengths)])

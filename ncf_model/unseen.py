@@ -12,15 +12,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ncf_model import draws
+from ncf_model import compiled
 
-# Draws per block of users, so that a block's arrays stay in the processor's cache.
+# Items per block of users, so that a block's arrays stay in the processor's cache.
 BLOCK = 1 << 15
-# Entries of the table that maps a block's numbers to items.
-_TABLE = 1 << 19
-# Smaller blocks are dominated by NumPy's cost per call, so the filter serves them.
-_SMALLEST_BLOCK = 1 << 13
-_FILTER = 1 << 20
 
 
 def blocks(sizes: np.ndarray, *, size: int, rows: int) -> Iterator[tuple[int, int]]:
@@ -45,7 +40,6 @@ class UnseenItems:
         num_items: size of the catalogue.
         sizes: [U] int64, how many items each user has seen.
         counts: [U] int64, how many items each user has not seen.
-        dtype: the narrowest that holds an item: half the memory is half the misses.
     """
 
     def __init__(
@@ -65,16 +59,19 @@ class UnseenItems:
         self.num_items = num_items
         self.sizes = np.diff(offsets)
         self.counts = num_items - self.sizes
-        self.dtype = np.dtype(np.uint16 if num_items <= 1 << 16 else np.int32)
+        self._is_small = num_items <= compiled.NARROW
+        # The narrowest that holds an item: half the memory is half the misses.
+        self._dtype = np.dtype(np.uint16 if self._is_small else np.int32)
         parts = [
             self._pair(items[offsets[start] : offsets[stop]], start, stop)
             for start, stop in blocks(self.sizes, size=BLOCK, rows=BLOCK)
         ]
-        none = np.empty(0, self.dtype)
-        self._seen = np.concatenate([none, *(part[0] for part in parts)])
+        none = np.empty(0, self._dtype)
+        self._items = np.concatenate([none, *(part[0] for part in parts)])
         self._stand_ins = np.concatenate([none, *(part[1] for part in parts)])
         exceptions = np.concatenate([[0], *(part[2] for part in parts)])
         self._offsets = np.cumsum(exceptions)
+        self._limit_bits = 0 if self._is_small else num_items.bit_length()
 
     def draw(
         self, first: np.ndarray, sizes: np.ndarray, start: int, stop: int
@@ -90,47 +87,37 @@ class UnseenItems:
         Returns:
             [sum(sizes)] int32, user after user.
         """
-        drawn = np.empty(int(sizes.sum()), np.int32)
-        lookup = self.lookup(sizes)
-        done = 0
-        for a, b in blocks(sizes, size=BLOCK, rows=lookup.rows):
-            counts = self.counts[start + a : start + b]
-            numbers = draws.integers(
-                first[a:b], sizes[a:b], counts, limit=self.num_items
-            )
-            out = drawn[done : done + len(numbers)]
-            lookup(start + a, start + b, sizes[a:b], numbers, out)
-            done += len(numbers)
-        return drawn
+        users = self._users(start, stop)
+        if self._is_small:
+            return compiled.draw_by_table(first, sizes, *users)
+        return compiled.draw_by_index(first, sizes, *users, self._limit_bits)
 
-    def lookup(self, sizes: np.ndarray) -> "TableLookup | FilterLookup":
-        """Returns the faster way to map `sizes[u]` numbers per user, [U] int64."""
-        rows = max(1, _TABLE // self.num_items)
-        large = rows * sizes.sum() >= _SMALLEST_BLOCK * len(sizes)
-        if large and self.num_items <= _TABLE:
-            return TableLookup(self, rows)
-        return FilterLookup(self)
+    def draw_lists(
+        self, first: np.ndarray, count: int, *, with_replacement: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draws a list of `count` distinct unseen items for every user.
 
-    def exceptions(
-        self, start: int, stop: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns a block's exceptions: keys, seen items and their stand-ins.
+        Args:
+            first: [U] uint64 of `draws.starts`.
+            count: 1 or more; a user with fewer unseen items gets all of them.
+            with_replacement: draws `count` and keeps the first of equal ones.
 
-        A key is `user's place in the block * num_items + seen item`, int64, ascending.
+        Returns:
+            The items, int32, user after user in the order of drawing, and how many
+            each user has, [U] int64.
         """
-        first, last = self._offsets[start], self._offsets[stop]
-        seen, stand_ins = self._seen[first:last], self._stand_ins[first:last]
-        counts = np.diff(self._offsets[start : stop + 1])
-        rows = np.repeat(np.arange(stop - start) * self.num_items, counts)
-        return rows + seen, seen, stand_ins
+        users = self._users(0, len(self.sizes))
+        return compiled.draw_lists(
+            first, count, with_replacement, *users, self._limit_bits
+        )
 
-    def keys(
-        self, start: int, stop: int, sizes: np.ndarray, numbers: np.ndarray
-    ) -> np.ndarray:
-        """Turns the numbers of a block into keys of items p + k, in place."""
-        rows = np.arange(stop - start) * self.num_items + self.sizes[start:stop]
-        numbers += np.repeat(rows, sizes)
-        return numbers
+    def _users(
+        self, start: int, stop: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+        """What the compiled loops need of users [start, stop)."""
+        offsets = self._offsets[start : stop + 1]
+        sizes = self.sizes[start:stop]
+        return sizes, self._items, self._stand_ins, offsets, self.num_items
 
     def _pair(
         self, items: np.ndarray, start: int, stop: int
@@ -146,68 +133,8 @@ class UnseenItems:
         free[(items + first)[~exceptional]] = False
         stand_ins = (np.arange(len(items)) - first)[free]
         counts = np.bincount(users[exceptional], minlength=stop - start)
-        seen = items[exceptional].astype(self.dtype)
-        return seen, stand_ins.astype(self.dtype), counts
-
-
-class TableLookup:
-    """Maps numbers to items by a table with a row per user of a block."""
-
-    def __init__(self, unseen: UnseenItems, rows: int) -> None:
-        self.rows = rows
-        self._unseen = unseen
-        self._items = np.tile(np.arange(unseen.num_items, dtype=unseen.dtype), rows)
-
-    def __call__(
-        self,
-        start: int,
-        stop: int,
-        sizes: np.ndarray,
-        numbers: np.ndarray,
-        out: np.ndarray,
-    ) -> None:
-        """Writes the items of the block's `numbers`, which it overwrites, to `out`."""
-        keys, seen, stand_ins = self._unseen.exceptions(start, stop)
-        self._items[keys] = stand_ins
-        places = self._unseen.keys(start, stop, sizes, numbers)
-        out[:] = self._items.take(places, mode="clip")
-        self._items[keys] = seen
-
-
-class FilterLookup:
-    """Maps numbers to items by a search, of those only that a filter lets through.
-
-    It needs no row per user, so it serves any catalogue and users with few draws.
-    """
-
-    rows = BLOCK
-
-    def __init__(self, unseen: UnseenItems) -> None:
-        self._unseen = unseen
-        self._marked = np.zeros(_FILTER, bool)
-
-    def __call__(
-        self,
-        start: int,
-        stop: int,
-        sizes: np.ndarray,
-        numbers: np.ndarray,
-        out: np.ndarray,
-    ) -> None:
-        """Writes the items of the block's `numbers`, which it overwrites, to `out`."""
-        out[:] = numbers
-        out += np.repeat(self._unseen.sizes[start:stop].astype(np.int32), sizes)
-        keys, _, stand_ins = self._unseen.exceptions(start, stop)
-        if not len(keys):
-            return
-        places = self._unseen.keys(start, stop, sizes, numbers)
-        self._marked[keys & (_FILTER - 1)] = True
-        maybe = np.flatnonzero(self._marked[places & (_FILTER - 1)])
-        self._marked[keys & (_FILTER - 1)] = False
-        at = np.searchsorted(keys, places[maybe])
-        at[at == len(keys)] = 0
-        exact = keys[at] == places[maybe]
-        out[maybe[exact]] = stand_ins[at[exact]]
+        seen = items[exceptional].astype(self._dtype)
+        return seen, stand_ins.astype(self._dtype), counts
 
 
 def sort_items(

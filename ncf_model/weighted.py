@@ -9,15 +9,14 @@ Weights are integers, so no rounding can put a point on a seen item.
 
 import numpy as np
 
-from ncf_model import draws
-from ncf_model.unseen import BLOCK, blocks, check_items, sort_items
+from ncf_model import compiled
+from ncf_model.unseen import check_items, sort_items
 
 _TOTAL = 1 << 40
 # Tries on the whole line before the search on the user's own.
 _TRIES = 3
 # Buckets of the line that say which item covers them, or is the first of some.
 _MOST_BUCKETS = 1 << 22
-_MARKS = 1 << 22
 
 
 def popularity_weights(counts: np.ndarray, alpha: float) -> np.ndarray:
@@ -65,10 +64,10 @@ class WeightedItems:
         self._offsets = offsets
         self._weights = weights
         self._ends = np.cumsum(weights)
-        self._total = int(self._ends[-1])
+        total = int(self._ends[-1])
         buckets = min(_MOST_BUCKETS, max(1 << 16, 16 * len(weights)))
-        self._bucket_bits = max(0, (self._total // buckets).bit_length())
-        begins = np.arange(0, self._total, 1 << self._bucket_bits)
+        self._bucket_bits = max(0, (total // buckets).bit_length())
+        begins = np.arange(0, total, 1 << self._bucket_bits)
         item = np.searchsorted(self._ends, begins, side="right").astype(np.int32)
         item = np.append(item, np.int32(len(weights) - 1))
         # The item that a bucket begins with, and its complement if others follow.
@@ -88,89 +87,14 @@ class WeightedItems:
         Returns:
             [sum(sizes)] int32, user after user.
         """
-        marks = np.zeros(_MARKS, bool)
-        drawn = [
-            self._draw_block(first[a:b], sizes[a:b], start + a, start + b, marks)
-            for a, b in blocks(sizes, size=BLOCK, rows=BLOCK)
-        ]
-        return np.concatenate([np.empty(0, np.int32), *drawn])
-
-    def _draw_block(
-        self,
-        first: np.ndarray,
-        sizes: np.ndarray,
-        start: int,
-        stop: int,
-        marks: np.ndarray,
-    ) -> np.ndarray:
-        rows = np.arange(stop - start) * len(self._weights)
-        seen = self._items[self._offsets[start] : self._offsets[stop]]
-        keys = np.repeat(rows, np.diff(self._offsets[start : stop + 1])) + seen
-        marks[keys & (_MARKS - 1)] = True
-        users = np.repeat(np.arange(stop - start), sizes)
-        drawn = self._item_at(draws.below(draws.words(first, sizes), self._total))
-        todo = np.flatnonzero(_is_in(keys, rows[users] + drawn, marks))
-        number = todo - (np.cumsum(sizes) - sizes)[users[todo]]
-        for _ in range(_TRIES - 1):
-            owners = users[todo]
-            number += sizes[owners]
-            bits = draws.words_at(first[owners], number)
-            again = self._item_at(draws.below(bits, self._total))
-            drawn[todo] = again
-            failed = _is_in(keys, rows[owners] + again, marks)
-            todo, number = todo[failed], number[failed]
-        marks[keys & (_MARKS - 1)] = False
-        owners = users[todo]
-        bits = draws.words_at(first[owners], number + sizes[owners])
-        drawn[todo] = self._unseen_at(bits, owners, start, stop)
-        return drawn
-
-    def _item_at(self, points: np.ndarray) -> np.ndarray:
-        """Returns the items at points of the whole line."""
-        bucket = points >> self._bucket_bits
-        items = self._buckets[bucket]
-        search = np.flatnonzero(items < 0)
-        points, low = points[search], ~items[search]
-        high = self._buckets[bucket[search] + 1]
-        high = np.where(high < 0, ~high, high)
-        # Bisection among a bucket's few items: where the catalogue is large, a search
-        # of all of it would miss the processor's caches at every step.
-        for _ in range(int((high - low).max(initial=0)).bit_length()):
-            middle = (low + high) >> 1
-            above = self._ends[middle] <= points
-            low = np.where(above, middle + 1, low)
-            high = np.where(above, high, middle)
-        items[search] = low
-        return items
-
-    def _unseen_at(
-        self, bits: np.ndarray, users: np.ndarray, start: int, stop: int
-    ) -> np.ndarray:
-        """Turns words into items on the line of each draw's user of a block."""
-        offsets = self._offsets[start : stop + 1] - self._offsets[start]
-        seen = self._items[self._offsets[start] : self._offsets[stop]]
-        # How much of all the block's users had been seen before each of their items.
-        mass = np.concatenate([[0], np.cumsum(self._weights[seen])])
-        before = mass[offsets[:-1]]
-        owners = np.repeat(np.arange(stop - start), np.diff(offsets))
-        # Where each seen item was cut out of its user's line.
-        cuts = self._ends[seen] - mass[1:] + before[owners] + owners * self._total
-        points = draws.below(bits, (self._total - np.diff(mass[offsets]))[users])
-        at = np.searchsorted(cuts, points + users * self._total, side="right")
-        return self._item_at(points + mass[at] - before[users])
-
-
-def _is_in(keys: np.ndarray, wanted: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """Returns which of `wanted` are among the sorted `keys`, [len(wanted)] bool.
-
-    `marks` has a True for each key, at its place modulo the size of `marks`; only where
-    two keys may share a place does it take a search.
-    """
-    found = marks[wanted & (_MARKS - 1)]
-    if max(wanted.max(initial=0), keys.max(initial=0)) < _MARKS:
-        return found
-    maybe = np.flatnonzero(found)
-    at = np.searchsorted(keys, wanted[maybe])
-    at[at == len(keys)] = 0
-    found[maybe] = keys[at] == wanted[maybe]
-    return found
+        return compiled.draw_by_weight(
+            first,
+            sizes,
+            self._items,
+            self._offsets[start : stop + 1],
+            self._weights,
+            self._ends,
+            self._buckets,
+            self._bucket_bits,
+            _TRIES,
+        )

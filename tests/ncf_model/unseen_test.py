@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncf_model import unseen
+from ncf_model import compiled, draws, unseen
 
 
 def _unseen(*users, num_items=5):
@@ -12,50 +12,40 @@ def _unseen(*users, num_items=5):
     return unseen.UnseenItems(items, offsets, num_items=num_items)
 
 
-def _items(of, lookup, numbers, start=0, stop=None):
-    """What the lookup makes of the same numbers for each user of a block."""
-    users = (len(of.sizes) if stop is None else stop) - start
-    sizes = np.full(users, len(numbers))
-    out = np.empty(users * len(numbers), np.int32)
-    lookup(start, start + users, sizes, np.tile(np.array(numbers, int), users), out)
-    return out.reshape(users, -1).tolist()
+def _starts(users):
+    keys = draws.user_keys([b"%d" % user for user in range(users)], 0)
+    return draws.starts(keys, epoch=0, stream=0)
 
 
-LOOKUPS = {
-    "table": lambda of: unseen.TableLookup(of, len(of.sizes)),
-    "filter": unseen.FilterLookup,
-}
+def _numbered(of):
+    """The items that each user's numbers 0, 1, 2 ... stand for."""
+    # A list that has room for all unseen items has them by number.
+    values, lengths = of.draw_lists(
+        _starts(len(of.sizes)), max(1, of.num_items), with_replacement=False
+    )
+    ends = np.cumsum(lengths)
+    return [part.tolist() for part in np.split(values, ends[:-1])]
 
 
-@pytest.mark.parametrize("make", LOOKUPS.values(), ids=LOOKUPS)
-class TestLookup:
-    def test_numbers_begin_behind_as_many_items_as_were_seen(self, make):
-        # Seen: 0 and 3 of 5. Numbers 0, 1, 2 stand for 2, 3, 4, but 3 is seen: its
-        # number goes to 1, the unseen item below 2.
-        of = _unseen([3, 0])
-        assert _items(of, make(of), [0, 1, 2]) == [[2, 1, 4]]
+def test_numbers_begin_behind_as_many_items_as_were_seen():
+    # Seen: 0 and 3 of 5. Numbers 0, 1, 2 stand for 2, 3, 4, but 3 is seen: its number
+    # goes to 1, the unseen item below 2.
+    assert _numbered(_unseen([3, 0])) == [[2, 1, 4]]
 
-    def test_each_user_has_numbers_of_its_own(self, make):
-        of = _unseen([3, 0], [4, 3], [], [1])
-        assert of.counts.tolist() == [3, 3, 5, 4]
-        # Seen 3 and 4: their numbers go to 0 and 1. Nothing seen: items as they are.
-        found = _items(of, make(of), [0, 1, 2])
-        assert found == [[2, 1, 4], [2, 0, 1], [0, 1, 2], [0, 2, 3]]
 
-    def test_a_block_in_the_middle(self, make):
-        of = _unseen([3, 0], [4, 3], [], [1])
-        assert _items(of, make(of), [2], start=1, stop=3) == [[1], [2]]
+def test_each_user_has_numbers_of_its_own():
+    of = _unseen([3, 0], [4, 3], [], [1])
+    assert of.counts.tolist() == [3, 3, 5, 4]
+    # Seen 3 and 4: their numbers go to 0 and 1. Nothing seen: items as they are.
+    assert _numbered(of) == [[2, 1, 4], [2, 0, 1], [0, 1, 2, 3, 4], [0, 2, 3, 4]]
 
-    def test_a_lookup_can_be_used_again(self, make):
-        of = _unseen([3, 0], [4, 3])
-        lookup = make(of)
-        assert _items(of, lookup, [1], 0, 1) == [[1]]
-        assert _items(of, lookup, [1], 1, 2) == [[0]]
-        assert _items(of, lookup, [1], 0, 1) == [[1]]
 
-    def test_all_but_two_seen(self, make):
-        of = _unseen([0, 2, 3], num_items=5)
-        assert sorted(_items(of, make(of), [0, 1])[0]) == [1, 4]
+def test_a_user_who_has_seen_everything_has_no_numbers():
+    assert _numbered(_unseen([0, 1, 2, 3, 4], [1])) == [[], [0, 2, 3, 4]]
+
+
+def test_order_of_items_does_not_matter():
+    assert _numbered(_unseen([4, 0, 3])) == _numbered(_unseen([0, 3, 4]))
 
 
 @st.composite
@@ -69,52 +59,86 @@ def _catalogues(draw):
 @given(_catalogues())
 def test_numbers_reach_every_unseen_item_once(catalogue):
     num_items, users = catalogue
-    of = _unseen(*users, num_items=num_items)
-    for make in LOOKUPS.values():
-        lookup = make(of)
-        for user, seen in enumerate(users):
-            numbers = range(num_items - len(seen))
-            (found,) = _items(of, lookup, numbers, user, user + 1)
-            assert sorted(found) == sorted(set(range(num_items)) - set(seen))
+    for seen, found in zip(
+        users, _numbered(_unseen(*users, num_items=num_items)), strict=True
+    ):
+        assert sorted(found) == sorted(set(range(num_items)) - set(seen))
 
 
 @settings(deadline=None)
 @given(_catalogues())
-def test_both_lookups_agree(catalogue):
+def test_a_draw_is_the_item_of_a_random_number(catalogue):
     num_items, users = catalogue
     of = _unseen(*users, num_items=num_items)
-    numbers = np.concatenate([np.arange(count) for count in of.counts])
-    found = []
-    for make in LOOKUPS.values():
-        out = np.empty(len(numbers), np.int32)
-        make(of)(0, len(users), of.counts, numbers.copy(), out)
-        found.append(out.tolist())
-    assert found[0] == found[1]
+    sizes = np.where(of.counts > 0, 3, 0)
+    first = _starts(len(users))
+    expected = [
+        items[compiled.integer(begin, number, len(items), 0)]
+        for begin, items in zip(first, _numbered(of), strict=True)
+        for number in range(3 if items else 0)
+    ]
+    assert of.draw(first, sizes, 0, len(users)).tolist() == expected
 
 
-def test_order_of_items_does_not_matter():
-    one, other = _unseen([4, 0, 3]), _unseen([0, 3, 4])
-    lookups = [unseen.TableLookup(of, 1) for of in (one, other)]
-    assert _items(one, lookups[0], [0, 1]) == _items(other, lookups[1], [0, 1])
+@settings(deadline=None)
+@given(_catalogues())
+def test_table_and_index_agree(catalogue):
+    num_items, users = catalogue
+    of = _unseen(*users, num_items=num_items)
+    sizes = np.where(of.counts > 0, 20, 0)
+    first = _starts(len(users))
+    by_table = of.draw(first, sizes, 0, len(users))
+    arguments = of._users(0, len(users))
+    by_index = compiled.draw_by_index(first, sizes, *arguments, 0)
+    assert by_table.tolist() == by_index.tolist()
 
 
-def test_a_table_serves_many_draws_and_a_filter_few():
-    of = _unseen([3, 0], [4, 3], num_items=10_000)
-    assert isinstance(of.lookup(np.array([500, 500])), unseen.TableLookup)
-    assert isinstance(of.lookup(np.array([4, 4])), unseen.FilterLookup)
+# On both sides of the limit up to which there is a table.
+@pytest.mark.parametrize("num_items", [1 << 16, (1 << 16) + 1, 1 << 20])
+class TestLargeCatalogues:
+    def _seen(self, num_items):
+        # The same lowest 16 bits, so that they share a place of the index.
+        alike = np.arange(num_items - 5, 0, -(1 << 16))
+        return [*alike.tolist(), num_items - 1, 0]
+
+    def test_draws_no_seen_item_and_all_others(self, num_items):
+        seen = self._seen(num_items)
+        of = _unseen(seen, num_items=num_items)
+        (found,) = _numbered(of)
+        assert sorted(found) == sorted(set(range(num_items)) - set(seen))
+
+    def test_a_draw_is_the_item_of_a_random_number(self, num_items):
+        of = _unseen(self._seen(num_items), [1], num_items=num_items)
+        first = _starts(2)
+        bits = 0 if num_items == 1 << 16 else num_items.bit_length()
+        expected = [
+            items[compiled.integer(begin, number, len(items), bits)]
+            for begin, items in zip(first, _numbered(of), strict=True)
+            for number in range(50)
+        ]
+        drawn = of.draw(first, np.array([50, 50]), 0, 2)
+        assert drawn.dtype == np.int32
+        assert drawn.tolist() == expected
+
+    def test_users_in_the_middle(self, num_items):
+        of = _unseen([3], self._seen(num_items), [2, 0], num_items=num_items)
+        first = _starts(3)
+        whole = of.draw(first, np.array([9, 9, 9]), 0, 3)
+        part = of.draw(first[1:2], np.array([9]), 1, 2)
+        assert part.tolist() == whole[9:18].tolist()
+
+    def test_fewer_draws_are_a_prefix_of_more(self, num_items):
+        of = _unseen([0, 3], num_items=num_items)
+        more = of.draw(_starts(1), np.array([9]), 0, 1)
+        fewer = of.draw(_starts(1), np.array([4]), 0, 1)
+        assert fewer.tolist() == more[:4].tolist()
 
 
 def test_catalogue_of_ten_million():
     of = _unseen([9_999_999, 0], num_items=10_000_000)
-    lookup = of.lookup(np.array([2]))
-    assert _items(of, lookup, [0, 9_999_997]) == [[2, 1]]
-
-
-def test_filter_survives_keys_that_collide():
-    # 2**20 items apart, so that they share a place of the filter.
-    of = _unseen([0, 5 + (1 << 20)], num_items=1 << 21)
-    numbers = [3, 3 + (1 << 20)]  # items 5 and 5 + 2**20; the second is seen
-    assert _items(of, unseen.FilterLookup(of), numbers) == [[5, 1]]
+    drawn = of.draw(_starts(1), np.array([1000]), 0, 1)
+    assert drawn.max() > 9_900_000
+    assert not set(drawn) & {0, 9_999_999}
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,15 @@ def test_item_twice():
         _draw([1, 1], sizes=[1])
 
 
-def test_marks_that_collide_change_nothing(monkeypatch):
-    users = ([0, 3], [2], [1, 2, 4])
-    expected = _draw(*users, sizes=[500, 500, 500]).tolist()
-    monkeypatch.setattr(weighted, "_MARKS", 4)
-    assert _draw(*users, sizes=[500, 500, 500]).tolist() == expected
+def test_seen_items_that_share_a_place_of_the_index():
+    # 2**16 items apart. All else weighs 1, so that most first tries are seen ones.
+    num_items = (1 << 17) + 2
+    weights = np.ones(num_items, np.int64)
+    seen = [1, 1 + (1 << 16), 1 + (1 << 17)]
+    weights[seen] = 1 << 20
+    drawn = _draw(seen, sizes=[2000], weights=weights)
+    assert not set(drawn) & set(seen)
+    assert drawn.max() > 1 << 16
 
 
 @pytest.mark.parametrize("tries", [1, 2, 5])
@@ -90,12 +94,3 @@ def test_items_that_share_a_bucket(monkeypatch):
     counts = np.bincount(_draw([0], sizes=[80_000]), minlength=5)
     expected = [40_000, 20_000, 10_000, 10_000]
     assert scipy.stats.chisquare(counts[1:], expected).pvalue > 1e-3
-
-
-# From one bucket for all points to one for each.
-@pytest.mark.parametrize("buckets", [2, 4, 8, 1 << 22])
-def test_every_point_of_the_line_is_the_item_that_covers_it(monkeypatch, buckets):
-    monkeypatch.setattr(weighted, "_MOST_BUCKETS", buckets)
-    of = weighted.WeightedItems(np.array([0]), np.array([0, 1]), weights=WEIGHTS)
-    found = of._item_at(np.arange(16)).tolist()
-    assert found == [0] * 8 + [1] * 4 + [2] * 2 + [3, 4]
