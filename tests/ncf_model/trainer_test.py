@@ -70,6 +70,28 @@ def test_trains_judges_refits_and_exports(run, tmp_path):
     assert list((tmp_path / "run" / "refit").glob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize(
+    ("on_tpu", "jit_compile", "expected"),
+    [(False, True, True), (False, False, False), (True, True, False)],
+)
+def test_validation_is_compiled_where_xla_is(
+    run, monkeypatch, on_tpu, jit_compile, expected
+):
+    class Asked(Exception):
+        pass
+
+    def validation(*args, jit_compile, **kwargs):
+        raise Asked(jit_compile)
+
+    monkeypatch.setattr(trainer.validation, "Validation", validation)
+    if on_tpu:
+        # one_device stands in for a TPU, which a machine of tests does not have.
+        one_device = tf.distribute.OneDeviceStrategy
+        monkeypatch.setattr(tf.distribute, "TPUStrategy", one_device)
+    with pytest.raises(Asked, match=str(expected)):
+        run(train={"jit_compile": jit_compile})
+
+
 def test_the_same_seed_gives_the_same_metrics(run):
     def metrics(history):
         return [(epoch["loss"], epoch["ndcg@10"]) for epoch in history["epochs"]]
