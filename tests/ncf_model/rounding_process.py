@@ -4,6 +4,7 @@ The second training runs in a child, as the first may have settled how oneDNN co
 """
 
 import multiprocessing
+import os
 
 import keras
 import numpy as np
@@ -42,8 +43,16 @@ def main():
     for precision in ("float32", "mixed_bfloat16"):
         with spawn.Pool(1) as pool:
             results.append(pool.apply(train, (precision,)))
-    (exact, exactly), (losses, _) = results
+    (exact, exactly), (losses, rounded) = results
     assert not exactly
+    # Where oneDNN can round when told from outside, the trainer has it do so.
+    os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "BF16"
+    with spawn.Pool(1) as pool:
+        assert pool.apply(products.are_rounded) == rounded
+    # A processor without bfloat16 is told in vain.
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+    with spawn.Pool(1) as pool:
+        assert not pool.apply(products.are_rounded)
     assert exact != losses
     assert exact[-1] < 0.8 * exact[0]
     np.testing.assert_allclose(losses, exact, rtol=0.05)
