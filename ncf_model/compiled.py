@@ -1,24 +1,27 @@
 """The loops over single draws, compiled by Numba.
 
 A draw is a few multiplications and one look into a table that stays in the processor's
-cache. In NumPy each of those is a pass over a block of draws, and takes 6 times as long
-(benchmarks/README.md). All compiled functions are in this file, since Numba's cache of
-a function notices when the function's own file has changed, but not those it calls.
+cache. In NumPy each of those is a pass over a block of draws, and takes 2 to 6 times as
+long (benchmarks/README.md). All compiled functions are in this file, since Numba's
+cache of a function notices when the function's own file has changed, but not those it
+calls.
 """
 
+import functools
+import pickle
 import typing
 from collections.abc import Callable
 
 import numba
 import numpy as np
 
-# Up to this bound two numbers share a word: 32 bits leave a bias of 2**-16 at most.
+# Up to this many items two numbers share a word, and a table of all fits the cache.
 NARROW = 1 << 16
 # Places of an index of items; small enough for the cache.
 _PLACES = 1 << 16
 _NONE = -1
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 _UNIT = 2.0**-53
@@ -29,17 +32,28 @@ _Function = typing.TypeVar("_Function", bound=Callable)
 
 
 def _compile(function: _Function) -> _Function:
-    """Compiles at the first call, and keeps the result on disk where that is writable.
+    """Compiles at the first call, and keeps the result on disk if it can.
 
-    Neither this folder nor a home folder needs to be: a container may have none.
+    Neither this folder nor a home folder needs to be writable, a disk may be full and
+    what it kept may be broken: the function is compiled for this process alone then.
     """
+    alone = numba.njit(nogil=True)(function)
     try:
-        return typing.cast(_Function, numba.njit(cache=True, nogil=True)(function))
+        kept = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "No locator available": nowhere to keep it.
-        return typing.cast(_Function, numba.njit(nogil=True)(function))
+        return typing.cast(_Function, alone)
+
+    @functools.wraps(function)
+    def call(*args: typing.Any) -> typing.Any:
+        try:
+            return kept(*args)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return alone(*args)
+
+    return typing.cast(_Function, call)
 
 
-@_compile
+@numba.njit
 def finalise(state):  # type: ignore[no-untyped-def]  # A word or an array of them.
     """SplitMix64's output function, of uint64 or an array of it."""
     state = (state ^ (state >> _SHIFTS[0])) * _MULTIPLIERS[0]
@@ -50,29 +64,31 @@ def finalise(state):  # type: ignore[no-untyped-def]  # A word or an array of th
 @numba.njit
 def word(first: np.uint64, number: int) -> np.uint64:
     """Returns random word `number`, from 0, of the user who begins at `first`."""
-    return finalise(first + (np.uint64(number) + np.uint64(1)) * _GOLDEN)
+    return finalise(first + (np.uint64(number) + np.uint64(1)) * GOLDEN)
 
 
 @numba.njit
-def integer(first: np.uint64, number: int, bound: int, limit_bits: int) -> np.int64:
+def integer(first: np.uint64, number: int, bound: int, num_items: int) -> np.int64:
     """Returns integer `number`, from 0, of a user: uniform in [0, bound).
 
     A word is scaled by its bound and cut. A number's probability is therefore off by a
-    factor of 1 +- 2**-16 at most for catalogues to 2**16, and to 2**24; it is 2**-32 at
-    MovieLens 1M's 3,706 items.
+    factor of 1 +- bound / 2**32 at most for catalogues to `NARROW`, where two numbers
+    share a word, and of 1 +- bound / 2**64 beyond.
 
     Args:
         first: where the user's words begin.
         number: which of the user's integers.
-        bound: from 1 to the limit.
-        limit_bits: bits of what all bounds of all users stay within, or 0 up to
-            `NARROW`; it alone, not a user's own bound, decides how words are cut.
+        bound: from 1 to `num_items`.
+        num_items: size of the catalogue, below 2**32; it alone, not a user's own bound,
+            decides how words are cut.
     """
-    if limit_bits == 0:
+    scale = np.uint64(bound)
+    if num_items <= NARROW:
         half = word(first, number >> 1) >> (_HALF * np.uint64(number & 1)) & _LOW
-        return np.int64(half * np.uint64(bound) >> _HALF)
-    bits = word(first, number) >> np.uint64(limit_bits)
-    return np.int64(bits * np.uint64(bound) >> np.uint64(64 - limit_bits))
+        return np.int64(half * scale >> _HALF)
+    bits = word(first, number)
+    # The upper half of the product's 128 bits.
+    return np.int64((bits >> _HALF) * scale + ((bits & _LOW) * scale >> _HALF) >> _HALF)
 
 
 @numba.njit
@@ -101,8 +117,8 @@ def draw_by_table(
         first: [U] uint64, where each user's words begin.
         sizes: [U] int64, how many draws each.
         seen_counts: [U] int64, how many items each has seen.
-        items: [E] uint16, the seen items that are exceptions, user after user.
-        stand_ins: [E] uint16, the item that takes the place of each.
+        items: [E] int32, the seen items that are exceptions, user after user.
+        stand_ins: [E] int32, the item that takes the place of each.
         offsets: [U + 1] int64, where each user's exceptions begin.
         num_items: size of the catalogue, `NARROW` at most.
 
@@ -121,7 +137,7 @@ def draw_by_table(
         begin, bound = first[user], num_items - seen
         out = drawn[done : done + sizes[user]]
         for number in range(len(out)):
-            out[number] = table[seen + integer(begin, number, bound, 0)]
+            out[number] = table[seen + integer(begin, number, bound, num_items)]
         done += len(out)
         for item in own:
             table[item] = item
@@ -137,12 +153,8 @@ def draw_by_index(
     stand_ins: np.ndarray,
     offsets: np.ndarray,
     num_items: int,
-    limit_bits: int,
 ) -> np.ndarray:
-    """The same for any catalogue, and without a table of it.
-
-    `items` and `stand_ins` are int32; `limit_bits` is that of `integer`.
-    """
+    """The same for any catalogue, and without a table of it."""
     drawn = np.empty(sizes.sum(), np.int32)
     heads, links = _new_index(num_items, offsets)
     done = 0
@@ -154,7 +166,7 @@ def draw_by_index(
         begin, bound = first[user], num_items - seen
         out = drawn[done : done + sizes[user]]
         for number in range(len(out)):
-            item = seen + integer(begin, number, bound, limit_bits)
+            item = seen + integer(begin, number, bound, num_items)
             at = _find(item, own, heads, links)
             out[number] = item if at == _NONE else others[at]
         done += len(out)
@@ -172,12 +184,12 @@ def draw_lists(
     stand_ins: np.ndarray,
     offsets: np.ndarray,
     num_items: int,
-    limit_bits: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws distinct unseen items, a list per user, in the order of drawing.
 
     A user with no more than `count` unseen items has all. With replacement, `count` are
-    drawn and equal ones kept once. The other arguments are those of `draw_by_index`.
+    drawn whatever there is, and equal ones kept once. The other arguments are those of
+    `draw_by_table`.
 
     Returns:
         The items, int32, user after user, and how many each user has, [U] int64.
@@ -201,7 +213,7 @@ def draw_lists(
         else:
             draws = 0
             while bound and (draws if with_replacement else length) < count:
-                number = integer(begin, draws, bound, limit_bits)
+                number = integer(begin, draws, bound, num_items)
                 draws += 1
                 found = _find(number, numbers, number_heads, number_links)
                 if found == _NONE:

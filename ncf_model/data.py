@@ -11,7 +11,7 @@ import tensorflow as tf
 from ncf_model import config, features, sampling
 
 _BATCH = 4096
-# Rows drawn at a time: bounds what the sampler holds beyond its result.
+# Rows drawn at a time: bounds the copy of them that the sampler returns.
 _DRAW_ROWS = 1 << 21
 
 

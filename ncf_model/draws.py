@@ -15,8 +15,6 @@ import numpy as np
 
 from ncf_model import compiled
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
 
 def user_keys(user_ids: Sequence[bytes], seed: int) -> np.ndarray:
     """Returns one key per user, [U] uint64: a hash of the raw id, keyed by the seed.
@@ -46,5 +44,5 @@ def starts(keys: np.ndarray, *, epoch: int | np.ndarray, stream: int) -> np.ndar
         stream: in [0, 2**31), one for each purpose.
     """
     purpose = np.atleast_1d(np.asarray(epoch, np.int64) + (stream << 32))
-    purpose = purpose.astype(np.uint64) * _GOLDEN + _GOLDEN
+    purpose = purpose.astype(np.uint64) * compiled.GOLDEN + compiled.GOLDEN
     return compiled.finalise(keys ^ compiled.finalise(purpose))

@@ -54,9 +54,15 @@ class NegativeSampler:
                 probability is in proportion. None is uniform.
 
         Raises:
-            ValueError: an item is outside the vocabulary or twice with one user, or
-                somebody has seen every item, so that no negative exists.
+            ValueError: an item is outside the vocabulary or twice with one user,
+                somebody has seen every item, so that no negative exists, or there are
+                more or fewer keys than users or weights than items.
         """
+        _check_keys(keys, offsets)
+        if weights is not None and len(weights) != num_items:
+            raise ValueError(
+                f"`weights` must be one per item, {num_items}; got {len(weights)}."
+            )
         self._keys = keys
         self.sizes = np.diff(offsets)
         self._items: UnseenItems | WeightedItems
@@ -134,7 +140,7 @@ def evaluation_negatives(
         offsets: [U + 1] int64; user u has `items[offsets[u]:offsets[u + 1]]`.
         keys: [U] uint64 of `user_keys`.
         num_items: size of the vocabulary.
-        count: length of a list, 1 or more. A user with fewer unseen items gets all.
+        count: length of a list, 1 or more. A user with no more unseen items gets all.
         stream: `VALIDATION_STREAM` or `EVAL_STREAM`.
         ordinals: [U] integers >= 0, the number of each list among its user's, where
             users have more than one. None is one list each.
@@ -146,7 +152,15 @@ def evaluation_negatives(
     """
     if count < 1:
         raise ValueError(f"`count` must be 1 or more; got {count}.")
+    _check_keys(keys, offsets)
     unseen = UnseenItems(items, offsets, num_items=num_items)
     first = draws.starts(keys, epoch=0 if ordinals is None else ordinals, stream=stream)
     lists, lengths = unseen.draw_lists(first, count, with_replacement=with_replacement)
     return lists, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _check_keys(keys: np.ndarray, offsets: np.ndarray) -> None:
+    if len(keys) != len(offsets) - 1:
+        raise ValueError(
+            f"`keys` must be one per user, {len(offsets) - 1}; got {len(keys)}."
+        )

@@ -56,22 +56,19 @@ class UnseenItems:
             ValueError: an item is outside the catalogue, or a user has one twice.
         """
         check_items(items, offsets, num_items)
+        offsets = np.ascontiguousarray(offsets, np.int64)
         self.num_items = num_items
         self.sizes = np.diff(offsets)
         self.counts = num_items - self.sizes
-        self._is_small = num_items <= compiled.NARROW
-        # The narrowest that holds an item: half the memory is half the misses.
-        self._dtype = np.dtype(np.uint16 if self._is_small else np.int32)
         parts = [
             self._pair(items[offsets[start] : offsets[stop]], start, stop)
             for start, stop in blocks(self.sizes, size=BLOCK, rows=BLOCK)
         ]
-        none = np.empty(0, self._dtype)
+        none = np.empty(0, np.int32)
         self._items = np.concatenate([none, *(part[0] for part in parts)])
         self._stand_ins = np.concatenate([none, *(part[1] for part in parts)])
         exceptions = np.concatenate([[0], *(part[2] for part in parts)])
         self._offsets = np.cumsum(exceptions)
-        self._limit_bits = 0 if self._is_small else num_items.bit_length()
 
     def draw(
         self, first: np.ndarray, sizes: np.ndarray, start: int, stop: int
@@ -87,10 +84,9 @@ class UnseenItems:
         Returns:
             [sum(sizes)] int32, user after user.
         """
-        users = self._users(start, stop)
-        if self._is_small:
-            return compiled.draw_by_table(first, sizes, *users)
-        return compiled.draw_by_index(first, sizes, *users, self._limit_bits)
+        by_table = self.num_items <= compiled.NARROW
+        draw = compiled.draw_by_table if by_table else compiled.draw_by_index
+        return draw(first, sizes, *self._users(start, stop))
 
     def draw_lists(
         self, first: np.ndarray, count: int, *, with_replacement: bool
@@ -99,17 +95,16 @@ class UnseenItems:
 
         Args:
             first: [U] uint64 of `draws.starts`.
-            count: 1 or more; a user with fewer unseen items gets all of them.
-            with_replacement: draws `count` and keeps the first of equal ones.
+            count: 1 or more; a user with no more unseen items gets all of them.
+            with_replacement: draws `count` whatever there is, and keeps the first of
+                equal ones.
 
         Returns:
             The items, int32, user after user in the order of drawing, and how many
             each user has, [U] int64.
         """
         users = self._users(0, len(self.sizes))
-        return compiled.draw_lists(
-            first, count, with_replacement, *users, self._limit_bits
-        )
+        return compiled.draw_lists(first, count, with_replacement, *users)
 
     def _users(
         self, start: int, stop: int
@@ -133,8 +128,8 @@ class UnseenItems:
         free[(items + first)[~exceptional]] = False
         stand_ins = (np.arange(len(items)) - first)[free]
         counts = np.bincount(users[exceptional], minlength=stop - start)
-        seen = items[exceptional].astype(self._dtype)
-        return seen, stand_ins.astype(self._dtype), counts
+        seen = items[exceptional].astype(np.int32)
+        return seen, stand_ins.astype(np.int32), counts
 
 
 def sort_items(
@@ -161,10 +156,10 @@ def check_items(items: np.ndarray, offsets: np.ndarray, num_items: int) -> None:
     """Raises ValueError unless `items` fit their offsets and the catalogue."""
     if not 1 <= num_items < 1 << 31:
         raise ValueError(f"`num_items` must be in [1, 2**31); got {num_items}.")
-    if len(items) != offsets[-1]:
+    if offsets[0] != 0 or offsets[-1] != len(items):
         raise ValueError(
-            f"`offsets` must end at the number of items, {len(items)}; "
-            f"got {offsets[-1]}."
+            f"`offsets` must go from 0 to the number of items, {len(items)}; "
+            f"got {offsets[0]} to {offsets[-1]}."
         )
     if len(items) and not (items.min() >= 0 and items.max() < num_items):
         raise ValueError(

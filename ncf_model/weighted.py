@@ -57,6 +57,7 @@ class WeightedItems:
             ValueError: an item is outside the catalogue, or a user has one twice.
         """
         check_items(items, offsets, len(weights))
+        offsets = np.ascontiguousarray(offsets, np.int64)
         self.counts = len(weights) - np.diff(offsets)
         users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         ordered = sort_items(items, users, len(weights), first_user=0)

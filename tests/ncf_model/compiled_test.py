@@ -12,7 +12,7 @@ from ncf_model import compiled, draws
 
 FIRST = np.uint64(1234567)
 # 2**16 is the last limit at which two numbers share a word.
-LIMITS = [1 << 16, (1 << 16) + 1, 10_000_000]
+LIMITS = [1 << 16, (1 << 16) + 1, 10_000_000, (1 << 31) - 1]
 
 
 def _words(count, first=FIRST):
@@ -20,9 +20,8 @@ def _words(count, first=FIRST):
 
 
 def _integers(count, bound, *, limit, first=FIRST):
-    bits = 0 if limit <= compiled.NARROW else limit.bit_length()
     numbers = range(count)
-    return [compiled.integer(first, number, bound, bits) for number in numbers]
+    return [compiled.integer(first, number, bound, limit) for number in numbers]
 
 
 def test_words_are_splitmix64():
@@ -43,11 +42,11 @@ def test_two_narrow_integers_share_a_word_the_low_half_first():
     assert _integers(2, 1000, limit=1 << 16) == expected
 
 
-@pytest.mark.parametrize("limit", [(1 << 16) + 1, 10_000_000])
+@pytest.mark.parametrize("limit", LIMITS[1:])
 def test_a_wide_integer_is_a_scaled_word(limit):
-    bits = limit.bit_length()
-    expected = [(word >> bits) * 9_999 >> (64 - bits) for word in _words(3)]
-    assert _integers(3, 9_999, limit=limit) == expected
+    for bound in (1, 9_999, limit):
+        expected = [word * bound >> 64 for word in _words(100)]
+        assert _integers(100, bound, limit=limit) == expected
 
 
 @pytest.mark.parametrize("limit", LIMITS)
@@ -75,7 +74,7 @@ def test_integers_follow_each_other_independently():
 def test_users_are_independent():
     keys = draws.user_keys([b"%d" % user for user in range(100_000)], 0)
     first = draws.starts(keys, epoch=0, stream=0)
-    drawn = [compiled.integer(begin, 0, 10, 0) for begin in first]
+    drawn = [compiled.integer(begin, 0, 10, 10) for begin in first]
     assert scipy.stats.chisquare(np.bincount(drawn)).pvalue > 1e-3
 
 
@@ -122,25 +121,43 @@ print(*drawn)
 """
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_what_was_compiled_is_kept_where_that_is_possible(tmp_path, kept):
-    package = pathlib.Path(compiled.__file__).parent
-    copy = tmp_path / "copy" / package.name
-    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+def _draw(copy, folder):
+    """Draws in a process with a copy of the package; returns what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "HOME": "/nonexistent"}
-    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
-        environment.pop(name, None)
-    if not kept:
-        # A file in the place of the folder stops root too, unlike permissions.
-        (copy / "__pycache__").touch()
-        environment["XDG_CACHE_HOME"] = str(copy / "__pycache__")
-    found = subprocess.run(
+    environment.pop("NUMBA_CACHE_DIR", None)
+    # Root could make a home folder, but no folder in a file.
+    environment["XDG_CACHE_HOME"] = str(copy / "compiled.py")
+    return subprocess.run(
         [sys.executable, "-c", DRAW],
         env=environment,
-        cwd=tmp_path,
+        cwd=folder,
         check=True,
         capture_output=True,
         text=True,
-    )
-    assert len(found.stdout.split()) == 8
-    assert bool(list(tmp_path.rglob("*.nbc"))) == kept
+    ).stdout
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Returns a copy of the package with nothing compiled."""
+    package = pathlib.Path(compiled.__file__).parent
+    copy = tmp_path / "copy" / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def test_what_was_compiled_is_kept_and_may_be_broken(copy, tmp_path):
+    found = _draw(copy, tmp_path)
+    assert len(found.split()) == 8
+    kept = list(copy.rglob("*.nbc"))
+    assert kept
+    for path in kept:
+        path.write_bytes(b"")
+    assert _draw(copy, tmp_path) == found
+
+
+def test_nowhere_to_keep_what_was_compiled(copy, tmp_path):
+    # A file in the place of the folder stops root too, unlike permissions.
+    (copy / "__pycache__").touch()
+    assert len(_draw(copy, tmp_path).split()) == 8
+    assert not list(tmp_path.rglob("*.nbc"))

@@ -201,3 +201,23 @@ class TestEvaluationNegatives:
 def test_seen_item_outside_the_vocabulary():
     with pytest.raises(ValueError, match="Index 6 is an id outside the vocabulary"):
         _training({b"a": [6]})
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_as_many_keys_as_users(count):
+    items, offsets, _ = _arrays(USERS)
+    keys = np.arange(count).astype(np.uint64)
+    match = f"`keys` must be one per user, 3; got {count}"
+    with pytest.raises(ValueError, match=match):
+        sampling.NegativeSampler(items, offsets, keys, num_items=NUM_ITEMS)
+    with pytest.raises(ValueError, match=match):
+        sampling.evaluation_negatives(
+            items, offsets, keys, num_items=NUM_ITEMS, count=1, stream=0
+        )
+
+
+@pytest.mark.parametrize("count", [5, 7])
+def test_as_many_weights_as_items(count):
+    weights = np.ones(count, np.int64)
+    with pytest.raises(ValueError, match=f"one per item, 6; got {count}"):
+        _training({b"a": [1]}, weights=weights)

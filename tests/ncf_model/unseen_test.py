@@ -88,8 +88,7 @@ def test_table_and_index_agree(catalogue):
     sizes = np.where(of.counts > 0, 20, 0)
     first = _starts(len(users))
     by_table = of.draw(first, sizes, 0, len(users))
-    arguments = of._users(0, len(users))
-    by_index = compiled.draw_by_index(first, sizes, *arguments, 0)
+    by_index = compiled.draw_by_index(first, sizes, *of._users(0, len(users)))
     assert by_table.tolist() == by_index.tolist()
 
 
@@ -110,9 +109,8 @@ class TestLargeCatalogues:
     def test_a_draw_is_the_item_of_a_random_number(self, num_items):
         of = _unseen(self._seen(num_items), [1], num_items=num_items)
         first = _starts(2)
-        bits = 0 if num_items == 1 << 16 else num_items.bit_length()
         expected = [
-            items[compiled.integer(begin, number, len(items), bits)]
+            items[compiled.integer(begin, number, len(items), num_items)]
             for begin, items in zip(first, _numbered(of), strict=True)
             for number in range(50)
         ]
@@ -166,9 +164,10 @@ def test_item_twice():
         _unseen([3], [3, 1, 3])
 
 
-def test_offsets_that_do_not_fit():
-    with pytest.raises(ValueError, match="must end at the number of items, 2; got 3"):
-        unseen.UnseenItems(np.array([0, 1]), np.array([0, 3]), num_items=5)
+@pytest.mark.parametrize("offsets", [[0, 3], [0, 1], [1, 2]])
+def test_offsets_that_do_not_fit(offsets):
+    with pytest.raises(ValueError, match="must go from 0 to the number of items, 2"):
+        unseen.UnseenItems(np.array([0, 1]), np.array(offsets), num_items=5)
 
 
 @pytest.mark.parametrize("num_items", [0, 1 << 31])

@@ -94,3 +94,11 @@ def test_items_that_share_a_bucket(monkeypatch):
     counts = np.bincount(_draw([0], sizes=[80_000]), minlength=5)
     expected = [40_000, 20_000, 10_000, 10_000]
     assert scipy.stats.chisquare(counts[1:], expected).pvalue > 1e-3
+
+
+def test_draws_follow_each_other_independently():
+    # Seen is 8 of 10 parts, so that most draws take several tries.
+    weights = np.array([8, 1, 1])
+    drawn = _draw([0], sizes=[200_000], weights=weights)
+    pairs = np.bincount((drawn[:-1] - 1) * 2 + drawn[1:] - 1, minlength=4)
+    assert scipy.stats.chisquare(pairs).pvalue > 1e-3
