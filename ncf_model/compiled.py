@@ -53,18 +53,20 @@ def _compile(function: _Function) -> _Function:
     return typing.cast(_Function, call)
 
 
-@numba.njit
 def finalise(state):  # type: ignore[no-untyped-def]  # A word or an array of them.
-    """SplitMix64's output function, of uint64 or an array of it."""
+    """SplitMix64's output function, of uint64 or an array of it; not compiled."""
     state = (state ^ (state >> _SHIFTS[0])) * _MULTIPLIERS[0]
     state = (state ^ (state >> _SHIFTS[1])) * _MULTIPLIERS[1]
     return state ^ (state >> _SHIFTS[2])
 
 
+_finalise = numba.njit(finalise)
+
+
 @numba.njit
 def word(first: np.uint64, number: int) -> np.uint64:
     """Returns random word `number`, from 0, of the user who begins at `first`."""
-    return finalise(first + (np.uint64(number) + np.uint64(1)) * GOLDEN)
+    return _finalise(first + (np.uint64(number) + np.uint64(1)) * GOLDEN)
 
 
 @numba.njit

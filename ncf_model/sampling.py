@@ -70,7 +70,7 @@ class NegativeSampler:
             self._items = UnseenItems(items, offsets, num_items=num_items)
         else:
             self._items = WeightedItems(items, offsets, weights=weights)
-        full = np.flatnonzero(self.sizes == num_items)
+        full = np.flatnonzero(self._items.counts == 0)
         if len(full):
             raise ValueError(
                 f"No negative can be drawn: user number {full[0]} has all {num_items} "

@@ -51,7 +51,7 @@ def test_a_wide_integer_is_a_scaled_word(limit):
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_integers_are_uniform(limit):
-    counts = np.bincount(_integers(300_000, 6, limit=limit), minlength=6)
+    counts = np.bincount(_integers(600_000, 6, limit=limit), minlength=6)
     assert len(counts) == 6
     assert scipy.stats.chisquare(counts).pvalue > 1e-3
 
@@ -97,18 +97,6 @@ def test_largest_word_stays_below():
     word = np.uint64((1 << 64) - 1)
     assert compiled.below(word, 1 << 52) == (1 << 52) - 1
     assert compiled.below(word, 3) == 2
-
-
-# From one bucket for all points to one for each.
-@pytest.mark.parametrize("bits", [4, 3, 2, 1, 0])
-def test_every_point_of_the_line_is_the_item_that_covers_it(bits):
-    ends = np.cumsum([8, 4, 2, 1, 1])
-    item = np.searchsorted(ends, np.arange(0, 17, 1 << bits), side="right")
-    item = np.minimum(item, 4)
-    buckets = np.where(item == np.append(item[1:], item[-1]), item, ~item)
-    points = range(16)
-    found = [compiled.item_at(point, ends, buckets, bits) for point in points]
-    assert found == [0] * 8 + [1] * 4 + [2] * 2 + [3, 4]
 
 
 DRAW = """

@@ -73,7 +73,7 @@ def test_a_draw_is_the_item_of_a_random_number(catalogue):
     sizes = np.where(of.counts > 0, 3, 0)
     first = _starts(len(users))
     expected = [
-        items[compiled.integer(begin, number, len(items), 0)]
+        items[compiled.integer(begin, number, len(items), num_items)]
         for begin, items in zip(first, _numbered(of), strict=True)
         for number in range(3 if items else 0)
     ]
@@ -134,6 +134,10 @@ class TestLargeCatalogues:
 
 def test_catalogue_of_ten_million():
     of = _unseen([9_999_999, 0], num_items=10_000_000)
+    # All of the list, so that it is in the order of numbers.
+    items, lengths = of.draw_lists(_starts(1), 10_000_000, with_replacement=False)
+    assert lengths.tolist() == [9_999_998]
+    assert items[[0, -1]].tolist() == [2, 1]
     drawn = of.draw(_starts(1), np.array([1000]), 0, 1)
     assert drawn.max() > 9_900_000
     assert not set(drawn) & {0, 9_999_999}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ncf_model import draws, weighted
+from ncf_model import compiled, draws, weighted
 
 WEIGHTS = np.array([8, 4, 2, 1, 1])
 
@@ -94,6 +94,16 @@ def test_items_that_share_a_bucket(monkeypatch):
     counts = np.bincount(_draw([0], sizes=[80_000]), minlength=5)
     expected = [40_000, 20_000, 10_000, 10_000]
     assert scipy.stats.chisquare(counts[1:], expected).pvalue > 1e-3
+
+
+# From one bucket for all points to one for each.
+@pytest.mark.parametrize("buckets", [2, 4, 8, 1 << 22])
+def test_every_point_of_the_line_is_the_item_that_covers_it(monkeypatch, buckets):
+    monkeypatch.setattr(weighted, "_MOST_BUCKETS", buckets)
+    of = weighted.WeightedItems(np.array([0]), np.array([0, 1]), weights=WEIGHTS)
+    line = of._ends, of._buckets, of._bucket_bits
+    found = [compiled.item_at(point, *line) for point in range(16)]
+    assert found == [0] * 8 + [1] * 4 + [2] * 2 + [3, 4]
 
 
 def test_draws_follow_each_other_independently():
