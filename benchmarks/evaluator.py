@@ -25,8 +25,10 @@ BEAM_ARGS = ["--runner=FnApiRunner", "--sdk_container_image=none"]
 def _save_model(folder: pathlib.Path, options: argparse.Namespace) -> None:
     import numpy as np
 
-    from ncf_model import data, model, serving
     from ncf_model.config import ModelConfig
+    from ncf_model.network import model
+    from ncf_model.serving import saved_model
+    from ncf_model.training import data
 
     vocabularies = {}
     for name, count in (("user", options.all_users), ("item", options.items)):
@@ -48,7 +50,7 @@ def _save_model(folder: pathlib.Path, options: argparse.Namespace) -> None:
         num_items=options.items,
     )
     path = str(folder / "Format-Serving")
-    serving.export(network, interactions, path, refitted=False, **vocabularies)
+    saved_model.export(network, interactions, path, refitted=False, **vocabularies)
 
 
 def _write_lists(folder: pathlib.Path, users: int, items: int) -> None:

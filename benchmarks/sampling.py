@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow.csv
 
-from ncf_model import sampling
+from ncf_model.sampling import negatives
 
 NUM_NEGATIVES = 4
 BATCH = 1 << 17
@@ -160,10 +160,10 @@ class Bisection(Official):
 
 def _ours(positives: Positives, weights: np.ndarray | None) -> Callable[[], object]:
     ids = [b"%d" % user for user in range(len(positives.sizes))]
-    sampler = sampling.NegativeSampler(
+    sampler = negatives.NegativeSampler(
         positives.items,
         positives.offsets,
-        sampling.user_keys(ids, 0),
+        negatives.user_keys(ids, 0),
         num_items=positives.num_items,
         weights=weights,
     )
@@ -172,7 +172,7 @@ def _ours(positives: Positives, weights: np.ndarray | None) -> Callable[[], obje
 
 def _prepared(positives: Positives) -> Callable[[], object]:
     keys = np.zeros(len(positives.sizes), np.uint64)
-    return lambda: sampling.training_negatives(
+    return lambda: negatives.training_negatives(
         positives.items,
         positives.offsets,
         keys,
@@ -205,7 +205,7 @@ def contenders(positives: Positives) -> dict[str, Callable[[], object]]:
     num_items, draws = positives.num_items, positives.draws
     bounds = np.repeat(num_items - positives.sizes, positives.sizes * NUM_NEGATIVES)
     counts = np.bincount(positives.items, minlength=num_items)
-    weights = sampling.popularity_weights(counts, 0.75)
+    weights = negatives.popularity_weights(counts, 0.75)
     found: dict[str, Callable[[], object]] = {
         "ours": _ours(positives, None),
         "ours, prepared anew": _prepared(positives),
@@ -243,7 +243,9 @@ def measure(positives: Positives, rounds: int) -> dict[str, float]:
 def feed(positives: Positives, rounds: int) -> None:
     """Prints how fast the trainer's input is, and how fast training."""
     # Late: TensorFlow is slow to import.
-    from ncf_model import config, data, model, training_loop
+    from ncf_model import config
+    from ncf_model.network import model
+    from ncf_model.training import data, training_loop
 
     users = len(positives.sizes)
     none = data.Lists(np.empty(0, np.int32), np.zeros(users + 1, np.int64))

@@ -20,7 +20,9 @@ import time
 from typing import Any
 
 from pipeline import config as config_module
-from pipeline import local_runner, synthetic, terminal
+from pipeline import local_runner
+from pipeline.data import latent_factors
+from pipeline.local import terminal
 
 MILLIONS = (1.0, 5.0, 20.0)
 LAST_NODE = "NegativeSampling"
@@ -79,7 +81,7 @@ def data_file(config: config_module.PipelineConfig, folder: pathlib.Path) -> str
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        synthetic.write(config.data.synthetic, path)
+        latent_factors.write(config.data.synthetic, path)
         print(f"made {path.name} in {time.monotonic() - started:.0f} s", flush=True)
     return str(path)
 

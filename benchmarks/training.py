@@ -34,8 +34,10 @@ import keras
 import numpy as np
 import pyarrow.csv
 
-from ncf_model import data, model, sampling, training_loop, validation
 from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
+from ncf_model.network import model
+from ncf_model.sampling import negatives as negatives_module
+from ncf_model.training import data, training_loop, validation
 
 NETWORKS = {
     "small": ModelConfig(mf_dim=8, layers=(64, 32, 16, 8)),
@@ -241,14 +243,14 @@ def leave_two_out(path: str) -> tuple:
     sizes = np.bincount(owners)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     names = [str(user).encode() for user in user_ids]
-    keys = sampling.user_keys(names, 0)
-    negatives, ends = sampling.evaluation_negatives(
+    keys = negatives_module.user_keys(names, 0)
+    negatives, ends = negatives_module.evaluation_negatives(
         items,
         offsets,
         keys,
         num_items=len(item_ids),
         count=99,
-        stream=sampling.VALIDATION_STREAM,
+        stream=negatives_module.VALIDATION_STREAM,
     )
     left = np.arange(len(owners)) < (offsets[1:] - 2)[owners]
     none = data.Lists(np.empty(0, np.int32), np.zeros(len(names) + 1, np.int64))

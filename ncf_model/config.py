@@ -87,7 +87,7 @@ class TrainConfig(Config):
         pretrain_epochs: trains GMF and MLP alone for so many epochs, and starts NeuMF
             from both (section 3.4.1); 0 starts from random weights.
         pretrain_alpha: weight of GMF's output layer in that start, the rest is MLP's.
-        strategy: the tf.distribute strategy; see `ncf_model.strategy`.
+        strategy: the tf.distribute strategy; see `ncf_model.training.strategy`.
         num_gpus: GPUs of this machine to use; null takes all there are.
         tpu: with `strategy: tpu`, the TPU's name; `local` is the one of this machine.
         precision: `mixed_bfloat16` and `mixed_float16` compute in 16 bits and keep

@@ -14,17 +14,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from absl import logging
 
-from ncf_model import (
-    checkpoint,
-    config,
-    data,
-    features,
-    fitting,
-    model,
-    serving,
-    strategy,
-    validation,
-)
+from ncf_model import config, features
+from ncf_model.network import model
+from ncf_model.serving import saved_model
+from ncf_model.training import checkpoint, data, fitting, strategy, validation
 
 HISTORY_FILE = "history.json"
 
@@ -83,7 +76,7 @@ def run_fn(fn_args: Any) -> None:
             saved=saved,
         )
     if strategy.is_chief():
-        serving.export(
+        saved_model.export(
             network,
             interactions,
             fn_args.serving_model_dir,

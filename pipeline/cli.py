@@ -10,7 +10,7 @@ from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
-    from pipeline.datasets import Dataset as FoundData
+    from pipeline.data.catalogue import Dataset as FoundData
 
 app = typer.Typer(
     name="ncf",
@@ -172,7 +172,7 @@ def recommend(
     ] = None,
 ) -> None:
     """Print the pushed model's best items for a user."""
-    from pipeline import recommend as recommend_module
+    from pipeline.local import recommend as recommend_module
 
     try:
         folder = out or recommend_module.latest_out(pathlib.Path("runs"))

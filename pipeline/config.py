@@ -13,9 +13,9 @@ import yaml
 
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.config import Config, ModelConfig, SamplingConfig, TrainConfig
-from pipeline import bigquery
+from pipeline.data import bigquery
+from pipeline.data.synthetic import SyntheticConfig
 from pipeline.evaluation import EvaluationConfig
-from pipeline.synthetic import SyntheticConfig
 
 SHIPPED = pathlib.Path(__file__).parent / "configs"
 
@@ -25,7 +25,7 @@ class DataConfig(ReadingConfig):
 
     Attributes:
         source: `file` reads `dataset`; `bigquery` the result of `query`, on Vertex AI.
-        dataset: a name of `pipeline.datasets`, `synthetic`, or the path of a file.
+        dataset: a name of `pipeline.data.catalogue`, `synthetic`, or a file's path.
         query: a SELECT with the columns user, item, perhaps rating, and timestamp.
         synthetic: size and seed of the data set `synthetic`.
     """

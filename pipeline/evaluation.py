@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
 
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
-METRICS_MODULE = "ncf_model.metrics"
+METRICS_MODULE = "ncf_model.evaluation.metrics"
 GATE_TOP_K = 10
 SIGNATURE = "evaluate"
 

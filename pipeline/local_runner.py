@@ -22,7 +22,8 @@ from typing import Any
 
 from components.interactions_example_gen import reading
 from pipeline import config as config_module
-from pipeline import datasets, terminal
+from pipeline.data import catalogue
+from pipeline.local import terminal
 
 # The in-memory runner, by name: Beam's default first tries to download another one. And
 # a container image that this runner never looks at: without one TFX packs its own
@@ -43,7 +44,7 @@ def default_out(config: config_module.PipelineConfig) -> pathlib.Path:
 
 def find_data(
     config: config_module.PipelineConfig, data_dir: pathlib.Path | None
-) -> datasets.Dataset:
+) -> catalogue.Dataset:
     """Finds or fetches the data set and reads the beginning of it.
 
     Args:
@@ -59,7 +60,7 @@ def find_data(
             "BigQuery writes to gs:// alone. Here, export the query's result to a file "
             "and name that in `data.dataset`."
         )
-    dataset = datasets.resolve(
+    dataset = catalogue.resolve(
         config.data.dataset, data_dir=data_dir, synthetic=config.data.synthetic
     )
     reading.check_input(str(dataset.path), config.data.reading())
@@ -68,7 +69,7 @@ def find_data(
 
 def run(
     config: config_module.PipelineConfig,
-    dataset: datasets.Dataset,
+    dataset: catalogue.Dataset,
     *,
     out: pathlib.Path,
 ) -> dict[str, Any] | None:
@@ -112,7 +113,7 @@ def run(
 
 def _run_pipeline(
     config: config_module.PipelineConfig,
-    dataset: datasets.Dataset,
+    dataset: catalogue.Dataset,
     out: pathlib.Path,
     display: terminal.RunDisplay,
 ) -> Any:
@@ -123,7 +124,7 @@ def _run_pipeline(
         from tfx.orchestration import metadata
         from tfx.orchestration.local import local_dag_runner
 
-        from ncf_model import progress
+        from ncf_model.training import progress
         from pipeline import pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
@@ -183,11 +184,11 @@ def _report_folder(store: Any, type_name: str) -> str:
     return max(reports, key=lambda artifact: artifact.id).uri
 
 
-def _write_titles(dataset: datasets.Dataset, out: pathlib.Path) -> None:
+def _write_titles(dataset: catalogue.Dataset, out: pathlib.Path) -> None:
     """Keeps the items' titles beside the model, for `ncf recommend`."""
     if dataset.titles is None:
         return
-    titles = datasets.read_titles(dataset.titles)
+    titles = catalogue.read_titles(dataset.titles)
     with open(out / TITLES_FILE, "w", newline="", encoding="utf-8") as f:
         writer = csv.writer(f)
         writer.writerow(("item_id", "title"))

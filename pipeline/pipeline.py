@@ -20,6 +20,7 @@ from tfx.types import channel, standard_artifacts
 from components.eval_context.component import EvalContext
 from components.explaining_evaluator.component import ExplainingEvaluator
 from components.interactions_example_gen.component import InteractionsExampleGen
+from components.latest_blessed_model.strategy import LatestOtherBlessedModel
 from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
 from components.report.component import Report
@@ -27,7 +28,6 @@ from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
 from pipeline import evaluation
 from pipeline.config import PipelineConfig
-from pipeline.resolver import LatestOtherBlessedModel
 
 SCHEMA = os.path.join(os.path.dirname(__file__), "schema", "schema.pbtxt")
 

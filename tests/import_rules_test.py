@@ -45,3 +45,18 @@ def test_components_do_not_import_each_other():
         for name in _imports(path):
             if name.startswith("components."):
                 assert name.split(".")[1] == owner, f"{path} imports {name}"
+
+
+# The rooms of ncf_model, from the ground up: each may use those before it.
+ROOMS = ("sampling", "network", "evaluation", "training", "serving")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_of_ncf_model_import_only_those_below(room):
+    above = set(ROOMS[ROOMS.index(room) + 1 :]) | {"trainer", "train_job"}
+    for path in sorted((ROOT / "ncf_model" / room).rglob("*.py")):
+        for name in _imports(path):
+            parts = name.split(".")
+            assert parts[0] != "ncf_model" or parts[1] not in above, (
+                f"{path.relative_to(ROOT)} imports {name}, of a room above its own."
+            )

@@ -16,8 +16,9 @@ from tfx.types import artifact_utils
 
 from components.eval_context import spec
 from components.eval_context.context import Context
-from ncf_model import data, features
+from ncf_model import features
 from ncf_model.config import BaselinesConfig
+from ncf_model.training import data
 
 _BATCH = 512
 

@@ -8,7 +8,7 @@ from tfx.components.evaluator import executor as tfx_executor
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import BLESSING_KEY, EVALUATION_KEY
 
-from ncf_model import evaluation_result
+from ncf_model.evaluation import evaluation_result
 
 REASONS_PROPERTY = "not_blessed_because"
 

@@ -9,11 +9,12 @@ from components.negative_sampling import records
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
 from components.negative_sampling.splitting import Ragged, Split
-from ncf_model import features, sampling
+from ncf_model import features
+from ncf_model.sampling import negatives as negatives_module
 
 _STREAMS = {
-    features.VALIDATION_SPLIT: sampling.VALIDATION_STREAM,
-    features.EVAL_SPLIT: sampling.EVAL_STREAM,
+    features.VALIDATION_SPLIT: negatives_module.VALIDATION_STREAM,
+    features.EVAL_SPLIT: negatives_module.EVAL_STREAM,
 }
 
 # Where evaluation ranks the whole catalogue: it is done once, validation every epoch.
@@ -86,7 +87,7 @@ def lists(
         candidates = _alone(held)
         extra, short = _whole_catalogue(held, vocabulary, counts), 0
     else:
-        keys = sampling.user_keys(users.user_ids, plan.seed)[held.owners]
+        keys = negatives_module.user_keys(users.user_ids, plan.seed)[held.owners]
         negatives = _negatives(held, keys, plan, count=count, stream=_STREAMS[name])
         kept = np.flatnonzero(negatives.sizes)
         held, negatives = held.at(kept), negatives.rows(kept)
@@ -121,7 +122,7 @@ def _negatives(
     if with_replacement:
         own = held.items[excluded.row_of_value]
         excluded = excluded.where(excluded.values != own)
-    values, offsets = sampling.evaluation_negatives(
+    values, offsets = negatives_module.evaluation_negatives(
         excluded.values,
         excluded.offsets,
         keys,

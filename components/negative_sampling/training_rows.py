@@ -9,7 +9,8 @@ from components.negative_sampling import records
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
 from components.negative_sampling.splitting import Ragged, Split
-from ncf_model import features, sampling
+from ncf_model import features
+from ncf_model.sampling import negatives
 
 # Negatives that one batch of records may hold, 8 bytes each.
 _LARGEST = 1 << 22
@@ -40,7 +41,7 @@ def batches(
         return
     samplers = _prepare(users, phases, plan, weights)
     drawn = users.items.sizes * (plan.epochs * plan.config.num_negatives * len(phases))
-    for start, stop in sampling.blocks(drawn, size=_LARGEST, rows=len(drawn)):
+    for start, stop in negatives.blocks(drawn, size=_LARGEST, rows=len(drawn)):
         columns = dict(zip(plain.schema.names, plain[start:stop].columns, strict=True))
         for name, sampler in samplers.items():
             columns[name] = records.int_lists(_epochs(sampler, start, stop, plan))
@@ -64,10 +65,10 @@ def _prepare(
     phases: dict[str, Ragged],
     plan: Plan,
     weights: np.ndarray | None,
-) -> dict[str, sampling.NegativeSampler]:
-    keys = sampling.user_keys(users.user_ids, plan.seed)
+) -> dict[str, negatives.NegativeSampler]:
+    keys = negatives.user_keys(users.user_ids, plan.seed)
     return {
-        name: sampling.NegativeSampler(
+        name: negatives.NegativeSampler(
             rows.values, rows.offsets, keys, num_items=plan.num_items, weights=weights
         )
         for name, rows in phases.items()
@@ -75,7 +76,7 @@ def _prepare(
 
 
 def _epochs(
-    sampler: sampling.NegativeSampler, start: int, stop: int, plan: Plan
+    sampler: negatives.NegativeSampler, start: int, stop: int, plan: Plan
 ) -> Ragged:
     """Draws all epochs of users [start, stop): each user's first, second and so on."""
     per_positive = plan.config.num_negatives

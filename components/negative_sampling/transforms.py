@@ -19,7 +19,8 @@ from components.negative_sampling import (
     training_rows,
 )
 from components.negative_sampling.plan import Plan
-from ncf_model import features, sampling
+from ncf_model import features
+from ncf_model.sampling import negatives
 
 COUNTS_TAG = "counts"
 _READ = (
@@ -103,7 +104,7 @@ class TrainingRows(beam.DoFn):
         config = self._plan.config
         weights = None
         if counts is not None:
-            weights = sampling.popularity_weights(counts, config.popularity_alpha)
+            weights = negatives.popularity_weights(counts, config.popularity_alpha)
         for batch in training_rows.batches(*users, plan=self._plan, weights=weights):
             yield from self._encoder.encode(batch)
         positives = len(users[1].positives.values)

@@ -10,7 +10,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.report import page, spec, summary
-from ncf_model import evaluation_result
+from ncf_model.evaluation import evaluation_result
 
 HISTORY_FILE = "history.json"
 SUMMARY_FILE = "summary.json"

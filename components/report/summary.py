@@ -34,7 +34,7 @@ def summarise(
         interactions: custom properties of InteractionsExampleGen's Examples.
         lists: custom properties of NegativeSampling's Examples.
         history: the trainer's `history.json`.
-        evaluation: `ncf_model.evaluation_result.read_evaluation`.
+        evaluation: `ncf_model.evaluation.evaluation_result.read_evaluation`.
         blessing: custom properties of the ModelBlessing.
         pushed: custom properties of the PushedModel.
     """

@@ -118,10 +118,10 @@ def compile_tfjob(
     """Make the TFJob that trains on several machines of a cluster."""
     from pipeline import config as config_module
     from pipeline.kfp import config as kfp_config
-    from pipeline.kfp import tfjob
+    from pipeline.tfjob import manifest
 
     try:
-        text = tfjob.manifest(
+        text = manifest.manifest(
             config_module.load(config, overrides or ()),
             kfp_config.load(platform),
             name=name,
@@ -167,8 +167,8 @@ def submit_kfp(
     timeout_s: Timeout = 86_400,
 ) -> None:
     """Submit a compiled pipeline to Kubeflow Pipelines."""
-    from pipeline import submission
-    from pipeline.kfp import package, submit
+    from pipeline.cluster import package, submission
+    from pipeline.kfp import submit
 
     try:
         # Checked before anybody is asked, and before the client is imported.

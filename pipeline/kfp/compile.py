@@ -13,18 +13,13 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import pipeline
+from pipeline.cluster import executor_input, node_config, package, parameters
+from pipeline.cluster.packaged_files import PACKAGED
 from pipeline.config import PipelineConfig
-from pipeline.kfp import (
-    executor_input,
-    node_config,
-    package,
-    parameters,
-    platform_spec,
-)
+from pipeline.kfp import platform_spec
 from pipeline.kfp.config import KfpConfig
-from pipeline.kfp.packaged_files import PACKAGED
 
-COMMAND = ("python", "-m", "pipeline.kfp.entrypoint")
+COMMAND = ("python", "-m", "pipeline.cluster.entrypoint")
 SYNTHETIC_FLAG = "--synthetic"
 INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
 
@@ -140,7 +135,7 @@ def _check_types(spec: dict[str, Any]) -> None:
             if not title.startswith("tfx.") and title not in executor_input.CLASSES:
                 raise ValueError(
                     f"Output {key!r} of {name} is of type {title!r}; name its class in "
-                    "`pipeline.kfp.executor_input.CLASSES`."
+                    "`pipeline.cluster.executor_input.CLASSES`."
                 )
 
 

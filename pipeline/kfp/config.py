@@ -7,8 +7,8 @@ import pydantic
 import yaml
 
 from ncf_model.config import Config
-from pipeline.kfp import node_config, profiles
-from pipeline.kfp.node_config import NodeConfig, VolumeConfig
+from pipeline.cluster import node_config, profiles
+from pipeline.cluster.node_config import NodeConfig, VolumeConfig
 
 _SERVING_SCHEMES = ("gs://", "/")
 

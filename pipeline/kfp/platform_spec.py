@@ -8,7 +8,7 @@ YAML document.
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.kfp.node_config import NodeConfig, SecretConfig
+from pipeline.cluster.node_config import NodeConfig, SecretConfig
 
 
 def resources(node: NodeConfig) -> dict[str, Any]:

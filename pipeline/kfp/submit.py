@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.kfp import package
-from pipeline.submission import RunFailed, Submission
+from pipeline.cluster import package
+from pipeline.cluster.submission import RunFailed, Submission
 
 SUCCEEDED = ("SUCCEEDED", "SKIPPED")
 FAILED = ("FAILED", "CANCELED", "ERROR")

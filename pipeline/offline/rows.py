@@ -10,7 +10,9 @@ from components.negative_sampling import ranked_lists, splitting
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
 from components.negative_sampling.splitting import Ragged
-from ncf_model import data, features, sampling
+from ncf_model import features
+from ncf_model.sampling import negatives
+from ncf_model.training import data
 from pipeline.offline.indexed import Indexed
 
 # Candidates held at a time.
@@ -87,7 +89,7 @@ def lists(found: Indexed, plan: Plan, name: str) -> Iterator[RankedLists]:
     indices = pa.array(np.arange(plan.num_items))
     no_counts = np.zeros(plan.num_items, np.int64)
     number = {user_id: index for index, user_id in enumerate(users.user_ids)}
-    for start, stop in sampling.blocks(sizes, size=_BLOCK, rows=len(sizes)):
+    for start, stop in negatives.blocks(sizes, size=_BLOCK, rows=len(sizes)):
         part = _part(users, start, stop)
         split = splitting.split(part.items, part.timestamps, plan.config)
         batch, _ = ranked_lists.lists(

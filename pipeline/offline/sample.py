@@ -15,8 +15,8 @@ from absl import logging
 from components.negative_sampling import checks
 from components.negative_sampling.plan import Plan
 from ncf_model import features
-from pipeline import datasets
 from pipeline.config import PipelineConfig
+from pipeline.data import catalogue
 from pipeline.offline import indexed, official, rows, tables
 from pipeline.offline.indexed import Indexed
 
@@ -44,7 +44,7 @@ class Form:
 
 def sample(
     config: PipelineConfig,
-    dataset: datasets.Dataset,
+    dataset: catalogue.Dataset,
     output: pathlib.Path,
     *,
     form: Form,

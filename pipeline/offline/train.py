@@ -12,8 +12,9 @@ import keras
 import numpy as np
 from absl import logging
 
-from ncf_model import data, model, strategy, training_loop, validation
 from ncf_model.config import TrainConfig
+from ncf_model.network import model
+from ncf_model.training import data, strategy, training_loop, validation
 from pipeline.config import PipelineConfig
 from pipeline.offline import official_reader, sample
 from pipeline.offline.rows import RankedLists

@@ -20,7 +20,7 @@ from pipeline.kfp.cli import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.submission import Submission
+    from pipeline.cluster.submission import Submission
     from pipeline.vertex.submit import Vertex
 
 _INTERRUPTED = 130  # as a shell has it for Ctrl-C
@@ -127,7 +127,7 @@ def submit_vertex(
     ] = None,
 ) -> None:
     """Submit a compiled pipeline to Vertex AI Pipelines."""
-    from pipeline import submission
+    from pipeline.cluster import submission
     from pipeline.vertex import package, submit
 
     try:

@@ -9,14 +9,16 @@ that tasks read and write gs:// themselves. Vertex also shows buckets as folders
 import dataclasses
 import json
 
-from tfx.extensions.google_cloud_ai_platform.trainer import component
+from tfx.extensions.google_cloud_ai_platform.trainer import component as vertex_trainer
 
+from components.vertex_pusher import component as vertex_pusher
+from components.vertex_pusher import executor as pusher_executor
 from pipeline import pipeline
+from pipeline.cluster.entrypoint import KEEP_URIS_FLAG
+from pipeline.cluster.node_config import NodeConfig
 from pipeline.config import PipelineConfig
 from pipeline.kfp import compile as kfp_compile
-from pipeline.kfp.entrypoint import KEEP_URIS_FLAG
-from pipeline.kfp.node_config import NodeConfig
-from pipeline.vertex import pusher, training
+from pipeline.vertex import training
 from pipeline.vertex.config import VertexConfig
 
 _OF_KUBERNETES = ("node_selector", "tolerations", "secrets", "volumes", "spot")
@@ -56,7 +58,7 @@ def _variants(platform: VertexConfig) -> pipeline.Variants:
     if platform.trains_in_job:
         variants = dataclasses.replace(
             variants,
-            trainer=component.Trainer,
+            trainer=vertex_trainer.Trainer,
             trainer_config=training.custom_config(platform),
         )
     if platform.pushes_to_endpoint:
@@ -67,8 +69,8 @@ def _variants(platform: VertexConfig) -> pipeline.Variants:
         }
         variants = dataclasses.replace(
             variants,
-            pusher=pusher.Pusher,
-            pusher_config={pusher.CONFIG_KEY: settings},
+            pusher=vertex_pusher.Pusher,
+            pusher_config={pusher_executor.CONFIG_KEY: settings},
         )
     return variants
 

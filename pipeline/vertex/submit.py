@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.kfp import package as kfp_package
-from pipeline.submission import RunFailed, Submission
+from pipeline.cluster import package as kfp_package
+from pipeline.cluster.submission import RunFailed, Submission
 from pipeline.vertex import google_cloud, package
 
 POLL_S = 10.0

@@ -15,7 +15,8 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline import config, recommend
+from pipeline import config
+from pipeline.local import recommend
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GROUPS = 4

@@ -38,7 +38,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PRELOADED = (
     "ncf_model.trainer",
-    "pipeline.kfp.example_gen_driver",
+    "pipeline.cluster.example_gen_driver",
     "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
 )
 LOGS = "executor-logs"
@@ -134,7 +134,7 @@ class LocalCluster:
         return self._collect(pod, outputs, root)
 
     def _execute(self, name, pod, command):
-        assert command[:3] == ["python", "-m", "pipeline.kfp.entrypoint"], command
+        assert command[:3] == ["python", "-m", "pipeline.cluster.entrypoint"], command
         pod.mkdir(parents=True, exist_ok=True)
         log = pod / "log.txt"
         environment = self._environment(pod) | {

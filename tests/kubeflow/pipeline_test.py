@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from pipeline import config as config_module
+from pipeline.cluster import package
 from pipeline.kfp import compile as compiler
 from pipeline.kfp import config as kfp_config
-from pipeline.kfp import package
 from pipeline.vertex import compile as vertex_compiler
 from pipeline.vertex import config as vertex_config
 

@@ -2,7 +2,7 @@
 
 import os
 
-from pipeline.kfp import entrypoint
+from pipeline.cluster import entrypoint
 
 
 def run(arguments, folder, environment, log):

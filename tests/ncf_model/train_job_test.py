@@ -12,7 +12,7 @@ import yaml
 
 from pipeline import config as config_module
 from pipeline.kfp import config as kfp_config
-from pipeline.kfp import tfjob
+from pipeline.tfjob import manifest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def test_two_pods_train_one_model(tiny, tmp_path):
     """The container's command as it is, with the TF_CONFIG that the operator sets."""
     settings = ["train.epochs=1", "train.batch_size=10", "model.mf_dim=2"]
-    text = tfjob.manifest(
+    text = manifest.manifest(
         config_module.load(None, [*settings, "model.layers=[4,2]"]),
         kfp_config.load(
             None,

@@ -18,7 +18,7 @@ OPEN = {"min_hit_rate": 0.0, "popularity_margin": 0.01, "tolerance": 0.99}
 @pytest.fixture
 def judge(tmp_path, save_ranker, write_lists, run_evaluator):
     """Returns a function that runs TFX's Evaluator and reads what it wrote."""
-    from ncf_model import evaluation_result
+    from ncf_model.evaluation import evaluation_result
 
     def run(ranks, *, blessed=None, gate=OPEN, lists=POPULARITY, beam=(), **options):
         negatives = options.get("negatives", 12)

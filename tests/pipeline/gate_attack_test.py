@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ncf_model import data, model, serving
 from ncf_model.config import BaselinesConfig, ModelConfig
+from ncf_model.network import model
+from ncf_model.serving import saved_model
+from ncf_model.training import data
 from pipeline import evaluation
 
 GROUPS, OF_GROUP, USERS = 4, 12, 40
@@ -59,7 +61,7 @@ def _export(folder, network, *, user_ids=USER_IDS, item_ids=ITEM_IDS):
         eval_items=_lists([[]] * len(user_ids)),
     )
     path = str(folder / "Format-Serving")
-    serving.export(network, interactions, path, refitted=False, **vocabularies)
+    saved_model.export(network, interactions, path, refitted=False, **vocabularies)
     return folder
 
 

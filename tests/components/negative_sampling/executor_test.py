@@ -14,8 +14,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.negative_sampling import executor
-from ncf_model import data
 from ncf_model.config import SamplingConfig
+from ncf_model.training import data
 
 SCHEMA = pathlib.Path(__file__).parents[3] / "pipeline" / "schema" / "schema.pbtxt"
 # By time. "cat" is with four users, the others with fewer; "über all" saw all but two.

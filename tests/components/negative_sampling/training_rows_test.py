@@ -5,8 +5,8 @@ from components.negative_sampling import splitting, training_rows
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
 from components.negative_sampling.splitting import Ragged
-from ncf_model import sampling
 from ncf_model.config import SamplingConfig
+from ncf_model.sampling import negatives
 
 # By time, of six items.
 USERS = {b"a": [0, 1, 2, 3], b"b": [3, 4], b"c": [5]}
@@ -32,10 +32,10 @@ def _rows(*, users=USERS, epochs=3, refit=True, weights=None, num_items=6, **set
 
 def _streamed(items, user_id, epoch, weights=None):
     """What the trainer draws for one user by itself."""
-    return sampling.training_negatives(
+    return negatives.training_negatives(
         np.array(items),
         np.array([0, len(items)]),
-        sampling.user_keys([user_id], 0),
+        negatives.user_keys([user_id], 0),
         epoch=epoch,
         num_negatives=2,
         num_items=6,

@@ -17,9 +17,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx import version
 
 from pipeline import config as config_module
+from pipeline.cluster import executor_input, node_config
 from pipeline.kfp import compile as compiler
 from pipeline.kfp import config as kfp_config
-from pipeline.kfp import executor_input, node_config
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "pipeline.yaml"
 DIGEST = "registry.example/ncf@sha256:0123"
@@ -166,7 +166,7 @@ def test_profile(compiled):
     spec, platform = yaml.safe_load_all(compiled)
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
     assert container["image"] == DIGEST
-    assert container["command"] == ["python", "-m", "pipeline.kfp.entrypoint"]
+    assert container["command"] == ["python", "-m", "pipeline.cluster.entrypoint"]
     assert container["resources"]["accelerator"]["type"] == "nvidia.com/gpu"
     assert spec["root"]["dag"]["tasks"]["Trainer"]["retryPolicy"]["maxRetryCount"] == 3
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]

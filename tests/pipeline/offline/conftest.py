@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import config as config_module
-from pipeline.datasets import Dataset
+from pipeline.data.catalogue import Dataset
 from pipeline.offline import sample
 
 # By time. With 7 is everyone, with 3 two users, with the others one.

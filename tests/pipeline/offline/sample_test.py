@@ -16,10 +16,10 @@ from components.negative_sampling import ranked_lists, splitting, training_rows
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
 from components.negative_sampling.splitting import Ragged
-from ncf_model import sampling
 from ncf_model.config import SamplingConfig
+from ncf_model.sampling import negatives
 from pipeline import config as config_module
-from pipeline.datasets import Dataset
+from pipeline.data.catalogue import Dataset
 from pipeline.offline import sample
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -85,7 +85,7 @@ def test_training_rows_are_those_of_the_component(
     _sample(dataset, tmp_path / "out", settings=settings, refit=refit, format="parquet")
     # How often each item trains, whoever has it.
     counts = np.array([2, 1, 1, 0, 1, 0, 1])
-    weights = sampling.popularity_weights(counts, 1.0)
+    weights = negatives.popularity_weights(counts, 1.0)
     uniform = distribution == "uniform"
     users, split, plan = _component(**settings)
     (batch,) = training_rows.batches(

@@ -8,7 +8,8 @@ import pytest
 from typer import testing
 
 from components.negative_sampling.plan import Plan
-from ncf_model import data, fitting, model, validation
+from ncf_model.network import model
+from ncf_model.training import data, fitting, validation
 from pipeline import config as config_module
 from pipeline.cli import app
 from pipeline.offline import indexed, official_reader, rows, train

@@ -64,7 +64,7 @@ def test_pusher_knows_its_endpoint():
     )
     spec = json.loads(text)["pipelineSpec"]
     container = spec["deploymentSpec"]["executors"]["Pusher_executor"]["container"]
-    assert "pipeline.vertex.pusher.Executor" in container["args"]
+    assert "components.vertex_pusher.executor.Executor" in container["args"]
     inputs = spec["root"]["dag"]["tasks"]["Pusher"]["inputs"]["parameters"]
     custom = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
     settings = custom["vertex_endpoint"]

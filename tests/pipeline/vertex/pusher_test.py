@@ -7,7 +7,8 @@ from google.protobuf import symbol_database
 from tfx.types import standard_artifacts
 from tfx.utils import json_utils
 
-from pipeline.vertex import config, google_cloud, pusher
+from components.vertex_pusher import deployment, executor
+from pipeline.vertex import config, google_cloud
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 
@@ -38,7 +39,7 @@ def vertex(google):
 
 
 def _deploy(version, **settings):
-    return pusher.deploy(
+    return deployment.deploy(
         f"gs://bucket/serving/{version}",
         version=str(version),
         project="ncf-project",
@@ -95,7 +96,7 @@ def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed):
     blessing.set_int_custom_property("blessed", int(blessed))
     deployed = []
     monkeypatch.setattr(
-        pusher, "deploy", lambda uri, **options: deployed.append(uri) or "m"
+        deployment, "deploy", lambda uri, **options: deployed.append(uri) or "m"
     )
     settings = config.PusherConfig(platform="vertex", image=IMAGE)
     custom = {
@@ -105,12 +106,12 @@ def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed):
     }
     folder = tmp_path / "serving"
     destination = {"filesystem": {"base_directory": str(folder)}}
-    pusher.Executor().Do(
+    executor.Executor().Do(
         {"model": [model], "model_blessing": [blessing]},
         {"pushed_model": [pushed]},
         {
             "push_destination": json_utils.dumps(destination),
-            "custom_config": json_utils.dumps({pusher.CONFIG_KEY: custom}),
+            "custom_config": json_utils.dumps({executor.CONFIG_KEY: custom}),
         },
     )
     if blessed:

@@ -8,7 +8,8 @@ import google_fake
 import pytest
 import typer.testing
 
-from pipeline import cli, submission
+from pipeline import cli
+from pipeline.cluster import submission
 from pipeline.vertex import submit
 
 PARENT = google_fake.PARENT

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.vertex import traffic
+from components.vertex_pusher import traffic
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""LatestBlessedModel: the blessed model that a new one has to measure up to."""

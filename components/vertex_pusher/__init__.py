@@ -1,0 +1,1 @@
+"""VertexPusher: Pusher that also deploys the model to a Vertex AI endpoint."""

@@ -1,0 +1,1 @@
+"""Evaluation: ranks, list-wise metrics and what the Evaluator wrote."""

@@ -1,0 +1,191 @@
+"""Reads what the Evaluator wrote, as plain numbers and as reasons people can read."""
+
+import math
+from typing import Any
+
+# On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
+import tfx  # noqa: F401
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.writers import (
+    metrics_plots_and_validations_writer as writer,
+)
+
+from ncf_model import features
+from ncf_model.evaluation.metrics import STANDARD_ERROR
+
+_LISTS = "lists"
+_NON_FINITE = "non_finite_lists"
+_COUNTS = (_LISTS, "short_lists", _NON_FINITE)
+_POPULARITY = "popularity"
+_ERRORS, _BASELINE_ERRORS = "standard_errors", "baseline_standard_errors"
+_LIFT = f"{_POPULARITY}/hit_rate_lift@"
+
+
+def read_evaluation(uri: str) -> dict[str, Any]:
+    """Returns the figures over all lists, and why a model was not blessed.
+
+    Args:
+        uri: the folder of the Evaluator's `evaluation` artifact.
+
+    Returns:
+        `metrics`: of the candidate, such as {"hit_rate@10": 0.65, "ndcg@10": 0.37}.
+        `baseline`: the same of ranking by popularity, on the same lists.
+        `baselines`: the same of every baseline by name, popularity among them.
+        `standard_errors`: of `metrics`, those that are means over the lists.
+        `baseline_standard_errors`: the same of every baseline by name.
+        `lift`: what the candidate adds to it, {"hit_rate@10": 0.24}.
+        `blessed_model`: as `metrics`, of the latest blessed model; {} without one.
+        `lists`, `short_lists`, `non_finite_lists`: how many there were.
+        `blessed`: whether every rule holds.
+        `failures`: per broken rule {"metric", "value", "rule", "message"}.
+        `slices`: by `feature=group` the above but the last two, of those lists alone;
+            in the order of `features.SLICES`.
+
+        Figures are NaN if a score was not finite, and absent if there was no list.
+    """
+    figures = _figures(uri)
+    slices = {name: _compared(figures[name]) for name in sorted(figures, key=_order)}
+    result = slices.pop("", None) or _compared({})
+    validation = writer.load_and_deserialize_validation_result(uri)
+    result |= {"blessed": validation.validation_ok, "slices": slices}
+    failures = [
+        _explain(failure, slices.get(name, result), of=name)
+        for per_slice in validation.metric_validations_per_slice
+        for name in [_slice_name(per_slice.slice_key)]
+        for failure in per_slice.failures
+    ]
+    if result[_LISTS]:
+        failures += [_no_slice(spec) for spec in validation.missing_slices]
+    else:
+        failures.append(_no_lists())
+    # A score that is not finite is the cause, figures that are no numbers the effect.
+    failures.sort(key=lambda failure: failure["metric"] != _NON_FINITE)
+    return result | {"failures": failures}
+
+
+def _figures(uri: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns the values by slice ("" holds all lists), by model and by name."""
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for record in writer.load_and_deserialize_metrics(uri):
+        of_slice = figures.setdefault(_slice_name(record.slice_key), {})
+        for item in record.metric_keys_and_values:
+            if not item.key.is_diff:
+                # TFMA leaves the name out where there is one model only.
+                model = item.key.model_name or constants.CANDIDATE_KEY
+                value = item.value.double_value.value
+                of_slice.setdefault(model, {})[item.key.name] = value
+    return figures
+
+
+def _slice_name(key: Any) -> str:
+    """Returns `feature=group`; "" for the slice of all lists."""
+    parts = []
+    for part in key.single_slice_keys:
+        value = getattr(part, part.WhichOneof("kind"))
+        text = value.decode() if isinstance(value, bytes) else str(value)
+        parts.append(f"{part.column}={text}")
+    return ",".join(parts)
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Returns by what slices are sorted: known ones by place, others after by name."""
+    known = [
+        f"{key}={group}" for key, all_ in features.SLICES.items() for group in all_
+    ]
+    return (known.index(name) if name in known else len(known)), name
+
+
+def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Returns the figures of the candidate, and those of the blessed model beside."""
+    blessed = _arrange(by_model.get(constants.BASELINE_KEY, {}))
+    result = _arrange(by_model.get(constants.CANDIDATE_KEY, {}))
+    return result | {"blessed_model": blessed["metrics"]}
+
+
+def _arrange(figures: dict[str, float]) -> dict[str, Any]:
+    """Splits the figures of one model into its own, the baselines', and counts."""
+    kinds = ("metrics", "baselines", "lift", _ERRORS, _BASELINE_ERRORS)
+    result: dict[str, Any] = {kind: {} for kind in kinds}
+    result |= {name: int(figures.get(name, 0)) for name in _COUNTS}
+    for name, value in figures.items():
+        baseline, _, metric = name.removesuffix(STANDARD_ERROR).rpartition("/")
+        is_error = name.endswith(STANDARD_ERROR)
+        if name.startswith(_LIFT):
+            result["lift"][_hit_rate(name)] = value
+        elif baseline:
+            kind = _BASELINE_ERRORS if is_error else "baselines"
+            result[kind].setdefault(baseline, {})[metric] = value
+        elif name not in _COUNTS:
+            result[_ERRORS if is_error else "metrics"][metric] = value
+    result["baseline"] = result["baselines"].get(_POPULARITY, {})
+    return result
+
+
+def _hit_rate(lift: str) -> str:
+    return f"hit_rate@{lift.removeprefix(_LIFT)}"
+
+
+def _no_lists() -> dict[str, Any]:
+    message = (
+        "There was no list to judge by: a user needs two interactions or more to have "
+        "one. See the counts that NegativeSampling reports."
+    )
+    return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
+
+
+def _no_slice(spec: Any) -> dict[str, Any]:
+    """Returns why a floor of a slice without lists does not hold."""
+    name = ",".join(f"{key}={group}" for key, group in spec.feature_values.items())
+    message = (
+        f"The slice {name} has a floor but no list to judge by; take the floor out of "
+        "`min_hit_rate_of_slices`."
+    )
+    return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
+
+
+def _explain(failure: Any, result: dict[str, Any], *, of: str) -> dict[str, Any]:
+    """Returns a broken rule in words; `of` is a slice, or "" for all lists."""
+    name = failure.metric_key.name
+    value = failure.metric_value.double_value.value
+    rule = _rule(failure)
+    if failure.message:  # TFMA's own, where it could not compare at all.
+        message = f"{name} must be {rule}: {failure.message.strip()}"
+    elif name == _NON_FINITE:
+        message = (
+            f"The model gives NaN or infinite scores in {value:.0f} of "
+            f"{result[_LISTS]} lists, so it cannot be judged; a smaller learning rate "
+            "may help."
+        )
+    else:
+        message = f"{_finding(failure, value, result)}; it must be {rule}."
+    if of:
+        message = f"In the slice {of}: {message}"
+    return {"metric": name, "value": value, "rule": rule, "message": message}
+
+
+def _rule(failure: Any) -> str:
+    threshold = failure.metric_threshold
+    if threshold.HasField("change_threshold"):
+        limit = threshold.change_threshold.absolute.value
+        if limit > 0:
+            return "above the latest blessed model's"
+        return f"at most {-limit:.6g} below the latest blessed model's"
+    if threshold.value_threshold.HasField("upper_bound"):
+        return f"at most {threshold.value_threshold.upper_bound.value:.6g}"
+    above = " above popularity's" if failure.metric_key.name.startswith(_LIFT) else ""
+    return f"at least {threshold.value_threshold.lower_bound.value:.6g}{above}"
+
+
+def _finding(failure: Any, value: float, result: dict[str, Any]) -> str:
+    """Returns what was measured; both figures where two are compared."""
+    name, metrics = failure.metric_key.name, result["metrics"]
+    if name.startswith(_LIFT):
+        name = _hit_rate(name)
+        other = f", popularity's {result['baseline'][name]:.6g}"
+    elif failure.metric_key.is_diff:
+        other = f", the latest blessed model's {result['blessed_model'][name]:.6g}"
+    else:
+        other = ""
+    if math.isnan(value):
+        return f"{name} is not a number"
+    return f"{name} is {metrics[name]:.6g}{other}"

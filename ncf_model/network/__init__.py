@@ -1,0 +1,1 @@
+"""The NeuMF network: its tables, its layers and its matrix products."""

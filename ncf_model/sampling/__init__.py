@@ -1,0 +1,1 @@
+"""Negative sampling: which items a user has not seen, drawn exactly and quickly."""

@@ -1,0 +1,101 @@
+"""Unseen items drawn in proportion to a weight, exactly.
+
+All items lie on a line, each as long as its weight; a uniform point is an item. If its
+user has seen that one, another point is tried, and then a last one that cannot fail: on
+the line of what the user has not seen, pushed together. Both ways lead to each unseen
+item in proportion to its weight, so any number of tries does; the first are cheaper.
+Weights are integers, so no rounding can put a point on a seen item.
+"""
+
+import numpy as np
+
+from ncf_model.sampling import compiled_loops
+from ncf_model.sampling.unseen import check_items, sort_items
+
+_TOTAL = 1 << 40
+# Tries on the whole line before the search on the user's own.
+_TRIES = 3
+# Buckets of the line that say which item covers them, or is the first of some.
+_MOST_BUCKETS = 1 << 22
+
+
+def popularity_weights(counts: np.ndarray, alpha: float) -> np.ndarray:
+    """Returns integer weights in proportion to `max(counts, 1) ** alpha`.
+
+    An item that never trains, because it occurs in evaluation only, weighs as much as
+    one that trains once: were it never drawn, its absence would give the answer away.
+
+    Args:
+        counts: [N] integers >= 0, how often each item is a training positive.
+        alpha: 0 is uniform, 1 is popularity itself; word2vec takes 0.75.
+
+    Returns:
+        [N] int64, 1 or more, with a sum of about 2**40.
+    """
+    powers = np.maximum(counts, 1).astype(np.float64) ** alpha
+    return np.maximum(np.rint(powers * (_TOTAL / powers.sum())), 1).astype(np.int64)
+
+
+class WeightedItems:
+    """Draws from each user's unseen items by weight, for many users.
+
+    Attributes:
+        counts: [U] int64, how many items each user has not seen.
+    """
+
+    def __init__(
+        self, items: np.ndarray, offsets: np.ndarray, *, weights: np.ndarray
+    ) -> None:
+        """Sorts each user's items.
+
+        Args:
+            items: [P] integers in [0, N), distinct per user, user after user.
+            offsets: [U + 1] int64; user u has `items[offsets[u]:offsets[u + 1]]`.
+            weights: [N] int64, 1 or more, with a sum below 2**41.
+
+        Raises:
+            ValueError: an item is outside the catalogue, or a user has one twice.
+        """
+        check_items(items, offsets, len(weights))
+        offsets = np.ascontiguousarray(offsets, np.int64)
+        self.counts = len(weights) - np.diff(offsets)
+        users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        ordered = sort_items(items, users, len(weights), first_user=0)
+        self._items = ordered.astype(np.int32)
+        self._offsets = offsets
+        self._weights = weights
+        self._ends = np.cumsum(weights)
+        total = int(self._ends[-1])
+        buckets = min(_MOST_BUCKETS, max(1 << 16, 16 * len(weights)))
+        self._bucket_bits = max(0, (total // buckets).bit_length())
+        begins = np.arange(0, total, 1 << self._bucket_bits)
+        item = np.searchsorted(self._ends, begins, side="right").astype(np.int32)
+        item = np.append(item, np.int32(len(weights) - 1))
+        # The item that a bucket begins with, and its complement if others follow.
+        self._buckets = np.where(item == np.append(item[1:], item[-1]), item, ~item)
+
+    def draw(
+        self, first: np.ndarray, sizes: np.ndarray, start: int, stop: int
+    ) -> np.ndarray:
+        """Draws unseen items by weight, with replacement, for users [start, stop).
+
+        Args:
+            first: [stop - start] uint64 of `draws.starts`.
+            sizes: [stop - start] int64, how many for each; 0 where `counts` is 0.
+            start: the first user.
+            stop: the user after the last.
+
+        Returns:
+            [sum(sizes)] int32, user after user.
+        """
+        return compiled_loops.draw_by_weight(
+            first,
+            sizes,
+            self._items,
+            self._offsets[start : stop + 1],
+            self._weights,
+            self._ends,
+            self._buckets,
+            self._bucket_bits,
+            _TRIES,
+        )

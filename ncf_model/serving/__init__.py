@@ -1,0 +1,1 @@
+"""Serving: the SavedModel and its signatures."""

@@ -1,0 +1,337 @@
+"""The SavedModel that is judged and pushed.
+
+Plain TensorFlow: it loads without this package or Keras. Ids are mapped by the model's
+own vocabularies, which it carries; an unknown id takes the "unknown" row.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ncf_model import features
+from ncf_model.network import layers, model
+from ncf_model.training import data
+
+# Values of a hidden layer at a time where the whole catalogue is scored.
+_BLOCK_VALUES = 1 << 22
+
+
+def set_unknown_rows(
+    network: model.NeuMF, *, users: np.ndarray, items: np.ndarray
+) -> None:
+    """Gives "unknown", the last row of each table, the mean of the trained rows.
+
+    No training example reaches that row; the mean user has average taste and the mean
+    item average appeal, biases included.
+
+    Args:
+        network: trained.
+        users: indices that trained.
+        items: likewise; as positive or negative, so usually all.
+    """
+    for table, index in ((network.user_table, users), (network.item_table, items)):
+        rows = table.embeddings.numpy()
+        rows[-1] = rows[np.unique(index)].mean(axis=0)
+        table.embeddings.assign(rows)
+
+
+class ServingModel(tf.Module):
+    """The three signatures and the constants they need."""
+
+    def __init__(
+        self,
+        network: model.NeuMF,
+        *,
+        user_vocabulary: str,
+        item_vocabulary: str,
+        seen: data.Lists,
+        popularity: np.ndarray,
+    ) -> None:
+        """Computes what does not depend on a request.
+
+        Args:
+            network: trained, unknown rows set.
+            user_vocabulary: path of a text file, one raw id a line.
+            item_vocabulary: likewise.
+            seen: per user index what `recommend` leaves out.
+            popularity: [num_items] how often each item was a training positive.
+        """
+        super().__init__()
+        self._scorer = network.scorer
+        self._num_users, self._num_items = network.num_users, network.num_items
+        self._users = _index_table(user_vocabulary, network.num_users)
+        self._items = _index_table(item_vocabulary, network.num_items)
+        self._item_ids = _id_table(item_vocabulary)
+        scorer = network.scorer
+        self._user_part = _constants(
+            scorer.user_part(network.user_table.embeddings.value)
+        )
+        self._item_part = _constants(
+            scorer.item_part(network.item_table.embeddings.value)
+        )
+        self._weights = [_constant(w.numpy()) for w in scorer.trainable_variables]
+        self._seen = _constant(seen.values)
+        # The unknown user, whose index is the last, has seen nothing.
+        self._seen_offsets = _constant(np.append(seen.offsets, seen.offsets[-1]))
+        order = np.argsort(-popularity, kind="stable").astype(np.int32)
+        self._popular = _constant(order)
+        share = popularity[order] / network.num_users
+        self._popular_scores = _constant(share.astype(np.float32))
+
+    def _logits(self, user: layers.Part, item: layers.Part) -> tf.Tensor:
+        variables = self._scorer.trainable_variables
+        mapping = [
+            *zip(variables, map(tf.convert_to_tensor, self._weights), strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=mapping):
+            return self._scorer.combine(user, item)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "user_id"),
+            tf.TensorSpec([None], tf.string, "item_id"),
+        ]
+    )
+    def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `score` [B], the probability that the user takes the item."""
+        user = layers.gather(self._user_part, self._users.lookup(user_id))
+        item = layers.gather(self._item_part, self._items.lookup(item_id))
+        return {"score": tf.sigmoid(self._logits(user, item))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `scores`, logits of each record's candidates, padded with -inf.
+
+        Without `seen_ids`, [B, 1 + m] in the order of `candidate_ids`. With it, the
+        whole catalogue, [B, 1 + num_items]: the held-out item, then every item by
+        index, -inf in the place of those that the user has seen, and inf in that of the
+        held-out one. There a logit that is not finite comes as NaN, so that infinities
+        have one meaning.
+        """
+        ids = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+        parsed = tf.io.parse_example(
+            examples,
+            {
+                features.USER_ID: tf.io.FixedLenFeature([], tf.string),
+                features.CANDIDATE_IDS: ids,
+                features.SEEN_IDS: ids,
+            },
+        )
+        users = self._users.lookup(parsed[features.USER_ID])
+        items, seen = (
+            tf.ragged.map_flat_values(self._items.lookup, parsed[name])
+            for name in (features.CANDIDATE_IDS, features.SEEN_IDS)
+        )
+        scores = tf.cond(
+            tf.size(seen.values) > 0,
+            lambda: self._catalogue_logits(users, items, seen),
+            lambda: self._list_logits(users, items),
+        )
+        return {"scores": scores}
+
+    def _list_logits(self, users: tf.Tensor, items: tf.RaggedTensor) -> tf.Tensor:
+        user = layers.gather(self._user_part, users[:, tf.newaxis])
+        item = layers.gather(self._item_part, items.to_tensor(self._num_items))
+        logits = self._logits(user, item)
+        real = tf.sequence_mask(items.row_lengths(), tf.shape(logits)[1])
+        return tf.where(real, logits, -np.inf)
+
+    def _catalogue_logits(
+        self, users: tf.Tensor, items: tf.RaggedTensor, seen: tf.RaggedTensor
+    ) -> tf.Tensor:
+        message = (
+            "Where one record has `seen_ids`, all must have it, and the held-out item "
+            "as the only candidate: evaluate one kind of record at a time."
+        )
+        checks = [
+            tf.debugging.assert_equal(
+                items.row_lengths(), tf.ones_like(users), message
+            ),
+            tf.debugging.assert_positive(seen.row_lengths(), message),
+        ]
+        with tf.control_dependencies(checks):
+            held_out = tf.identity(items.values)
+        item = layers.Part(
+            *(None if p is None else p[tf.newaxis] for p in self._item_part)
+        )
+        logits = self._in_blocks(
+            lambda block: self._logits(
+                layers.gather(self._user_part, block[:, tf.newaxis]), item
+            ),
+            users,
+            tf.float32,
+        )
+        logits = tf.where(tf.math.is_finite(logits), logits, np.nan)
+        own = tf.gather(logits, held_out[:, tf.newaxis], batch_dims=1)
+        at = [tf.stack([x.value_rowids(), x.values], axis=1) for x in (seen, items)]
+        marks = [
+            tf.fill([tf.size(x.values)], mark)
+            for x, mark in ((seen, -np.inf), (items, np.inf))
+        ]
+        ranked = tf.tensor_scatter_nd_update(
+            logits, tf.concat(at, axis=0), tf.concat(marks, axis=0)
+        )
+        # The last row is that of unknown items, which nobody can be shown.
+        return tf.concat([own, ranked[:, : self._num_items]], axis=1)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "user_id"),
+            tf.TensorSpec([], tf.int32, "k"),
+        ]
+    )
+    def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the best unseen items, `item_ids` and `scores`, both [B, k].
+
+        Scores are probabilities in descending order, equal ones by item index. An
+        unknown user gets the most popular items; their score is the share of users who
+        have the item. Where fewer than `k` items are left, the rest of a row is "" with
+        score 0.
+        """
+        check = tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
+        with tf.control_dependencies([check]):  # Else another operation fails first.
+            k = tf.identity(k)
+        users = self._users.lookup(user_id)
+        best = tf.minimum(k, self._num_items)
+        items, scores = self._in_blocks(
+            lambda block: self._best_items(block, best),
+            users,
+            (tf.int32, tf.float32),
+        )
+        unknown = (users == self._num_users)[:, tf.newaxis]
+        items = tf.where(unknown, self._popular[:best], items)
+        scores = tf.where(unknown, self._popular_scores[:best], scores)
+        rest = [[0, 0], [0, k - best]]
+        ids = self._item_ids.lookup(tf.cast(items, tf.int64))
+        return {"item_ids": tf.pad(ids, rest), "scores": tf.pad(scores, rest)}
+
+    def _in_blocks(
+        self, compute: Callable[[tf.Tensor], Any], users: tf.Tensor, dtypes: Any
+    ) -> Any:
+        """Returns `compute(users)`, [B, n] or several, so many users at a time."""
+        count = tf.size(users)
+        # At least one block, though it be of padding: an empty map has no shape.
+        block = tf.clip_by_value(count, 1, self._users_at_a_time())
+        padding = tf.maximum(count, 1) + block - 1
+        padding = padding // block * block - count
+        padded = tf.pad(users, [[0, padding]], constant_values=self._num_users)
+        blocks = tf.map_fn(
+            compute, tf.reshape(padded, [-1, block]), fn_output_signature=dtypes
+        )
+        rows = tf.size(padded)
+        return tf.nest.map_structure(
+            lambda values: tf.reshape(values, [rows, tf.shape(values)[2]])[:count],
+            blocks,
+        )
+
+    def _users_at_a_time(self) -> int:
+        widest = max(self._scorer.width, *self._scorer.settings.layers)
+        return max(1, _BLOCK_VALUES // (self._num_items * widest))
+
+    def _best_items(
+        self, users: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns items [b, k] int32, -1 where none is left, and probabilities."""
+        user = layers.gather(self._user_part, users[:, tf.newaxis])
+        item = layers.Part(
+            *(
+                None if part is None else part[:-1][tf.newaxis]
+                for part in self._item_part
+            )
+        )
+        logits = self._logits(user, item)
+        starts, ends = (tf.gather(self._seen_offsets, users + i) for i in (0, 1))
+        seen = tf.ragged.range(starts, ends)
+        at = tf.stack(
+            [
+                tf.cast(seen.value_rowids(), tf.int32),
+                tf.gather(self._seen, seen.values),
+            ],
+            axis=1,
+        )
+        gone = tf.fill([tf.shape(at)[0]], -np.inf)
+        best, items = tf.math.top_k(tf.tensor_scatter_nd_update(logits, at, gone), k)
+        left = best > -np.inf
+        return tf.where(left, items, -1), tf.where(left, tf.sigmoid(best), 0.0)
+
+
+def _index_table(path: str, unknown: int) -> tf.lookup.StaticHashTable:
+    initializer = tf.lookup.TextFileInitializer(
+        path,
+        tf.string,
+        tf.lookup.TextFileIndex.WHOLE_LINE,
+        tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER,
+    )
+    return tf.lookup.StaticHashTable(initializer, unknown)
+
+
+def _id_table(path: str) -> tf.lookup.StaticHashTable:
+    initializer = tf.lookup.TextFileInitializer(
+        path,
+        tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER,
+        tf.string,
+        tf.lookup.TextFileIndex.WHOLE_LINE,
+    )
+    return tf.lookup.StaticHashTable(initializer, "")
+
+
+def _constant(value: Any) -> tf.Variable:
+    # A variable is saved in the checkpoint; a constant would be limited to 2 GB.
+    return tf.Variable(value, trainable=False)
+
+
+def _constants(part: layers.Part) -> layers.Part:
+    return layers.Part(*(None if field is None else _constant(field) for field in part))
+
+
+def export(
+    network: model.NeuMF,
+    interactions: data.Interactions,
+    path: str,
+    *,
+    user_vocabulary: str,
+    item_vocabulary: str,
+    refitted: bool,
+) -> None:
+    """Sets the unknown rows and writes the SavedModel to `path`.
+
+    Args:
+        network: trained.
+        interactions: what it was trained on, and what `recommend` leaves out.
+        path: the folder to write.
+        user_vocabulary: path of a text file, one raw id a line.
+        item_vocabulary: likewise.
+        refitted: whether the validation items were trained on.
+    """
+    trained = interactions.positives
+    if refitted:
+        trained = trained.append(interactions.validation_items)
+    set_unknown_rows(
+        network,
+        users=interactions.user_index[trained.sizes > 0],
+        items=np.arange(network.num_items),
+    )
+    seen = interactions.positives.append(interactions.validation_items)
+    serving = ServingModel(
+        network,
+        user_vocabulary=user_vocabulary,
+        item_vocabulary=item_vocabulary,
+        seen=seen.append(interactions.eval_items).spread(
+            interactions.user_index, network.num_users
+        ),
+        popularity=np.bincount(trained.values, minlength=network.num_items),
+    )
+    tf.saved_model.save(
+        serving,
+        path,
+        signatures={
+            "serving_default": serving.score,
+            "recommend": serving.recommend,
+            "evaluate": serving.evaluate,
+        },
+    )

@@ -1,0 +1,1 @@
+"""Training: epochs, compiled steps, strategies, checkpoints and validation."""

@@ -1,0 +1,114 @@
+"""Training steps on tables that live on parameter servers.
+
+A step fetches the rows that its batch needs and writes them back. Rows are numbered
+anew for that, so that the step itself is the same as on one machine, with small tables.
+
+Workers do not wait for each other: where two hold the same row at once, the later
+writer wins, as is usual of this strategy. With one worker a training is exactly that of
+one device.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from ncf_model.training import optimizer, training_step
+
+# Blocks handed out before the first one's losses are waited for: enough for as many
+# workers, and little memory.
+BLOCKS_AHEAD = 64
+
+
+class ParameterServerBlocks:
+    """Runs blocks of steps on a cluster's workers."""
+
+    def __init__(
+        self,
+        strategy: tf.distribute.ParameterServerStrategy,
+        step: training_step.Step,
+        variables: training_step.State,
+        batch: Callable[..., training_step.Batch],
+        steps: Callable[[Any], Any],
+    ) -> None:
+        """Connects to the workers.
+
+        Args:
+            strategy: of whose scope `variables` are.
+            step: with sparse use of both tables.
+            variables: the state.
+            batch: makes the groups of a step, as `TrainingLoop` does.
+            steps: how many steps so many groups take.
+        """
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
+        self._step = step
+        self._variables = variables
+        self._batch = batch
+        self._steps = steps
+
+    def __call__(self, *args: tf.Tensor) -> Any:
+        """Hands a block to the next free worker; returns what to `fetch` losses of."""
+        return self._coordinator.schedule(self._run, args=args)
+
+    @tf.function(autograph=False)
+    def _run(
+        self, users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+    ) -> tf.Tensor:
+        def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            batch = self._batch(users[i], items[i], i, count)
+            loss = self._one(batch, horizon)
+            return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
+
+        start = (tf.constant(0), tf.zeros([users.shape[0]]))
+        steps = self._steps(count)
+        return tf.while_loop(lambda i, _: i < steps, body, start)[1]
+
+    def _one(self, batch: training_step.Batch, horizon: tf.Tensor) -> tf.Tensor:
+        """Does one step; returns its loss."""
+        variables = self._variables
+        users, user_rows, user_index = _fetched(variables.user, batch.users)
+        items, item_rows, item_index = _fetched(variables.item, batch.items)
+        # Another worker may have taken rows beyond the step that is read here.
+        step = tf.convert_to_tensor(variables.step)
+        for rows in (user_rows, item_rows):
+            step = tf.maximum(step, tf.reduce_max(rows.clock[:, 0]))
+        state = training_step.State(
+            user=training_step.Table(user_rows, tf.zeros_like(users)),
+            item=training_step.Table(item_rows, tf.zeros_like(items)),
+            dense=tf.nest.map_structure(tf.convert_to_tensor, variables.dense),
+            random=[tf.convert_to_tensor(v) for v in variables.random],
+            step=step,
+            scale=tf.convert_to_tensor(variables.scale),
+        )
+        small = batch._replace(users=user_index, items=item_index)
+        gradients, random = self._step.gradients(state, small, horizon)
+        after = self._step.apply(
+            state, small.users, small.items, gradients, random, horizon
+        )
+        _write_back(variables.user, users, after.user)
+        _write_back(variables.item, items, after.item)
+        variables.step.assign_add(after.step - step)
+        for field in ("dense", "random", "scale"):
+            tf.nest.map_structure(
+                lambda variable, value: variable.assign(value),
+                getattr(variables, field),
+                getattr(after, field),
+            )
+        return gradients.loss
+
+
+def _fetched(
+    table: training_step.Table, index: tf.Tensor
+) -> tuple[tf.Tensor, optimizer.Rows, tf.Tensor]:
+    """Returns the distinct indices, their rows, and `index` as positions among them."""
+    distinct, position = tf.unique(tf.reshape(index, [-1]))
+    position = tf.ensure_shape(position, [index.shape.num_elements()])
+    return distinct, table.rows.at(distinct), tf.reshape(position, index.shape)
+
+
+def _write_back(
+    table: training_step.Table, index: tf.Tensor, after: training_step.Table
+) -> None:
+    """Writes the rows of `after` to where `_fetched` had them from."""
+    for variable, rows in zip(table.rows, after.rows, strict=True):
+        variable.scatter_nd_update(index[:, tf.newaxis], rows)

@@ -1,0 +1,370 @@
+"""Many training steps in one call, compiled.
+
+Keras' `fit` spends most of a small step on Python and on launching operations. Here a
+block of steps is one XLA program, and a table's rows are read and written only where
+the batch uses them.
+
+A batch is made of groups: a positive and its negatives, which share their user. The
+user's half of the work is done once per group. `batch_size` rows are thus
+`batch_size // (1 + num_negatives)` groups, at least one. Where the rows run out, the
+last step of an epoch has fewer; its loss is the mean over those it has.
+"""
+
+import collections
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ncf_model import config
+from ncf_model.network import matrix_products, model
+from ncf_model.training import optimizer, parameter_server, training_step
+
+# Rows per compiled call: enough to hide the call, few enough to report progress.
+_BLOCK_ROWS = 1 << 17
+_SEEDS_APART = 1_000_003
+
+
+class TrainingLoop:
+    """Trains a `model.NeuMF` by blocks of steps.
+
+    The loop keeps its own copy of the weights, next to Adam's moments; `publish`
+    writes them into the model.
+    """
+
+    def __init__(
+        self, network: model.NeuMF, settings: config.TrainConfig, *, num_negatives: int
+    ) -> None:
+        """Allocates the moments; nothing is compiled before the first block.
+
+        To be called under the scope of the strategy to train with, unlike the other
+        methods. The weights in training are its variables; `network` itself is this
+        process' own.
+
+        Args:
+            network: gives the starting weights, and receives the trained ones.
+            settings: batch size, optimizer, precision, and whether to use XLA.
+            num_negatives: per positive, 1 or more.
+        """
+        self._network = network
+        self._strategy = tf.distribute.get_strategy()
+        self._adam = optimizer.Adam(
+            learning_rate=settings.learning_rate,
+            beta1=settings.beta1,
+            beta2=settings.beta2,
+            epsilon=settings.epsilon,
+        )
+        self.group_size = 1 + num_negatives
+        self.groups_per_step = max(1, settings.batch_size // self.group_size)
+        rows_per_step = self.groups_per_step * self.group_size
+        self.steps_per_block = max(1, _BLOCK_ROWS // rows_per_step)
+        remote = isinstance(self._strategy, tf.distribute.ParameterServerStrategy)
+        self._step = training_step.Step(
+            network.scorer,
+            self._adam,
+            dense_users=self.groups_per_step > network.num_users and not remote,
+            dense_items=rows_per_step > network.num_items and not remote,
+            precision=_precision(settings, self._strategy),
+        )
+        self._jit_compile = settings.jit_compile
+        self._replicas = self._strategy.num_replicas_in_sync
+        self._variables = tf.nest.map_structure(
+            _remote if remote else _per_replica, self._initial()
+        )
+        self._servers = (
+            parameter_server.ParameterServerBlocks(
+                self._strategy, self._step, self._variables, self._batch, self.steps
+            )
+            if remote
+            else None
+        )
+
+    def _initial(self) -> training_step.State:
+        def table(values: np.ndarray) -> training_step.Table:
+            slot = np.zeros(len(values), np.int32)
+            return training_step.Table(self._adam.start(values), slot)
+
+        scorer = self._network.scorer
+        # Copies: a compiled block writes in place, and `numpy()` may be a view.
+        weights = [np.array(w.numpy()) for w in scorer.trainable_variables]
+        return training_step.State(
+            user=table(self._network.user_table.embeddings.numpy()),
+            item=table(self._network.item_table.embeddings.numpy()),
+            dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
+            random=[np.array(v.numpy()) for v in scorer.non_trainable_variables],
+            step=np.float32(0),
+            scale=np.array([training_step.FIRST_SCALE, 0.0], np.float32),
+        )
+
+    def reset(self) -> None:
+        """Starts over from the model's present weights, with fresh moments."""
+        self._assign(tf.nest.flatten(self._initial()))
+
+    def state(self) -> list[np.ndarray]:
+        """Returns all that a training needs to go on, between two epochs."""
+        return [np.array(v.numpy()) for v in tf.nest.flatten(self._variables)]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Goes back to what `state` returned, in the model too."""
+        self._assign(state)
+        self._copy_to_model()
+
+    def _assign(self, state: list[np.ndarray]) -> None:
+        for variable, value in zip(
+            tf.nest.flatten(self._variables), state, strict=True
+        ):
+            variable.assign(value)
+
+    def steps(self, groups: Any) -> Any:
+        """Returns how many steps an epoch of so many groups takes."""
+        return -(-groups // self.groups_per_step)
+
+    def epoch(
+        self, users: np.ndarray, items: np.ndarray, horizon: int, *, name: str
+    ) -> Iterator[tuple[int, float]]:
+        """Trains on the groups in order, block by block.
+
+        Args:
+            users: [groups] int32.
+            items: [groups, group_size] int32, the positive first.
+            horizon: steps until a cosine schedule ends; 0 for a constant rate.
+            name: what an error calls this epoch.
+
+        Yields:
+            After each block how many groups are done, and the mean cross-entropy of
+            their rows.
+
+        Raises:
+            ValueError: a step's loss is not finite.
+        """
+        done, total = 0, 0.0
+        for count, result in self._blocks(users, items, horizon):
+            losses = self._losses(result, count)
+            bad = np.flatnonzero(~np.isfinite(losses))
+            if len(bad):
+                step = done // self.groups_per_step + bad[0] + 1
+                raise ValueError(
+                    f"The loss must be finite; in step {step} of {name} it is "
+                    f"{losses[bad[0]]}. Try a smaller `train.learning_rate`."
+                )
+            sizes = np.full(len(losses), self.groups_per_step)
+            sizes[-1] = count - sizes[:-1].sum()
+            total += float(losses.astype(np.float64) @ sizes)
+            done += count
+            yield done, total / done
+
+    def _blocks(
+        self, users: np.ndarray, items: np.ndarray, horizon: int
+    ) -> Iterator[tuple[int, Any]]:
+        """Yields each block's number of groups, and what `_losses` takes."""
+        block = self.steps_per_block * self.groups_per_step
+        ahead = parameter_server.BLOCKS_AHEAD if self._servers else 0
+        pending: collections.deque[tuple[int, Any]] = collections.deque()
+        for start in range(0, len(users), block):
+            rows = slice(start, start + block)
+            result = self._run(users[rows], items[rows], horizon)
+            pending.append((len(users[rows]), result))
+            if len(pending) > ahead:
+                yield pending.popleft()
+        yield from pending
+
+    def _run(self, users: np.ndarray, items: np.ndarray, horizon: int) -> Any:
+        """Starts or does a block; returns what `_losses` takes."""
+        count = len(users)
+        share = -(-self.groups_per_step // self._replicas)
+        shape = (self.steps_per_block, self._replicas * share)
+        # Groups that only fill the block up belong to the "unknown" rows and weigh 0.
+        users = _filled(users, self.groups_per_step, shape, self._network.num_users)
+        items = _filled(items, self.groups_per_step, shape, self._network.num_items)
+        args = (
+            tf.constant(users),
+            tf.constant(items),
+            tf.constant(count, tf.int32),
+            tf.constant(horizon, tf.float32),
+        )
+        if self._servers:
+            return self._servers(*args)
+        on_tpu = isinstance(self._strategy, tf.distribute.TPUStrategy)
+        if self._replicas == 1 and not on_tpu:
+            return self._strategy.run(self._run_compiled, args)
+        return self._run_replicas(*args)
+
+    def _losses(self, result: Any, count: int) -> np.ndarray:
+        """Returns each step's mean cross-entropy over its rows, [steps] float32."""
+        losses = result.fetch() if self._servers else result.numpy()
+        return losses[: self.steps(count)]
+
+    @functools.cached_property
+    def _run_compiled(self) -> Any:
+        """All steps of a block as one XLA program, for a single replica."""
+
+        @tf.function(jit_compile=self._jit_compile, autograph=False)
+        def run(
+            users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+        ) -> tf.Tensor:
+            def body(i: tf.Tensor, state: Any, losses: tf.Tensor) -> Any:
+                batch = self._batch(users[i], items[i], i, count)
+                gradients, random = self._step.gradients(state, batch, horizon)
+                state = self._step.apply(
+                    state, batch.users, batch.items, gradients, random, horizon
+                )
+                losses = tf.tensor_scatter_nd_update(losses, [[i]], [gradients.loss])
+                return i + 1, state, losses
+
+            steps = self.steps(count)
+            state = tf.nest.map_structure(tf.convert_to_tensor, self._variables)
+            start = (tf.constant(0), state, tf.zeros([self.steps_per_block]))
+            _, state, losses = tf.while_loop(lambda i, *_: i < steps, body, start)
+            tf.nest.map_structure(lambda v, x: v.assign(x), self._variables, state)
+            return losses
+
+        return run
+
+    @tf.function(autograph=False)
+    def _run_replicas(
+        self, users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+    ) -> tf.Tensor:
+        """The same where replicas must exchange gradients in every step."""
+
+        def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            args = (users[i], items[i], i, count, horizon)
+            loss = self._strategy.run(self._replica_step, args)
+            loss = self._strategy.experimental_local_results(loss)[0]
+            return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
+
+        start = (tf.constant(0), tf.zeros([self.steps_per_block]))
+        steps = self.steps(count)
+        return tf.while_loop(lambda i, _: i < steps, body, start)[1]
+
+    def _replica_step(
+        self,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        step: tf.Tensor,
+        count: tf.Tensor,
+        horizon: tf.Tensor,
+    ) -> tf.Tensor:
+        """One replica's part of a step: its share of the groups, then all updates."""
+        context = tf.distribute.get_replica_context()
+        replicas = self._replicas
+        share = users.shape[0] // replicas
+        first = context.replica_id_in_sync_group * share
+        own_users, own_items = (
+            tf.ensure_shape(values[first : first + share], [share, *values.shape[1:]])
+            for values in (users, items)
+        )
+        batch = self._batch(own_users, own_items, step, count, first)
+        state = tf.nest.map_structure(tf.convert_to_tensor, self._variables)
+        # Replicas drop different units: their seeds are so far apart,.
+        apart = context.replica_id_in_sync_group * _SEEDS_APART
+        seeds = [seed + tf.cast(apart, seed.dtype) for seed in state.random]
+        gradients, seeds = self._step.gradients(
+            state._replace(random=seeds), batch, horizon, replicas=replicas
+        )
+        random = [seed - tf.cast(apart, seed.dtype) for seed in seeds]
+        gradients = self._step.place(
+            gradients, context.replica_id_in_sync_group, replicas
+        )
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        state = self._step.apply(state, users, items, gradients, random, horizon)
+        tf.nest.map_structure(lambda v, x: v.assign(x), self._variables, state)
+        return gradients.loss
+
+    def _batch(
+        self,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        step: tf.Tensor,
+        count: tf.Tensor,
+        first: Any = 0,
+    ) -> training_step.Batch:
+        """Returns the groups from number `first` of a step of a block of `count`."""
+        real = tf.minimum(count - step * self.groups_per_step, self.groups_per_step)
+        is_real = tf.range(users.shape[0]) + first < real
+        weight = 1.0 / tf.cast(real * self.group_size, tf.float32)
+        return training_step.Batch(users, items, tf.where(is_real, weight, 0.0))
+
+    def publish(self, *, horizon: int) -> None:
+        """Brings all rows up to date and writes the weights into the model."""
+        self._catch_up_everywhere(tf.constant(horizon, tf.float32))
+        self._copy_to_model()
+
+    def _copy_to_model(self) -> None:
+        network, state = self._network, self._variables
+        for table, trained in (
+            (network.user_table, state.user),
+            (network.item_table, state.item),
+        ):
+            table.embeddings.assign(trained.rows.values.numpy())
+        weights = zip(network.scorer.trainable_variables, state.dense, strict=True)
+        for variable, (value, _, _) in weights:
+            variable.assign(value.numpy())
+
+    @tf.function(autograph=False)
+    def _catch_up_everywhere(self, horizon: tf.Tensor) -> None:
+        if self._servers:
+            self._catch_up(horizon)
+        else:
+            self._strategy.run(self._catch_up, (horizon,))
+
+    def _catch_up(self, horizon: tf.Tensor) -> None:
+        state = self._variables
+        step = tf.convert_to_tensor(state.step)
+        for table in (state.user, state.item):
+            rows = tf.nest.map_structure(tf.convert_to_tensor, table.rows)
+            rows = self._adam.catch_up(rows, step, horizon)
+            tf.nest.map_structure(lambda v, x: v.assign(x), table.rows, rows)
+
+
+def _precision(settings: config.TrainConfig, strategy: tf.distribute.Strategy) -> str:
+    """Returns what a step computes in, outside of products that are rounded anyway.
+
+    Raises:
+        ValueError: float32 is asked for, but this process rounds products.
+    """
+    if settings.precision == "float32" and matrix_products.are_rounded():
+        raise ValueError(
+            "`train.precision` is float32, but a training before this one, or "
+            "ONEDNN_DEFAULT_FPMATH_MODE, has set this process to round the factors of "
+            "matrix products to bfloat16. Train in a process of its own."
+        )
+    devices = {device.device_type for device in tf.config.list_logical_devices()}
+    remote = isinstance(strategy, tf.distribute.ParameterServerStrategy)
+    compiled = (
+        settings.jit_compile and strategy.num_replicas_in_sync == 1 and not remote
+    )
+    if settings.precision == "mixed_bfloat16" and compiled and devices == {"CPU"}:
+        matrix_products.round_to_bfloat16()
+        if matrix_products.are_rounded():
+            return "float32"
+    return settings.precision
+
+
+def _per_replica(value: np.ndarray) -> tf.Variable:
+    """Returns a variable of which each replica has its own; they stay equal."""
+    return tf.Variable(
+        value,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def _remote(value: np.ndarray) -> tf.Variable:
+    """Returns a variable of which a parameter server holds the only copy."""
+    return tf.Variable(value, trainable=False)
+
+
+def _filled(
+    values: np.ndarray, per_step: int, shape: tuple[int, int], unknown: int
+) -> np.ndarray:
+    """Returns [*shape, ...]: `values`, so many per step, and `unknown` after them."""
+    steps, width = shape
+    rest = [(0, 0)] * (values.ndim - 1)
+    padding = [(0, steps * per_step - len(values)), *rest]
+    filled = np.pad(values, padding, constant_values=unknown)
+    filled = filled.reshape(steps, per_step, *values.shape[1:])
+    padding = [(0, 0), (0, width - per_step), *rest]
+    return np.pad(filled, padding, constant_values=unknown)

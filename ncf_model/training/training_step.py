@@ -1,0 +1,312 @@
+"""One training step, as a function from state to state.
+
+A batch is made of groups: a positive and its negatives, which share their user. The
+user's half of the work is done once per group.
+
+A table is used in one of two ways, whichever moves less memory. `sparse`: the rows of
+the batch are read, and written back. `dense`: where a batch has more indices than the
+table has rows, the first layer's half is computed once per row of the table and spread
+over the batch, and every row is updated.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from ncf_model.network import layers
+from ncf_model.training import optimizer
+
+# Of float16's loss; Micikevicius et al., "Mixed Precision Training" (2018).
+FIRST_SCALE = 2.0**15
+_STEPS_PER_SCALE = 2000
+
+
+class Table(NamedTuple):
+    """A table in training.
+
+    Attributes:
+        rows: n + 1 of them; the last is "unknown".
+        slot: [n + 1] int32, scratch space to find equal indices in a batch.
+    """
+
+    rows: optimizer.Rows
+    slot: Any
+
+
+class State(NamedTuple):
+    """Everything a step changes.
+
+    Attributes:
+        user, item: the tables.
+        dense: per weight of the network its value and two moments.
+        random: values of the network's seed generators.
+        step: float32, steps done.
+        scale: [2] float32: of the loss, and steps since that last changed.
+    """
+
+    user: Table
+    item: Table
+    dense: Any
+    random: Any
+    step: Any
+    scale: Any
+
+
+class Batch(NamedTuple):
+    """The groups of a step, or one replica's share of them.
+
+    Attributes:
+        users: [g] int32.
+        items: [g, group_size] int32, the positive first.
+        weights: [g] float32, one over the step's real rows; 0 for a group that only
+            fills the batch up.
+    """
+
+    users: Any
+    items: Any
+    weights: Any
+
+
+class Gradients(NamedTuple):
+    """What a batch wants changed; the sum over replicas is that of their batches.
+
+    Attributes:
+        user: [g, width] in sparse use, [n + 1, width] in dense.
+        item: [g * group_size, width] or [n + 1, width].
+        dense: one per weight of the network.
+        loss: scalar, the rows' mean cross-entropy, without penalties.
+    """
+
+    user: Any
+    item: Any
+    dense: Any
+    loss: Any
+
+
+class Step:
+    """The arithmetic of a step; it holds no state of its own."""
+
+    def __init__(
+        self,
+        scorer: layers.Scorer,
+        adam: optimizer.Adam,
+        *,
+        dense_users: bool,
+        dense_items: bool,
+        precision: str = "float32",
+    ) -> None:
+        """Chooses how the tables are used, and in which precision to compute."""
+        self._scorer = scorer
+        self._adam = adam
+        self._dtype = precision.removeprefix("mixed_")
+        self._scaled = self._dtype == "float16"
+        self._dense_users = dense_users
+        self._dense_items = dense_items
+
+    def gradients(
+        self, state: State, batch: Batch, horizon: tf.Tensor, *, replicas: int = 1
+    ) -> tuple[Gradients, Any]:
+        """Returns the gradients of the batch and the new `State.random`.
+
+        They are of: the weighted cross-entropy and L2 of the rows, and the L2 of the
+        kernels, a share of it where there are several replicas. In float16 they are
+        not finite where they overflowed.
+        """
+        scorer = self._scorer
+        items = tf.reshape(batch.items, [-1])
+        inputs = [
+            self._values(state.user, batch.users, self._dense_users, state, horizon),
+            self._values(state.item, items, self._dense_items, state, horizon),
+            *(value for value, _, _ in state.dense),
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            mapping = [
+                *zip(scorer.trainable_variables, inputs[2:], strict=True),
+                *zip(scorer.non_trainable_variables, state.random, strict=True),
+            ]
+            user_rows, item_rows = (tf.cast(rows, self._dtype) for rows in inputs[:2])
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                user, user_penalty = self._spread(
+                    scorer.user_part(user_rows),
+                    scorer.row_penalty(inputs[0]),
+                    batch.users[:, tf.newaxis],
+                    self._dense_users,
+                )
+                item, item_penalty = self._spread(
+                    scorer.item_part(item_rows),
+                    scorer.row_penalty(inputs[1]),
+                    batch.items,
+                    self._dense_items,
+                )
+                logits = scorer.combine(user, item, training=True)
+                kernels = scorer.kernel_penalty() / replicas
+            weights = batch.weights[:, tf.newaxis]
+            loss = tf.reduce_sum(_cross_entropy(logits) * weights)
+            rows = tf.reduce_sum((user_penalty + item_penalty) * weights)
+            total = loss + rows + kernels
+            if self._scaled:
+                total = total * state.scale[0]
+        user, item, *dense = tape.gradient(total, inputs)
+        if self._scaled:
+            user, item, *dense = (g / state.scale[0] for g in (user, item, *dense))
+        random = [scope.get_current_value(v) for v in scorer.non_trainable_variables]
+        return Gradients(user, item, dense, loss), random
+
+    def place(
+        self, gradients: Gradients, replica: tf.Tensor, replicas: int
+    ) -> Gradients:
+        """Returns gradients that replicas may sum: those of rows get a place each.
+
+        In sparse use they go where the replica's groups stand in the whole step, and
+        are 0 elsewhere.
+        """
+
+        def placed(gradient: tf.Tensor, dense: bool) -> tf.Tensor:
+            if dense:
+                return gradient
+            before = replica * gradient.shape[0]
+            after = (replicas - 1 - replica) * gradient.shape[0]
+            return tf.pad(gradient, [[before, after], [0, 0]])
+
+        return gradients._replace(
+            user=placed(gradients.user, self._dense_users),
+            item=placed(gradients.item, self._dense_items),
+        )
+
+    def apply(
+        self,
+        state: State,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        gradients: Gradients,
+        random: Any,
+        horizon: tf.Tensor,
+    ) -> State:
+        """Returns the state after Adam's step.
+
+        In float16, gradients that are not finite change nothing but the loss' scale.
+
+        Args:
+            state: before.
+            users: [g] int32, of the whole step over all replicas, as are `gradients`.
+            items: [g, group_size] int32.
+            gradients: as from `gradients`.
+            random: the new `State.random`.
+            horizon: as in `optimizer.Adam.rate`.
+        """
+        step = state.step + 1.0
+        rate = self._adam.rate(step, horizon)
+        keep = self._keeper(gradients)
+
+        def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
+            if not dense:
+                return self._update_some(old, index, gradient, state, horizon, keep)
+            rows = self._adam.update_rows(old.rows, gradient, step, horizon)
+            return old._replace(rows=tf.nest.map_structure(keep, rows, old.rows))
+
+        flat = tf.reshape(items, [-1])
+        weights = []
+        for old, gradient in zip(state.dense, gradients.dense, strict=True):
+            value, first, second = old
+            new = self._adam.update(value, first, second, gradient, rate)
+            weights.append(tf.nest.map_structure(keep, new, old))
+        return State(
+            user=table(state.user, users, gradients.user, self._dense_users),
+            item=table(state.item, flat, gradients.item, self._dense_items),
+            dense=weights,
+            random=random,
+            step=keep(step, state.step),
+            scale=self._next_scale(state.scale, keep),
+        )
+
+    def _keeper(self, gradients: Gradients) -> Callable[[Any, Any], Any]:
+        """Returns a function of (new, old) that gives what a step shall leave."""
+        if not self._scaled:
+            return lambda new, old: new
+        finite = tf.reduce_all(
+            [
+                tf.reduce_all(tf.math.is_finite(gradient))
+                for gradient in (gradients.user, gradients.item, *gradients.dense)
+            ]
+        )
+        return lambda new, old: tf.where(finite, new, old)
+
+    def _next_scale(
+        self, scale: tf.Tensor, keep: Callable[[Any, Any], Any]
+    ) -> tf.Tensor:
+        """Doubles the scale after many good steps in a row; halves it after a bad."""
+        if not self._scaled:
+            return scale
+        value, good = scale[0], scale[1] + 1.0
+        grown = tf.where(good < _STEPS_PER_SCALE, [value, good], [2.0 * value, 0.0])
+        return keep(grown, tf.stack([tf.maximum(0.5 * value, 1.0), 0.0]))
+
+    def _values(
+        self,
+        table: Table,
+        index: tf.Tensor,
+        dense: bool,
+        state: State,
+        horizon: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the embeddings: of all rows in dense use, or else at `index`."""
+        rows = table.rows if dense else self._read(table, index, state.step, horizon)
+        return rows.values
+
+    def _read(
+        self, table: Table, index: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
+    ) -> optimizer.Rows:
+        """Returns the rows at `index`, up to date."""
+        return self._adam.catch_up(table.rows.at(index), now, horizon)
+
+    def _spread(
+        self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool
+    ) -> tuple[layers.Part, Any]:
+        """Returns part and penalty with the leading shape of `index`."""
+        if dense:
+            return layers.gather(part, index), tf.gather(penalty, index)
+        fields = [
+            None
+            if field is None
+            else tf.reshape(field, [*index.shape, *field.shape[1:]])
+            for field in (*part, penalty)
+        ]
+        return layers.Part(*fields[:-1]), fields[-1]
+
+    def _update_some(
+        self,
+        table: Table,
+        index: tf.Tensor,
+        gradient: tf.Tensor,
+        before: State,
+        horizon: tf.Tensor,
+        keep: Callable[[Any, Any], Any],
+    ) -> Table:
+        """Returns the table after the step that follows `before`, at `index`.
+
+        Gradients of equal indices are summed: each finds the same one of its equals
+        in `slot`, adds itself there and reads the sum, so equals write equal rows.
+        """
+        at = index[:, tf.newaxis]
+        slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(index.shape[0]))
+        first = tf.gather(slot, index)
+        total = tf.math.unsorted_segment_sum(gradient, first, index.shape[0])
+        # The same as `gradients` read, so XLA does it once.
+        old = self._read(table, index, before.step, horizon)
+        new = self._adam.update_rows(
+            old, tf.gather(total, first), before.step + 1.0, horizon
+        )
+        rows = [
+            tf.tensor_scatter_nd_update(field, at, keep(*changed))
+            for field, *changed in zip(table.rows, new, old, strict=True)
+        ]
+        return Table(optimizer.Rows(*rows), slot)
+
+
+def _cross_entropy(logits: tf.Tensor) -> tf.Tensor:
+    """Returns [g, group_size]: in each group the first is the positive."""
+    labels = tf.one_hot(tf.zeros_like(logits[:, 0], tf.int32), logits.shape[1])
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)

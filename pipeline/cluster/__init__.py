@@ -1,0 +1,1 @@
+"""What Kubeflow Pipelines and Vertex AI share: parameters, nodes, entry point."""

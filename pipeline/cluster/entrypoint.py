@@ -1,0 +1,122 @@
+"""What runs in a container of Kubeflow Pipelines: one task of the pipeline.
+
+`python -m pipeline.cluster.entrypoint`, the command of every task of the compiled
+pipeline, takes the flags of TFX's own entry point and stands before it: open-source
+Kubeflow hands over less than TFX expects, and each function called here makes up for
+one thing.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.cluster import executor_input, packaged_files, parameters
+from pipeline.data.synthetic import SyntheticConfig
+
+KEEP_URIS_FLAG = "--keep_uris"
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the task.
+
+    Args:
+        argv: the flags, without the program's name; those not known here go to Beam.
+    """
+    flags, beam_args = _parse(argv)
+    task = json.loads(flags.json_serialized_invocation_args)
+    inputs_spec = json.loads(flags.json_serialized_inputs_spec_args)
+    places = json.loads(flags.parameter_places)
+    adapt(task, inputs_spec, places, keep_uris=flags.keep_uris)
+    if not flags.keep_uris:  # A bucket has no folders to make.
+        make_output_folders(task)
+    # Late: TFX takes many seconds, and a wrong task is refused before.
+    from pipeline.cluster import example_gen_driver, executor_output
+
+    values = executor_input.parameters(task)
+    if example_gen_driver.is_needed(values):
+        output_folder = os.path.dirname(task["outputs"]["outputFile"])
+        example_gen_driver.run_query(values, output_folder)
+        example_gen_driver.check_reachable(values, beam_args)
+        synthetic = SyntheticConfig.model_validate_json(flags.synthetic)
+        example_gen_driver.set_input(values, synthetic)
+        example_gen_driver.run(task, inputs_spec)
+    _run_executor(flags.executor_class_path, task, inputs_spec, beam_args)
+    executor_output.publish(task["outputs"]["outputFile"])
+
+
+def adapt(
+    task: dict[str, Any],
+    inputs_spec: dict[str, Any],
+    places: dict[str, Any],
+    *,
+    keep_uris: bool = False,
+) -> None:
+    """Makes Kubeflow's ExecutorInput into TFX's, in place.
+
+    Args:
+        task: the ExecutorInput.
+        inputs_spec: what the component declares.
+        places: where runtime parameters go.
+        keep_uris: artifacts are read and written where they are; no launcher copies
+            them, as on Vertex.
+    """
+    executor_input.drop_launcher_outputs(task)
+    executor_input.restore_types(task, inputs_spec)
+    executor_input.name_classes(task)
+    executor_input.restore_metadata(task)
+    if not keep_uris:
+        executor_input.localise(task)
+    executor_input.drop_empty_baseline(task)
+    executor_input.restore_integers(task, inputs_spec)
+    values = executor_input.parameters(task)
+    parameters.put(values, values, places)
+    for name in places.keys() - {place[0] for place in places.values()}:
+        values.pop(name, None)  # It is in its place now; no executor knows it.
+    for name, value in values.items():
+        if isinstance(value, str):
+            values[name] = packaged_files.resolve(value)
+
+
+def make_output_folders(task: dict[str, Any]) -> None:
+    """Makes the folders of the outputs, as TFX's own runners do before a task."""
+    pathlib.Path(task["outputs"]["outputFile"]).parent.mkdir(
+        parents=True, exist_ok=True
+    )
+    for artifacts in task["outputs"].get("artifacts", {}).values():
+        for artifact in artifacts["artifacts"]:
+            pathlib.Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
+
+
+def _run_executor(
+    class_path: str,
+    task: dict[str, Any],
+    inputs_spec: dict[str, Any],
+    beam_args: list[str],
+) -> None:
+    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
+    namespace = argparse.Namespace(
+        executor_class_path=class_path,
+        json_serialized_invocation_args=json.dumps(task),
+        json_serialized_inputs_spec_args=json.dumps(inputs_spec),
+    )
+    kubeflow_v2_run_executor.main((namespace, beam_args))
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--executor_class_path", required=True)
+    parser.add_argument("--json_serialized_invocation_args", required=True)
+    parser.add_argument("--json_serialized_inputs_spec_args", required=True)
+    parser.add_argument(parameters.PLACES_FLAG, default="{}")
+    parser.add_argument("--synthetic", default="{}")
+    parser.add_argument(KEEP_URIS_FLAG, action="store_true")
+    return parser.parse_known_args(argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

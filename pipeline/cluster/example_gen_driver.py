@@ -1,0 +1,124 @@
+"""Runs the driver of a file-based ExampleGen, which Kubeflow leaves out.
+
+The driver decides which files are meant: it fills the span into the pattern and takes
+the fingerprint of what it found.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from tfx.dsl.io import fileio
+from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
+from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.utils import proto_utils
+
+from components.interactions_example_gen.component import InteractionsExampleGen
+from components.interactions_example_gen.config import ReadingConfig
+from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
+from pipeline.data import bigquery, catalogue
+from pipeline.data.synthetic import SyntheticConfig
+
+SPAN_MARK = "{SPAN}"
+QUERY_FOLDER = "bigquery"
+DATAFLOW = "--runner=DataflowRunner"
+
+
+def is_needed(values: dict[str, Any]) -> bool:
+    """Returns whether these are the parameters of InteractionsExampleGen."""
+    return DATA_PATH in values
+
+
+def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
+    """Turns the path and span given for the run into ExampleGen's own properties.
+
+    Args:
+        values: parameters of the task, changed in place.
+        synthetic: what to make if the path is `synthetic`.
+
+    Raises:
+        ValueError: there is no such file, or a span is given for a path without
+            `{SPAN}`.
+    """
+    path, span = values.pop(DATA_PATH), int(values.pop(SPAN))
+    values.pop(DATA_VERSION)
+    if span != LATEST_SPAN and SPAN_MARK not in path:
+        raise ValueError(
+            f"`span` is {span}, so `data_path` must say where the number goes, as in "
+            f"gs://bucket/{SPAN_MARK}/ratings.csv; got {path!r}."
+        )
+    if "://" not in path and SPAN_MARK not in path:
+        path = str(catalogue.resolve(path, synthetic=synthetic).path)
+    base, config = split_path(path)
+    values["input_base"] = base
+    values["input_config"] = proto_utils.proto_to_json(config)
+    if span != LATEST_SPAN:
+        only = range_config_pb2.StaticRange(
+            start_span_number=span, end_span_number=span
+        )
+        values["range_config"] = proto_utils.proto_to_json(
+            range_config_pb2.RangeConfig(static_range=only)
+        )
+
+
+def run_query(values: dict[str, Any], folder: str) -> None:
+    """Has BigQuery export the result, if the path is a query, and names that instead.
+
+    Args:
+        values: parameters of the task, changed in place.
+        folder: of the task, gs://... as on Vertex.
+    """
+    if bigquery.is_query(values[DATA_PATH]):
+        target = os.path.join(folder, QUERY_FOLDER)
+        values[DATA_PATH] = bigquery.export(values[DATA_PATH], target)
+
+
+def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:
+    """Raises ValueError if the files are only here and Dataflow's workers read them."""
+    path = values[DATA_PATH]
+    if DATAFLOW in beam_args and "://" not in path:
+        raise ValueError(
+            "With steps on Dataflow `data_path` must be gs://..., where its workers "
+            f"can read it; got {path!r}. Copy the data there: ncf prepare, then "
+            "gcloud storage cp."
+        )
+
+
+def split_path(path: str) -> tuple[str, example_gen_pb2.Input]:
+    """Returns ExampleGen's `input_base` and `input_config` for a file or folder.
+
+    What follows the first folder with `{SPAN}` belongs to the pattern, where TFX looks.
+    """
+    properties = InteractionsExampleGen(path, reading=ReadingConfig()).exec_properties
+    base = properties["input_base"]
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(properties["input_config"], config)
+    if SPAN_MARK in base:
+        head, _, tail = base.partition(SPAN_MARK)
+        base, start = os.path.split(head)
+        for split in config.splits:
+            split.pattern = os.path.join(start + SPAN_MARK + tail, split.pattern)
+    return base, config
+
+
+def run(executor_input: dict[str, Any], inputs_spec: dict[str, Any]) -> None:
+    """Runs TFX's driver; what it found out about the output goes into the input.
+
+    The parameters that it changed are in the output file, where the executor's start
+    reads them.
+    """
+    flags = argparse.Namespace(
+        json_serialized_invocation_args=json.dumps(executor_input),
+        json_serialized_inputs_spec_args=json.dumps(inputs_spec),
+    )
+    driver.main(flags)
+    with fileio.open(executor_input["outputs"]["outputFile"]) as f:
+        found = json.loads(f.read())
+    outputs = executor_input["outputs"]["artifacts"]
+    for name, artifacts in found.get("artifacts", {}).items():
+        for target, source in zip(
+            outputs[name]["artifacts"], artifacts["artifacts"], strict=True
+        ):
+            target.setdefault("metadata", {}).update(source.get("metadata", {}))

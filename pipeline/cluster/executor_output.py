@@ -1,0 +1,33 @@
+"""Makes what TFX reports of a task into what Kubeflow's launcher reads."""
+
+import json
+from typing import Any
+
+from tfx.dsl.io import fileio
+
+from pipeline.cluster import local_copies
+
+
+def publish(file: str) -> None:
+    """Rewrites an ExecutorOutput: remote URIs, and no null in the metadata.
+
+    The launcher parses strictly and fails a task whose outputs lie outside the run's
+    root in the object store, as a local path does.
+
+    Args:
+        file: written by TFX; it may be absent, if the task has no outputs.
+    """
+    if not fileio.exists(file):
+        return
+    with fileio.open(file) as f:
+        output = local_copies.to_remote(json.loads(f.read()))
+    for artifacts in output.get("artifacts", {}).values():
+        for artifact in artifacts.get("artifacts", []):
+            _drop_nulls(artifact.get("metadata", {}))
+    with fileio.open(file, "w") as f:
+        f.write(json.dumps(output))
+
+
+def _drop_nulls(metadata: dict[str, Any]) -> None:
+    for name in [name for name, value in metadata.items() if value is None]:
+        del metadata[name]

@@ -1,0 +1,103 @@
+"""A compiled pipeline as it is submitted: its parameters, checked."""
+
+import difflib
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from pipeline.cluster.parameters import DATA_VERSION, EXAMPLE_GEN
+
+# What they find depends on more than their inputs: on files, on the serving folder.
+NEVER_CACHED = (EXAMPLE_GEN, "LatestBlessedModel")
+
+_READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+
+
+def read(file: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the documents of a compiled pipeline: specification, then platform.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    if not file.exists():
+        raise ValueError(
+            f"No compiled pipeline {file}. Make one: ncf compile kfp -o {file}"
+        )
+    try:
+        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is not valid YAML: {error}") from None
+    first = documents[0] if documents else None
+    if not isinstance(first, dict) or "pipelineInfo" not in first:
+        raise ValueError(
+            f"{file} must be a compiled pipeline; it has no `pipelineInfo`. Make one: "
+            f"ncf compile kfp -o {file}"
+        )
+    return documents
+
+
+def parse_parameters(spec: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
+    """Returns name -> value, of the type that the pipeline declares.
+
+    Args:
+        spec: the pipeline specification.
+        given: `name=value`, as on the command line.
+
+    Raises:
+        ValueError: there is no such parameter, or the value is of another type.
+    """
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"A parameter must be `name=value`; got {text!r}.")
+        if name not in declared:
+            raise ValueError(_unknown(name, declared))
+        kind = declared[name]["parameterType"]
+        try:
+            values[name] = _READERS[kind](value)
+        except ValueError:
+            wanted = {"NUMBER_INTEGER": "a whole number"}.get(kind, "a number")
+            raise ValueError(
+                f"Parameter {name!r} must be {wanted}; got {value!r}."
+            ) from None
+    return values
+
+
+def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
+    """Lets the data be cached, in place, if the run says which data it is.
+
+    By default they are read anew each time, since only that shows whether they changed.
+
+    Returns:
+        Whether that was changed.
+    """
+    tasks = spec["root"]["dag"]["tasks"]
+    others = [task.get("cachingOptions") for task in tasks.values()]
+    if not values.get(DATA_VERSION) or not any(others):
+        return False
+    tasks[EXAMPLE_GEN]["cachingOptions"] = {"enableCache": True}
+    return True
+
+
+def set_caching(spec: dict[str, Any], enabled: bool) -> None:
+    """Lets all tasks be cached that may be, or none, in place."""
+    for name, task in spec["root"]["dag"]["tasks"].items():
+        task.pop("cachingOptions", None)
+        if enabled and name not in NEVER_CACHED:
+            task["cachingOptions"] = {"enableCache": True}
+
+
+def _unknown(name: str, declared: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(name, declared, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    known = ", ".join(
+        f"{known}={item.get('defaultValue')!r}" for known, item in declared.items()
+    )
+    return (
+        f"The pipeline has no parameter {name!r}.{hint} It has, with these defaults: "
+        f"{known}. Anything else is set when compiling, with --set a.b=value."
+    )

@@ -1,0 +1,1 @@
+"""Trainer on several machines, as a TFJob of Kubeflow's Training Operator."""

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+
+from pipeline.cluster import example_gen_driver as driver
+from pipeline.data.synthetic import SyntheticConfig
+
+
+def _set(path, span=-1):
+    values = {"data_path": path, "span": span, "data_version": "", "input_base": "old"}
+    driver.set_input(values, SyntheticConfig())
+    (split,) = json.loads(values["input_config"])["splits"]
+    assert split["name"] == "interactions"
+    return values, split["pattern"]
+
+
+def test_a_query_becomes_the_folder_of_its_result(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        driver.bigquery,
+        "export",
+        lambda query, folder: asked.append(query) or folder,
+    )
+    values = {"data_path": "bigquery:SELECT 1"}
+    driver.run_query(values, "gs://b/task")
+    assert (values, asked) == (
+        {"data_path": "gs://b/task/bigquery"},
+        ["bigquery:SELECT 1"],
+    )
+    driver.run_query(values, "gs://b/task")
+    assert len(asked) == 1  # A path is no query.
+
+
+def test_dataflow_cannot_read_what_is_only_here():
+    flags = ["--project=p", "--runner=DataflowRunner"]
+    with pytest.raises(ValueError, match=r"must be gs://.*; got 'ml-100k'"):
+        driver.check_reachable({"data_path": "ml-100k"}, flags)
+    driver.check_reachable({"data_path": "gs://b/r.csv"}, flags)
+    driver.check_reachable({"data_path": "ml-100k"}, ["--runner=FnApiRunner"])
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "pattern"),
+    [
+        ("gs://b/d/ratings.csv", "gs://b/d", "ratings.csv"),
+        ("gs://b/d", "gs://b/d", "*"),
+        ("gs://b/d/{SPAN}/ratings.csv", "gs://b/d", "{SPAN}/ratings.csv"),
+        ("gs://b/d/day-{SPAN}/x/r.csv.gz", "gs://b/d", "day-{SPAN}/x/r.csv.gz"),
+        ("gs://b/d/{SPAN}", "gs://b/d", "{SPAN}/*"),
+        ("gs://b/r-{SPAN}.csv", "gs://b", "r-{SPAN}.csv"),
+    ],
+)
+def test_path_becomes_base_and_pattern(path, base, pattern):
+    values, found = _set(path)
+    assert (values["input_base"], found) == (base, pattern)
+    assert values.keys() == {"input_base", "input_config"}
+
+
+def test_a_given_span_is_the_only_one():
+    values, _ = _set("gs://b/{SPAN}/r.csv", span=7)
+    only = json.loads(values["range_config"])["static_range"]
+    assert only == {"start_span_number": 7, "end_span_number": 7}
+
+
+def test_span_without_a_mark():
+    with pytest.raises(ValueError, match=r"`span` is 7.*got 'gs://b/r.csv'"):
+        _set("gs://b/r.csv", span=7)
+
+
+def test_a_local_path_must_exist(tmp_path):
+    with pytest.raises(ValueError, match="existing file or folder"):
+        _set(str(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(("span", "found"), [(-1, "2/r.csv"), (1, "1/r.csv")])
+def test_tfx_driver_finds_the_files(tmp_path, span, found):
+    for number in ("1", "2"):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "r.csv").write_text("u,i\n")
+    values, _ = _set(f"{tmp_path}/{{SPAN}}/r.csv", span)
+    out = tmp_path / "out" / "output.json"
+    values |= {"output_config": "{}", "output_data_format": 6}
+    schema = "title: tfx.Examples\ntype: object\n"
+    artifact = {"uri": str(tmp_path), "type": {"instanceSchema": schema}}
+    task = {
+        "inputs": {"parameterValues": values},
+        "outputs": {
+            "artifacts": {"examples": {"artifacts": [artifact]}},
+            "outputFile": str(out),
+        },
+    }
+    names = {name: {"parameterType": "STRING"} for name in values}
+    names["output_data_format"] = {"parameterType": "NUMBER_INTEGER"}
+    driver.run(task, {"parameters": names})
+    written = json.loads(out.read_text())["parameterValues"]
+    assert json.loads(written["input_config"])["splits"][0]["pattern"] == found
+    assert "total_bytes:4" in str(artifact["metadata"])

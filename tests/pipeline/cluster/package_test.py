@@ -1,0 +1,66 @@
+import pytest
+
+from pipeline.cluster import package
+
+SPEC = {
+    "root": {
+        "inputDefinitions": {
+            "parameters": {
+                "epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 20},
+                "learning_rate": {"parameterType": "NUMBER_DOUBLE"},
+                "data_path": {"parameterType": "STRING"},
+            }
+        },
+        "dag": {"tasks": {}},
+    }
+}
+
+
+def test_values_have_the_declared_types():
+    given = ["epochs=3", "learning_rate=1", "data_path=gs://a/b=c.csv"]
+    values = package.parse_parameters(SPEC, given)
+    assert values == {"epochs": 3, "learning_rate": 1.0, "data_path": "gs://a/b=c.csv"}
+    assert [type(v) for v in values.values()] == [int, float, str]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch=3", r"no parameter 'epoch'. Did you mean 'epochs'\?.*epochs=20"),
+        ("epochs", "must be `name=value`; got 'epochs'"),
+        ("epochs=3.5", "'epochs' must be a whole number; got '3.5'"),
+        ("learning_rate=fast", "'learning_rate' must be a number; got 'fast'"),
+    ],
+)
+def test_refuses(text, message):
+    with pytest.raises(ValueError, match=message):
+        package.parse_parameters(SPEC, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [", "is not valid YAML"), ("a: 1", "has no `pipelineInfo`"), ("", "no `pip")],
+)
+def test_no_pipeline(tmp_path, text, message):
+    file = tmp_path / "p.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        package.read(file)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(ValueError, match="ncf compile kfp -o"):
+        package.read(tmp_path / "none.yaml")
+
+
+def _tasks(**options):
+    return {"root": {"dag": {"tasks": {"InteractionsExampleGen": {}, **options}}}}
+
+
+def test_data_are_cached_only_if_named_and_if_anything_is():
+    caching = {"cachingOptions": {"enableCache": True}}
+    named, unnamed = {"data_version": "v1"}, {"data_version": ""}
+    assert package.cache_data(_tasks(Trainer=caching), named)
+    assert not package.cache_data(_tasks(Trainer=caching), unnamed)
+    assert not package.cache_data(_tasks(Trainer=caching), {})
+    assert not package.cache_data(_tasks(Trainer={}), named)

@@ -1,0 +1,103 @@
+"""The real client against a server that records what it is sent."""
+
+import http.server
+import json
+import threading
+
+import pytest
+import typer.testing
+from google.auth import credentials
+
+from pipeline import cli
+from pipeline.data import bigquery
+
+QUERY = "bigquery:SELECT user, item, timestamp FROM d.t"
+JOB = {"projectId": "ncf-project", "jobId": "j1", "location": "US"}
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.posted.append((self.path, body))
+        self._job(body["configuration"])
+
+    def do_GET(self):
+        if "/queries/" in self.path:
+            self._answer(200, {"jobReference": JOB, "jobComplete": True})
+        else:
+            self._job(self.server.posted[-1][1]["configuration"])
+
+    def _job(self, configuration):
+        if self.server.refuse:
+            status, message = self.server.refuse
+            self._answer(status, {"error": {"code": status, "message": message}})
+            return
+        status = {"state": "DONE"}
+        job = {"jobReference": JOB, "status": status, "configuration": configuration}
+        self._answer(200, job)
+
+    def _answer(self, status, body):
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
+        running.posted, running.refuse = [], None
+        thread = threading.Thread(
+            target=running.serve_forever, args=(0.01,), daemon=True
+        )
+        thread.start()
+        host = f"http://127.0.0.1:{running.server_port}"
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", host)
+        monkeypatch.setenv("CLOUD_ML_PROJECT_ID", "ncf-project")
+        monkeypatch.setattr(
+            "google.auth.default",
+            lambda **options: (credentials.AnonymousCredentials(), "tenant"),
+        )
+        yield running
+        running.shutdown()
+
+
+def test_exports_to_the_folder_in_the_tasks_project(server):
+    assert bigquery.export(QUERY, "gs://b/f") == "gs://b/f"
+    ((path, body),) = server.posted
+    assert path.startswith("/bigquery/v2/projects/ncf-project/jobs")
+    assert body["configuration"]["query"]["query"] == (
+        "EXPORT DATA OPTIONS (uri='gs://b/f/*.parquet', format='PARQUET', "
+        "overwrite=true)\nAS SELECT user, item, timestamp FROM d.t"
+    )
+
+
+def test_a_refusal_says_what_is_missing(server):
+    server.refuse = (403, "no access to d.t")
+    with pytest.raises(ValueError, match=r"(?s)no access to d\.t.*bigquery\.jobUser"):
+        bigquery.export(QUERY, "gs://b/f")
+
+
+@pytest.mark.parametrize(
+    ("query", "folder", "message"),
+    [
+        ("DELETE FROM d.t", "gs://b/f", "must come a SELECT .*got 'DELETE FROM d.t'"),
+        ("SELECT 1", "/tmp/f", "gs:// alone; got '/tmp/f'"),
+    ],
+)
+def test_refuses_before_it_asks(server, query, folder, message):
+    with pytest.raises(ValueError, match=message):
+        bigquery.export(f"bigquery:{query}", folder)
+    assert server.posted == []
+
+
+def test_a_local_run_refuses_a_query_at_once():
+    settings = ["data.source=bigquery", "data.query=SELECT 1"]
+    done = typer.testing.CliRunner().invoke(
+        cli.app, ["prepare", *(part for s in settings for part in ("--set", s))]
+    )
+    assert done.exit_code == 2
+    assert "is for Vertex AI (`ncf compile vertex`)" in done.output + done.stderr

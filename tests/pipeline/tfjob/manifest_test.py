@@ -1,0 +1,96 @@
+"""The TFJob: what the operator's schema says of it."""
+
+import json
+import re
+
+import pytest
+import yaml
+from kubeflow import training
+from kubernetes import client
+
+from pipeline import config as config_module
+from pipeline.kfp import config as kfp_config
+from pipeline.tfjob import manifest
+
+
+def _check(value, kind, where="job"):
+    """Fails if a field is unknown or of another type."""
+    if match := re.fullmatch(r"list\[(.*)\]", kind):
+        for i, item in enumerate(value):
+            _check(item, match[1], f"{where}[{i}]")
+    elif match := re.fullmatch(r"dict\(str, (.*)\)", kind):
+        for key, item in value.items():
+            _check(item, match[1], f"{where}.{key}")
+    elif kind in ("str", "int", "bool"):
+        assert type(value).__name__ == kind, where
+    else:
+        model = getattr(training, kind, None) or getattr(client, kind)
+        fields = {model.attribute_map[n]: t for n, t in model.openapi_types.items()}
+        for key, item in value.items():
+            assert key in fields, f"{where}.{key}"
+            _check(item, fields[key], f"{where}.{key}")
+
+
+def _manifest(overrides=(), workers=2, folder="gs://bucket/run", **platform):
+    platform = {"serving": "gs://bucket/serving", **platform}
+    return yaml.safe_load(
+        manifest.manifest(
+            config_module.load(None, overrides),
+            kfp_config.load(None, **platform),
+            name="ncf-train",
+            workers=workers,
+            examples=f"{folder}/examples",
+            transform_graph=f"{folder}/graph",
+            output=f"{folder}/out",
+            service_account="pipeline-runner",
+        )
+    )
+
+
+def _container(job):
+    worker = job["spec"]["tfReplicaSpecs"]["Worker"]
+    (container,) = worker["template"]["spec"]["containers"]
+    return container
+
+
+def test_is_what_the_operator_accepts():
+    secrets = [
+        {"name": "tracking", "env": {"token": "TOKEN"}},
+        {"name": "key", "mount_path": "/key"},
+    ]
+    nodes = {"Trainer": {"secrets": secrets}}
+    job = _manifest(profile="gpu", gpus=2, spot=True, nodes=nodes, workers=3)
+    _check(job, "KubeflowOrgV1TFJob")
+    assert (job["apiVersion"], job["kind"]) == ("kubeflow.org/v1", "TFJob")
+    assert job["spec"]["tfReplicaSpecs"]["Worker"]["replicas"] == 3
+    container = _container(job)
+    assert container["name"] == "tensorflow"
+    assert container["resources"]["limits"] == {
+        "cpu": "14",
+        "memory": "48G",
+        "nvidia.com/gpu": "2",
+    }
+    mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+    assert mounts == {"claim-0": "/mnt/ncf", "secret-0": "/key"}
+
+
+def test_pods_train_together_on_what_is_configured():
+    job = _manifest(["train.epochs=3"], profile="gpu", gpus=2)
+    arguments = _container(job)["args"]
+    custom = json.loads(arguments[arguments.index("--custom_config") + 1])
+    assert custom["train"]["strategy"] == "multi_worker_mirrored"
+    assert custom["train"]["epochs"] == 3
+    assert custom["train"]["num_gpus"] == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"workers": 1}, "`workers` must be 2 or more; got 1"),
+        ({"profile": "tpu"}, "profile cpu or gpu; got 'tpu'"),
+        ({"folder": "/tmp/run"}, "`examples` must be gs://... or in a mounted volume"),
+    ],
+)
+def test_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        _manifest(**settings)
