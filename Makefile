@@ -34,7 +34,7 @@ run: setup ## Run the pipeline: DATASET=, CONFIG=, OUT=, DATA_DIR=, ARGS="--set 
 	@$(BIN)/ncf run $(RUN_FLAGS) $(ARGS)
 
 test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-current: ## Run the tests on the current line, in a Debian 13 root (as root)
 	@sh scripts/in_debian13.sh make test ARGS="$$ARGS"
