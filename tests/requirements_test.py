@@ -20,8 +20,10 @@ DISTRIBUTIONS = {
     "google.cloud.bigquery": "google-cloud-bigquery",
     "google.cloud.storage": "google-cloud-storage",
     "google.protobuf": "protobuf",
+    "grpc": "grpcio",
     "kubeflow.training": "kubeflow-training",
     "sklearn": "scikit-learn",
+    "tensorflow_serving": "tensorflow-serving-api",
     "yaml": "pyyaml",
 }
 PIN = re.compile(r"([a-z0-9-]+)==([^ ]+)( ; .+)? \\")
