@@ -93,7 +93,9 @@ def run(
     out = out.resolve()
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with terminal.output_to_file(log) as console:
-        console.print(f"{dataset.name} into {out}, log in {log}", markup=False)
+        console.print(
+            f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
+        )
         display = terminal.RunDisplay(console)
         try:
             with display.following(logging.getLogger("absl")):

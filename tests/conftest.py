@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import sys
 
 import pytest
 import tfx  # noqa: F401  On TFX 1.21 TFMA is whole only if this came before it.
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))  # for `pseudo_terminal`
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,10 @@ class RunDisplay(logging.Handler):
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            # rich would send what nodes print, log lines and tracebacks to the
+            # terminal: during a run both belong to the log file.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
 
     @contextlib.contextmanager
@@ -145,8 +149,9 @@ def _training_detail(event: Any) -> str:
 
 def print_failure(console: Console, error: BaseException, log: pathlib.Path) -> None:
     """Prints what went wrong, brackets and all, and where the log is."""
-    console.print(root_cause(error), style="red", markup=False)
-    console.print(f"The full log: {log}", markup=False)
+    # The terminal breaks the lines, so that a path can be copied in one piece.
+    console.print(root_cause(error), style="red", markup=False, soft_wrap=True)
+    console.print(f"The full log: {log}", markup=False, soft_wrap=True)
 
 
 def root_cause(error: BaseException) -> str:
@@ -172,7 +177,10 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(table)
     if summary["blessed"]:
         console.print(
-            "Blessed, pushed to", summary["pushed_to"], style="green", markup=False
+            f"Blessed, pushed to {summary['pushed_to']}",
+            style="green",
+            markup=False,
+            soft_wrap=True,
         )
     else:
         console.print("Not blessed, nothing pushed:", style="yellow")

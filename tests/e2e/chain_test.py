@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pseudo_terminal
 import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
@@ -67,8 +68,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def _run(folder, out, *settings):
-    """Runs the command as a user does; returns what it printed, and the summary."""
+def _command(folder, out, *settings):
     arguments = ["--dataset", str(folder / "tastes.csv"), "--out", str(folder / out)]
     for setting in [
         "data.columns.user=customer",
@@ -78,15 +78,24 @@ def _run(folder, out, *settings):
         *settings,
     ]:
         arguments += ["--set", setting]
+    return [sys.executable, "-m", "pipeline.cli", "run", *arguments]
+
+
+def _summary(folder, out):
+    summary = folder / out / "report" / "summary.json"
+    return json.loads(summary.read_text()) if summary.exists() else None
+
+
+def _run(folder, out, *settings):
+    """Runs the command through a pipe; returns what it printed, and the summary."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "run", *arguments],
+        _command(folder, out, *settings),
         cwd=ROOT,
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "120"},
     )
-    summary = folder / out / "report" / "summary.json"
-    return done, json.loads(summary.read_text()) if summary.exists() else None
+    return done, _summary(folder, out)
 
 
 def _store(out):
@@ -97,9 +106,10 @@ def _store(out):
 
 @pytest.fixture(scope="module")
 def first(folder):
-    done, summary = _run(folder, "runs")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done, summary
+    """A run on a terminal; the others go through a pipe."""
+    screen = pseudo_terminal.run(_command(folder, "runs"), cwd=ROOT, columns=120)
+    assert screen.returncode == 0, screen.text
+    return screen, _summary(folder, "runs")
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +128,24 @@ def test_every_node_ran_once_in_order(first):
     assert summary["cached"] == []
 
 
-def test_the_terminal_shows_nodes_and_result_and_no_noise(first):
-    done, _ = first
+def test_the_terminal_shows_nodes_and_result_and_no_noise(folder, first):
+    screen, _ = first
+    for node in NODES:
+        assert f"✓ {node}" in screen.text
+    assert "hit_rate@10" in screen.text
+    assert "Blessed, pushed to" in screen.text
+    assert len(screen.lines) < 60
+    assert "tensorflow" not in screen.raw.lower()
+    [log] = (folder / "runs" / "logs").glob("*.log")
+    assert log.stat().st_size > 50_000
+
+
+def test_a_pipe_gets_the_same_without_escape_sequences(second):
+    done, _ = second
     for node in NODES:
         assert f"✓ {node}" in done.stdout
-    assert "hit_rate@10" in done.stdout
-    assert "Blessed, pushed to" in done.stdout
+    assert "\x1b" not in done.stdout
     assert done.stderr == ""
-    assert "tensorflow" not in done.stdout.lower()
 
 
 def test_counts_are_those_of_the_file(folder, first):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipeline.local import terminal
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 SUMMARY = {
     "dataset": "tiny",
     "num_users": 1234,
