@@ -1,0 +1,364 @@
+"""The serving folder: which versions it holds, and how one gets there whole.
+
+    serving/1732495000/            a SavedModel, whole from the moment it has its number
+    serving/.ncf/versions/*.json   a record a version, kept when the version is gone
+    serving/.ncf/staging/          a copy under way; a later push clears what is left
+
+TensorFlow Serving and KServe look at numbered folders alone. A record has `digest` and
+`files` (path -> bytes) of the model, `number`, `pushed_at`, and what the pusher adds,
+such as `run`, `model_uri`, `blessing`. Numbers are seconds since 1970, made higher than
+any number that was ever there, so none is used twice.
+
+Needs neither TFX nor, for a local folder, TensorFlow.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ncf_model.serving import folders, whole
+
+HIDDEN = ".ncf"
+MODEL_FILE = whole.MODEL_FILE
+_LARGEST = 2**63 - 1  # TensorFlow Serving's version is an int64.
+_SPARE_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """A numbered folder.
+
+    Attributes:
+        number: its name.
+        path: of the folder; a SavedModel.
+        record: what was noted when it was pushed; empty for a folder without a record.
+        problem: what is wrong with it; empty if it is whole.
+    """
+
+    number: int
+    path: str
+    record: Mapping[str, Any]
+    problem: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """What is in a serving folder.
+
+    Attributes:
+        versions: that are whole, the newest first.
+        broken: numbered folders that are not, the newest first.
+        foreign: names of all else; they are left alone.
+    """
+
+    versions: tuple[Version, ...]
+    broken: tuple[Version, ...]
+    foreign: tuple[str, ...]
+
+
+class Push(NamedTuple):
+    """What a push came to: the version that holds the model, and whether it is new."""
+
+    version: Version
+    is_new: bool
+
+
+def look(serving: str | os.PathLike[str]) -> Serving:
+    """Returns what is in a serving folder; it need not exist.
+
+    That is cheap: files are compared with the record by size; without a record
+    `saved_model.pb` is checked to be complete. `holds` compares contents.
+    """
+    folder = os.fspath(serving)
+    records = _records(folder)
+    good: list[Version] = []
+    broken: list[Version] = []
+    foreign: list[str] = []
+    for name in folders.children(folder):
+        path = os.path.join(folder, name)
+        number = _number(name)
+        if name == HIDDEN:
+            continue
+        if number is None or not folders.is_folder(path):
+            foreign.append(name)
+            continue
+        record = records.get(number, {})
+        trouble = whole.problem(path, record.get("files"))
+        version = Version(number, path, record, trouble)
+        (broken if trouble else good).append(version)
+    return Serving(_newest_first(good), _newest_first(broken), tuple(foreign))
+
+
+def newest(serving: str | os.PathLike[str]) -> Version | None:
+    """Returns the newest whole version: the one that is served; None without any."""
+    return next(iter(look(serving).versions), None)
+
+
+def holds(serving: str | os.PathLike[str], digest: str) -> Version | None:
+    """Returns the newest version if it has the very bytes of a model, else None.
+
+    A broken folder with a higher number counts as the newest: a server would take it.
+
+    Args:
+        serving: the folder.
+        digest: of the model, of `folders.digest`.
+    """
+    found = look(serving)
+    if not found.versions:
+        return None
+    last = found.versions[0]
+    if any(version.number > last.number for version in found.broken):
+        return None
+    return last if _digest(last) == digest else None
+
+
+def next_number(serving: str | os.PathLike[str]) -> int:
+    """Returns the number of the next version, higher than any that ever was there."""
+    folder = os.fspath(serving)
+    taken = [_number(name) for name in folders.children(folder)]
+    known = [number for number in taken if number is not None]
+    return max([int(time.time()), *(n + 1 for n in (*known, *_records(folder)))])
+
+
+def withdrawn(serving: str | os.PathLike[str]) -> set[str]:
+    """Returns the digests of the models that a rollback took back.
+
+    Such a model is not pushed again by a run; `restore` may bring it back.
+    """
+    taken: set[str] = set()
+    for _, record in sorted(_records(os.fspath(serving)).items()):
+        taken |= set(record.get("takes_back", ()))
+        if "restores" in record:
+            taken -= {record["digest"]}
+    return taken
+
+
+def push(
+    serving: str | os.PathLike[str],
+    model: str | os.PathLike[str],
+    *,
+    record: Mapping[str, Any] | None = None,
+    keep: int | None = None,
+    number: int | None = None,
+) -> Push:
+    """Makes a SavedModel the newest version, unless it is that already.
+
+    Readers see a whole version or none: on a disk the copy is renamed into its place,
+    in a bucket `saved_model.pb` comes last. The copy is read back and compared.
+
+    Args:
+        serving: the folder, made if need be.
+        model: folder of the SavedModel.
+        record: JSON values noted with the version.
+        keep: how many versions stay, the new one included, >= 1; None keeps all.
+            Versions without a record were not pushed here and stay.
+        number: of the new version, of `next_number`; taken if it is still free.
+
+    Raises:
+        ValueError: the model is not whole, or there is no space for it.
+        OSError: copying failed; no version was made.
+    """
+    folder, source = os.fspath(serving), os.fspath(model)
+    files = folders.sizes(source)
+    if trouble := whole.problem(source, None):
+        raise ValueError(f"No model to push: {source}: {trouble}")
+    folders.make(folder)
+    with _alone(folder):
+        _clear_leftovers(folder)
+        digest = folders.digest(source, files)
+        if same := holds(folder, digest):
+            return Push(same, False)
+        _check_space(folder, sum(files.values()))
+        number = max(number or 0, next_number(folder))
+        noted = {
+            "number": number,
+            "digest": digest,
+            "files": files,
+            "pushed_at": f"{datetime.datetime.now(datetime.timezone.utc):%FT%TZ}",
+            **(record or {}),
+        }
+        target = os.path.join(folder, str(number))
+        _write_record(folder, number, noted)
+        place = _place_remote if folders.is_remote(folder) else _place_local
+        place(source, target, noted)
+        if keep is not None:
+            _drop_old(folder, keep)
+    return Push(Version(number, target, noted), True)
+
+
+def restore(
+    serving: str | os.PathLike[str],
+    number: int,
+    *,
+    record: Mapping[str, Any] | None = None,
+    keep: int | None = None,
+) -> Push:
+    """Makes an older version the newest again, under a new number.
+
+    The models of all versions that came after it count as taken back: see `withdrawn`.
+
+    Raises:
+        ValueError: there is no such version, or it is not whole.
+    """
+    found = look(serving)
+    chosen = next((v for v in found.versions if v.number == number), None)
+    if chosen is None:
+        known = [version.number for version in found.versions]
+        raise ValueError(f"{serving} has no whole version {number}; it has {known}.")
+    later = {r["digest"] for n, r in _records(str(serving)).items() if n > number}
+    later |= {_digest(v) for v in found.versions if v.number > number}
+    noted = {
+        **chosen.record,
+        **(record or {}),
+        "restores": number,
+        "takes_back": sorted(later - {_digest(chosen)}),
+    }
+    for name in ("number", "digest", "files", "pushed_at"):
+        noted.pop(name, None)
+    return push(serving, chosen.path, record=noted, keep=keep)
+
+
+def annotate(serving: str | os.PathLike[str], number: int, **values: Any) -> None:
+    """Adds JSON values to the record of a version; raises ValueError without one."""
+    folder = os.fspath(serving)
+    record = _records(folder).get(number)
+    if record is None:
+        raise ValueError(f"{folder} has no record of a version {number}.")
+    _write_record(folder, number, {**record, **values})
+
+
+def _number(name: str) -> int | None:
+    """Returns the version that a server reads from a folder's name, None if none."""
+    if not (name.isascii() and name.isdigit()) or str(int(name)) != name:
+        return None
+    return int(name) if int(name) <= _LARGEST else None
+
+
+def _digest(version: Version) -> str:
+    """Returns the digest of what was pushed; files that were added do not count."""
+    files = version.record.get("files") or folders.sizes(version.path)
+    return folders.digest(version.path, dict(sorted(files.items())))
+
+
+def _newest_first(versions: list[Version]) -> tuple[Version, ...]:
+    return tuple(sorted(versions, key=lambda v: v.number, reverse=True))
+
+
+def _records(folder: str) -> dict[int, dict[str, Any]]:
+    """Returns all records by number; one that cannot be read is as if it were not."""
+    place = os.path.join(folder, HIDDEN, "versions")
+    found = {}
+    for name in folders.children(place):
+        number = _number(name.removesuffix(".json"))
+        if number is None or not name.endswith(".json"):
+            continue
+        with contextlib.suppress(ValueError):
+            content = json.loads(folders.read(os.path.join(place, name)) or b"")
+            if isinstance(content, dict) and "digest" in content:
+                found[number] = content
+    return found
+
+
+def _write_record(folder: str, number: int, record: Mapping[str, Any]) -> None:
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    path = os.path.join(folder, HIDDEN, "versions", f"{number}.json")
+    folders.write(path, text.encode())
+
+
+def _place_local(source: str, target: str, record: Mapping[str, Any]) -> None:
+    """Copies beside the versions, compares, and renames."""
+    staging = os.path.join(os.path.dirname(target), HIDDEN, "staging")
+    copy = os.path.join(staging, f"{record['number']}-{uuid.uuid4().hex}")
+    try:
+        for name in record["files"]:
+            path = os.path.join(copy, name)
+            folders.make(os.path.dirname(path))
+            folders.copy(os.path.join(source, name), path)
+        _compare(copy, record)
+        for where, _, _ in os.walk(copy):
+            folders.sync_folder(where)
+        os.rename(copy, target)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+    folders.sync_folder(os.path.dirname(target))
+
+
+def _place_remote(source: str, target: str, record: Mapping[str, Any]) -> None:
+    """Copies in place, the file that makes a version last."""
+    names = sorted(record["files"], key=lambda name: name == MODEL_FILE)
+    for name in names:
+        folders.copy(os.path.join(source, name), os.path.join(target, name))
+    _compare(target, record)
+
+
+def _compare(copy: str, record: Mapping[str, Any]) -> None:
+    """Raises OSError if a copy is not what was copied."""
+    trouble = whole.problem(copy, record["files"])
+    if not trouble and folders.digest(copy) != record["digest"]:
+        trouble = "its content is another one than the model's."
+    if trouble:
+        raise OSError(f"The copy {copy} is bad, so it gets no number: {trouble}")
+
+
+def _check_space(folder: str, needed: int) -> None:
+    free = folders.free_bytes(folder)
+    if free is not None and free < needed + _SPARE_BYTES:
+        raise ValueError(
+            f"No space left on {folder}: {(needed + _SPARE_BYTES) / 1e6:.1f} MB are "
+            f"needed for the model, {free / 1e6:.1f} MB are free. Make space and run "
+            "the same command again."
+        )
+
+
+def _clear_leftovers(folder: str) -> None:
+    """Removes what a push that was killed has left: only what is known to be ours."""
+    for place in ("staging", "trash"):
+        folders.remove(os.path.join(folder, HIDDEN, place))
+    if not folders.is_remote(folder):
+        return
+    for version in look(folder).broken:
+        # Its record says a push began; without saved_model.pb it has never been whole.
+        model = os.path.join(version.path, MODEL_FILE)
+        if version.record and folders.read(model) is None:
+            folders.remove(version.path)
+
+
+def _drop_old(folder: str, keep: int) -> None:
+    """Removes versions of ours before the last `keep`, each at once for readers."""
+    found = look(folder)
+    kept = [version.number for version in found.versions if version.record][:keep]
+    for version in (*found.versions, *found.broken):
+        if not version.record or version.number >= kept[-1]:
+            continue
+        if folders.is_remote(folder):
+            folders.remove(os.path.join(version.path, MODEL_FILE))
+        else:
+            trash = os.path.join(folder, HIDDEN, "trash")
+            folders.make(trash)
+            moved = os.path.join(trash, str(version.number))
+            os.rename(version.path, moved)
+            version = dataclasses.replace(version, path=moved)
+        folders.remove(version.path)
+
+
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Keeps other pushes out of a local folder; the lock ends with the process."""
+    if folders.is_remote(folder):
+        yield
+        return
+    file = pathlib.Path(folder, HIDDEN, "lock")
+    file.parent.mkdir(exist_ok=True)
+    with open(file, "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

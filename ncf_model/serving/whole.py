@@ -1,0 +1,79 @@
+"""Whether a folder holds a whole SavedModel, found out without TensorFlow."""
+
+import os
+from collections.abc import Mapping
+
+from ncf_model.serving import folders
+
+MODEL_FILE = "saved_model.pb"
+INDEX_FILE = "variables/variables.index"
+_LENGTH_DELIMITED = 2
+_FIXED_BYTES = {1: 8, 5: 4}
+
+
+def problem(folder: str, files: Mapping[str, int] | None) -> str:
+    """Returns what is wrong with a SavedModel; empty if nothing is.
+
+    Args:
+        folder: of the SavedModel.
+        files: path -> bytes of all that must be there; None if that is not known.
+            What else is there does no harm.
+    """
+    found = folders.sizes(folder)
+    if MODEL_FILE not in found:
+        return f"{MODEL_FILE} is missing."
+    if files is not None:
+        for name, size in files.items():
+            if found.get(name) != size:
+                return f"{name} has {_bytes(found.get(name))}, {size} were pushed."
+        return ""
+    data = [name for name in found if name.startswith("variables/variables.data-")]
+    if bool(data) != (INDEX_FILE in found):
+        return "a part of its variables is missing."
+    if not is_complete_message(folders.read(os.path.join(folder, MODEL_FILE)) or b""):
+        return f"{MODEL_FILE} is cut off or damaged."
+    return ""
+
+
+def _bytes(count: int | None) -> str:
+    return "no bytes" if count is None else f"{count} bytes"
+
+
+def is_complete_message(content: bytes) -> bool:
+    """Returns whether bytes are one protocol buffer message from first to last.
+
+    Only the outermost fields are looked at, and those of a SavedModel span nearly all
+    of it, so a file that was cut off is found.
+
+    Example:
+        >>> is_complete_message(bytes([0x08, 0x01, 0x12, 0x02, 0x61, 0x62]))
+        True
+        >>> is_complete_message(bytes([0x08, 0x01, 0x12, 0x02, 0x61]))
+        False
+    """
+    place = 0
+    while place < len(content):
+        tag, place = _varint(content, place)
+        kind = tag & 7
+        if kind == _LENGTH_DELIMITED:
+            length, place = _varint(content, place)
+            place += length
+        elif kind == 0:
+            _, place = _varint(content, place)
+        elif kind in _FIXED_BYTES:
+            place += _FIXED_BYTES[kind]
+        else:
+            return False
+    return place == len(content) and bool(content)
+
+
+def _varint(content: bytes, place: int) -> tuple[int, int]:
+    """Returns the number that begins at `place`, and where it ends."""
+    value = shift = 0
+    while place < len(content):
+        byte = content[place]
+        value |= (byte & 127) << shift
+        shift, place = shift + 7, place + 1
+        if byte < 128:
+            return value, place
+    return 0, len(content) + 1  # Beyond the end: cut off.
