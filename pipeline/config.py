@@ -12,6 +12,7 @@ import pydantic
 import yaml
 
 from components.interactions_example_gen.config import ReadingConfig
+from components.pusher.config import PushConfig
 from ncf_model.config import Config, ModelConfig, SamplingConfig, TrainConfig
 from pipeline.data import bigquery
 from pipeline.data.synthetic import SyntheticConfig
@@ -77,6 +78,7 @@ class PipelineConfig(Config):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    push: PushConfig = PushConfig()
 
     def trainer_config(self) -> dict[str, Any]:
         """Returns what `ncf_model.trainer.run_fn` trains by; JSON can hold it."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components.pusher.component import Pusher
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
@@ -23,6 +22,8 @@ from components.interactions_example_gen.component import InteractionsExampleGen
 from components.latest_blessed_model.strategy import LatestOtherBlessedModel
 from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
+from components.pusher import executor as pusher_executor
+from components.pusher.component import Pusher
 from components.report.component import Report
 from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
@@ -56,19 +57,19 @@ class Locations:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variants:
-    """Which components train and push: TFX's own, or a service's.
+    """Which components train and push: those of every runner, or a service's.
 
     Attributes:
         trainer: TFX's Trainer, or one that starts a job elsewhere.
         trainer_config: what that one needs to know.
-        pusher: TFX's Pusher, or one that does more.
+        pusher: Pusher, or one that does more.
         pusher_config: what that one needs to know.
     """
 
     trainer: type[Trainer] = Trainer
     trainer_config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     pusher: type[Pusher] = Pusher
-    pusher_config: Mapping[str, Any] | None = None
+    pusher_config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 TFX_OWN = Variants()
@@ -212,7 +213,10 @@ def _model_nodes(
                 base_directory=locations.serving
             )
         ),
-        custom_config=variants.pusher_config,
+        custom_config={
+            pusher_executor.CONFIG_KEY: config.push.model_dump(mode="json"),
+            **variants.pusher_config,
+        },
     )
     return [context, trainer, baseline, evaluator, pusher]
 

@@ -55,6 +55,7 @@ def summarise(
             failure["message"] for failure in evaluation["failures"]
         ],
         "pushed_to": pushed.get("pushed_destination") if pushed.get("pushed") else None,
+        "not_pushed_because": _not_pushed(blessed, pushed),
         "seconds": {},
         "train": {
             "examples_per_second": history["examples_per_second"],
@@ -66,6 +67,13 @@ def summarise(
         "lists": _ours(lists),
         "versions": _versions(),
     }
+
+
+def _not_pushed(blessed: bool, pushed: Mapping[str, Any]) -> str | None:
+    """Returns why a blessed model was not pushed; None of any other."""
+    if not blessed or pushed.get("pushed"):
+        return None
+    return str(pushed.get("not_pushed_because", ""))
 
 
 def _quality(figures: Mapping[str, Any]) -> dict[str, Any]:

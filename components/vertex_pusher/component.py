@@ -5,14 +5,14 @@ the model to beat, and an earlier version can be put back. Only a model that was
 is deployed.
 """
 
-from tfx.components.pusher import component
 from tfx.dsl.components.base import executor_spec
 
+from components.pusher import component
 from components.vertex_pusher import executor
 
 
 class Pusher(component.Pusher):
-    """TFX's Pusher, followed by a deployment.
+    """Our Pusher, followed by a deployment.
 
     `custom_config` holds under `executor.CONFIG_KEY` the endpoint's `project` and
     `region`, and `pusher`, the fields of `config.PusherConfig`.

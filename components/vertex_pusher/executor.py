@@ -3,17 +3,20 @@
 from typing import Any
 
 from tfx import types
-from tfx.components.pusher import executor as tfx_executor
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 
+from components.pusher import driver
+from components.pusher import executor as folder_executor
 from components.vertex_pusher import deployment
 from components.vertex_pusher.config import PusherConfig
+from ncf_model.serving import versions
 
 CONFIG_KEY = "vertex_endpoint"
+MODEL_PROPERTY = "vertex_model"
 
 
-class Executor(tfx_executor.Executor):
+class Executor(folder_executor.Executor):
     """Pushes to the folder, then to the endpoint."""
 
     def Do(
@@ -22,20 +25,32 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Deploys what was pushed; what was not blessed is neither."""
+        """Deploys what was pushed; what was not blessed is neither.
+
+        A version is deployed once: one that was deployed by an earlier run, and may
+        have been taken from the endpoint since, is left as it is.
+        """
         super().Do(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
         )
         if not pushed.get_int_custom_property("pushed"):
             return
+        serving = driver.serving_folder(exec_properties)
+        version = int(pushed.get_string_custom_property("pushed_version"))
+        newest = versions.newest(serving)
+        before = newest.record.get(MODEL_PROPERTY) if newest else None
+        if before:
+            pushed.set_string_custom_property(MODEL_PROPERTY, before)
+            return
         text = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
         settings = json_utils.loads(text)[CONFIG_KEY]
         model = deployment.deploy(
             pushed.get_string_custom_property("pushed_destination"),
-            version=pushed.get_string_custom_property("pushed_version"),
+            version=str(version),
             project=settings["project"],
             region=settings["region"],
             settings=PusherConfig.model_validate(settings["pusher"]),
         )
-        pushed.set_string_custom_property("vertex_model", model)
+        versions.annotate(serving, version, **{MODEL_PROPERTY: model})
+        pushed.set_string_custom_property(MODEL_PROPERTY, model)

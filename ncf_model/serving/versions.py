@@ -118,7 +118,13 @@ def holds(serving: str | os.PathLike[str], digest: str) -> Version | None:
     last = found.versions[0]
     if any(version.number > last.number for version in found.broken):
         return None
-    return last if _digest(last) == digest else None
+    return last if digest_of(last) == digest else None
+
+
+def digest_of(version: Version) -> str:
+    """Returns the digest of what was pushed; files that were added do not count."""
+    files = version.record.get("files") or folders.sizes(version.path)
+    return folders.digest(version.path, dict(sorted(files.items())))
 
 
 def next_number(serving: str | os.PathLike[str]) -> int:
@@ -215,12 +221,12 @@ def restore(
         known = [version.number for version in found.versions]
         raise ValueError(f"{serving} has no whole version {number}; it has {known}.")
     later = {r["digest"] for n, r in _records(str(serving)).items() if n > number}
-    later |= {_digest(v) for v in found.versions if v.number > number}
+    later |= {digest_of(v) for v in found.versions if v.number > number}
     noted = {
         **chosen.record,
         **(record or {}),
         "restores": number,
-        "takes_back": sorted(later - {_digest(chosen)}),
+        "takes_back": sorted(later - {digest_of(chosen)}),
     }
     for name in ("number", "digest", "files", "pushed_at"):
         noted.pop(name, None)
@@ -241,12 +247,6 @@ def _number(name: str) -> int | None:
     if not (name.isascii() and name.isdigit()) or str(int(name)) != name:
         return None
     return int(name) if int(name) <= _LARGEST else None
-
-
-def _digest(version: Version) -> str:
-    """Returns the digest of what was pushed; files that were added do not count."""
-    files = version.record.get("files") or folders.sizes(version.path)
-    return folders.digest(version.path, dict(sorted(files.items())))
 
 
 def _newest_first(versions: list[Version]) -> tuple[Version, ...]:

@@ -10,7 +10,7 @@ import yaml
 from pipeline.cluster.parameters import DATA_VERSION, EXAMPLE_GEN
 
 # What they find depends on more than their inputs: on files, on the serving folder.
-NEVER_CACHED = (EXAMPLE_GEN, "LatestBlessedModel")
+NEVER_CACHED = (EXAMPLE_GEN, "LatestBlessedModel", "Pusher")
 
 _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 

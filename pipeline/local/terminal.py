@@ -175,7 +175,11 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
             *("" if figure is None else f"{figure:.4f}" for figure in baselines),
         )
     console.print(table)
-    if summary["blessed"]:
+    if (reason := summary.get("not_pushed_because")) is not None:
+        console.print(
+            f"Blessed, but not pushed: {reason}", style="yellow", markup=False
+        )
+    elif summary["blessed"]:
         console.print(
             f"Blessed, pushed to {summary['pushed_to']}",
             style="green",

@@ -9,7 +9,8 @@ def _write(folder, content, *, complete=True):
     (folder / "variables").mkdir(parents=True)
     (folder / "variables" / "variables.index").write_text(content)
     if complete:
-        (folder / "saved_model.pb").write_text("graph")
+        (folder / "saved_model.pb").write_bytes(b"\x08\x01")
+        (folder / "variables" / "variables.data-00000-of-00001").write_text("")
 
 
 def _run(tmp_path, candidate="candidate"):

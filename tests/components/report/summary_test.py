@@ -104,6 +104,13 @@ def test_knows_tensorflow_by_each_of_its_names(monkeypatch, build):
     assert _summarise()["versions"]["tensorflow"] == f"of {build}"
 
 
+def test_a_blessed_model_that_was_not_pushed_says_why():
+    result = _summarise(pushed={"pushed": 0, "not_pushed_because": "taken back"})
+    assert (result["blessed"], result["pushed_to"]) == (True, None)
+    assert result["not_pushed_because"] == "taken back"
+    assert "taken back" in page.render(result, HISTORY)
+
+
 def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
     result = _summarise(
         evaluation={

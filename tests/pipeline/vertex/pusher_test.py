@@ -92,8 +92,13 @@ def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed):
     pushed = standard_artifacts.PushedModel()
     model.uri, pushed.uri = str(tmp_path / "model"), str(tmp_path / "pushed")
     (tmp_path / "model" / "Format-Serving").mkdir(parents=True)
-    (tmp_path / "model" / "Format-Serving" / "saved_model.pb").write_text("x")
+    graph = tmp_path / "model" / "Format-Serving" / "saved_model.pb"
+    graph.write_bytes(b"\x08\x01")
+    blessing.uri = str(tmp_path / "blessing")
+    (tmp_path / "blessing").mkdir()
+    (tmp_path / "blessing" / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
     blessing.set_int_custom_property("blessed", int(blessed))
+    blessing.set_string_custom_property("current_model", model.uri)
     deployed = []
     monkeypatch.setattr(
         deployment, "deploy", lambda uri, **options: deployed.append(uri) or "m"
@@ -106,16 +111,17 @@ def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed):
     }
     folder = tmp_path / "serving"
     destination = {"filesystem": {"base_directory": str(folder)}}
-    executor.Executor().Do(
-        {"model": [model], "model_blessing": [blessing]},
-        {"pushed_model": [pushed]},
-        {
-            "push_destination": json_utils.dumps(destination),
-            "custom_config": json_utils.dumps({executor.CONFIG_KEY: custom}),
-        },
-    )
+    for _ in range(2):  # The second run finds the model deployed, or taken back.
+        executor.Executor().Do(
+            {"model": [model], "model_blessing": [blessing]},
+            {"pushed_model": [pushed]},
+            {
+                "push_destination": json_utils.dumps(destination),
+                "custom_config": json_utils.dumps({executor.CONFIG_KEY: custom}),
+            },
+        )
     if blessed:
-        assert deployed == [str(next(folder.iterdir()))]
+        assert deployed == [str(next(folder.glob("[0-9]*")))]
         assert pushed.get_string_custom_property("vertex_model") == "m"
     else:
         assert deployed == []

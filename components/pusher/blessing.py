@@ -1,0 +1,56 @@
+"""Whether a blessing is one, and one of this very model; free of TFX."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+BLESSED_FILE, NOT_BLESSED_FILE = "BLESSED", "NOT_BLESSED"
+REASONS = "not_blessed_because"
+
+
+class Model(NamedTuple):
+    """The model to be pushed, as its metadata have it."""
+
+    id: int
+    uri: str
+
+
+def refusal(model: Model, properties: Mapping[str, Any], files: Collection[str]) -> str:
+    """Returns why the model may not be pushed; empty if it may be.
+
+    Args:
+        model: that would be pushed.
+        properties: custom properties of the ModelBlessing.
+        files: names in its folder.
+
+    Raises:
+        ValueError: file and properties do not agree, or it is the blessing of another
+            model. Then nothing can be said of this one, so the run stops.
+
+    Example:
+        >>> refusal(Model(3, "m"), {"blessed": 0}, ["NOT_BLESSED"])
+        'The Evaluator did not bless it.'
+    """
+    says = properties.get("blessed")
+    markers = {BLESSED_FILE, NOT_BLESSED_FILE} & set(files)
+    if says == 0 and BLESSED_FILE not in markers:
+        return str(properties.get(REASONS) or "The Evaluator did not bless it.")
+    if says != 1 or markers != {BLESSED_FILE}:
+        raise ValueError(
+            "The blessing must say in its file and in its property whether "
+            f"{model.uri} is blessed; it has the files {sorted(files)} and "
+            f"blessed={says}. Nothing is pushed. Run the same command again."
+        )
+    uri, number = properties.get("current_model"), properties.get("current_model_id")
+    other_id = isinstance(number, int) and model.id and number != model.id
+    if other_id or not uri or not _same_place(str(uri), model.uri):
+        raise ValueError(
+            f"The blessing must be of the model to be pushed, {model.uri} "
+            f"({model.id}); it is of {uri} ({number}). Nothing is pushed."
+        )
+    return ""
+
+
+def _same_place(noted: str, uri: str) -> bool:
+    """Returns whether both are one folder: Kubeflow copies s3://b/m to /s3/b/m."""
+    noted, uri = noted.rstrip("/"), uri.rstrip("/")
+    return noted == uri or uri.endswith("/" + noted.replace("://", "/"))

@@ -1,0 +1,64 @@
+"""Looks at the destination before ML Metadata is asked for a cached result."""
+
+from typing import Any
+
+from tfx.dsl.components.base import base_driver
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import base_driver as ir_base_driver
+from tfx.orchestration.portable import data_types
+from tfx.proto import pusher_pb2
+from tfx.proto.orchestration import driver_output_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import path_utils, proto_utils
+
+from components.pusher import destination
+
+STATE_KEY = "destination_state"
+
+
+class Driver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
+    """Adds the destination's state to the properties, hence to the cache key.
+
+    Runs with LocalDagRunner alone. Elsewhere Pusher is never cached.
+    """
+
+    def __init__(self, handle: metadata.Metadata) -> None:
+        # TFX demands the first of a component's class and calls the second.
+        base_driver.BaseDriver.__init__(self, handle)
+        ir_base_driver.BaseDriver.__init__(self, handle)
+
+    def run(
+        self, execution_info: data_types.ExecutionInfo
+    ) -> driver_output_pb2.DriverOutput:
+        """Returns the one property that is added; see `destination.state`."""
+        result = driver_output_pb2.DriverOutput()
+        result.exec_properties[STATE_KEY].string_value = _state(execution_info)
+        return result
+
+
+def _state(execution_info: data_types.ExecutionInfo) -> str:
+    inputs = execution_info.input_dict
+    blessings = inputs.get(standard_component_specs.MODEL_BLESSING_KEY, ())
+    if not any(item.get_int_custom_property("blessed") == 1 for item in blessings):
+        return "not blessed"
+    models = inputs[standard_component_specs.MODEL_KEY]
+    model = artifact_utils.get_single_instance(list(models))
+    old = path_utils.is_old_model_artifact(model)
+    return destination.state(
+        serving_folder(execution_info.exec_properties),
+        path_utils.serving_model_path(model.uri, old),
+    )
+
+
+def serving_folder(exec_properties: dict[str, Any]) -> str:
+    """Returns the folder of versions.
+
+    Raises:
+        ValueError: the destination is another one than a folder.
+    """
+    push_destination = pusher_pb2.PushDestination()
+    text = exec_properties[standard_component_specs.PUSH_DESTINATION_KEY]
+    proto_utils.json_to_proto(text, push_destination)
+    if push_destination.WhichOneof("destination") != "filesystem":
+        raise ValueError(f"`push_destination` must be a `filesystem`; got {text}.")
+    return str(push_destination.filesystem.base_directory)
