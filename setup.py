@@ -26,6 +26,7 @@ setuptools.setup(
     package_data={
         "components.report": ["*.html", "*.j2"],
         "pipeline": ["configs/*.yaml", "schema/*.pbtxt"],
+        "pipeline.serving": ["*.html", "*.j2"],
     },
     install_requires=_requirements(),
     entry_points={"console_scripts": ["ncf = pipeline.cli:main"]},

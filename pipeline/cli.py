@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipeline.kfp import cli as kfp_cli
+from pipeline.serving import cli as serving_cli
 from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ compile_app.command("tfjob")(kfp_cli.compile_tfjob)
 compile_app.command("vertex")(vertex_cli.compile_vertex)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
+app.command()(serving_cli.serve)
 
 Dataset = Annotated[
     str | None,

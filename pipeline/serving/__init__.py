@@ -1,0 +1,1 @@
+"""Asking a pushed model: over HTTP, in bulk, and on a cluster. No TFX in here."""

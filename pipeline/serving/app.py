@@ -1,0 +1,86 @@
+"""The ASGI app: TensorFlow Serving's paths, recommendations, the page, the probes."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import fastapi
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from pipeline.serving import documents, gate, recommend_routes, tfs_routes
+from pipeline.serving.errors import RequestError
+from pipeline.serving.json_answers import json_response
+from pipeline.serving.service import Service
+
+
+def create_app(service: Service, *, watch: bool = True) -> gate.Gate:
+    """Returns the app; it follows the serving folder while it runs.
+
+    Args:
+        service: what answers; its store may be empty still.
+        watch: whether to look for new versions.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
+        if watch:
+            service.store.start()
+        yield
+        service.store.stop()
+
+    app = fastapi.FastAPI(
+        title="NCF recommendations",
+        description="A pushed NeuMF model: TensorFlow Serving's REST forms, and more.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_probes(app, service)
+    app.include_router(tfs_routes.router(service))
+    app.include_router(recommend_routes.router(service))
+    app.include_router(documents.router(app))
+    _add_errors(app)
+    return gate.Gate(app, settings=service.settings, metrics=service.metrics)
+
+
+def _add_probes(app: fastapi.FastAPI, service: Service) -> None:
+    @app.get("/healthz", tags=["Operations"])
+    async def healthz() -> Response:
+        """200 as long as the process answers."""
+        return json_response({"status": "alive"})
+
+    @app.get("/readyz", tags=["Operations"])
+    async def readyz() -> Response:
+        """200 once a version is loaded, 503 before."""
+        if not service.store.models:
+            return json_response({"status": "no version is loaded yet"}, 503)
+        current = service.store.current
+        return json_response({"status": "ready", "version": current.version})
+
+    @app.get("/metrics", tags=["Operations"])
+    async def metrics() -> Response:
+        """Prometheus' text form."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _add_errors(app: fastapi.FastAPI) -> None:
+    """An error is `{"error": reason}`, as TensorFlow Serving writes it."""
+
+    async def refused(_: fastapi.Request, error: Exception) -> Response:
+        if isinstance(error, RequestError):
+            return json_response({"error": error.reason}, error.status)
+        if isinstance(error, RequestValidationError):
+            problems = (
+                f"`{problem['loc'][-1]}`: {problem['msg']}"
+                for problem in error.errors()
+            )
+            return json_response({"error": "; ".join(problems) + "."}, 400)
+        if isinstance(error, HTTPException):
+            return json_response({"error": f"{error.detail}."}, error.status_code)
+        # It is raised again after this answer, and `Gate` logs it.
+        return json_response({"error": "Something failed; see the log."}, 500)
+
+    for kind in (RequestError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, refused)

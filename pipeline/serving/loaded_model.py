@@ -1,0 +1,229 @@
+"""One version of the model in memory, and what it can be asked."""
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.local import recommend
+from pipeline.serving.errors import RequestError
+
+# Where the exporter puts the raw ids, one a line, in the order of their indices.
+_USERS, _ITEMS = "user_id", "item_id"
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorInfo:
+    """A signature's input or output.
+
+    Attributes:
+        dtype: TensorFlow's name for it, such as "DT_STRING".
+        shape: -1 for what may vary; None if even the rank may.
+        tensor: its name in the graph.
+    """
+
+    dtype: str
+    shape: tuple[int, ...] | None
+    tensor: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What a client may call.
+
+    Attributes:
+        inputs: by name.
+        outputs: by name.
+        method: TensorFlow Serving's, such as "tensorflow/serving/predict".
+    """
+
+    inputs: Mapping[str, TensorInfo]
+    outputs: Mapping[str, TensorInfo]
+    method: str
+
+
+class LoadedModel:
+    """A SavedModel that answers; safe to call from several threads.
+
+    Attributes:
+        version: its number.
+        folder: where it was loaded from.
+        signatures: by name.
+        loaded_at: seconds since the epoch.
+        load_s: how long loading and warming up took.
+    """
+
+    def __init__(self, version: int, folder: str) -> None:
+        """Loads and warms up; after that the first request is as fast as the rest."""
+        started = time.monotonic()
+        self._tf = recommend._import_tensorflow()
+        self.version, self.folder = version, folder
+        self.signatures = _signatures(self._tf, folder)
+        self._loaded = self._tf.saved_model.load(folder)
+        self.user_ids = _lines(self._tf, folder, _USERS)
+        self.item_ids = _lines(self._tf, folder, _ITEMS)
+        self._known_users = frozenset(self.user_ids)
+        self._known_items = frozenset(self.item_ids)
+        self._warm_up()
+        self.loaded_at = time.time()
+        self.load_s = time.monotonic() - started
+
+    def knows_user(self, user_id: str) -> bool:
+        """Whether the model was trained with this user."""
+        return user_id in self._known_users
+
+    def knows_item(self, item_id: str) -> bool:
+        """Whether the model was trained with this item."""
+        return item_id in self._known_items
+
+    def signature(self, name: str) -> Signature:
+        """Returns what `name` takes and gives.
+
+        Raises:
+            RequestError: the model has no such signature.
+        """
+        if name not in self.signatures:
+            raise RequestError(
+                400,
+                f"Version {self.version} has no signature {name!r}; it has "
+                f"{sorted(self.signatures)}.",
+            )
+        return self.signatures[name]
+
+    def call(self, name: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Returns the outputs of signature `name` as arrays.
+
+        Args:
+            name: of the signature.
+            inputs: arrays, or what becomes one, of the types that it takes.
+
+        Raises:
+            RequestError: there is no such signature, or the model refuses the values.
+        """
+        infos = self.signature(name).inputs
+        tf = self._tf
+        try:
+            tensors = {
+                key: tf.constant(value, tf.as_dtype(_number(tf, infos[key].dtype)))
+                for key, value in inputs.items()
+            }
+            outputs = self._loaded.signatures[name](**tensors)
+        except (tf.errors.InvalidArgumentError, ValueError, TypeError) as error:
+            raise RequestError(400, _first_line(error)) from None
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    def recommend(
+        self, user_ids: Sequence[str], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns item ids [B, k] bytes, b"" where none is left, and scores [B, k]."""
+        self._require("recommend")
+        answer = self.call("recommend", {"user_id": list(user_ids), "k": k})
+        return answer["item_ids"], answer["scores"]
+
+    def recommend_for_items(
+        self, baskets: Sequence[Sequence[str]], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same for users of whom only a few items are known."""
+        self._require("recommend_for_items")
+        width = max((len(basket) for basket in baskets), default=0)
+        padded = np.full((len(baskets), width), b"", object)
+        for row, basket in zip(padded, baskets, strict=True):
+            row[: len(basket)] = [item.encode() for item in basket]
+        answer = self.call("recommend_for_items", {"item_ids": padded, "k": k})
+        return answer["item_ids"], answer["scores"]
+
+    def similar_items(
+        self, item_ids: Sequence[str], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the items nearest to each, [B, k], and their similarities [B, k]."""
+        self._require("similar_items")
+        answer = self.call("similar_items", {"item_id": list(item_ids), "k": k})
+        return answer["item_ids"], answer["scores"]
+
+    def history(self, user_id: str) -> list[str]:
+        """Returns what the user has, the latest first; nothing for an unknown one."""
+        self._require("history")
+        answer = self.call("history", {"user_id": [user_id]})
+        return [item.decode() for item in answer["item_ids"][0][::-1] if item]
+
+    def _require(self, name: str) -> None:
+        if name not in self.signatures:
+            raise RequestError(
+                501,
+                f"Version {self.version} was exported without the signature {name!r}; "
+                f"it has {sorted(self.signatures)}. Train and push anew to have it.",
+            )
+
+    def _warm_up(self) -> None:
+        """TensorFlow finishes a function's graph when it is first called."""
+        users, items = self.user_ids[:1] or ["?"], self.item_ids[:1] or ["?"]
+        calls: dict[str, dict[str, Any]] = {
+            "recommend": {"user_id": users, "k": 10},
+            "serving_default": {"user_id": users, "item_id": items},
+            "recommend_for_items": {"item_ids": [items], "k": 10},
+            "similar_items": {"item_id": items, "k": 10},
+            "history": {"user_id": users},
+        }
+        for name, inputs in calls.items():
+            if name in self.signatures and inputs.keys() == (
+                self.signatures[name].inputs.keys()
+            ):
+                for _ in range(2):  # The second is optimised; so are all after it.
+                    self.call(name, inputs)
+
+
+def _signatures(tf: Any, folder: str) -> dict[str, Signature]:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    with tf.io.gfile.GFile(f"{folder}/saved_model.pb", "rb") as f:
+        saved.ParseFromString(f.read())
+    return {
+        name: Signature(
+            inputs={key: _info(tf, info) for key, info in sorted(d.inputs.items())},
+            outputs={key: _info(tf, info) for key, info in sorted(d.outputs.items())},
+            method=d.method_name,
+        )
+        for name, d in saved.meta_graphs[0].signature_def.items()
+        if not name.startswith("__")
+    }
+
+
+def _info(tf: Any, info: Any) -> TensorInfo:
+    shape = info.tensor_shape
+    return TensorInfo(
+        dtype="DT_" + tf.as_dtype(info.dtype).name.upper(),
+        shape=None if shape.unknown_rank else tuple(dim.size for dim in shape.dim),
+        tensor=info.name,
+    )
+
+
+def _number(tf: Any, name: str) -> Any:
+    return name.removeprefix("DT_").lower()
+
+
+def _lines(tf: Any, folder: str, name: str) -> list[str]:
+    path = f"{folder}/assets/{name}"
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path, "rb") as f:
+        lines = f.read().removesuffix(b"\n").split(b"\n")
+    return [line.decode(errors="replace") for line in lines]
+
+
+def _first_line(error: Exception) -> str:
+    """Returns what went wrong, without TensorFlow's account of where."""
+    text = str(getattr(error, "message", "")) or str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    useful = [line for line in lines if not line.startswith("Detected at node")]
+    return (useful or [type(error).__name__])[0]
+
+
+def default_titles(serving: str) -> pathlib.Path | None:
+    """Returns where a run keeps the titles of the model in its folder `serving`."""
+    if "://" in serving:
+        return None
+    return pathlib.Path(serving).parent / "titles.csv"

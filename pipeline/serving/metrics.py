@@ -1,0 +1,67 @@
+"""What Prometheus is told."""
+
+import prometheus_client as prometheus
+
+# Seconds: a small model answers in one millisecond, a large one in a hundred.
+_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """The counters of one server; a registry of its own, so that tests do not add up.
+
+    Attributes:
+        registry: what `/metrics` shows.
+        requests: by route, method and status.
+        seconds: of whole requests, by route.
+        model_seconds: of the model alone, by signature.
+        in_flight: requests being answered.
+        version: served now.
+        loads: versions loaded, or not, by result.
+    """
+
+    def __init__(self) -> None:
+        self.registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=self.registry)
+        self.requests = prometheus.Counter(
+            "ncf_requests",
+            "Requests answered.",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+        self.seconds = prometheus.Histogram(
+            "ncf_request_seconds",
+            "From the request's head to the end of its answer.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.model_seconds = prometheus.Histogram(
+            "ncf_model_seconds",
+            "Waiting for a thread and computing, by signature.",
+            ("signature",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.in_flight = prometheus.Gauge(
+            "ncf_requests_in_flight", "Requests being answered.", registry=self.registry
+        )
+        self.version = prometheus.Gauge(
+            "ncf_model_version", "The version served now.", registry=self.registry
+        )
+        self.loads = prometheus.Counter(
+            "ncf_model_loads",
+            "Versions loaded, by result.",
+            ("result",),
+            registry=self.registry,
+        )
+
+    def observe_store(self, event: str, version: int) -> None:
+        """Follows `ModelStore`."""
+        if event == "current":
+            self.version.set(version)
+        else:
+            self.loads.labels(event).inc()
+
+    def text(self) -> bytes:
+        """Returns Prometheus' text form."""
+        return prometheus.generate_latest(self.registry)

@@ -1,0 +1,99 @@
+"""Runs the app: loads the model, listens, ends gracefully."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from absl import logging as absl_logging
+
+from pipeline.serving import app, folder
+from pipeline.serving.gate import ACCESS_LOG
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.metrics import Metrics
+from pipeline.serving.model_store import ModelStore
+from pipeline.serving.service import Service
+from pipeline.serving.settings import ServeSettings
+from pipeline.serving.titles import Titles
+
+_GRACE_S = 20
+
+
+def make_service(settings: ServeSettings) -> Service:
+    """Returns what answers, its store still empty."""
+    metrics = Metrics()
+    titles = Titles(settings.titles)
+
+    def load(version: int) -> LoadedModel:
+        model = LoadedModel(version, folder.path(settings.serving, version))
+        titles.refresh()
+        return model
+
+    store = ModelStore(
+        list_versions=lambda: folder.complete_versions(settings.serving),
+        load=load,
+        keep=settings.keep_loaded,
+        poll_s=settings.poll_s,
+        observe=metrics.observe_store,
+    )
+    return Service(settings, store, titles, metrics)
+
+
+def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; requests that have begun are answered then.
+
+    Args:
+        settings: where and how.
+        wait: whether to start without a model and wait for one.
+        say: tells people where the server is.
+
+    Raises:
+        ValueError: there is no model and `wait` is False.
+    """
+    _set_up_logs()
+    service = make_service(settings)
+    service.store.refresh()
+    if not service.store.models and not wait:
+        raise ValueError(
+            f"No version in {settings.serving} can be loaded. Run `ncf run` first, or "
+            "start with --wait to wait for one."
+        )
+    config = uvicorn.Config(
+        app.create_app(service),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=1 << 16,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn sends the signal again once it has ended; that must not be an error.
+        signal.signal(number, lambda *_: None)
+    with config.bind_socket() as socket:
+        host, port = socket.getsockname()[:2]
+        socket.listen()  # From here on a client may connect; uvicorn accepts.
+        say(_where(service, host, port))
+        uvicorn.Server(config).run(sockets=[socket])
+
+
+def _where(service: Service, host: str, port: int) -> str:
+    models = service.store.models
+    version = f"version {models[0].version}" if models else "no version yet"
+    name = f"[{host}]" if ":" in host else host
+    return f"{version} of {service.settings.serving} on http://{name}:{port}/"
+
+
+def _set_up_logs() -> None:
+    """Access lines go to standard output, the rest to standard error."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ACCESS_LOG.handlers = [handler]
+    ACCESS_LOG.setLevel(logging.INFO)
+    ACCESS_LOG.propagate = False
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # `say` says it.
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form)
+    absl_logging.set_verbosity(absl_logging.INFO)

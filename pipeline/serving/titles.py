@@ -1,0 +1,57 @@
+"""Items' titles: by id, and found by what somebody types."""
+
+import pathlib
+from collections.abc import Iterable
+
+from pipeline.local import recommend
+
+
+class Titles:
+    """Item id -> title, read anew when the file changes.
+
+    Example:
+        >>> Titles(None).get("50")
+        ''
+    """
+
+    def __init__(self, file: pathlib.Path | None) -> None:
+        """Reads `file`, a CSV of `item_id,title`; without one no item has a title."""
+        self._file = file
+        self._changed: tuple[int, int] | None = None
+        self._titles: dict[str, str] = {}
+        self._lowered: dict[str, str] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Reads the file if it is another than before."""
+        if self._file is None or not self._file.exists():
+            return
+        stat = self._file.stat()
+        if (stat.st_mtime_ns, stat.st_size) == self._changed:
+            return
+        titles = recommend._read_titles(self._file)
+        self._lowered = {item: title.casefold() for item, title in titles.items()}
+        self._titles = titles
+        self._changed = (stat.st_mtime_ns, stat.st_size)
+
+    def get(self, item_id: str) -> str:
+        """Returns the title, "" if there is none."""
+        return self._titles.get(item_id, "")
+
+    def search(self, text: str, item_ids: Iterable[str], limit: int) -> list[str]:
+        """Returns items whose title has all words of `text`, or whose id is `text`.
+
+        Args:
+            text: what was typed; "" finds everything.
+            item_ids: where to look, in the order in which to find.
+            limit: how many to return at most.
+        """
+        words = text.casefold().split()
+        found: list[str] = []
+        for item in item_ids:
+            title = self._lowered.get(item, "")
+            if item == text or all(word in title for word in words):
+                found.append(item)
+                if len(found) == limit:
+                    break
+        return found
