@@ -7,6 +7,7 @@ import typer
 
 from pipeline.kfp import cli as kfp_cli
 from pipeline.serving import cli as serving_cli
+from pipeline.serving import versions_cli
 from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ compile_app.command("vertex")(vertex_cli.compile_vertex)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
 app.command()(serving_cli.serve)
+app.command("versions")(versions_cli.list_versions)
+app.command()(versions_cli.rollback)
 
 Dataset = Annotated[
     str | None,

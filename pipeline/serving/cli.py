@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -10,17 +10,18 @@ Out = Annotated[
     pathlib.Path | None,
     typer.Option(help="The run's folder [default: the latest under runs/]."),
 ]
+Folder = Annotated[
+    str | None,
+    typer.Argument(
+        help="A run's folder, or a folder of versions, gs:// too "
+        "[default: the latest run under runs/].",
+        show_default=False,
+    ),
+]
 
 
 def serve(
-    folder: Annotated[
-        str | None,
-        typer.Argument(
-            help="A run's folder, or a folder of versions, gs:// too "
-            "[default: the latest run under runs/].",
-            show_default=False,
-        ),
-    ] = None,
+    folder: Folder = None,
     out: Out = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
@@ -49,7 +50,7 @@ def serve(
     from pipeline.serving import loaded_model, server, settings
 
     try:
-        serving = _serving_folder(folder, out)
+        serving = serving_folder(folder, out)
         chosen = settings.ServeSettings(
             serving=serving,
             titles=titles or loaded_model.default_titles(serving),
@@ -60,15 +61,16 @@ def serve(
             max_k=max_k,
             max_body_bytes=max_body_bytes,
             max_concurrency=max_concurrency,
+            # A look into a bucket is some requests.
+            poll_s=10.0 if "://" in serving else 1.0,
         )
         chosen.check_exposure(without_key=without_key)
         server.serve(chosen, wait=wait, say=lambda text: typer.echo(text, err=True))
     except (ValueError, OSError) as error:
-        typer.secho(str(error), fg="red", err=True)
-        raise typer.Exit(2) from None
+        refuse(error)
 
 
-def _serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
+def serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
     """Returns the folder of versions that is meant."""
     if folder is not None and out is not None:
         raise ValueError("Name the folder once: as the argument or with --out.")
@@ -81,6 +83,12 @@ def _serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
         return named
     inner = pathlib.Path(named) / "serving"
     return str(inner if inner.is_dir() or not _has_versions(named) else named)
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Ends with the message of `error` and no traceback."""
+    typer.secho(str(error), fg="red", err=True)
+    raise typer.Exit(2) from None
 
 
 def _has_versions(folder: str) -> bool:

@@ -1,6 +1,7 @@
 """Runs the app: loads the model, listens, ends gracefully."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from collections.abc import Callable
 import uvicorn
 from absl import logging as absl_logging
 
-from pipeline.serving import app, folder
+from ncf_model.serving import versions
+from pipeline.serving import app
 from pipeline.serving.gate import ACCESS_LOG
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metrics import Metrics
@@ -26,12 +28,14 @@ def make_service(settings: ServeSettings) -> Service:
     titles = Titles(settings.titles)
 
     def load(version: int) -> LoadedModel:
-        model = LoadedModel(version, folder.path(settings.serving, version))
+        model = LoadedModel(version, os.path.join(settings.serving, str(version)))
         titles.refresh()
         return model
 
     store = ModelStore(
-        list_versions=lambda: folder.complete_versions(settings.serving),
+        list_versions=lambda: [
+            v.number for v in versions.look(settings.serving).versions
+        ],
         load=load,
         keep=settings.keep_loaded,
         poll_s=settings.poll_s,

@@ -1,0 +1,142 @@
+"""`ncf versions` and `ncf rollback`. Neither TFX nor TensorFlow is needed."""
+
+import contextlib
+import getpass
+import json
+import os
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.serving.cli import Folder, Out, refuse, serving_folder
+
+_METRICS = ("hit_rate@10", "ndcg@10")
+
+
+def list_versions(
+    folder: Folder = None,
+    out: Out = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List what is in the serving folder, the version that is served first."""
+    from ncf_model.serving import versions
+
+    try:
+        found = versions.look(serving_folder(folder, out))
+    except ValueError as error:
+        refuse(error)
+    rows = [_row(version, found.versions[:1]) for version in found.versions]
+    rows += [_row(version, ()) for version in found.broken]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    _print(rows)
+    for name in found.foreign:
+        typer.secho(f"{name} is no version; it is left alone.", fg="yellow", err=True)
+
+
+def rollback(
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            help="Its number [default: the one before the newest].", show_default=False
+        ),
+    ] = None,
+    folder: Annotated[
+        str | None, typer.Option(help="A folder of versions, gs:// too.")
+    ] = None,
+    out: Out = None,
+    reason: Annotated[str, typer.Option(help="Noted with the new version.")] = "",
+) -> None:
+    """Make an older version the newest again, under a new number."""
+    from ncf_model.serving import versions
+
+    try:
+        serving = serving_folder(folder, out)
+        number = _before(serving) if version is None else version
+        pushed = versions.restore(serving, number, record=_origin(reason))
+    except (ValueError, OSError) as error:
+        refuse(error)
+    if not pushed.is_new:
+        typer.echo(f"{number} is what {pushed.version.number} is; nothing was done.")
+        return
+    typer.echo(f"{pushed.version.number} is served now: the model of {number}.")
+
+
+def _before(serving: str) -> int:
+    """Returns the newest version whose model is another than the current one's."""
+    from ncf_model.serving import versions
+
+    found = versions.look(serving).versions
+    if not found:
+        raise ValueError(f"There is no version in {serving}.")
+    digests = [_digest(version) for version in found]
+    for version, digest in zip(found, digests, strict=True):
+        if digest != digests[0]:
+            return version.number
+    raise ValueError(
+        f"{serving} has one model only, {found[0].number}; there is none to go back to."
+    )
+
+
+def _digest(version: Any) -> str:
+    from ncf_model.serving import folders
+
+    return version.record.get("digest") or folders.digest(version.path)
+
+
+def _origin(reason: str) -> dict[str, Any]:
+    who = os.environ.get("USER", "")
+    with contextlib.suppress(Exception):  # In a container there may be no such user.
+        who = getpass.getuser()
+    return {"rolled_back_by": who} | ({"rollback_reason": reason} if reason else {})
+
+
+def _row(version: Any, served: tuple[Any, ...]) -> dict[str, Any]:
+    record = dict(version.record)
+    metrics = record.get("metrics") or {}
+    return {
+        "version": version.number,
+        "served": version in served,
+        "pushed_at": record.get("pushed_at", ""),
+        "dataset": record.get("dataset", ""),
+        "run": record.get("run", ""),
+        "metrics": {name: metrics[name] for name in metrics},
+        "restores": record.get("restores"),
+        "bytes": sum(record.get("files", {}).values()) or _size(version.path),
+        "path": version.path,
+        "problem": version.problem,
+    }
+
+
+def _size(path: str) -> int:
+    from ncf_model.serving import folders
+
+    return sum(folders.sizes(path).values())
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        typer.echo("There is no version yet.")
+        return
+    table = Table("version", "pushed", "data", *_METRICS, "run", "MB", "")
+    for row in rows:
+        figures = [row["metrics"].get(name) for name in _METRICS]
+        notes = [
+            "served" if row["served"] else "",
+            f"the model of {row['restores']}" if row["restores"] else "",
+            row["problem"],
+        ]
+        table.add_row(
+            str(row["version"]),
+            row["pushed_at"],
+            row["dataset"],
+            *("" if figure is None else f"{figure:.4f}" for figure in figures),
+            str(row["run"]),
+            f"{row['bytes'] / 1e6:.1f}",
+            ", ".join(note for note in notes if note),
+        )
+    Console(highlight=False).print(table)

@@ -1,0 +1,111 @@
+"""`ncf versions` lists, `ncf rollback` takes back."""
+
+import json
+
+import pytest
+from typer import testing
+
+from ncf_model.serving import versions
+from pipeline import cli
+
+METRICS = {"ndcg@10": 0.5}
+
+
+def _run(*arguments):
+    return testing.CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def out(tmp_path, push):
+    """Returns a run's folder with versions 3, 4 and 5; the last two are one model."""
+    for name, first in (("a", 0), ("b", 1)):
+        push(tmp_path / "models", name, first=first)
+    for number, name in ((3, "a"), (4, "b"), (5, "a"), (6, "b")):
+        versions.push(
+            tmp_path / "serving",
+            tmp_path / "models" / name,
+            number=number,
+            record={
+                "dataset": "shop",
+                "run": f"r{number}",
+                "metrics": {"ndcg@10": 0.5},
+            },
+        )
+    return tmp_path
+
+
+def _listed(out):
+    return json.loads(_run("versions", out, "--json").stdout)
+
+
+def test_lists_the_served_one_first(out):
+    rows = _listed(out)
+    numbers = [row["version"] for row in rows]
+    assert numbers == sorted(numbers, reverse=True)
+    assert [row["served"] for row in rows] == [True, False, False, False]
+    assert rows[0]["dataset"] == "shop"
+    assert rows[0]["run"] == "r6"
+    assert rows[0]["metrics"] == METRICS
+    text = _run("versions", "--out", out).output
+    assert "0.5000" in text
+    assert "served" in text
+
+
+def test_names_what_is_broken_and_what_is_foreign(out):
+    rows = _listed(out)
+    model = out / "serving" / str(rows[1]["version"]) / "saved_model.pb"
+    model.write_bytes(model.read_bytes()[:-1])
+    (out / "serving" / "notes.txt").write_text("x")
+    done = _run("versions", out)
+    assert "notes.txt is no version" in done.output
+    assert [bool(row["problem"]) for row in _rows_of(done, out)] == [False] * 3 + [True]
+
+
+def _rows_of(done, out):
+    assert done.exit_code == 0
+    return json.loads(_run("versions", out, "--json").stdout)
+
+
+def test_goes_back_to_the_model_before(out):
+    before = _listed(out)
+    done = _run("rollback", "--out", out, "--reason", "too many sequels")
+    assert done.exit_code == 0, done.output
+    rows = _listed(out)
+    assert len(rows) == 5
+    assert rows[0]["restores"] == before[1]["version"]
+    newest = versions.newest(out / "serving")
+    assert newest.record["rollback_reason"] == "too many sequels"
+    assert (
+        newest.record["digest"]
+        == versions.look(out / "serving").versions[2].record["digest"]
+    )
+
+
+def test_goes_back_to_a_given_one(out):
+    oldest = _listed(out)[-1]["version"]
+    assert _run("rollback", oldest, "--out", out).exit_code == 0
+    assert _listed(out)[0]["restores"] == oldest
+
+
+def test_what_is_served_already_is_left(out):
+    served = _listed(out)[0]["version"]
+    done = _run("rollback", served, "--out", out)
+    assert "nothing was done" in done.output
+    assert _listed(out)[0]["version"] == served
+
+
+def test_refuses_what_is_not_there(out, tmp_path):
+    done = _run("rollback", 17, "--out", out)
+    assert done.exit_code == 2
+    assert "no whole version 17" in done.output
+    done = _run("rollback", "--folder", tmp_path / "serving" / "none")
+    assert done.exit_code == 2
+    assert "There is no version" in done.output
+
+
+def test_a_single_model_has_nothing_before_it(tmp_path, push):
+    push(tmp_path / "models", "a")
+    versions.push(tmp_path / "serving", tmp_path / "models" / "a")
+    done = _run("rollback", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "there is none to go back to" in done.output.replace("\n", " ")
