@@ -1,9 +1,16 @@
-"""The `ncf` command. Each part is imported when it is used: help answers at once."""
+"""The `ncf` command. Each part is imported when it is used: help answers at once.
 
+Exit statuses: 0, done (a model that is not blessed is a result, too); 1, a node or a
+service failed; 2, the configuration, the data or the command line is refused, and
+nothing has run; 130, stopped with Ctrl-C.
+"""
+
+import json
 import pathlib
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from pipeline.kfp import cli as kfp_cli
 from pipeline.serving import cli as serving_cli
@@ -14,11 +21,32 @@ if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
     from pipeline.data.catalogue import Dataset as FoundData
 
+STOPPED = 130  # as a shell has it: 128 + SIGINT
+
+
+class _Group(typer.core.TyperGroup):
+    """Ends each command in the same way when it is stopped, or cannot read or write."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that `ctx` names."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(STOPPED) from None
+        except BrokenPipeError:  # The reader has what it wanted: `ncf ... | head`.
+            raise
+        except OSError as error:
+            _say(str(error))
+            raise typer.Exit(1) from None
+
+
 app = typer.Typer(
     name="ncf",
+    cls=_Group,
     help="Train, judge and ship a NeuMF recommender from a file of interactions.",
+    epilog="Exit status: 0 done, 1 something failed, 2 refused before anything ran, "
+    "130 stopped with Ctrl-C.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -44,7 +72,9 @@ Dataset = Annotated[
 ]
 ConfigFile = Annotated[
     str | None,
-    typer.Option("--config", help="A YAML file, or a shipped one's name."),
+    typer.Option(
+        "--config", help="A YAML file, or a shipped one's name such as ml-1m."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -52,12 +82,36 @@ Overrides = Annotated[
 ]
 Out = Annotated[
     pathlib.Path | None,
-    typer.Option(help="The run's folder [default: runs/<pipeline>-<data set>]."),
+    typer.Option(help="The run's folder.", show_default="runs/<pipeline>-<data set>"),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
 ]
 DataDir = Annotated[
     pathlib.Path | None,
     typer.Option(envvar="DATA_DIR", help="A folder of data sets to look into first."),
 ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and end.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Train, judge and ship a NeuMF recommender from a file of interactions."""
 
 
 @app.command()
@@ -67,17 +121,27 @@ def run(
     out: Out = None,
     data_dir: DataDir = None,
     overrides: Overrides = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the whole pipeline on this machine."""
-    typer.echo("Checking the configuration and the data ...")  # Before slow imports.
+    if not quiet:  # Before slow imports.
+        typer.echo("Checking the configuration and the data ...", err=as_json)
     from pipeline import local_runner
 
     settings = _settings(dataset, config, overrides)
     found = _data(settings, data_dir)
+    folder = out or local_runner.default_out(settings)
     try:
-        local_runner.run(settings, found, out=out or local_runner.default_out(settings))
+        summary = local_runner.run(
+            settings, found, out=folder, quiet=quiet, progress_to_errors=as_json
+        )
     except local_runner.RunFailed:
         raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
 
 
 @app.command()
@@ -98,7 +162,7 @@ def sample(
         str, typer.Option("--format", help="tfrecord (the official NCF's) or parquet.")
     ] = "tfrecord",
     epochs: Annotated[
-        int | None, typer.Option(help="Of training rows [default: train.epochs].")
+        int | None, typer.Option(help="Of training rows.", show_default="train.epochs")
     ] = None,
     refit: Annotated[
         bool,
@@ -170,10 +234,14 @@ def train(
 @app.command()
 def recommend(
     user: Annotated[list[str], typer.Option(help="A raw user id; may be repeated.")],
-    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", help="How many items.", min=1, max=100_000)
+    ] = 10,
     out: Annotated[
         pathlib.Path | None,
-        typer.Option(help="The run's folder [default: the latest under runs/]."),
+        typer.Option(
+            help="The run's folder.", show_default="the one that pushed last, in runs/"
+        ),
     ] = None,
 ) -> None:
     """Print the pushed model's best items for a user."""
@@ -226,8 +294,19 @@ def _data(settings: "PipelineConfig", data_dir: pathlib.Path | None) -> "FoundDa
 
 def _refuse(error: ValueError) -> NoReturn:
     """Ends with the message of `error` and no traceback."""
-    typer.secho(str(error), fg="red", err=True)
+    _say(str(error))
     raise typer.Exit(2)
+
+
+def _say(message: str) -> None:
+    """Prints what went wrong, red where NO_COLOR and the terminal allow it."""
+    from rich.console import Console
+
+    from pipeline.local.text import printable
+
+    console = Console(stderr=True, highlight=False)
+    text = printable(message, lines=True)
+    console.print(text, style="red", markup=False, soft_wrap=True)
 
 
 def main() -> None:

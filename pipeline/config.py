@@ -5,20 +5,23 @@ Imports neither TFX nor TensorFlow, so that a wrong value is refused within a se
 
 import difflib
 import pathlib
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import pydantic
-import yaml
 
 from components.interactions_example_gen.config import ReadingConfig
 from components.pusher.config import PushConfig
 from ncf_model.config import Config, ModelConfig, SamplingConfig, TrainConfig
+from pipeline import yaml_values
 from pipeline.data import bigquery
 from pipeline.data.synthetic import SyntheticConfig
 from pipeline.evaluation import EvaluationConfig
 
 SHIPPED = pathlib.Path(__file__).parent / "configs"
+_SHORT = reprlib.Repr()  # A value in a message: as it is, but not pages of it.
+_SHORT.maxstring = _SHORT.maxother = 100
 
 
 class DataConfig(ReadingConfig):
@@ -65,12 +68,12 @@ class PipelineConfig(Config):
 
     Attributes:
         pipeline_name: also the name of the default output folder. Letters, digits and
-            hyphens, because Kubernetes objects are named after it.
+            hyphens, 63 at most, because Kubernetes objects are named after it.
         seed: of every draw: negatives, initial weights, order of the rows.
     """
 
     pipeline_name: str = pydantic.Field(
-        "ncf", pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+        "ncf", pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63
     )
     seed: int = pydantic.Field(20240601, ge=0, lt=2**31)
     data: DataConfig = DataConfig()
@@ -108,7 +111,7 @@ def load(
     """Returns the defaults, changed by a YAML file, changed by `a.b=value` overrides.
 
     Args:
-        path: a YAML file, or the name of a shipped one such as `ml-1m.yaml`.
+        path: a YAML file, or the name of a shipped one, `ml-1m.yaml` or `ml-1m`.
         dataset: takes the place of the file's `data.dataset`.
         overrides: `a.b=value`, the value in YAML's syntax; later ones win.
 
@@ -118,30 +121,46 @@ def load(
     """
     values = _read(path) if path else {}
     if dataset is not None:
-        values["data"] = (values.get("data") or {}) | {"dataset": dataset}
+        _apply(values, "data.dataset", dataset)
     for override in overrides:
-        _apply(values, override)
+        _apply(values, *_parsed(override))
+    source = f"{path}: " if path else ""
     try:
-        return PipelineConfig.model_validate(values)
+        loaded = PipelineConfig.model_validate(values)
+        problems = list(_taken_for_numbers(values, loaded, ""))
     except pydantic.ValidationError as error:
-        source = f"{path}: " if path else ""
-        problems = "\n".join(_explain(problem) for problem in error.errors())
+        problems = [_explain(problem) for problem in error.errors()]
+    if problems:
         raise ValueError(
-            f"{source}the configuration is not valid:\n{problems}"
-        ) from None
+            f"{source}the configuration is not valid:\n" + "\n".join(problems)
+        )
+    return loaded
 
 
 def _read(path: str | pathlib.Path) -> dict[str, Any]:
+    """Returns the values of a file; a bare name may be that of a shipped one."""
     file = pathlib.Path(path)
-    if not file.exists() and (SHIPPED / file.name).exists():
-        file = SHIPPED / file.name
-    if not file.exists():
-        shipped = sorted(f.name for f in SHIPPED.glob("*.yaml"))
-        raise ValueError(f"No config file {path}; shipped with the package: {shipped}.")
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} is not valid YAML: {error}") from None
+        if not file.is_file() and file.name == str(path):
+            for name in (file.name, f"{file.name}.yaml"):
+                file = SHIPPED / name if (SHIPPED / name).is_file() else file
+        if file.is_dir():
+            raise ValueError(f"The config file must be a file; {path} is a folder.")
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        shipped = sorted(f.name for f in SHIPPED.glob("*.yaml"))
+        raise ValueError(
+            f"No config file {path}; shipped with the package: {shipped}."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(
+            f"The config file {_SHORT.repr(str(path))} cannot be read: {said}."
+        ) from None
+    try:
+        values = yaml_values.read(text)
+    except ValueError as error:
+        raise ValueError(f"{file} is {error}") from None
     if not isinstance(values or {}, dict):
         raise ValueError(
             f"{file} must hold `field: value` lines; got a {type(values).__name__}."
@@ -149,29 +168,51 @@ def _read(path: str | pathlib.Path) -> dict[str, Any]:
     return values or {}
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
-    """Sets one field of nested `values`, in place."""
+def _parsed(override: str) -> tuple[str, Any]:
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
         raise ValueError(f"An override must be `a.b=value`; got {override!r}.")
-    *parents, leaf = name.strip().split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise ValueError(f"{override!r}: `{parent}` is a value, not a section.")
     try:
-        values[leaf] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{override!r} is not valid YAML: {error}") from None
+        return name.strip(), yaml_values.read(text)
+    except ValueError as error:
+        raise ValueError(f"{override!r} is {error}") from None
+
+
+def _apply(values: dict[str, Any], name: str, value: Any) -> None:
+    """Sets the field `name`, such as `a.b`, of nested `values`, in place."""
+    *parents, leaf = name.split(".")
+    for parent in parents:
+        if values.get(parent) is None:
+            values[parent] = {}
+        values = values[parent]
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"`{name}` cannot be set: `{parent}` is a value, not a section; got "
+                f"{_SHORT.repr(values)}."
+            )
+    values[leaf] = value
+
+
+def _taken_for_numbers(given: Any, taken: Any, name: str) -> Iterator[str]:
+    """Yields what is wrong with each true or false that was taken for 1 or 0."""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            part = taken.get(key) if isinstance(taken, dict) else getattr(taken, key)
+            yield from _taken_for_numbers(value, part, f"{name}.{key}".lstrip("."))
+    elif isinstance(given, list) and isinstance(taken, tuple | list):
+        for value, part in zip(given, taken, strict=False):
+            yield from _taken_for_numbers(value, part, name)
+    elif isinstance(given, bool) and not isinstance(taken, bool):
+        yield f"  {name}: must not be true or false; got {str(given).lower()}."
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
     """Returns one line: the field, what must hold, and what came instead."""
-    field = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    field = ".".join(str(part)[:60] for part in problem["loc"]) or "(top level)"
     if problem["type"] == "value_error":  # Ours, and it says what came.
         return f"  {field}: {problem['msg'].removeprefix('Value error, ')}"
     if problem["type"] != "extra_forbidden":
-        return f"  {field}: {problem['msg']}; got {problem['input']!r}."
+        return f"  {field}: {problem['msg']}; got {_SHORT.repr(problem['input'])}."
     known = _fields(problem["loc"][:-1])
     close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}."
@@ -181,5 +222,6 @@ def _explain(problem: Mapping[str, Any]) -> str:
 def _fields(path: Iterable[str | int]) -> list[str]:
     model: Any = PipelineConfig
     for part in path:
-        model = model.model_fields[part].annotation
-    return sorted(model.model_fields)
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = field and field.annotation
+    return sorted(getattr(model, "model_fields", ()))

@@ -14,22 +14,30 @@ if __name__ == "__main__":
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 import csv
+import dataclasses
 import datetime
 import json
 import logging
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.interactions_example_gen import reading
 from pipeline import config as config_module
 from pipeline.data import catalogue
-from pipeline.local import terminal
+from pipeline.local import interrupts, result, terminal
+
+if TYPE_CHECKING:
+    from pipeline.local import executions
 
 # The in-memory runner, by name: Beam's default first tries to download another one. And
 # a container image that this runner never looks at: without one TFX packs its own
 # source for workers that do not exist, for every component.
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=none")
 TITLES_FILE = "titles.csv"
+STOPPED = (
+    "Stopped. The same command goes on from the node that was "
+    "running; a training, from its last whole epoch."
+)
 
 
 class RunFailed(Exception):
@@ -72,16 +80,21 @@ def run(
     dataset: catalogue.Dataset,
     *,
     out: pathlib.Path,
+    quiet: bool = False,
+    progress_to_errors: bool = False,
 ) -> dict[str, Any] | None:
     """Runs the pipeline, showing its progress; returns the contents of summary.json.
 
     Leaves `metadata.sqlite`, `pipeline_root/`, `serving/`, `report/` and `logs/` in
-    `out`. Whatever a node prints goes to the log file that the first line names.
+    `out`. Whatever a node prints goes to the log file that the first line names. The
+    report of the run before is in `report.before/` until this one has its own.
 
     Args:
         config: what to compute.
         dataset: what to compute it from, of `find_data`.
         out: the folder of the run, made if need be; runs in it share their cache.
+        quiet: shows the verdict alone, and what went wrong.
+        progress_to_errors: shows all of it on standard error.
 
     Returns:
         The summary; None if LocalDagRunner ran nothing, as when the `tfx` command only
@@ -89,28 +102,48 @@ def run(
 
     Raises:
         RunFailed: a node raised; the message is shown and the log has the traceback.
+        KeyboardInterrupt: Ctrl-C; how to go on is shown.
     """
     out = out.resolve()
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
-    with terminal.output_to_file(log) as console:
+    with terminal.output_to_file(log, to_errors=progress_to_errors) as console:
+        console.quiet = quiet
         console.print(
             f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
         )
         display = terminal.RunDisplay(console)
         try:
-            with display.following(logging.getLogger("absl")):
-                store = _run_pipeline(config, dataset, out, display)
+            with interrupts.never_lost(), display.following(logging.getLogger("absl")):
+                done = _run_pipeline(config, dataset, out, display)
+        except KeyboardInterrupt:
+            console.quiet = False
+            display.failed("stopped")
+            console.print(STOPPED, style="yellow")
+            raise
         except Exception as error:
+            console.quiet = False
             display.failed()
             terminal.print_failure(console, error, log)
             logging.exception("The run failed.")
-            raise RunFailed(f"{terminal.root_cause(error)}") from error
-        if not display.seconds:
+            raise RunFailed(terminal.explain(error)[0]) from error
+        if done is None:
             return None
         _write_titles(dataset, out)
-        summary = _publish_report(store, display, out)
-        terminal.print_summary(console, summary)
+        summary = _publish_report(done, out)
+        result.print_summary(console, summary)
+        if quiet:
+            console.quiet = False
+            result.print_verdict(console, summary)
     return summary
+
+
+@dataclasses.dataclass(frozen=True)
+class _Done:
+    """A run that has a result: the store, the id of its context in it, its nodes."""
+
+    store: Any
+    run: int
+    nodes: list["executions.NodeRun"]
 
 
 def _run_pipeline(
@@ -118,8 +151,12 @@ def _run_pipeline(
     dataset: catalogue.Dataset,
     out: pathlib.Path,
     display: terminal.RunDisplay,
-) -> Any:
-    """Runs all nodes; returns the connection to the metadata store."""
+) -> _Done | None:
+    """Runs all nodes; returns what ML Metadata has of them, None if nothing ran.
+
+    Raises:
+        RuntimeError: a node has no result although none raised.
+    """
     with display.waiting("loading TFX"):
         # Late: these take many seconds, and nothing before them needs them.
         from absl import logging as absl_logging
@@ -128,6 +165,7 @@ def _run_pipeline(
 
         from ncf_model.training import progress
         from pipeline import pipeline
+        from pipeline.local import executions
 
     absl_logging.set_verbosity(absl_logging.INFO)
     store = metadata.sqlite_metadata_connection_config(str(out / "metadata.sqlite"))
@@ -142,47 +180,76 @@ def _run_pipeline(
         metadata=store,
         beam_args=BEAM_ARGS,
     )
+    _set_report_aside(out)
+    before = 0
+    if (out / "metadata.sqlite").exists():
+        with metadata.Metadata(store) as handle:
+            before = executions.latest_run(handle.store) or 0
     progress.observers.append(display.training)
     try:
         local_dag_runner.LocalDagRunner().run(definition)
     finally:
         progress.observers.remove(display.training)
-    return store
+    if not (out / "metadata.sqlite").exists():
+        _put_report_back(out)
+        return None
+    with metadata.Metadata(store) as handle:
+        run_id = executions.latest_run(handle.store, after=before)
+        nodes = executions.of_run(handle.store, run_id) if run_id else []
+    if run_id is None:
+        _put_report_back(out)
+        return None
+    ids = [component.id for component in definition.components]
+    if missing := executions.unfinished(ids, nodes):
+        raise RuntimeError(
+            f"ML Metadata has no result of {', '.join(missing)} although nothing "
+            "failed. The same command runs the missing nodes."
+        )
+    display.complete(nodes)
+    return _Done(store, run_id, nodes)
 
 
-def _publish_report(
-    store: Any, display: terminal.RunDisplay, out: pathlib.Path
-) -> dict[str, Any]:
-    """Copies the latest run's report to `out/report`, with each node's seconds."""
+def _set_report_aside(out: pathlib.Path) -> None:
+    """Keeps an earlier report from being taken for that of a run that fails."""
+    report, before = out / "report", out / "report.before"
+    if report.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        report.replace(before)
+
+
+def _put_report_back(out: pathlib.Path) -> None:
+    if (out / "report.before").exists():
+        (out / "report.before").replace(out / "report")
+
+
+def _publish_report(done: _Done, out: pathlib.Path) -> dict[str, Any]:
+    """Copies the run's report to `out/report`, with each node's seconds."""
     from tfx.orchestration import metadata
 
     from components.report.spec import RunReport
 
-    with metadata.Metadata(store) as handle:
-        source = _report_folder(handle.store, RunReport.TYPE_NAME)
+    with metadata.Metadata(done.store) as handle:
+        source = _report_folder(handle.store, done.run, RunReport.TYPE_NAME)
     target = out / "report"
     shutil.copytree(source, target, dirs_exist_ok=True)
     file = target / "summary.json"
     summary = json.loads(file.read_text(encoding="utf-8"))
-    summary["seconds"] = {
-        node: round(seconds, 2) for node, seconds in display.seconds.items()
-    }
-    summary["cached"] = sorted(display.cached)
+    summary["seconds"] = {run.node: round(run.seconds, 2) for run in done.nodes}
+    summary["cached"] = sorted(run.node for run in done.nodes if run.cached)
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     partial.replace(file)
+    shutil.rmtree(out / "report.before", ignore_errors=True)
     return summary
 
 
-def _report_folder(store: Any, type_name: str) -> str:
-    """Returns the URI of the report that the latest run made or took from the cache."""
-    runs = store.get_contexts_by_type("pipeline_run")
-    latest = max(runs, key=lambda context: context.id)
-    executions = store.get_executions_by_context(latest.id)
-    events = store.get_events_by_execution_ids([e.id for e in executions])
+def _report_folder(store: Any, run: int, type_name: str) -> str:
+    """Returns the URI of the report that a run made or took from the cache."""
+    executions_of_run = store.get_executions_by_context(run)
+    events = store.get_events_by_execution_ids([e.id for e in executions_of_run])
     outputs = [event.artifact_id for event in events if event.type == event.OUTPUT]
     artifacts = store.get_artifacts_by_id(outputs)
-    reports = [a for a in artifacts if a.type == "ncf.RunReport"]
+    reports = [a for a in artifacts if a.type == type_name]
     return max(reports, key=lambda artifact: artifact.id).uri
 
 

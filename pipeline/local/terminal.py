@@ -1,4 +1,4 @@
-"""What a person at the terminal sees of a run: a line per node, then the result.
+"""What a person at the terminal sees of a run: a line per node.
 
 TensorFlow, Beam and TFX write to the process's standard output and error; during a run
 both go to a log file, below Python (file descriptors 1 and 2), and this module keeps
@@ -12,8 +12,8 @@ import pathlib
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -23,25 +23,46 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+
+from pipeline.local.text import printable
+
+if TYPE_CHECKING:
+    from pipeline.local.executions import NodeRun
 
 _STARTED = re.compile(r"Component (\S+) is running\.")
 _FINISHED = re.compile(r"Component (\S+) is finished\.")
 _CACHED = re.compile(r"A cached execution \d+ is used\.")
+_BEAM = " [while running"
+
+
+class RunConsole(Console):
+    """A console whose end does not end the run, as in `ncf run | head -3`."""
+
+    def on_broken_pipe(self) -> None:
+        """Shows nothing from now on."""
+        self.quiet = True
 
 
 @contextlib.contextmanager
-def output_to_file(log: pathlib.Path) -> Iterator[Console]:
-    """Sends everything the process prints to `log`; yields the terminal's console."""
+def output_to_file(log: pathlib.Path, *, to_errors: bool = False) -> Iterator[Console]:
+    """Sends everything the process prints to `log`; yields the terminal's console.
+
+    Args:
+        log: appended to.
+        to_errors: whether the console is standard error, and not standard output.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
-    with open(log, "ab") as target, os.fdopen(os.dup(1), "w") as terminal:
+    shown_on = os.dup(2 if to_errors else 1)
+    # What the terminal cannot show must not end the run.
+    shown = os.fdopen(shown_on, "w", errors="replace")
+    with open(log, "ab") as target, shown as terminal:
         os.dup2(target.fileno(), 1)
         os.dup2(target.fileno(), 2)
         try:
-            yield Console(file=terminal, highlight=False)
+            yield RunConsole(file=terminal, highlight=False)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -51,19 +72,21 @@ def output_to_file(log: pathlib.Path) -> Iterator[Console]:
 
 
 class RunDisplay(logging.Handler):
-    """Follows a run through TFX's own log lines; shows and times each node.
+    """Follows a run through TFX's own log lines and shows each node while it runs.
+
+    It decides nothing: should TFX word those lines differently, nodes are shown at the
+    end (`complete`), as ML Metadata has them.
 
     Attributes:
-        seconds: wall-clock seconds of each finished node, in order of running.
+        shown: the finished nodes, in order.
         current: the running node, or None.
-        cached: nodes whose earlier result was used again.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(level=logging.INFO)
-        self.seconds: dict[str, float] = {}
+        self.shown: list[str] = []
         self.current: str | None = None
-        self.cached: set[str] = set()
+        self._cached = False
         self._console = console
         self._started = 0.0
         self._progress = Progress(
@@ -95,11 +118,9 @@ class RunDisplay(logging.Handler):
         if match := _STARTED.fullmatch(message):
             self._start(match[1])
         elif _CACHED.fullmatch(message) and self.current:
-            self.cached.add(self.current)
+            self._cached = True
         elif _FINISHED.fullmatch(message) and self.current:
-            self.seconds[self.current] = time.monotonic() - self._started
-            note = "cached" if self.current in self.cached else ""
-            self._end("[green]✓[/]", note)
+            self._end("[green]✓[/]", "cached" if self._cached else "")
 
     def training(self, event: Any) -> None:
         """Moves the bar; `event` is an `ncf_model.training.progress.Event`."""
@@ -111,31 +132,41 @@ class RunDisplay(logging.Handler):
                 detail=_training_detail(event),
             )
 
-    def failed(self) -> None:
+    def failed(self, note: str = "failed") -> None:
         """Marks the running node as failed."""
         if self.current:
-            self._end("[red]✗[/]", "failed")
+            self._end("[red]✗[/]", note)
+
+    def complete(self, runs: Sequence["NodeRun"]) -> None:
+        """Shows those of the finished nodes that have not been shown."""
+        for run in runs:
+            if run.node not in self.shown:
+                note = "cached" if run.cached else ""
+                self._line("[green]✓[/]", run.node, run.seconds, note)
 
     @contextlib.contextmanager
     def waiting(self, what: str) -> Iterator[None]:
         """Shows that something other than a node is going on."""
         task = self._progress.add_task(what, total=None, detail="")
-        yield
-        self._progress.remove_task(task)
+        try:
+            yield
+        finally:
+            self._progress.remove_task(task)
 
     def _start(self, node: str) -> None:
-        self.current = node
+        self.current, self._cached = node, False
         self._started = time.monotonic()
         self._progress.add_task(node, total=None, detail="")
 
     def _end(self, mark: str, note: str) -> None:
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
-        seconds = time.monotonic() - self._started
-        self._console.print(
-            f"{mark} {self.current:<26}{seconds:8.1f} s  [dim]{note}[/]"
-        )
+        self._line(mark, self.current or "", time.monotonic() - self._started, note)
         self.current = None
+
+    def _line(self, mark: str, node: str, seconds: float, note: str) -> None:
+        self.shown.append(node)
+        self._console.print(f"{mark} {node:<26}{seconds:8.1f} s  [dim]{note}[/]")
 
 
 def _training_detail(event: Any) -> str:
@@ -150,50 +181,26 @@ def _training_detail(event: Any) -> str:
 def print_failure(console: Console, error: BaseException, log: pathlib.Path) -> None:
     """Prints what went wrong, brackets and all, and where the log is."""
     # The terminal breaks the lines, so that a path can be copied in one piece.
-    console.print(root_cause(error), style="red", markup=False, soft_wrap=True)
+    for line in explain(error):
+        console.print(line, style="red", markup=False, soft_wrap=True)
     console.print(f"The full log: {log}", markup=False, soft_wrap=True)
 
 
-def root_cause(error: BaseException) -> str:
-    """Returns the message of what went wrong first, without Beam's additions."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).partition(" [while running")[0] or type(error).__name__
+def explain(error: BaseException) -> list[str]:
+    """Returns what went wrong, in the words of whoever knew what to do about it.
+
+    That is the first error of the chain that is not just Beam's, which adds nothing but
+    the step it was in. What lies deeper stands on a second line.
+    """
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    ours = next((e for e in chain if _BEAM not in str(e)), chain[-1])
+    said = [_message(ours)]
+    if (deepest := _message(chain[-1])) not in said[0]:
+        said.append(f"  Because of: {deepest}")
+    return [printable(line, lines=True) for line in said]
 
 
-def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
-    """Prints the result of a run: quality, baseline, verdict, where it was pushed."""
-    console.print(_title(summary), style="bold", markup=False)
-    table = Table("metric")
-    for name in ("NeuMF", *summary["baselines"]):
-        table.add_column(name.replace("_", "-"), justify="right")
-    for name, value in summary["metrics"].items():
-        baselines = [metrics.get(name) for metrics in summary["baselines"].values()]
-        table.add_row(
-            name,
-            "not a number" if value is None else f"{value:.4f}",
-            *("" if figure is None else f"{figure:.4f}" for figure in baselines),
-        )
-    console.print(table)
-    if (reason := summary.get("not_pushed_because")) is not None:
-        console.print(
-            f"Blessed, but not pushed: {reason}", style="yellow", markup=False
-        )
-    elif summary["blessed"]:
-        console.print(
-            f"Blessed, pushed to {summary['pushed_to']}",
-            style="green",
-            markup=False,
-            soft_wrap=True,
-        )
-    else:
-        console.print("Not blessed, nothing pushed:", style="yellow")
-        for reason in summary["not_blessed_because"]:
-            console.print(f"  {reason}", markup=False)
-
-
-def _title(summary: Mapping[str, Any]) -> str:
-    return (
-        f"{summary['dataset']}: {summary['num_users']:,} users, "
-        f"{summary['num_items']:,} items, {summary['num_interactions']:,} interactions"
-    )
+def _message(error: BaseException) -> str:
+    return str(error).partition(_BEAM)[0] or type(error).__name__

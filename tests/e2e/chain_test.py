@@ -219,6 +219,13 @@ def test_an_identical_run_executes_nothing(second, first):
     assert summary["pushed_to"] == first[1]["pushed_to"]
 
 
+def test_what_came_from_the_cache_keeps_its_true_seconds(second, first):
+    _, summary = second
+    for node in summary["cached"]:
+        assert summary["seconds"][node] == first[1]["seconds"][node]
+    assert summary["seconds"]["Trainer"] > 1
+
+
 def test_another_learning_rate_runs_from_the_trainer_on(folder, third):
     done, summary = third
     assert done.returncode == 0, done.stdout + done.stderr

@@ -47,6 +47,13 @@ def test_lists_and_nulls_are_yaml():
         ("train.epochs", "must be `a.b=value`; got 'train.epochs'"),
         ("=3", "must be `a.b=value`"),
         ("seed=[", "is not valid YAML"),
+        ("seed=yes", "seed: .*valid integer.*got 'yes'"),
+        ("seed=true", "seed: must not be true or false; got true"),
+        ("seed=12:30:45", "seed: .*valid integer.*got '12:30:45'"),
+        ("model.layers=[true, 2]", "must start with an even width"),
+        ("train.epochs=" + "9" * 50, "a number has 40 digits at most"),
+        ("pipeline_name=123", "pipeline_name: .*valid string; got 123"),
+        ("pipeline_name=" + "a" * 64, "pipeline_name: .*at most 63 characters"),
     ],
 )
 def test_refuses(override, message):
@@ -62,6 +69,77 @@ def test_refuses_an_override_below_a_value():
 def test_names_the_shipped_files_when_one_is_absent():
     with pytest.raises(ValueError, match=r"No config file absent.yaml; .*'ml-1m.yaml'"):
         config.load("absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 1\nseed: 2\n", "line 2, column 1: the key `seed` is there twice"),
+        ("data: {dataset: a, dataset: b}", "the key `dataset` is there twice"),
+        ("data: abc", "data: .*valid dictionary.*got 'abc'"),
+        ("[" * 3000, "nested too deep"),
+        ("? [a]\n: 1", "not valid YAML.*unhashable"),
+        ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        ("train: {tpu: '" + "x" * 100_000 + "', epochs: 0}", "train.epochs"),
+        (f"seed: {'x' * 100_000}", r"seed: .*got 'x+\.\.\.x+'"),
+    ],
+)
+def test_refuses_a_file(tmp_path, text, message):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message) as refused:
+        config.load(file)
+    assert str(file) in str(refused.value)
+    assert len(str(refused.value)) < 500 + len(str(file))
+
+
+def test_data_that_is_no_section_cannot_take_a_data_set(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("data: abc\n")
+    with pytest.raises(ValueError, match="`data` is a value, not a section; got 'abc'"):
+        config.load(file, dataset="x.csv")
+    file.write_text("data:\n")
+    assert config.load(file, dataset="x.csv").data.dataset == "x.csv"
+
+
+def test_values_are_what_they_look_like():
+    assert config.load(overrides=["seed=010"]).seed == 10
+    assert config.load(overrides=["train.learning_rate=1e-3"]).train.learning_rate == (
+        0.001
+    )
+    split = ["sampling.split=temporal", "sampling.split_time=2000-01-02"]
+    assert config.load(overrides=split).sampling.split_seconds == 946_771_200
+
+
+def test_a_shipped_file_needs_no_extension_and_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ml-1m").mkdir()  # The data, perhaps: a folder is no config.
+    assert config.load("ml-1m") == config.load("ml-1m.yaml")
+    assert config.load("ml-1m").data.dataset == "ml-1m"
+    (tmp_path / "ml-1m.yaml").write_text("seed: 7\n")
+    assert config.load("ml-1m.yaml").seed == 7
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nowhere/ml-1m.yaml", "No config file nowhere/ml-1m.yaml"),
+        (str(ROOT), "must be a file; .* is a folder"),
+        ("x" * 5000, "cannot be read: File name too long"),
+        ("/dev/null/c.yaml", "cannot be read: Not a directory"),
+    ],
+)
+def test_refuses_a_path(path, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        config.load(path)
+    assert len(str(refused.value)) < 300
+
+
+def test_refuses_a_file_in_another_encoding(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_bytes("seed: 1 # größe".encode("latin-1"))
+    with pytest.raises(ValueError, match="cannot be read: it is not UTF-8"):
+        config.load(file)
 
 
 def test_refuses_a_file_that_is_not_a_mapping(tmp_path):

@@ -1,6 +1,7 @@
 """The terminal shows nodes and result; everything else goes to the log."""
 
 import io
+import itertools
 import logging
 import pathlib
 import subprocess
@@ -9,20 +10,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from pipeline.local import terminal
+from pipeline.local import executions, terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-SUMMARY = {
-    "dataset": "tiny",
-    "num_users": 1234,
-    "num_items": 4,
-    "num_interactions": 9,
-    "metrics": {"hit_rate@10": 0.5, "ndcg@10": None},
-    "baselines": {"popularity": {"hit_rate@10": 0.25}, "ease": {}},
-    "blessed": True,
-    "not_blessed_because": [],
-    "pushed_to": "/serving/7",
-}
 
 
 @pytest.fixture
@@ -50,9 +40,8 @@ def test_a_line_per_node_with_its_time(console):
         "Component Trainer is finished.",
     )
     lines = console.file.getvalue().splitlines()
-    assert list(display.seconds) == ["Transform", "Trainer"]
-    assert display.cached == {"Trainer"}
-    assert [line.split()[1] for line in lines if "✓" in line] == list(display.seconds)
+    assert display.shown == ["Transform", "Trainer"]
+    assert [line.split()[1] for line in lines if "✓" in line] == display.shown
     assert "cached" in lines[1]
     assert "cached" not in lines[0]
 
@@ -61,12 +50,40 @@ def test_a_node_that_failed_is_marked(console):
     display = _follow(console, "Component Trainer is running.")
     display.failed()
     assert "✗ Trainer" in console.file.getvalue()
-    assert display.seconds == {}
+
+
+def test_what_the_log_did_not_tell_of_is_shown_at_the_end(console):
+    """As it would be if TFX worded its lines differently."""
+    display = _follow(
+        console,
+        "Component Transform is running.",
+        "Component Transform is finished.",
+        "Node Trainer started.",
+    )
+    runs = [
+        executions.NodeRun(node="Transform", cached=False, finished=True, seconds=1),
+        executions.NodeRun(node="Trainer", cached=True, finished=True, seconds=62.5),
+    ]
+    display.complete(runs)
+    lines = [line for line in console.file.getvalue().splitlines() if line.strip()]
+    assert [line.split()[1] for line in lines] == ["Transform", "Trainer"]
+    assert lines[1].split()[2:] == ["62.5", "s", "cached"]
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_run():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    console = terminal.RunConsole(file=Gone(), highlight=False)
+    console.print("shown to nobody")
+    display = _follow(console, "Component A is running.", "Component A is finished.")
+    assert display.shown == ["A"]
 
 
 PRINTING = """
 import os, pathlib, sys
-from pipeline.local import terminal
+from pipeline.local import executions, terminal
 with terminal.output_to_file(pathlib.Path(sys.argv[1])) as console:
     print("from Python")
     os.write(2, b"from C++\\n")
@@ -89,23 +106,6 @@ def test_output_goes_to_the_file_even_below_python(tmp_path):
     assert done.stderr == ""
 
 
-def test_the_result_as_a_table(console):
-    terminal.print_summary(console, SUMMARY)
-    text = console.file.getvalue()
-    assert "tiny: 1,234 users, 4 items, 9 interactions" in text
-    assert "0.5000" in text
-    assert "0.2500" in text
-    assert "not a number" in text
-    assert "pushed to /serving/7" in text
-
-
-def test_the_result_says_why_a_model_is_not_blessed(console):
-    refused = {"blessed": False, "not_blessed_because": ["[floor] 0.5 < 0.6"]}
-    terminal.print_summary(console, SUMMARY | refused)
-    assert "[floor] 0.5 < 0.6" in console.file.getvalue()
-    assert "pushed to" not in console.file.getvalue()
-
-
 def test_a_failure_is_printed_with_its_brackets(console):
     error = ValueError("install `tensorflow[and-cuda]`, not [/]")
     terminal.print_failure(console, error, pathlib.Path("out[1]/run.log"))
@@ -115,11 +115,44 @@ def test_a_failure_is_printed_with_its_brackets(console):
     ]
 
 
-def test_root_cause_is_the_first_error_without_beams_words():
-    error = RuntimeError("a stage failed")
-    error.__cause__ = ValueError("line 3: no number [while running 'Read/ParDo']")
-    assert terminal.root_cause(error) == "line 3: no number"
+def _chain(*errors):
+    for outer, inner in itertools.pairwise(errors):
+        outer.__cause__ = inner
+    return errors[0]
 
 
-def test_root_cause_of_an_error_without_words():
-    assert terminal.root_cause(KeyboardInterrupt()) == "KeyboardInterrupt"
+def test_beams_words_are_left_out():
+    error = _chain(
+        RuntimeError("ValueError: line 3: no number [while running 'Read/ParDo']"),
+        ValueError("line 3: no number [while running 'Read/ParDo']"),
+        ValueError("line 3: no number"),
+    )
+    assert terminal.explain(error) == ["line 3: no number"]
+    assert terminal.explain(ValueError("no number [while running 'x']")) == [
+        "no number"
+    ]
+
+
+def test_our_advice_comes_first_and_its_cause_after_it():
+    error = _chain(
+        ValueError("The checkpoint c.npz cannot be read. Remove it."),
+        OSError("a bad block"),
+    )
+    assert terminal.explain(error) == [
+        "The checkpoint c.npz cannot be read. Remove it.",
+        "  Because of: a bad block",
+    ]
+
+
+def test_a_cause_that_was_told_is_not_told_twice():
+    error = _chain(ValueError("cannot be read (not a zip file)"), OSError("not a zip"))
+    assert terminal.explain(error) == ["cannot be read (not a zip file)"]
+
+
+def test_an_error_without_words_has_its_name():
+    assert terminal.explain(KeyError()) == ["KeyError"]
+
+
+def test_escape_sequences_in_an_error_do_not_reach_the_terminal():
+    [line] = terminal.explain(ValueError("got '\x1b[2J'"))
+    assert line == "got '\\x1b[2J'"

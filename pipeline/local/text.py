@@ -1,0 +1,37 @@
+"""Text from data, shown as text: nothing in it acts on the terminal."""
+
+import unicodedata
+
+# Cc: control characters, ESC among them. Cf: marks that turn the direction of writing,
+# among others that are harmless. Cs: halves of characters, which cannot be printed.
+_ACTING = {"Cc", "Cs"}
+_TURNING = frozenset(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+)
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Returns `text` with what would act on a terminal written as an escape.
+
+    Args:
+        text: a title, an id, a message.
+        lines: whether line ends stay; otherwise they are written as escapes too.
+
+    Example:
+        >>> print(printable("a\x1b[2Jb\nc"))
+        a\x1b[2Jb\x0ac
+        >>> printable("Amélie [rec]")
+        'Amélie [rec]'
+    """
+    if text.isprintable():
+        return text
+    kept = "\n" if lines else ""
+    return "".join(c if c in kept else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    acts = unicodedata.category(character) in _ACTING or character in _TURNING
+    if not acts:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -1,0 +1,99 @@
+"""What the `ncf` command promises whatever it is asked to do."""
+
+import sys
+
+import pseudo_terminal
+import pytest
+from typer import testing
+
+from pipeline import cli, local_runner
+from pipeline.data import catalogue
+
+
+def _invoke(*arguments, **options):
+    return testing.CliRunner().invoke(cli.app, list(arguments), **options)
+
+
+def test_version_as_an_option_and_as_a_command():
+    result = _invoke("--version")
+    assert result.exit_code == 0
+    assert result.output == _invoke("version").output
+    assert result.output.strip().count(".") >= 1
+
+
+def test_help_tells_defaults_and_exit_statuses():
+    wide = {"COLUMNS": "200", "TERM": "dumb"}
+    assert "runs/<pipeline>-<data set>" in _invoke("run", "--help", env=wide).output
+    assert "train.epochs" in _invoke("sample", "--help", env=wide).output
+    assert "130 stopped with Ctrl-C" in _invoke("--help", env=wide).output
+
+
+def test_completion_can_be_installed():
+    assert "--install-completion" in _invoke("--help", env={"COLUMNS": "200"}).output
+
+
+def test_a_refusal_is_status_2_and_does_not_act_on_the_terminal():
+    result = _invoke("run", "--set", "seed=\x1b[2J")
+    assert result.exit_code == 2
+    assert "\x1b[2J" not in result.output
+    assert "seed" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), 130), (PermissionError(13, "no"), 1)]
+)
+def test_stopped_and_failed_have_their_status_and_no_traceback(
+    monkeypatch, error, status
+):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr(local_runner, "find_data", stop)
+    result = _invoke("run")
+    assert result.exit_code == status
+    assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def finished(monkeypatch, tmp_path):
+    """A run that would end well, and what it was asked for."""
+    asked = {}
+
+    def run(*_, **options):
+        asked.update(options)
+        return {"blessed": True}
+
+    found = catalogue.Dataset("tiny", tmp_path / "tiny.csv")
+    monkeypatch.setattr(local_runner, "find_data", lambda *_: found)
+    monkeypatch.setattr(local_runner, "run", run)
+    return asked
+
+
+def test_json_is_all_that_standard_output_gets(finished, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.app(["run", "--json"])
+    assert capsys.readouterr().out == '{\n  "blessed": true\n}\n'
+    assert finished["progress_to_errors"]
+    assert not finished["quiet"]
+
+
+def test_quiet_says_nothing_of_its_own(finished):
+    assert _invoke("run", "-q").output == ""
+    assert finished["quiet"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)]
+)
+def test_red_on_a_terminal_unless_told_otherwise(environment, colours):
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--set", "seed=x"]
+    screen = pseudo_terminal.run(command, env=environment)
+    assert screen.returncode == 2
+    assert ("\x1b[31m" in screen.raw) == colours
+
+
+@pytest.mark.parametrize("k", ["0", "2147483648", "-1"])
+def test_k_is_a_number_of_items(k):
+    result = _invoke("recommend", "--user", "a", "-k", k)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output

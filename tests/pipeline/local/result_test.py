@@ -1,0 +1,109 @@
+"""The result in words and figures that a reader can work out by hand."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from pipeline.local import result
+
+SUMMARY = {
+    "dataset": "tiny",
+    "num_users": 1234,
+    "num_items": 4,
+    "num_interactions": 9,
+    "metrics": {"hit_rate@10": 0.5, "ndcg@10": None},
+    "standard_errors": {"hit_rate@10": 0.03},
+    "baselines": {"popularity": {"hit_rate@10": 0.25}, "ease": {}},
+    "baseline_standard_errors": {"popularity": {"hit_rate@10": 0.04}, "ease": {}},
+    "blessed": True,
+    "not_blessed_because": [],
+    "pushed_to": "/serving/7",
+    "data": {"rows_read": 10},
+}
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=100, highlight=False)
+
+
+def _printed(console, **changed):
+    result.print_summary(console, SUMMARY | changed)
+    return console.file.getvalue()
+
+
+def test_a_table_with_the_best_of_each_row_marked(console):
+    text = _printed(console)
+    assert "tiny: 1,234 users, 4 items, 9 interactions" in text
+    [row] = [line for line in text.splitlines() if "hit_rate@10" in line]
+    assert "0.5000*" in row
+    assert "0.2500 " in row
+    [row] = [line for line in text.splitlines() if "ndcg@10" in line]
+    assert "none" in row
+    assert "pushed to /serving/7" in text
+
+
+def test_says_why_a_model_is_not_blessed(console):
+    reasons = ["[floor] 0.5 < 0.6"]
+    text = _printed(console, blessed=False, not_blessed_because=reasons)
+    assert "[floor] 0.5 < 0.6" in text
+    assert "pushed to" not in text
+
+
+def test_a_path_is_not_broken_over_lines(console):
+    path = "/a folder/" + "x" * 200
+    assert f"pushed to {path}\n" in _printed(console, pushed_to=path)
+
+
+def _said(own, rival, *, error=0.03, rival_error=0.04):
+    changed = {
+        "metrics": {"hit_rate@10": own},
+        "standard_errors": {"hit_rate@10": error},
+        "baselines": {"item_knn": {"hit_rate@10": rival}, "none": {}},
+        "baseline_standard_errors": {"item_knn": {"hit_rate@10": rival_error}},
+    }
+    return " ".join(result.comparison(SUMMARY | changed))
+
+
+def test_which_method_is_best_and_by_how_many_standard_errors():
+    # The error of the difference is the square root of .03^2 + .04^2, which is .05.
+    assert "NeuMF is the best of these by HR@10: 0.2500 above item-knn (5.0" in _said(
+        0.50, 0.25
+    )
+    assert "item-knn is better than NeuMF by HR@10: 0.1100 (2.2" in _said(0.50, 0.61)
+    assert "mf_dim" in _said(0.50, 0.61)
+    assert "cannot be told apart by HR@10: +0.0900 (1.8" in _said(0.50, 0.41)
+    assert "cannot be told apart by HR@10: -0.0900 (1.8" in _said(0.50, 0.59)
+
+
+def test_without_errors_the_larger_is_better():
+    assert "is the best of these by HR@10: 0.0100 above item-knn." in _said(
+        0.5, 0.49, error=None
+    )
+    assert "item-knn is better than NeuMF by HR@10: 0.0100." in _said(
+        0.49, 0.5, error=None
+    )
+
+
+def test_nothing_is_said_where_nothing_can_be_compared():
+    assert _said(None, 0.5) == ""
+    assert _said(0.5, None) == ""
+
+
+def test_what_was_left_out_in_words():
+    data = {
+        "rows_read": 1000,
+        "rows_skipped": 250,
+        "duplicates_dropped": 2,
+        "users_dropped_by_filter": 3,
+        "has_timestamps": 0,
+    }
+    said = result.left_out(data)
+    assert said[0] == (
+        "Of 1,000 rows 250 (25%) could not be read and are left out, 2 repeat a user "
+        "and an item and count once."
+    )
+    assert "3 users" in said[1]
+    assert "the order of its rows stands for it" in said[2]
+    assert result.left_out({"rows_read": 9, "has_timestamps": 1}) == []
