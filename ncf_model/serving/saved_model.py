@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ncf_model import features
 from ncf_model.network import layers, model
+from ncf_model.serving import history, similar_items
 from ncf_model.training import data
 
 # Values of a hidden layer at a time where the whole catalogue is scored.
@@ -39,7 +40,7 @@ def set_unknown_rows(
 
 
 class ServingModel(tf.Module):
-    """The three signatures and the constants they need."""
+    """The signatures and the constants they need."""
 
     def __init__(
         self,
@@ -80,6 +81,18 @@ class ServingModel(tf.Module):
         self._popular = _constant(order)
         share = popularity[order] / network.num_users
         self._popular_scores = _constant(share.astype(np.float32))
+        self.history = history.History(
+            self._users, self._item_ids, seen=self._seen, offsets=self._seen_offsets
+        )
+        self.similar = similar_items.SimilarItems(
+            similar_items.profiles(
+                self.catalogue_logits,
+                num_users=self._num_users,
+                num_items=self._num_items,
+            ),
+            self._items,
+            self._item_ids,
+        )
 
     def _logits(self, user: layers.Part, item: layers.Part) -> tf.Tensor:
         variables = self._scorer.trainable_variables
@@ -231,10 +244,8 @@ class ServingModel(tf.Module):
         widest = max(self._scorer.width, *self._scorer.settings.layers)
         return max(1, _BLOCK_VALUES // (self._num_items * widest))
 
-    def _best_items(
-        self, users: tf.Tensor, k: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns items [b, k] int32, -1 where none is left, and probabilities."""
+    def catalogue_logits(self, users: tf.Tensor) -> tf.Tensor:
+        """Returns the logits of user indices [b] with all items, [b, num_items]."""
         user = layers.gather(self._user_part, users[:, tf.newaxis])
         item = layers.Part(
             *(
@@ -242,7 +253,13 @@ class ServingModel(tf.Module):
                 for part in self._item_part
             )
         )
-        logits = self._logits(user, item)
+        return self._logits(user, item)
+
+    def _best_items(
+        self, users: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns items [b, k] int32, -1 where none is left, and probabilities."""
+        logits = self.catalogue_logits(users)
         starts, ends = (tf.gather(self._seen_offsets, users + i) for i in (0, 1))
         seen = tf.ragged.range(starts, ends)
         at = tf.stack(
@@ -333,5 +350,7 @@ def export(
             "serving_default": serving.score,
             "recommend": serving.recommend,
             "evaluate": serving.evaluate,
+            "history": serving.history.history,
+            "similar_items": serving.similar.similar_items,
         },
     )

@@ -1,0 +1,40 @@
+"""What a user has: what `recommend` leaves out."""
+
+import tensorflow as tf
+
+
+class History(tf.Module):
+    """The signature `history`."""
+
+    def __init__(
+        self,
+        users: tf.lookup.StaticHashTable,
+        item_ids: tf.lookup.StaticHashTable,
+        *,
+        seen: tf.Variable,
+        offsets: tf.Variable,
+    ) -> None:
+        """Shares the constants of `recommend`.
+
+        Args:
+            users: raw id -> index; the unknown user's is the last.
+            item_ids: index -> raw id, "" for -1.
+            seen: item indices, user by user.
+            offsets: [U + 2]; user u has `seen[offsets[u]:offsets[u + 1]]`.
+        """
+        super().__init__()
+        self._users, self._item_ids = users, item_ids
+        self._seen, self._offsets = seen, offsets
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "user_id")])
+    def history(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `item_ids` [B, n], the oldest first, "" after the last.
+
+        n is the longest history asked for; an unknown user has none.
+        """
+        users = self._users.lookup(user_id)
+        starts, ends = (tf.gather(self._offsets, users + i) for i in (0, 1))
+        at = tf.ragged.range(starts, ends)
+        items = tf.ragged.map_flat_values(lambda a: tf.gather(self._seen, a), at)
+        padded = tf.cast(items.to_tensor(-1), tf.int64)
+        return {"item_ids": self._item_ids.lookup(padded)}
