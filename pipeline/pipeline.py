@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +12,7 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
-from tfx.dsl.components.base import base_node
+from tfx.dsl.components.base import base_component, base_node
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
@@ -27,7 +29,8 @@ from components.pusher.component import Pusher
 from components.report.component import Report
 from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
-from pipeline import evaluation
+from pipeline import code_digest, evaluation
+from pipeline.cluster import packaged_files
 from pipeline.config import PipelineConfig
 
 SCHEMA = os.path.join(os.path.dirname(__file__), "schema", "schema.pbtxt")
@@ -117,14 +120,37 @@ def create_pipeline(
         pushed_model=pusher.outputs["pushed_model"],
         dataset=dataset,
     )
+    nodes = [*data, *model, report]
+    _note_code(nodes, locations.schema)
     return tfx_pipeline.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=locations.pipeline_root,
-        components=[*data, *model, report],
+        components=nodes,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(beam_args),
         enable_cache=True,
     )
+
+
+def _note_code(nodes: Sequence[base_node.BaseNode], schema: str) -> None:
+    """Adds the digest of the code it runs to each node's properties: its cache key."""
+    for node in nodes:
+        if not isinstance(node, base_component.BaseComponent):
+            continue  # A resolver: it looks things up in each run.
+        modules = [cls.__module__ for cls in node.executor_spec.executor_class.__mro__]
+        properties = node.spec.exec_properties
+        content = ""
+        if isinstance(node, ImportSchemaGen):
+            content = pathlib.Path(packaged_files.resolve(schema)).read_text()
+        properties[code_digest.PROPERTY] = code_digest.digest(
+            code_digest.names_in([*modules, *properties.values()]),
+            others=[
+                str(sys.modules[name].__file__)
+                for name in modules
+                if name.startswith("tfx.")
+            ],
+            extra=content,
+        )
 
 
 def _data_nodes(

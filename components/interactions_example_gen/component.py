@@ -7,7 +7,7 @@ from tfx.components.example_gen import component
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
-from components.interactions_example_gen import executor, files
+from components.interactions_example_gen import driver, executor, files
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model import features
 
@@ -26,6 +26,7 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
 
     def __init__(
         self, input_base: str, *, reading: ReadingConfig, pattern: str = "*"
