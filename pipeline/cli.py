@@ -14,7 +14,7 @@ import typer.core
 
 from pipeline.kfp import cli as kfp_cli
 from pipeline.serving import cli as serving_cli
-from pipeline.serving import versions_cli
+from pipeline.serving import recommend_cli, versions_cli
 from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ compile_app.command("tfjob")(kfp_cli.compile_tfjob)
 compile_app.command("vertex")(vertex_cli.compile_vertex)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
+app.command()(recommend_cli.recommend)
+app.command()(recommend_cli.similar)
 app.command()(serving_cli.serve)
 app.command("versions")(versions_cli.list_versions)
 app.command()(versions_cli.rollback)
@@ -229,39 +231,6 @@ def train(
     except ValueError as error:
         _refuse(error)
     typer.echo(f"{output / train_module.MODEL_FILE}")
-
-
-@app.command()
-def recommend(
-    user: Annotated[list[str], typer.Option(help="A raw user id; may be repeated.")],
-    k: Annotated[
-        int, typer.Option("-k", help="How many items.", min=1, max=100_000)
-    ] = 10,
-    out: Annotated[
-        pathlib.Path | None,
-        typer.Option(
-            help="The run's folder.", show_default="the one that pushed last, in runs/"
-        ),
-    ] = None,
-) -> None:
-    """Print the pushed model's best items for a user."""
-    from pipeline.local import recommend as recommend_module
-
-    try:
-        folder = out or recommend_module.latest_out(pathlib.Path("runs"))
-        lists = recommend_module.recommend(folder, user, k=k)
-    except ValueError as error:
-        _refuse(error)
-    from rich.console import Console
-    from rich.table import Table
-
-    for user_id, items in zip(user, lists, strict=True):
-        table = Table(title=f"user {user_id}", title_justify="left")
-        for name in ("", "item", "title", "score"):
-            table.add_column(name, justify="left" if name == "title" else "right")
-        for place, item in enumerate(items, start=1):
-            table.add_row(str(place), item.item_id, item.title, f"{item.score:.4f}")
-        Console(highlight=False).print(table)
 
 
 @app.command()

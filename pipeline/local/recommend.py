@@ -8,6 +8,8 @@ import sys
 import warnings
 from typing import Any, NamedTuple
 
+from ncf_model.serving import versions
+
 # TensorFlow and Keras import these if they are there, for nothing that is used here.
 _OPTIONAL = ("IPython", "googleapiclient", "pandas", "sklearn")
 
@@ -26,16 +28,13 @@ def latest_model(out: pathlib.Path) -> pathlib.Path:
     Raises:
         ValueError: nothing was pushed there.
     """
-    models = sorted(
-        (file.parent for file in out.glob("serving/*/saved_model.pb")),
-        key=lambda folder: int(folder.name),
-    )
-    if not models:
+    newest = versions.newest(out / "serving")
+    if newest is None:
         raise ValueError(
             f"No pushed model under {out / 'serving'}. Run `ncf run --out {out}` "
             "first; if it did run, its report says why the model was not blessed."
         )
-    return models[-1]
+    return pathlib.Path(newest.path)
 
 
 def latest_out(runs: pathlib.Path) -> pathlib.Path:
@@ -72,8 +71,8 @@ def recommend(
     if k < 1:
         raise ValueError(f"`k` must be >= 1; got {k}.")
     folder = latest_model(out)
-    titles = _read_titles(out / titles_file)
-    tf = _import_tensorflow()
+    titles = read_titles(out / titles_file)
+    tf = import_tensorflow()
     signature = tf.saved_model.load(str(folder)).signatures["recommend"]
     answer = signature(user_id=tf.constant(user_ids), k=tf.constant(k, tf.int32))
     return [
@@ -88,8 +87,8 @@ def recommend(
     ]
 
 
-def _import_tensorflow() -> Any:
-    """Imports TensorFlow quietly, and in two thirds of the usual time."""
+def import_tensorflow() -> Any:
+    """Imports TensorFlow quietly, in two thirds of the usual time; returns it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
@@ -103,7 +102,8 @@ def _import_tensorflow() -> Any:
     return tensorflow
 
 
-def _read_titles(file: pathlib.Path) -> dict[str, str]:
+def read_titles(file: pathlib.Path) -> dict[str, str]:
+    """Returns item id -> title of a CSV of `item_id,title`; it may be absent."""
     if not file.exists():
         return {}
     with open(file, newline="", encoding="utf-8") as f:

@@ -6,6 +6,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pipeline.local.text import printable
+
 Out = Annotated[
     pathlib.Path | None,
     typer.Option(help="The run's folder [default: the latest under runs/]."),
@@ -86,8 +88,13 @@ def serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
 
 
 def refuse(error: Exception) -> NoReturn:
-    """Ends with the message of `error` and no traceback."""
-    typer.secho(str(error), fg="red", err=True)
+    """Ends with the message of `error`, red where the terminal allows, no traceback."""
+    from rich.console import Console
+
+    text = printable(str(error), lines=True)
+    Console(stderr=True, highlight=False).print(
+        text, style="red", markup=False, soft_wrap=True
+    )
     raise typer.Exit(2) from None
 
 

@@ -1,9 +1,9 @@
 """One version of the model in memory, and what it can be asked."""
 
 import dataclasses
+import functools
 import pathlib
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.local import recommend
 from pipeline.serving.errors import RequestError
 
+_NOT_A_REASON = ("Graph execution error", "Detected at node", "<stack", "File", "[[")
 # Where the exporter puts the raw ids, one a line, in the order of their indices.
 _USERS, _ITEMS = "user_id", "item_id"
 
@@ -52,24 +53,42 @@ class LoadedModel:
         version: its number.
         folder: where it was loaded from.
         signatures: by name.
-        loaded_at: seconds since the epoch.
-        load_s: how long loading and warming up took.
     """
 
     def __init__(self, version: int, folder: str) -> None:
-        """Loads and warms up; after that the first request is as fast as the rest."""
-        started = time.monotonic()
-        self._tf = recommend._import_tensorflow()
+        """Loads the version in `folder`; nothing is compiled yet."""
+        self._tf = recommend.import_tensorflow()
         self.version, self.folder = version, folder
         self.signatures = _signatures(self._tf, folder)
         self._loaded = self._tf.saved_model.load(folder)
-        self.user_ids = _lines(self._tf, folder, _USERS)
-        self.item_ids = _lines(self._tf, folder, _ITEMS)
-        self._known_users = frozenset(self.user_ids)
-        self._known_items = frozenset(self.item_ids)
+
+    def prepare(self) -> None:
+        """Does what the first request would else wait for."""
+        self.knows_user("")
+        self.knows_item("")
         self._warm_up()
-        self.loaded_at = time.time()
-        self.load_s = time.monotonic() - started
+
+    @functools.cached_property
+    def user_ids(self) -> list[str]:
+        """Raw ids, the most active first; none where the export does not list them."""
+        return list(self.each_user())
+
+    @functools.cached_property
+    def item_ids(self) -> list[str]:
+        """Raw ids, the most popular first."""
+        return list(_lines(self._tf, self.folder, _ITEMS))
+
+    def each_user(self) -> Iterator[str]:
+        """Yields `user_ids` without keeping them."""
+        return _lines(self._tf, self.folder, _USERS)
+
+    @functools.cached_property
+    def _known_users(self) -> frozenset[str]:
+        return frozenset(self.user_ids)
+
+    @functools.cached_property
+    def _known_items(self) -> frozenset[str]:
+        return frozenset(self.item_ids)
 
     def knows_user(self, user_id: str) -> bool:
         """Whether the model was trained with this user."""
@@ -205,20 +224,20 @@ def _number(tf: Any, name: str) -> Any:
     return name.removeprefix("DT_").lower()
 
 
-def _lines(tf: Any, folder: str, name: str) -> list[str]:
+def _lines(tf: Any, folder: str, name: str) -> Iterator[str]:
     path = f"{folder}/assets/{name}"
     if not tf.io.gfile.exists(path):
-        return []
+        return
     with tf.io.gfile.GFile(path, "rb") as f:
-        lines = f.read().removesuffix(b"\n").split(b"\n")
-    return [line.decode(errors="replace") for line in lines]
+        for line in f:
+            yield line.removesuffix(b"\n").decode(errors="replace")
 
 
 def _first_line(error: Exception) -> str:
     """Returns what went wrong, without TensorFlow's account of where."""
     text = str(getattr(error, "message", "")) or str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    useful = [line for line in lines if not line.startswith("Detected at node")]
+    useful = [line for line in lines if not line.startswith(_NOT_A_REASON)]
     return (useful or [type(error).__name__])[0]
 
 

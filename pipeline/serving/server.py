@@ -29,6 +29,7 @@ def make_service(settings: ServeSettings) -> Service:
 
     def load(version: int) -> LoadedModel:
         model = LoadedModel(version, os.path.join(settings.serving, str(version)))
+        model.prepare()
         titles.refresh()
         return model
 

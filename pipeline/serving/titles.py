@@ -29,7 +29,7 @@ class Titles:
         stat = self._file.stat()
         if (stat.st_mtime_ns, stat.st_size) == self._changed:
             return
-        titles = recommend._read_titles(self._file)
+        titles = recommend.read_titles(self._file)
         self._lowered = {item: title.casefold() for item, title in titles.items()}
         self._titles = titles
         self._changed = (stat.st_mtime_ns, stat.st_size)

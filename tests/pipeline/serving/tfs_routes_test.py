@@ -143,6 +143,10 @@ def test_sizes_that_do_not_go_together_are_the_models_to_refuse(client):
     done = _predict(client, body)
     assert done.status_code == 400
     assert "Traceback" not in done.text
+    body = {"signature_name": "similar_items", "inputs": {"item_id": ["xx"], "k": 1}}
+    done = _predict(client, body)
+    assert done.status_code == 400
+    assert "could not correctly convert string: x" in done.json()["error"]
 
 
 def test_too_many_rows(start, shared_out):

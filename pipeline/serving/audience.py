@@ -1,0 +1,116 @@
+"""For whom lists are written: all users, or those of a file, some with baskets."""
+
+import csv
+import dataclasses
+import itertools
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+_USER, _ITEMS = "user_id", "item_ids"
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Some users, all of the same kind.
+
+    Attributes:
+        user_ids: raw ids.
+        baskets: what each has, for users whom the model does not know; else None.
+    """
+
+    user_ids: Sequence[str]
+    baskets: Sequence[Sequence[str]] | None = None
+
+
+def of_users(user_ids: Iterable[str], size: int) -> Iterator[Block]:
+    """Yields blocks of at most `size` users."""
+    iterator = iter(user_ids)
+    while users := list(itertools.islice(iterator, size)):
+        yield Block(users)
+
+
+def of_file(path: pathlib.Path, size: int) -> Iterator[Block]:
+    """Yields blocks of the users of a file, in its order, a block at a time.
+
+    Args:
+        path: `.txt` (an id a line), `.csv` (ids in the column `user_id`, or in the
+            first one where there is no such header), `.jsonl` (`{"user_id": ...}`) or
+            `.parquet`. Where one of the last two has `item_ids`, a list, that is the
+            user's basket.
+        size: users per block.
+
+    Raises:
+        ValueError: there is no such file, or a line of it cannot be read.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    readers = {".txt": _text, ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    if path.suffix not in readers:
+        raise ValueError(
+            f"A file of users must be one of {', '.join(readers)}; got {path.name}."
+        )
+    rows = readers[path.suffix](path)
+    for has_basket, group in itertools.groupby(rows, lambda row: row[1] is not None):
+        while some := list(itertools.islice(group, size)):
+            users, baskets = zip(*some, strict=True)
+            yield Block(users, baskets if has_basket else None)
+
+
+Row = tuple[str, Any]
+
+
+def _text(path: pathlib.Path) -> Iterator[Row]:
+    with open(path, encoding="utf-8-sig") as f:
+        for line in f:
+            if user := line.rstrip("\r\n"):
+                yield user, None
+
+
+def _csv(path: pathlib.Path) -> Iterator[Row]:
+    with open(path, newline="", encoding="utf-8-sig") as f:
+        rows = (row for row in csv.reader(f) if row)
+        first = next(rows, [])
+        column = first.index(_USER) if _USER in first else 0
+        for row in rows if _USER in first else itertools.chain([first], rows):
+            if len(row) > column:
+                yield row[column], None
+
+
+def _jsonl(path: pathlib.Path) -> Iterator[Row]:
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            if line.strip():
+                yield _checked(line, f"{path}, line {number}")
+
+
+def _checked(line: str, where: str) -> Row:
+    form = '{"user_id": "7", "item_ids": ["50", "181"]}, item_ids or not'
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where}: must be {form}; {error}.") from None
+    user, items = (
+        (row.get(_USER), row.get(_ITEMS)) if isinstance(row, dict) else ("", 0)
+    )
+    is_list = isinstance(items, list) and all(isinstance(item, str) for item in items)
+    if not isinstance(user, str) or not (items is None or is_list):
+        raise ValueError(f"{where}: must be {form}; got {line.strip()[:80]}")
+    return user, items or None
+
+
+def _parquet(path: pathlib.Path) -> Iterator[Row]:
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(path)
+    if _USER not in file.schema_arrow.names:
+        raise ValueError(
+            f"{path} must have the column `{_USER}`; it has {file.schema_arrow.names}."
+        )
+    columns = [name for name in (_USER, _ITEMS) if name in file.schema_arrow.names]
+    for batch in file.iter_batches(batch_size=1024, columns=columns):
+        values = batch.to_pydict()
+        baskets = values.get(_ITEMS) or [None] * batch.num_rows
+        for user, items in zip(values[_USER], baskets, strict=True):
+            yield str(user), [str(item) for item in items] if items else None

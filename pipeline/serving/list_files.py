@@ -1,0 +1,119 @@
+"""Files of lists: Parquet, CSV or a JSON object a line; here or in a bucket."""
+
+import contextlib
+import json
+import os
+import types
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+SCHEMA = pa.schema(
+    {
+        "user_id": pa.string(),
+        "rank": pa.int32(),
+        "item_id": pa.string(),
+        "score": pa.float32(),
+        "title": pa.string(),
+    }
+)
+
+
+class _Writer(Protocol):
+    def write_table(self, table: pa.Table) -> None: ...
+    def close(self) -> None: ...
+
+
+class _JsonLines:
+    def __init__(self, file: Any, schema: pa.Schema) -> None:
+        self._file, self._names = file, schema.names
+
+    def write_table(self, table: pa.Table) -> None:
+        columns = [table[name].to_pylist() for name in self._names]
+        dump = json.JSONEncoder(ensure_ascii=False).encode
+        lines = (
+            dump(dict(zip(self._names, row, strict=True)))
+            for row in zip(*columns, strict=True)
+        )
+        self._file.write("".join(f"{line}\n" for line in lines).encode())
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+_WRITERS = {
+    ".parquet": parquet.ParquetWriter,
+    ".csv": csv.CSVWriter,
+    ".jsonl": _JsonLines,
+}
+
+
+class Files:
+    """Writes tables into `shards` files, which get their names at the end.
+
+    Attributes:
+        names: of the files.
+    """
+
+    def __init__(self, output: str, shards: int) -> None:
+        """Opens nothing yet.
+
+        Raises:
+            ValueError: the output's form is unknown, or `shards` is below 1.
+        """
+        stem, self._form = os.path.splitext(output)
+        if self._form not in _WRITERS:
+            raise ValueError(
+                f"The output must end in one of {', '.join(_WRITERS)}; got {output!r}."
+            )
+        if shards < 1:
+            raise ValueError(f"`shards` must be >= 1; got {shards}.")
+        self._remote = "://" in output
+        self.names = [
+            f"{stem}-{i:05}-of-{shards:05}{self._form}" if shards > 1 else output
+            for i in range(shards)
+        ]
+        self._stack = contextlib.ExitStack()
+        self._writers: list[_Writer] = []
+
+    def __enter__(self) -> "Files":
+        with contextlib.ExitStack() as stack:
+            for name in self.names:
+                file = stack.enter_context(self._open(name))
+                writer = _WRITERS[self._form](file, SCHEMA)
+                stack.callback(writer.close)
+                self._writers.append(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self._stack.close()
+        if self._remote:
+            return
+        for name in self.names:
+            if kind is None:
+                os.replace(_partial(name), name)
+            else:
+                os.remove(_partial(name))
+
+    def write(self, shard: int, table: pa.Table) -> None:
+        """Adds `table` to a file."""
+        self._writers[shard].write_table(table.cast(SCHEMA))
+
+    def _open(self, name: str) -> Any:
+        if self._remote:
+            from pipeline.local import recommend
+
+            return recommend.import_tensorflow().io.gfile.GFile(name, "wb")
+        os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
+        return open(_partial(name), "wb")
+
+
+def _partial(name: str) -> str:
+    return f"{name}.partial"
