@@ -25,6 +25,7 @@ from components.interactions_example_gen import reading
 from pipeline import config as config_module
 from pipeline.data import catalogue
 from pipeline.local import interrupts, result, terminal
+from pipeline.serving import quality
 
 if TYPE_CHECKING:
     from pipeline.local import executions
@@ -130,6 +131,7 @@ def run(
             return None
         _write_titles(dataset, out)
         summary = _publish_report(done, out)
+        quality.note(summary)
         result.print_summary(console, summary)
         if quiet:
             console.quiet = False

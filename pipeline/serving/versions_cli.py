@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.local.text import printable
 from pipeline.serving.cli import Folder, Out, refuse, serving_folder
 
-_METRICS = ("hit_rate@10", "ndcg@10")
+_METRICS = {"HR@10": "hit_rate@10", "NDCG@10": "ndcg@10"}
 
 
 def list_versions(
@@ -122,9 +123,11 @@ def _print(rows: list[dict[str, Any]]) -> None:
     if not rows:
         typer.echo("There is no version yet.")
         return
-    table = Table("version", "pushed", "data", *_METRICS, "run", "MB", "")
+    table = Table()
+    for name in ("version", "pushed", "data", *_METRICS, "MB", ""):
+        table.add_column(name, no_wrap=name == "version")
     for row in rows:
-        figures = [row["metrics"].get(name) for name in _METRICS]
+        figures = [row["metrics"].get(name) for name in _METRICS.values()]
         notes = [
             "served" if row["served"] else "",
             f"the model of {row['restores']}" if row["restores"] else "",
@@ -133,9 +136,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
         table.add_row(
             str(row["version"]),
             row["pushed_at"],
-            row["dataset"],
+            printable(row["dataset"]),
             *("" if figure is None else f"{figure:.4f}" for figure in figures),
-            str(row["run"]),
             f"{row['bytes'] / 1e6:.1f}",
             ", ".join(note for note in notes if note),
         )

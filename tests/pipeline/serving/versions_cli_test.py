@@ -7,6 +7,7 @@ from typer import testing
 
 from ncf_model.serving import versions
 from pipeline import cli
+from pipeline.serving import quality
 
 METRICS = {"ndcg@10": 0.5}
 
@@ -109,3 +110,21 @@ def test_a_single_model_has_nothing_before_it(tmp_path, push):
     done = _run("rollback", "--out", tmp_path)
     assert done.exit_code == 2
     assert "there is none to go back to" in done.output.replace("\n", " ")
+
+
+def test_a_runs_figures_are_noted(out):
+    served = _listed(out)[0]
+    path = f"{out}/serving/{served['version']}"
+    summary = {"pushed_to": path, "dataset": "ml", "metrics": {"hit_rate@10": 0.625}}
+    quality.note(summary)
+    assert _listed(out)[0]["dataset"] == "ml"
+    assert "0.6250" in _run("versions", out).output
+    # The rest of the record stays.
+    assert _listed(out)[0]["run"] == served["run"]
+
+
+def test_nothing_pushed_or_pushed_by_something_else(out, push):
+    quality.note({"pushed_to": None, "dataset": "ml", "metrics": {}})
+    push(out / "serving", 9)
+    quality.note({"pushed_to": f"{out}/serving/9", "dataset": "ml", "metrics": {}})
+    assert all(row["dataset"] != "ml" for row in _listed(out))
