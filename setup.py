@@ -24,7 +24,7 @@ setuptools.setup(
         include=["components*", "ncf_model*", "pipeline*"]
     ),
     package_data={
-        "components.report": ["*.html", "*.j2"],
+        "components.report": ["*.css", "*.j2"],
         "pipeline": ["configs/*.yaml", "schema/*.pbtxt"],
         "pipeline.serving": ["*.html", "*.j2"],
     },

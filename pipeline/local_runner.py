@@ -16,8 +16,8 @@ if __name__ == "__main__":
 import csv
 import dataclasses
 import datetime
-import json
 import logging
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from components.interactions_example_gen import reading
 from pipeline import config as config_module
 from pipeline.data import catalogue
 from pipeline.local import interrupts, result, terminal
+from pipeline.local.memory import Memory
 from pipeline.serving import quality
 
 if TYPE_CHECKING:
@@ -112,9 +113,13 @@ def run(
         console.print(
             f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
         )
-        display = terminal.RunDisplay(console)
+        display, measured = terminal.RunDisplay(console), Memory()
         try:
-            with interrupts.never_lost(), display.following(logging.getLogger("absl")):
+            with (
+                interrupts.never_lost(),
+                measured.watching(),
+                display.following(logging.getLogger("absl")),
+            ):
                 done = _run_pipeline(config, dataset, out, display)
         except KeyboardInterrupt:
             console.quiet = False
@@ -130,7 +135,7 @@ def run(
         if done is None:
             return None
         _write_titles(dataset, out)
-        summary = _publish_report(done, out)
+        summary = _publish_report(done, config, out, measured)
         quality.note(summary)
         result.print_summary(console, summary)
         if quiet:
@@ -224,35 +229,23 @@ def _put_report_back(out: pathlib.Path) -> None:
         (out / "report.before").replace(out / "report")
 
 
-def _publish_report(done: _Done, out: pathlib.Path) -> dict[str, Any]:
-    """Copies the run's report to `out/report`, with each node's seconds."""
-    from tfx.orchestration import metadata
+def _publish_report(
+    done: _Done, config: config_module.PipelineConfig, out: pathlib.Path, memory: Memory
+) -> dict[str, Any]:
+    """Puts the run's report, completed, into `out/report`; returns its summary."""
+    from pipeline import config_fields
+    from pipeline.local import recommend, report
 
-    from components.report.spec import RunReport
-
-    with metadata.Metadata(done.store) as handle:
-        source = _report_folder(handle.store, done.run, RunReport.TYPE_NAME)
-    target = out / "report"
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    file = target / "summary.json"
-    summary = json.loads(file.read_text(encoding="utf-8"))
-    summary["seconds"] = {run.node: round(run.seconds, 2) for run in done.nodes}
-    summary["cached"] = sorted(run.node for run in done.nodes if run.cached)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    partial.replace(file)
+    summary = report.publish(
+        out,
+        done.run,
+        command=shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+        memory=memory,
+        titles=recommend.read_titles(out / TITLES_FILE),
+        config=config_fields.settings(config),
+    )
     shutil.rmtree(out / "report.before", ignore_errors=True)
-    return summary
-
-
-def _report_folder(store: Any, run: int, type_name: str) -> str:
-    """Returns the URI of the report that a run made or took from the cache."""
-    executions_of_run = store.get_executions_by_context(run)
-    events = store.get_events_by_execution_ids([e.id for e in executions_of_run])
-    outputs = [event.artifact_id for event in events if event.type == event.OUTPUT]
-    artifacts = store.get_artifacts_by_id(outputs)
-    reports = [a for a in artifacts if a.type == type_name]
-    return max(reports, key=lambda artifact: artifact.id).uri
+    return summary.model_dump(mode="json", by_alias=True)
 
 
 def _write_titles(dataset: catalogue.Dataset, out: pathlib.Path) -> None:

@@ -29,7 +29,7 @@ from components.pusher.component import Pusher
 from components.report.component import Report
 from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
-from pipeline import code_digest, evaluation
+from pipeline import code_digest, config_fields, evaluation
 from pipeline.cluster import packaged_files
 from pipeline.config import PipelineConfig
 
@@ -114,11 +114,13 @@ def create_pipeline(
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
+        model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         dataset=dataset,
+        config=config_fields.told_to_report(config),
     )
     nodes = [*data, *model, report]
     _note_code(nodes, locations.schema)

@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 LINES = ("older", "current")
-OURS = {"benchmarks", "components", "ncf_model", "pipeline", "scripts"}
+OURS = {"benchmarks", "components", "ncf_model", "pipeline", "scripts", "tests"}
 # Where the name of the import is not the name of the distribution.
 DISTRIBUTIONS = {
     "absl": "absl-py",

@@ -21,32 +21,39 @@ class Report(base_component.BaseComponent):
         *,
         interactions: types.BaseChannel,
         lists: types.BaseChannel,
+        model: types.BaseChannel,
         model_run: types.BaseChannel,
         evaluation: types.BaseChannel,
         blessing: types.BaseChannel,
         pushed_model: types.BaseChannel,
         dataset: str,
+        config: str = "{}",
     ) -> None:
         """Wires the report.
 
         Args:
             interactions: `Examples` of InteractionsExampleGen; its counts are shown.
             lists: `Examples` of NegativeSampling; its counts are shown.
+            model: `Model` of the trainer; what it recommends to some users is shown.
             model_run: `ModelRun` holding the trainer's `history.json`.
             evaluation: `ModelEvaluation` of TFX's Evaluator.
             blessing: `ModelBlessing` of the same.
             pushed_model: `PushedModel` of Pusher.
             dataset: the name by which the report calls the data.
+            config: the configuration as JSON: by the dotted name of each field an
+                object with `value` and `default`.
         """
         super().__init__(
             spec=spec.ReportSpec(
                 interactions=interactions,
                 lists=lists,
+                model=model,
                 model_run=model_run,
                 evaluation=evaluation,
                 blessing=blessing,
                 pushed_model=pushed_model,
                 dataset=dataset,
+                config=config,
                 report=types.Channel(type=spec.RunReport),
             )
         )

@@ -8,9 +8,14 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
+from tfx.utils import path_utils
 
-from components.report import page, spec, summary
+from components.report import distribution, page, records, shown_users, spec, summary
+from components.report.document import Setting, Summary
+from ncf_model import features
 from ncf_model.evaluation import evaluation_result
+from ncf_model.evaluation.result import EvaluationResult
+from ncf_model.training.history import History
 
 HISTORY_FILE = "history.json"
 SUMMARY_FILE = "summary.json"
@@ -30,25 +35,61 @@ class Executor(base_executor.BaseExecutor):
         one = {
             key: artifact_utils.get_single_instance(artifacts)
             for key, artifacts in (input_dict | output_dict).items()
+            if artifacts
         }
-        with fileio.open(os.path.join(one[spec.MODEL_RUN_KEY].uri, HISTORY_FILE)) as f:
-            history = json.loads(f.read())
+        settings = json.loads(exec_properties.get(spec.CONFIG_KEY) or "{}")
         result = summary.summarise(
-            dataset=exec_properties[spec.DATASET_KEY],
-            interactions=_properties(one[spec.INTERACTIONS_KEY]),
-            lists=_properties(one[spec.LISTS_KEY]),
-            history=history,
-            evaluation=evaluation_result.read_evaluation(one[spec.EVALUATION_KEY].uri),
-            blessing=_properties(one[spec.BLESSING_KEY]),
-            pushed=_properties(one[spec.PUSHED_MODEL_KEY]),
+            exec_properties[spec.DATASET_KEY],
+            _findings(one),
+            {name: Setting(**setting) for name, setting in settings.items()},
         )
-        folder = one[spec.REPORT_KEY].uri
-        for name, text in (
-            (SUMMARY_FILE, json.dumps(result, indent=2, allow_nan=False) + "\n"),
-            (PAGE_FILE, page.render(result, history)),
-        ):
-            with fileio.open(os.path.join(folder, name), "w") as f:
-                f.write(text)
+        write(result, one[spec.REPORT_KEY].uri)
+
+
+def write(result: Summary, folder: str) -> None:
+    """Writes `summary.json` and `index.html` into `folder`."""
+    for name, text in (
+        (SUMMARY_FILE, result.to_json()),
+        (PAGE_FILE, page.render(result)),
+    ):
+        with fileio.open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+
+
+def _findings(one: dict[str, types.Artifact]) -> summary.Findings:
+    """Returns what the nodes left; `one` holds their artifacts by key."""
+    with fileio.open(os.path.join(one[spec.MODEL_RUN_KEY].uri, HISTORY_FILE)) as f:
+        history = History.model_validate_json(f.read())
+    evaluation = evaluation_result.read_evaluation(one[spec.EVALUATION_KEY].uri)
+    interactions = _properties(one[spec.INTERACTIONS_KEY])
+    files = _files(one[spec.INTERACTIONS_KEY], features.INTERACTIONS_SPLIT)
+    lists = one[spec.LISTS_KEY]
+    histories = records.read_histories(files, ())
+    has_times = interactions.get("has_timestamps", 1)
+    return summary.Findings(
+        interactions=interactions,
+        lists=_properties(lists),
+        history=history,
+        evaluation=EvaluationResult.model_validate(evaluation),
+        blessing=_properties(one[spec.BLESSING_KEY]),
+        pushed=_properties(one[spec.PUSHED_MODEL_KEY]),
+        distribution=distribution.distribution(
+            histories.sizes,
+            records.count_items(_files(lists, features.TRAIN_SPLIT)),
+            histories.times if has_times else None,
+        ),
+        users=shown_users.shown_users(
+            path_utils.serving_model_path(one[spec.MODEL_KEY].uri),
+            _files(lists, features.EVAL_SPLIT),
+            files,
+        )
+        if spec.MODEL_KEY in one
+        else [],
+    )
+
+
+def _files(examples: types.Artifact, split: str) -> str:
+    return os.path.join(examples.uri, f"Split-{split}", "*")
 
 
 def _properties(artifact: types.Artifact) -> dict[str, Any]:

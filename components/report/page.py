@@ -1,25 +1,134 @@
 """The result of a run as one self-contained HTML page."""
 
-from collections.abc import Mapping
+import re
 from typing import Any
 
 import jinja2
 
+from components.report import drawing, graph, wording
+from components.report.document import Histogram, Summary
+
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("components.report", "."),
-    autoescape=True,
+    autoescape=jinja2.select_autoescape(default=True),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_GATE = "evaluation.gate."
+_HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
 
 
-def render(summary: Mapping[str, Any], history: Mapping[str, Any]) -> str:
+def render(summary: Summary) -> str:
     """Returns the page; it loads nothing from elsewhere.
 
     Args:
-        summary: of `components.report.summary.summarise`.
-        history: the trainer's `history.json`.
+        summary: all that the page says.
     """
     template = _ENVIRONMENT.get_template("page.html.j2")
-    return template.render(summary=summary, history=history)
+    return template.render(
+        summary=summary,
+        words=wording,
+        headline=[name for name in _HEADLINE if name in summary.metrics],
+        methods=wording.methods(summary),
+        changed={name: s for name, s in summary.config.items() if s.changed},
+        limits={
+            name.removeprefix(_GATE): setting
+            for name, setting in summary.config.items()
+            if name.startswith(_GATE)
+        },
+        drawings=_drawings(summary),
+        show=_shown,
+        types={artifact.number: artifact.type for artifact in summary.run.artifacts},
+    )
+
+
+def _shown(value: Any) -> str:
+    """Returns a setting as people write it: no JSON, and "none" for nothing."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "none"
+    if isinstance(value, dict):
+        pairs = (f"{name}: {_shown(one)}" for name, one in value.items())
+        return ", ".join(pairs) or "none"
+    return str(value)
+
+
+def _drawings(summary: Summary) -> dict[str, str]:
+    """Returns the SVGs by name; those for which there is nothing to draw are absent."""
+    found = {}
+    for name in ("hit_rate", "ndcg"):
+        if curves := _over_k(summary, name):
+            title = f"{wording.metric(name)}@K over K"
+            found[name] = drawing.lines(title, curves, label="K")
+    rows = [
+        drawing.Dot(row.name, *(kind.get(wording.GATE_METRIC) for kind in row[1:]))
+        for row in wording.methods(summary)
+    ]
+    if any(row.value is not None for row in rows):
+        found["methods"] = drawing.dots(
+            "HR@10 ± one standard error", rows, label="HR@10"
+        )
+    found |= _of_training(summary)
+    spread = summary.distribution
+    for name, drawn in (("user", spread.per_user), ("item", spread.per_item)):
+        if drawn.counts:
+            found[f"per_{name}"] = _bars(name, drawn)
+    if nodes := summary.run.nodes:
+        found["seconds"] = drawing.rows(
+            "Seconds per node",
+            [node.name for node in nodes],
+            [node.seconds or 0.0 for node in nodes],
+            "seconds",
+        )
+        found["graph"] = graph.draw(nodes, summary.run.artifacts)
+    return found
+
+
+def _over_k(summary: Summary, name: str) -> list[drawing.Line]:
+    """Returns a line per method over the K at which a metric was measured."""
+    matches = (re.fullmatch(rf"{name}@(\d+)", key) for key in summary.metrics)
+    ks = sorted(int(match[1]) for match in matches if match)
+    return [
+        drawing.Line(row.name, ks, [row.metrics.get(f"{name}@{k}") for k in ks])
+        for row in wording.methods(summary)
+        if ks and any(row.metrics.get(f"{name}@{k}") is not None for k in ks)
+    ]
+
+
+def _of_training(summary: Summary) -> dict[str, str]:
+    history = summary.history
+    if history is None or not history.epochs:
+        return {}
+    epochs = [epoch.epoch for epoch in history.epochs]
+    losses = [epoch.loss for epoch in history.epochs]
+    quality = [
+        drawing.Line("HR@10", epochs, [epoch.hit_rate for epoch in history.epochs]),
+        drawing.Line("NDCG@10", epochs, [epoch.ndcg for epoch in history.epochs]),
+    ]
+    best = history.best_epoch
+    found = {
+        "loss": drawing.lines(
+            "Loss per epoch",
+            [drawing.Line("loss", epochs, losses)],
+            label="epoch",
+            marked=best,
+        )
+    }
+    if any(epoch.hit_rate is not None for epoch in history.epochs):
+        found["validation"] = drawing.lines(
+            "Validation quality per epoch", quality, label="epoch", marked=best
+        )
+    return found
+
+
+def _bars(name: str, drawn: Histogram) -> str:
+    return drawing.bars(
+        f"How many {name}s have how many interactions",
+        drawn.edges,
+        drawn.counts,
+        label=f"interactions of the {name}",
+    )

@@ -6,11 +6,13 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 INTERACTIONS_KEY = "interactions"
 LISTS_KEY = "lists"
+MODEL_KEY = "model"
 MODEL_RUN_KEY = "model_run"
 EVALUATION_KEY = "evaluation"
 BLESSING_KEY = "blessing"
 PUSHED_MODEL_KEY = "pushed_model"
 DATASET_KEY = "dataset"
+CONFIG_KEY = "config"
 REPORT_KEY = "report"
 
 
@@ -24,10 +26,14 @@ class ReportSpec(types.ComponentSpec):
     INPUTS = {
         INTERACTIONS_KEY: ChannelParameter(type=standard_artifacts.Examples),
         LISTS_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
         MODEL_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun),
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
         BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing),
         PUSHED_MODEL_KEY: ChannelParameter(type=standard_artifacts.PushedModel),
     }
     OUTPUTS = {REPORT_KEY: ChannelParameter(type=RunReport)}
-    PARAMETERS = {DATASET_KEY: ExecutionParameter(type=str)}
+    PARAMETERS = {
+        DATASET_KEY: ExecutionParameter(type=str),
+        CONFIG_KEY: ExecutionParameter(type=str, optional=True),  # as JSON
+    }

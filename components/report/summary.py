@@ -1,11 +1,22 @@
-"""The result of a run as one dictionary, `summary.json`; free of TFX."""
+"""Puts the result of a run together, `summary.json`; free of TFX."""
 
 import contextlib
+import dataclasses
 import importlib.metadata
-import math
+import json
 import platform
 from collections.abc import Mapping
 from typing import Any
+
+from components.report.document import (
+    Distribution,
+    Setting,
+    ShownUser,
+    Summary,
+    Train,
+)
+from ncf_model.evaluation.result import EvaluationResult, Quality
+from ncf_model.training.history import History
 
 # What TFX itself notes on every Examples artifact.
 _TFX_PROPERTIES = (
@@ -17,56 +28,74 @@ _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu")
 VERSIONS_OF = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the nodes before the report left.
+
+    Attributes:
+        interactions: custom properties of InteractionsExampleGen's Examples.
+        lists: custom properties of NegativeSampling's Examples.
+        history: of the trainer.
+        evaluation: of the Evaluator.
+        blessing: custom properties of the ModelBlessing.
+        pushed: custom properties of the PushedModel.
+        distribution: how the interactions are spread.
+        users: those to show.
+    """
+
+    interactions: Mapping[str, Any]
+    lists: Mapping[str, Any]
+    history: History
+    evaluation: EvaluationResult
+    blessing: Mapping[str, Any]
+    pushed: Mapping[str, Any]
+    distribution: Distribution = dataclasses.field(default_factory=Distribution)
+    users: list[ShownUser] = dataclasses.field(default_factory=list)
+
+
 def summarise(
-    *,
-    dataset: str,
-    interactions: Mapping[str, Any],
-    lists: Mapping[str, Any],
-    history: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    blessing: Mapping[str, Any],
-    pushed: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Returns the contents of `summary.json`, strict JSON without NaN.
+    dataset: str, findings: Findings, config: Mapping[str, Setting]
+) -> Summary:
+    """Returns the contents of `summary.json`.
 
     Args:
         dataset: the name of the data.
-        interactions: custom properties of InteractionsExampleGen's Examples.
-        lists: custom properties of NegativeSampling's Examples.
-        history: the trainer's `history.json`.
-        evaluation: `ncf_model.evaluation.evaluation_result.read_evaluation`.
-        blessing: custom properties of the ModelBlessing.
-        pushed: custom properties of the PushedModel.
+        findings: of the nodes.
+        config: every field of the configuration by its dotted name.
     """
-    blessed = bool(blessing.get("blessed"))
-    return {
-        "dataset": dataset,
-        "num_users": interactions["num_users"],
-        "num_items": interactions["num_items"],
-        "num_interactions": interactions["num_interactions"],
-        **_quality(evaluation),
-        "baseline": _finite(evaluation["baseline"]),
-        "slices": {
-            name: {"lists": figures["lists"], **_quality(figures)}
-            for name, figures in evaluation["slices"].items()
+    evaluation, history = findings.evaluation, findings.history
+    blessed, pushed = bool(findings.blessing.get("blessed")), findings.pushed
+    quality = {name: getattr(evaluation, name) for name in Quality.model_fields}
+    return Summary(
+        dataset=dataset,
+        **{
+            name: findings.interactions[name]
+            for name in ("num_users", "num_items", "num_interactions")
         },
-        "blessed": blessed,
-        "not_blessed_because": [
-            failure["message"] for failure in evaluation["failures"]
-        ],
-        "pushed_to": pushed.get("pushed_destination") if pushed.get("pushed") else None,
-        "not_pushed_because": _not_pushed(blessed, pushed),
-        "seconds": {},
-        "train": {
-            "examples_per_second": history["examples_per_second"],
-            "epochs": len(history["epochs"]),
-            "best_epoch": history["best_epoch"],
-            "final_loss": history["final_loss"],
-        },
-        "data": _ours(interactions),
-        "lists": _ours(lists),
-        "versions": _versions(),
-    }
+        candidates=_candidates(findings.lists),
+        **quality,
+        baseline=evaluation.baseline,
+        slices=evaluation.slices,
+        baselines_left_out=_left_out(evaluation, findings.interactions, config),
+        blessed=blessed,
+        not_blessed_because=[failure.message for failure in evaluation.failures],
+        rules=evaluation.rules or evaluation.failures,
+        pushed_to=pushed.get("pushed_destination") if pushed.get("pushed") else None,
+        not_pushed_because=_not_pushed(blessed, pushed),
+        train=Train(
+            examples_per_second=history.examples_per_second,
+            epochs=len(history.epochs),
+            best_epoch=history.best_epoch,
+            final_loss=history.final_loss,
+        ),
+        history=history,
+        config=dict(config),
+        data=_ours(findings.interactions),
+        lists=_ours(findings.lists),
+        distribution=findings.distribution,
+        users=findings.users,
+        versions=_versions(),
+    )
 
 
 def _not_pushed(blessed: bool, pushed: Mapping[str, Any]) -> str | None:
@@ -76,16 +105,38 @@ def _not_pushed(blessed: bool, pushed: Mapping[str, Any]) -> str | None:
     return str(pushed.get("not_pushed_because", ""))
 
 
-def _quality(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns metrics and standard errors of the model and of each baseline."""
-    return {
-        "metrics": _finite(figures["metrics"]),
-        "standard_errors": _finite(figures["standard_errors"]),
-        **{
-            kind: {name: _finite(values) for name, values in figures[kind].items()}
-            for kind in ("baselines", "baseline_standard_errors")
-        },
-    }
+def _candidates(lists: Mapping[str, Any]) -> str:
+    """Returns what the held-out items were ranked among, in words."""
+    negatives = json.loads(lists.get("sampling") or "{}").get("eval_negatives")
+    if negatives == "all":
+        return "of the whole catalogue"
+    return f"of {1 + negatives} candidates" if negatives else ""
+
+
+def _left_out(
+    evaluation: EvaluationResult,
+    interactions: Mapping[str, Any],
+    config: Mapping[str, Setting],
+) -> dict[str, str]:
+    """Returns why a baseline has no figures, by its name."""
+    empty = [
+        name
+        for name, figures in evaluation.baselines.items()
+        if all(value is None for value in figures.values())
+    ]
+    return {name: _reason(name, interactions["num_items"], config) for name in empty}
+
+
+def _reason(name: str, num_items: int, config: Mapping[str, Setting]) -> str:
+    """Returns why the baseline `name` was not computed."""
+    field = f"evaluation.baselines.{name}_max_items"
+    limit = config[field].value if field in config else None
+    if limit is not None and num_items > limit:
+        return (
+            f"was left out: the catalogue has {num_items:,} items, more than {field}, "
+            f"which is {limit:,}"
+        )
+    return "was left out; the log of EvalContext says why"
 
 
 def _ours(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,13 +144,6 @@ def _ours(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: properties[name]
         for name in sorted(properties.keys() - set(_TFX_PROPERTIES))
-    }
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """Returns `metrics` with null for what is not a number, as JSON wants it."""
-    return {
-        name: value if math.isfinite(value) else None for name, value in metrics.items()
     }
 
 

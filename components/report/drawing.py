@@ -1,0 +1,203 @@
+"""The page's drawings: matplotlib's SVG, put into the page as it is.
+
+An SVG inside the page needs no network and no script, prints sharply and takes its
+colours from the page's style sheet, so that a dark page has light lines.
+"""
+
+import io
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# What is drawn in such a colour takes the style sheet's colour of that name. The values
+# themselves are never seen.
+COLOURS = {
+    "--text": "#010203",
+    "--muted": "#020304",
+    "--line": "#030405",
+    "--series-0": "#040506",
+    "--series-1": "#050607",
+    "--series-2": "#060708",
+    "--series-3": "#070809",
+    "--series-4": "#08090a",
+    "--series-5": "#090a0b",
+    "--series-6": "#0a0b0c",
+}
+SERIES = [name for name in COLOURS if name.startswith("--series")]
+_MARKERS = "osD^vPX"
+# Narrow enough for a telephone: there it is shown as large as it is drawn.
+_WIDTH, _HEIGHT = 3.6, 2.5
+_MOST_TICKS = 6
+_STYLE = {
+    "axes.edgecolor": COLOURS["--line"],
+    "axes.labelcolor": COLOURS["--muted"],
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": COLOURS["--text"],
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "figure.constrained_layout.use": True,
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "grid.color": COLOURS["--line"],
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.labelcolor": COLOURS["--text"],
+    "svg.fonttype": "none",  # Text stays text: it can be found, read aloud and copied.
+    "text.color": COLOURS["--text"],
+    "xtick.color": COLOURS["--muted"],
+    "ytick.color": COLOURS["--muted"],
+}
+
+
+class Line(NamedTuple):
+    """Some points of one name; None leaves a gap."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+
+
+class Dot(NamedTuple):
+    """A value with its error, one row of a drawing; None is not drawn."""
+
+    name: str
+    value: float | None
+    error: float | None
+
+
+def lines(
+    title: str, drawn: Iterable[Line], *, label: str, marked: float | None = None
+) -> str:
+    """Returns lines over whole numbers.
+
+    Args:
+        title: stands above, and is what a screen reader says.
+        drawn: one colour and marker each.
+        label: of the horizontal axis.
+        marked: where a vertical line stands.
+    """
+
+    def draw(axes: Axes) -> None:
+        shown = list(drawn)
+        for number, line in enumerate(shown):
+            axes.plot(
+                line.x,
+                [math.nan if y is None else y for y in line.y],
+                color=series(number),
+                marker=_MARKERS[number % len(_MARKERS)],
+                markersize=3.5,
+                linewidth=1.8 if number == 0 else 1.1,
+                label=line.name,
+            )
+        if marked is not None:
+            axes.axvline(marked, color=COLOURS["--muted"], linestyle=":", linewidth=1)
+        places = sorted({x for line in shown for x in line.x})
+        if len(places) <= _MOST_TICKS:
+            axes.set_xticks(places)
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel(label)
+        axes.grid(axis="y")
+        if len(shown) > 1:
+            axes.legend(fontsize=7)
+
+    return svg(title, draw)
+
+
+def dots(title: str, rows: Sequence[Dot], *, label: str) -> str:
+    """Returns a row per value with bars of one standard error, the first on top."""
+
+    def draw(axes: Axes) -> None:
+        for number, row in enumerate(rows):
+            if row.value is not None:
+                axes.errorbar(
+                    row.value,
+                    number,
+                    xerr=row.error,
+                    fmt=_MARKERS[number % len(_MARKERS)],
+                    color=series(number),
+                    markersize=5,
+                    capsize=3,
+                )
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlabel(label)
+        axes.grid(axis="x")
+
+    return svg(title, draw, height=0.7 + 0.28 * len(rows))
+
+
+def bars(
+    title: str, edges: Sequence[float], counts: Sequence[int], *, label: str
+) -> str:
+    """Returns a histogram whose bins are shown equally wide, each with its bounds."""
+
+    def draw(axes: Axes) -> None:
+        axes.bar(range(len(counts)), counts, width=0.9, color=series(0))
+        names = [
+            f"{low:.0f}" if high - low == 1 else f"{low:.0f} to {high - 1:.0f}"
+            for low, high in itertools.pairwise(edges)
+        ]
+        axes.set_xticks(range(len(counts)), names, rotation=45, ha="right")
+        axes.set_xlabel(label)
+        axes.grid(axis="y")
+        axes.set_axisbelow(True)
+
+    return svg(title, draw)
+
+
+def rows(title: str, names: Sequence[str], values: Sequence[float], label: str) -> str:
+    """Returns a horizontal bar per name, with its value beside it."""
+
+    def draw(axes: Axes) -> None:
+        drawn = axes.barh(range(len(values)), values, color=series(0), height=0.7)
+        axes.bar_label(drawn, fmt="%.1f", padding=2, color=COLOURS["--text"])
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.margins(x=0.15)
+        axes.set_xlabel(label)
+
+    return svg(title, draw, height=0.6 + 0.2 * len(names))
+
+
+def series(number: int) -> str:
+    """Returns the colour of a line, the first being the model's."""
+    return COLOURS[SERIES[number % len(SERIES)]]
+
+
+def svg(title: str, draw: Callable[[Axes], Any], *, height: float = _HEIGHT) -> str:
+    """Returns an `<svg>` element of what `draw` draws, `height` inches high."""
+    # The salt makes ids of this drawing differ from those of the page's others.
+    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title}):
+        figure = Figure(figsize=(_WIDTH, height))
+        axes = figure.subplots()
+        draw(axes)
+        axes.set_title(title)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return styled(buffer.getvalue(), title)
+
+
+def styled(svg: str, title: str) -> str:
+    """Returns matplotlib's file as an element that has a name and the page's colours.
+
+    Args:
+        svg: the whole file.
+        title: what a screen reader says.
+    """
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r"<(metadata|style).*?</\1>", "", element, flags=re.DOTALL)
+    # These ids are the same in each drawing, and a page has each id once.
+    element = re.sub(r'<g id="[^"]*"', "<g", element)
+    for name, colour in COLOURS.items():
+        element = element.replace(colour, f"var({name})")
+    name = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return element.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)

@@ -1,0 +1,69 @@
+"""The graph of a run: which node read what of which; matplotlib's SVG."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch
+
+from components.report import drawing
+from components.report.document import Artifact, Node
+
+_TITLE = "Which node reads what of which"
+
+
+def edges(nodes: Sequence[Node]) -> list[tuple[int, int, int]]:
+    """Returns (place of the maker, place of the reader, number of the artifact)."""
+    made = {
+        number: place for place, node in enumerate(nodes) for number in node.outputs
+    }
+    return [
+        (made[number], place, number)
+        for place, node in enumerate(nodes)
+        for number in node.inputs
+        if number in made and made[number] != place
+    ]
+
+
+def draw(nodes: Sequence[Node], artifacts: Sequence[Artifact]) -> str:
+    """Returns the nodes one below the other, with an arc from a maker to each reader.
+
+    Arcs, unlike boxes side by side, fit on a telephone and cross no name. Each has the
+    colour of its artifact's type, which the legend tells.
+
+    Args:
+        nodes: in the order of running.
+        artifacts: what they read and wrote.
+    """
+    types = {artifact.number: artifact.type for artifact in artifacts}
+    found = edges(nodes)
+    shown = list(dict.fromkeys(types[number] for *_, number in found))
+
+    def fill(axes: Axes) -> None:
+        for maker, reader, number in found:
+            colour = drawing.series(shown.index(types[number]))
+            axes.add_patch(_arc(maker, reader, colour))
+        for place, node in enumerate(nodes):
+            axes.text(-0.3, place, node.name, ha="right", va="center")
+            axes.plot(0, place, "o", markersize=4, color=drawing.COLOURS["--text"])
+        for kind, name in enumerate(shown):
+            axes.plot([], [], color=drawing.series(kind), label=name)
+        axes.legend(fontsize=6, loc="upper center", ncols=3, bbox_to_anchor=(0.5, 0))
+        axes.set_xlim(-5, 5)
+        axes.set_ylim(len(nodes) - 0.5, -0.5)
+        axes.set_axis_off()
+
+    return drawing.svg(_TITLE, fill, height=0.9 + 0.24 * len(nodes))
+
+
+def _arc(maker: int, reader: int, colour: str) -> FancyArrowPatch:
+    return FancyArrowPatch(
+        (0.12, maker),
+        (0.12, reader),
+        connectionstyle="arc3,rad=-0.55",  # To the right.
+        arrowstyle="-|>",
+        mutation_scale=6,
+        linewidth=1,
+        color=colour,
+        shrinkA=1,
+        shrinkB=2,
+    )

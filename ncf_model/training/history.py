@@ -1,0 +1,63 @@
+"""What the trainer tells of a training: the contents of `history.json`."""
+
+import pydantic
+
+from ncf_model.documents import Document, Figure
+
+
+class Epoch(Document):
+    """One pass over the training rows.
+
+    Attributes:
+        epoch: its number, from 1.
+        loss: mean cross-entropy.
+        hit_rate: HR@10 on the validation lists; null where there are none.
+        ndcg: NDCG@10 on the same.
+        seconds: how long the training of the epoch took.
+        examples_per_second: training rows per second.
+    """
+
+    epoch: int
+    loss: Figure
+    hit_rate: Figure = pydantic.Field(None, alias="hit_rate@10")
+    ndcg: Figure = pydantic.Field(None, alias="ndcg@10")
+    seconds: float
+    examples_per_second: float
+
+
+class Refit(Document):
+    """The training anew with the validation items included.
+
+    Attributes:
+        epochs: how many, the chosen epoch's number.
+        loss: of the last of them.
+        seconds: of all of them.
+        examples_per_second: median over them.
+    """
+
+    epochs: int
+    loss: Figure
+    seconds: float
+    examples_per_second: float
+
+
+class History(Document):
+    """A training, epoch by epoch.
+
+    Attributes:
+        epochs: those trained without the validation items.
+        best_epoch: number of the epoch that was chosen.
+        refit: the training anew with the validation items; null if there was none.
+        pretraining: the last epoch of each half that was trained alone, by name.
+        examples_per_second: median over `epochs`.
+        final_loss: of the last epoch of the model that ships.
+        seconds: of the whole Trainer, with reading and export; null while it runs.
+    """
+
+    epochs: list[Epoch]
+    best_epoch: int
+    refit: Refit | None = None
+    pretraining: dict[str, Epoch] = {}
+    examples_per_second: float
+    final_loss: Figure
+    seconds: float | None = None

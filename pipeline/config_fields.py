@@ -1,0 +1,173 @@
+"""Every field of the configuration, as it is declared: name, type, default, meaning.
+
+The meaning is read from the docstring of the class that has the field, so that there is
+one place to change.
+"""
+
+import dataclasses
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docstring_parser
+import pydantic
+
+from pipeline.config import PipelineConfig
+
+_ANYTHING: pydantic.TypeAdapter = pydantic.TypeAdapter(Any)
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field of the configuration.
+
+    Attributes:
+        name: dotted, such as `train.epochs`.
+        type: in words, such as `integer, 1 or more`.
+        default: its value where nothing is set, as YAML's flow style writes it.
+        meaning: what the field is for.
+    """
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+
+
+def fields(
+    model: type[pydantic.BaseModel] = PipelineConfig, prefix: str = ""
+) -> Iterator[Field]:
+    """Yields the fields of `model` and of the sections in it, in order."""
+    meanings = _meanings(model)
+    for name, declared in model.model_fields.items():
+        if _is_section(declared.annotation):
+            yield from fields(declared.annotation, f"{prefix}{name}.")
+            continue
+        default = declared.get_default(call_default_factory=True)
+        yield Field(
+            name=prefix + name,
+            type=_type(declared.annotation, declared.metadata),
+            default=_yaml(_ANYTHING.dump_python(default, mode="json")),
+            meaning=meanings.get(name, ""),
+        )
+
+
+def settings(config: PipelineConfig) -> dict[str, dict[str, Any]]:
+    """Returns, by dotted name, the `value` of each field and its `default`."""
+    values = config.model_dump(mode="json")
+    defaults = PipelineConfig().model_dump(mode="json")
+    return {
+        field.name: {
+            "value": _at(values, field.name),
+            "default": _at(defaults, field.name),
+        }
+        for field in fields()
+    }
+
+
+def told_to_report(config: PipelineConfig) -> str:
+    """Returns the JSON for the node Report: what is changed, and how it is judged.
+
+    Not every field: else a compiled pipeline changes with each field that is added.
+    """
+    shown = {
+        name: setting
+        for name, setting in settings(config).items()
+        if setting["value"] != setting["default"] or name.startswith("evaluation.")
+    }
+    return json.dumps(shown, sort_keys=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the JSON schema of a configuration file, meanings included."""
+    schema = PipelineConfig.model_json_schema()
+    for model in _models(PipelineConfig):
+        part = schema["$defs"].get(model.__name__, schema)
+        text = docstring_parser.parse(model.__doc__ or "")
+        part["description"] = _one_line(text.short_description or "")
+        for name, meaning in _meanings(model).items():
+            part["properties"][name]["description"] = meaning
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _models(model: type[pydantic.BaseModel]) -> Iterator[type[pydantic.BaseModel]]:
+    yield model
+    for declared in model.model_fields.values():
+        if _is_section(declared.annotation):
+            yield from _models(declared.annotation)
+
+
+def _is_section(annotation: Any) -> typing.TypeGuard[type[pydantic.BaseModel]]:
+    return inspect.isclass(annotation) and issubclass(annotation, pydantic.BaseModel)
+
+
+def _meanings(model: type[pydantic.BaseModel]) -> dict[str, str]:
+    """Returns what the docstrings of `model` and its bases say of each field."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, pydantic.BaseModel):
+            text = docstring_parser.parse(inspect.getdoc(base) or "")
+            for parameter in text.params:
+                for name in parameter.arg_name.split(","):
+                    if name.strip() in model.model_fields:
+                        found[name.strip()] = _one_line(parameter.description or "")
+    return found
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _type(annotation: Any, limits: list[Any]) -> str:
+    """Returns a type as people say it."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0], [*arguments[1:], *limits])
+    if origin is typing.Literal:
+        return " or ".join(map(_yaml, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type(argument, limits) for argument in arguments)
+    if origin in (tuple, list):
+        return f"list of {_type(arguments[0], limits)}"
+    if origin in (dict, Mapping):
+        return f"mapping of {' to '.join(_type(one, []) for one in arguments)}"
+    if annotation is type(None):
+        return "null"
+    names = {bool: "true or false", int: "integer", float: "number", str: "text"}
+    name = names.get(annotation, getattr(annotation, "__name__", str(annotation)))
+    return name + _limits(limits if annotation in (int, float) else [])
+
+
+def _limits(limits: list[Any]) -> str:
+    """Returns the bounds among pydantic's metadata in words."""
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    found = [
+        f"{word} {value}"
+        for limit in _flat(limits)
+        for name, word in words.items()
+        if (value := getattr(limit, name, None)) is not None
+    ]
+    return f" {' and '.join(found)}" if found else ""
+
+
+def _flat(limits: list[Any]) -> Iterator[Any]:
+    for limit in limits:
+        if isinstance(limit, pydantic.fields.FieldInfo):
+            yield from limit.metadata
+        else:
+            yield limit
+
+
+def _yaml(value: Any) -> str:
+    """Returns a value as a configuration file has it; text goes without quotes."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _at(values: Mapping[str, Any], name: str) -> Any:
+    for part in name.split("."):
+        values = values[part]
+    return values

@@ -1,0 +1,108 @@
+"""Adds to a run's report what only this machine knows: titles, times, memory."""
+
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from components.report import page
+from components.report.document import Item, Run, Setting, ShownUser, Summary
+from pipeline.local import run_record
+from pipeline.local.memory import Memory
+from pipeline.local.store import Store
+
+REPORT_TYPE = "ncf.RunReport"
+SUMMARY_FILE = "summary.json"
+PAGE_FILE = "index.html"
+
+
+def read(folder: pathlib.Path) -> Summary:
+    """Returns the summary in a report's folder.
+
+    Raises:
+        ValueError: there is none, or it is none of this project's.
+    """
+    file = folder / SUMMARY_FILE
+    if not file.exists():
+        raise ValueError(f"There is no {file}, so no run has ended there.")
+    return Summary.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def publish(
+    out: pathlib.Path,
+    run_id: int,
+    *,
+    command: str,
+    memory: Memory,
+    titles: Mapping[str, str],
+    config: Mapping[str, Mapping[str, Any]],
+) -> Summary:
+    """Copies a run's report to `out/report` and completes it; returns the summary.
+
+    Args:
+        out: the folder of the run.
+        run_id: of the run's context in ML Metadata.
+        command: what was typed.
+        memory: measured while the nodes ran.
+        titles: of items by their raw id; may be empty.
+        config: by the dotted name of each field its `value` and `default`.
+    """
+    store = Store(out)
+    run = next(run for run in store.runs if run.id == run_id)
+    outputs = (id_ for execution in run.executions for id_ in execution.outputs)
+    source = store.of_type(outputs, REPORT_TYPE)[-1].uri
+    shutil.copytree(source, out / "report", dirs_exist_ok=True)
+    return complete(
+        out / "report",
+        run_record.describe(store, run, command=command, memory=memory.between),
+        titles=titles,
+        config={name: Setting(**setting) for name, setting in config.items()},
+    )
+
+
+def complete(
+    folder: pathlib.Path,
+    run: Run,
+    *,
+    titles: Mapping[str, str],
+    config: Mapping[str, Setting],
+) -> Summary:
+    """Writes the two files of a report anew, whole at any moment; returns the summary.
+
+    Args:
+        folder: with the `summary.json` of the node Report.
+        run: what the runner knows.
+        titles: of items by their raw id; may be empty.
+        config: every field of the configuration.
+    """
+    summary = read(folder)
+    summary = summary.model_copy(
+        update={
+            "run": run,
+            "config": dict(config),
+            "seconds": {node.name: node.seconds or 0.0 for node in run.nodes},
+            "cached": sorted(node.name for node in run.nodes if node.cached),
+            "users": [_titled(user, titles) for user in summary.users],
+        }
+    )
+    for name, text in (
+        (SUMMARY_FILE, summary.to_json()),
+        (PAGE_FILE, page.render(summary)),
+    ):
+        partial = folder / f"{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
+    return summary
+
+
+def _titled(user: ShownUser, titles: Mapping[str, str]) -> ShownUser:
+    def titled(item: Item) -> Item:
+        return item.model_copy(update={"title": titles.get(item.item_id, item.title)})
+
+    return user.model_copy(
+        update={
+            "history": [titled(item) for item in user.history],
+            "held_out": user.held_out and titled(user.held_out),
+            "recommendations": [titled(item) for item in user.recommendations],
+        }
+    )

@@ -1,0 +1,169 @@
+"""The page: what it says, and that a browser shows it whole at every width."""
+
+import functools
+import html.parser
+import json
+
+import pytest
+
+from components.report import page
+from tests.components.report import chromium, examples
+
+PHONE, TABLET, DESKTOP = 390, 768, 1280
+
+
+class _Figures(html.parser.HTMLParser):
+    """Collects the value of each `<data>` by its title."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = {}
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "data":
+            self.found[given["title"]] = float(given["value"])
+
+
+@functools.cache
+def _page():
+    """Returns the page of the whole example; drawing it takes a second."""
+    return page.render(examples.result())
+
+
+def _figures(text):
+    parser = _Figures()
+    parser.feed(text)
+    return parser.found
+
+
+def test_figures_are_those_of_the_summary():
+    figures = _figures(_page())
+    written = json.loads(examples.result().to_json())
+    assert figures["NeuMF hit_rate@10"] == written["metrics"]["hit_rate@10"]
+    assert figures["popularity ndcg@10"] == written["baseline"]["ndcg@10"]
+    assert figures["item-kNN hit_rate@5"] == 0.5
+    assert figures["last blessed model hit_rate@10"] == 0.4375
+    assert figures["item_popularity=tail popularity"] == 0.0
+
+
+def test_says_what_was_ranked_which_is_best_and_why_a_figure_is_missing():
+    text = _page()
+    assert "<h2>Ranking quality of 100 candidates</h2>" in text
+    assert "item-kNN is best on these lists: its HR@10 is 0.0625 above" in text
+    assert "EASE was left out: the catalogue has 4 items" in text
+    assert "not a number" in text
+
+
+def test_shows_the_parts_of_a_run():
+    text = _page()
+    for part in (
+        "<code>ncf run --dataset tiny</code>",
+        "2024-06-01 00:00:00 UTC",
+        "/serving/7",
+        "refused: no time",
+        "rows merged",
+        "User u&lt;1&gt;",
+        "A &amp; B",
+        "ranked 4 of 5",
+        "badly served",
+        "1,500 MB",
+        "<td>train.epochs</td>",
+        "The input has no times",
+    ):
+        assert part in text, part
+    assert "tiny &lt;b&gt;" in text
+    assert "<b>" not in text
+    assert '{"' not in text  # No raw JSON.
+
+
+def test_loads_nothing():
+    text = _page()
+    for part in ("<script", "<link", "<img", "@import", "url(http"):
+        assert part not in text
+    assert text.count("http") == text.count("http://www.w3.org/")
+
+
+@pytest.mark.parametrize("blessed", [0, 1])
+def test_gives_the_verdict(blessed):
+    failure = {"metric": "hit_rate@10", "rule": "at least 1", "value": 0.5}
+    text = page.render(
+        examples.result(
+            blessing={"blessed": blessed},
+            evaluation=examples.EVALUATION
+            | {"failures": [] if blessed else [failure | {"message": "below it"}]},
+        )
+    )
+    assert ("<strong>Blessed</strong>" in text) == bool(blessed)
+    assert ("<li>below it</li>" in text) == (not blessed)
+
+
+def test_a_run_without_any_list_still_has_a_page():
+    result = examples.result(
+        evaluation={"metrics": {}}, users=[], lists={}, blessing={"blessed": 0}
+    )
+    text = page.render(result.model_copy(update={"config": {}, "history": None}))
+    assert "nothing was held out" in text
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Returns a function that opens the page in Chromium."""
+    if not chromium.find():
+        pytest.skip("needs Chromium: `apt-get install chromium`")
+    folder = tmp_path_factory.mktemp("page")
+    file = folder / "index.html"
+    file.write_text(_page(), encoding="utf-8")
+    with chromium.page(folder) as browser:
+
+        def open_(width, **how):
+            browser.open(file, width=width, **how)
+            return browser
+
+        yield open_
+
+
+# Whether an element, or the text in it, sticks out of the window to the right.
+OUTSIDE = """[...document.querySelectorAll('body *')]
+  .filter(e => !e.closest('svg') && !e.closest('details:not([open]) > :not(summary)'))
+  .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => e.outerHTML.slice(0, 80))"""
+BROKEN = """[...document.querySelectorAll('data')]
+  .filter(e => e.getClientRects().length > 1).map(e => e.textContent)"""
+FIGURES = "[...document.querySelectorAll('data')].map(e => [e.title, e.textContent])"
+
+
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
+def test_a_browser_shows_every_figure_whole(shown, width):
+    browser = shown(width)
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.evaluate(OUTSIDE) == []
+    assert browser.evaluate(BROKEN) == []
+    figures = dict(browser.evaluate(FIGURES))
+    metrics = examples.EVALUATION["metrics"]
+    assert {name: figures[f"NeuMF {name}"] for name in metrics} == {
+        name: f"{value:.4f}" for name, value in metrics.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("how", "dark"),
+    [
+        ({"dark": False}, False),
+        ({"dark": True}, True),
+        ({"dark": True, "media": "print"}, False),
+    ],
+)
+def test_text_and_drawings_stand_out_from_the_page(shown, how, dark):
+    browser = shown(DESKTOP, **how)
+    colours = browser.evaluate(
+        "[getComputedStyle(document.body).backgroundColor,"
+        " getComputedStyle(document.body).color,"
+        " getComputedStyle(document.querySelector('svg text')).fill]"
+    )
+    page_, text, drawn = (
+        sum(map(int, colour[4:-1].split(",")[:3])) for colour in colours
+    )
+    assert (page_ < 150) == dark
+    assert abs(page_ - text) > 400
+    assert abs(page_ - drawn) > 400
