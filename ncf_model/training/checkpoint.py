@@ -46,7 +46,8 @@ class Checkpoint:
         """
         if not self._writes:
             return
-        tf.io.gfile.makedirs(os.path.dirname(self.path))
+        if "://" not in self.path:  # A bucket has no folders, and asking needs rights.
+            tf.io.gfile.makedirs(os.path.dirname(self.path))
         partial = f"{self.path}.partial"
         with tempfile.TemporaryFile() as local:
             flat = {

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.cluster import executor_input, packaged_files, parameters
+from pipeline.cluster import buckets, executor_input, packaged_files, parameters
 from pipeline.data.synthetic import SyntheticConfig
 
 KEEP_URIS_FLAG = "--keep_uris"
@@ -34,8 +34,9 @@ def main(argv: Sequence[str]) -> None:
     if not flags.keep_uris:  # A bucket has no folders to make.
         make_output_folders(task)
     # Late: TFX takes many seconds, and a wrong task is refused before.
-    from pipeline.cluster import example_gen_driver, executor_output
+    from pipeline.cluster import example_gen_driver, executor_output, object_store
 
+    object_store.register()
     values = executor_input.parameters(task)
     if example_gen_driver.is_needed(values):
         output_folder = os.path.dirname(task["outputs"]["outputFile"])
@@ -44,7 +45,11 @@ def main(argv: Sequence[str]) -> None:
         synthetic = SyntheticConfig.model_validate_json(flags.synthetic)
         example_gen_driver.set_input(values, synthetic)
         example_gen_driver.run(task, inputs_spec)
-    _run_executor(flags.executor_class_path, task, inputs_spec, beam_args)
+    try:
+        _run_executor(flags.executor_class_path, task, inputs_spec, beam_args)
+    except Exception as error:
+        buckets.report(error, places=json.dumps(task))
+        raise
     executor_output.publish(task["outputs"]["outputFile"])
 
 

@@ -2,15 +2,17 @@
 
 import difflib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from pipeline.cluster.parameters import DATA_VERSION, EXAMPLE_GEN
+from pipeline.cluster import buckets
+from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, EXAMPLE_GEN
 
 # What they find depends on more than their inputs: on files, on the serving folder.
-NEVER_CACHED = (EXAMPLE_GEN, "LatestBlessedModel", "Pusher")
+BASELINE_NODE = "LatestBlessedModel"
+NEVER_CACHED = (EXAMPLE_GEN, BASELINE_NODE, "Pusher")
 
 _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
@@ -81,6 +83,26 @@ def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
         return False
     tasks[EXAMPLE_GEN]["cachingOptions"] = {"enableCache": True}
     return True
+
+
+def needs(spec: dict[str, Any], values: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Returns gs:// URI -> the permissions that the tasks need in its bucket.
+
+    Args:
+        spec: the pipeline specification.
+        values: parameters of the run.
+    """
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    data = values.get(DATA_PATH, declared.get(DATA_PATH, {}).get("defaultValue"))
+    needed = {data: buckets.READ, serving(spec): buckets.WRITE | buckets.GET_BUCKET}
+    return {uri: set_ for uri, set_ in needed.items() if str(uri).startswith("gs://")}
+
+
+def serving(spec: dict[str, Any]) -> str | None:
+    """Returns where the compiled pipeline pushes models; None if it does not."""
+    task = spec["root"]["dag"]["tasks"].get(BASELINE_NODE, {})
+    found = task.get("inputs", {}).get("parameters", {}).get("serving", {})
+    return found.get("runtimeValue", {}).get("constant")
 
 
 def set_caching(spec: dict[str, Any], enabled: bool) -> None:

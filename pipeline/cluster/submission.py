@@ -14,8 +14,10 @@ class Submission(NamedTuple):
         id: of the run, or of the schedule.
         url: its page in the service's UI.
         parameters: those that were given, as sent.
+        notes: what could not be checked before, one sentence each.
     """
 
     id: str
     url: str
     parameters: dict[str, Any]
+    notes: tuple[str, ...] = ()

@@ -156,6 +156,13 @@ def submit_kfp(
     service_account: Annotated[
         str | None, typer.Option(help="Kubernetes service account of the pods.")
     ] = None,
+    google_account: Annotated[
+        str | None,
+        typer.Option(
+            help="Google service account that the pods act as; its rights to the "
+            "buckets are then checked first."
+        ),
+    ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")
     ] = None,
@@ -167,14 +174,20 @@ def submit_kfp(
     timeout_s: Timeout = 86_400,
 ) -> None:
     """Submit a compiled pipeline to Kubeflow Pipelines."""
-    from pipeline.cluster import package, submission
+    from pipeline.cluster import buckets, package, submission
     from pipeline.kfp import submit
 
     try:
         # Checked before anybody is asked, and before the client is imported.
-        package.parse_parameters(package.read(file)[0], param or ())
+        spec = package.read(file)[0]
+        needs = package.needs(spec, package.parse_parameters(spec, param or ()))
         if wait and cron:
             raise ValueError("`--wait` is for one run; a schedule has no end.")
+        if root and root.startswith("gs://"):
+            buckets.check_root(root)
+            needs[root] = buckets.WRITE
+        for note in buckets.check_from_here(needs, runs_as=google_account):
+            typer.secho(note, err=True)
         cluster = submit.Cluster(host, namespace=namespace, token=token)
         made = cluster.submit(
             file,

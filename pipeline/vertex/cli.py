@@ -152,6 +152,8 @@ def submit_vertex(
             caching=caching,
             cron=schedule,
         )
+        for note in made.notes:
+            typer.secho(note, err=True)
         typer.echo(made.url)
         if wait:
             _wait(vertex, made, timeout_s, cancel=cancel_on_interrupt)

@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.cluster import buckets, google_cloud
 from pipeline.cluster import package as kfp_package
 from pipeline.cluster.submission import RunFailed, Submission
-from pipeline.vertex import google_cloud, package
+from pipeline.vertex import google_cloud as vertex_client
+from pipeline.vertex import package
 
 POLL_S = 10.0
 _CRON_FIELDS = 5
@@ -34,11 +36,11 @@ class Vertex:
     def __init__(
         self, *, project: str, region: str, endpoint: str | None = None
     ) -> None:
-        google_cloud.check_region(region)
+        vertex_client.check_region(region)
         self.project = project
         self.region = region
         self._credentials = google_cloud.find_credentials()
-        self._client = google_cloud.import_client()
+        self._client = vertex_client.import_client()
         self._client.init(
             project=project,
             location=region,
@@ -85,8 +87,11 @@ class Vertex:
             kfp_package.set_caching(spec, caching)
         kfp_package.cache_data(spec, values)
         root = root or job["runtimeConfig"]["gcsOutputDirectory"]
-        google_cloud.check_bucket(
-            root, project=self.project, credentials=self._credentials
+        needs = kfp_package.needs(spec, values)
+        notes = buckets.check(
+            {**needs, root: buckets.WRITE | buckets.GET_BUCKET},
+            buckets.Caller(self.project, self._credentials),
+            runs_as=service_account,
         )
         display_name = name or spec["pipelineInfo"]["name"]
         labels = {"source": "ncf", "pipeline": spec["pipelineInfo"]["name"]}
@@ -106,9 +111,11 @@ class Vertex:
                 schedule = made.create_schedule(
                     cron=cron, display_name=display_name, **runs_as
                 )
-                return self._submission(schedule.resource_name, "schedules", values)
+                return self._submission(
+                    schedule.resource_name, "schedules", values, notes
+                )
             made.submit(**runs_as)
-        return self._submission(made.resource_name, "runs", values)
+        return self._submission(made.resource_name, "runs", values, notes)
 
     def wait(
         self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
@@ -144,13 +151,17 @@ class Vertex:
         return self._client.PipelineJob.get(run.id)
 
     def _submission(
-        self, resource: str, kind: str, parameters: dict[str, Any]
+        self,
+        resource: str,
+        kind: str,
+        parameters: dict[str, Any],
+        notes: Sequence[str],
     ) -> Submission:
         page = (
             f"{_CONSOLE}/locations/{self.region}/pipelines/{kind}/"
             f"{resource.rpartition('/')[2]}?project={self.project}"
         )
-        return Submission(resource, page, parameters)
+        return Submission(resource, page, parameters, tuple(notes))
 
 
 def check(
@@ -167,8 +178,8 @@ def check(
         ValueError: one of the arguments cannot be.
     """
     if root is not None:
-        google_cloud.check_root(root)
-    google_cloud.check_network(network)
+        buckets.check_root(root)
+    vertex_client.check_network(network)
     if cron is not None:
         fields = [f for f in cron.split() if not f.startswith(("TZ=", "CRON_TZ="))]
         if len(fields) != _CRON_FIELDS:

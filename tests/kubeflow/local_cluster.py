@@ -49,6 +49,13 @@ class TaskFailed(Exception):
     """A task ended badly; the message has the end of its log."""
 
 
+def warm_context():
+    """Returns how to start processes that have imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([warm_task.__name__, *PRELOADED])
+    return context
+
+
 @dataclasses.dataclass
 class Run:
     """What a run came to: task -> its outputs, and the tasks that were not run."""
@@ -70,8 +77,7 @@ class LocalCluster:
     def __init__(self, folder, root="s3://bucket/v2/artifacts", cold=()):
         self.folder = pathlib.Path(folder)
         self._cold = cold
-        self._warm = multiprocessing.get_context("forkserver")
-        self._warm.set_forkserver_preload([warm_task.__name__, *PRELOADED])
+        self._warm = warm_context()
         self.root = root
         self._artifacts = 0
         self._cache = {}
@@ -266,9 +272,13 @@ def _run_cold(command, pod, environment, log):
 
 def read_output(file):
     """Returns the ExecutorOutput, parsed as strictly as protojson does it."""
-    if not file.exists():
+    return parse_output(file.read_text() if file.exists() else None)
+
+
+def parse_output(text):
+    """Does so for its text, None if the task wrote none."""
+    if text is None:
         return {}
-    text = file.read_text()
     json_format.Parse(text, pipeline_spec_pb2.ExecutorOutput())
     return json.loads(text)
 

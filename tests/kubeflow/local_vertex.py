@@ -3,8 +3,7 @@
 What differs from Kubeflow (`local_cluster`), by TFX's own code and tests for Vertex:
 artifacts come with their types and with full resource names, their metadata as the
 tasks wrote it, no output is added, and nothing is copied: tasks read and write gs://
-themselves. A bucket is a folder here, so what is handed to a task names that folder
-where Vertex would say gs://, and what it reports is turned back.
+themselves, with TensorFlow's and Beam's own clients, which meet `gcs_emulator`.
 
 Dataflow's workers are other processes of this machine, which get the code of a step
 pickled and import the rest, as there.
@@ -25,7 +24,22 @@ ARTIFACTS = "projects/1/locations/us-central1/metadataStores/default/artifacts"
 
 
 class LocalVertex(local_cluster.LocalCluster):
-    """A project: buckets, the artifacts known, the cache; see `LocalCluster`."""
+    """A project: a bucket, the artifacts known, the cache; see `LocalCluster`.
+
+    Args:
+        folder: an empty folder.
+        storage: the running `gcs_emulator.Emulator`.
+    """
+
+    def __init__(self, folder, storage, root):
+        super().__init__(folder, root=root)
+        self.storage = storage
+
+    def read(self, uri):
+        """Returns what an object holds, None if there is none."""
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        found = self.storage.objects.buckets[bucket].get(name)
+        return found[0] if found else None
 
     def _spec(self, text):
         job = json.loads(text)
@@ -34,29 +48,21 @@ class LocalVertex(local_cluster.LocalCluster):
 
     def _launch(self, name, pod, container, inputs, outputs, root):
         del outputs["artifacts"][local_cluster.LOGS]
-        for artifacts in outputs["artifacts"].values():
-            for artifact in artifacts["artifacts"]:
-                # A bucket needs no folders; a disk does.
-                self.store(artifact["uri"]).mkdir(parents=True)
         outputs["outputFile"] = f"{root}/{pod.name}/executor_output.json"
         task = json.dumps({"inputs": inputs, "outputs": outputs})
         args = [arg.replace("{{$}}", task) for arg in container["args"]]
         if DATAFLOW in args:
             place = args.index(DATAFLOW)
             args[place : place + 1] = WORKER_PROCESSES
-        local = [arg.replace("gs://", f"{self.store('gs://')}/") for arg in args]
-        self._execute(name, pod, [*container["command"], *local])
+        self._execute(name, pod, [*container["command"], *args])
         return self._collect(pod, outputs, root)
 
     def _environment(self, pod):
-        return {}
+        return self.storage.environment
 
     def _collect(self, pod, outputs, root):
-        file = self.store(outputs["outputFile"])
-        if file.exists():
-            local = f"{self.store('gs://')}/"
-            file.write_text(file.read_text().replace(local, "gs://"))
-        reported = local_cluster.read_output(file).get("artifacts", {})
+        text = self.read(outputs["outputFile"])
+        reported = local_cluster.parse_output(text).get("artifacts", {})
         found = {}
         for key, artifacts in outputs["artifacts"].items():
             (artifact,) = artifacts["artifacts"]

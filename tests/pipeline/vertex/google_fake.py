@@ -4,6 +4,7 @@ import http.server
 import json
 import re
 import threading
+import urllib.parse
 
 import endpoint_fake
 
@@ -16,6 +17,7 @@ class Server(http.server.ThreadingHTTPServer):
     Attributes:
         posted: (path, body) of all that was to be made or changed.
         buckets: name -> HTTP status of a listing.
+        accounts: service accounts that the caller may act as -> their permissions.
         states: of the run, one per look.
         endpoints: models and endpoints.
         refuse: (HTTP status, message) of Vertex to whatever is posted.
@@ -25,6 +27,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.posted, self.authorizations = [], set()
         self.buckets = {"bucket": 200}
+        self.accounts = {}
         self.states, self.detail = ["PIPELINE_STATE_SUCCEEDED"], {}
         self.endpoints = endpoint_fake.Endpoints()
         self.refuse, self.token_status = None, 200
@@ -55,6 +58,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if bucket := re.match(r"/storage/v1/b/([^/?]+)/o\?", self.path):
             status = server.buckets.get(bucket[1], 404)
             self._answer(status, {"items": []} if status == 200 else _error(status))
+        elif "/iam/testPermissions?" in self.path:
+            account = self.headers["authorization"].removeprefix("Bearer ")
+            asked = urllib.parse.parse_qs(self.path.partition("?")[2])["permissions"]
+            granted = [p for p in asked if p in server.accounts[account]]
+            self._answer(200, {"permissions": granted})
         elif self.path.startswith("/storage/"):
             self._answer(403, _error(403))  # the right to see the bucket itself
         elif "/pipelineJobs/" in self.path:

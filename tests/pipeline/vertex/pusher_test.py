@@ -8,7 +8,8 @@ from tfx.types import standard_artifacts
 from tfx.utils import json_utils
 
 from components.vertex_pusher import deployment, executor
-from pipeline.vertex import config, google_cloud
+from pipeline.cluster import google_cloud
+from pipeline.vertex import config
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 

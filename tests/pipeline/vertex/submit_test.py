@@ -13,6 +13,7 @@ from pipeline.cluster import submission
 from pipeline.vertex import submit
 
 PARENT = google_fake.PARENT
+OBJECT_VERBS = ("create", "delete", "get", "list", "update")
 SPEC = {
     "pipelineInfo": {"name": "ncf"},
     "schemaVersion": "2.1.0",
@@ -231,6 +232,20 @@ def test_nothing_is_sent_if_something_is_wrong(google, vertex, file, options, me
     with pytest.raises(ValueError, match=message):
         vertex.submit(file, **options)
     assert google.posted == []
+
+
+def test_nothing_is_sent_if_the_tasks_would_be_refused(google, vertex, file):
+    runner = "runner@ncf-project.iam.gserviceaccount.com"
+    google.accounts[runner] = {f"storage.objects.{v}" for v in OBJECT_VERBS}
+    wanted = (
+        r"lacks storage.buckets.get on gs://bucket,(?s:.*)gcloud storage buckets "
+        r"add-iam-policy-binding gs://bucket --role roles/storage.legacyBucketReader"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        vertex.submit(file, service_account=runner)
+    assert google.posted == []
+    google.accounts[runner].add("storage.buckets.get")
+    assert vertex.submit(file, service_account=runner).notes == ()
 
 
 def test_unknown_region(google):

@@ -10,7 +10,7 @@ import pytest
 from google.cloud import aiplatform
 from tfx.tools.cli.cli_main import cli_group
 
-from pipeline.vertex import google_cloud
+from pipeline.cluster import google_cloud
 
 
 @pytest.fixture
