@@ -1,5 +1,7 @@
 """A model of three users and five items, whose answers a reader can tell."""
 
+import pathlib
+import sys
 import types
 
 import pytest
@@ -9,6 +11,7 @@ from starlette import testclient
 from pipeline.serving import app, server
 from pipeline.serving.settings import ServeSettings
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))  # for `browser`
 USERS = ["ann", "bob", "éve"]
 ITEMS = ["i0", "i1", "i2", "i3", "i4"]
 TITLES = "item_id,title\ni0,Alien (1979)\ni1,Brazil (1985)\ni2,Aliens (1986)\n"
