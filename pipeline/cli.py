@@ -18,6 +18,7 @@ from pipeline.serving import recommend_cli, versions_cli
 from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
+    from pipeline import local_runner
     from pipeline.config import PipelineConfig
     from pipeline.data.catalogue import Dataset as FoundData
 
@@ -135,13 +136,22 @@ def run(
 
     settings = _settings(dataset, config, overrides)
     found = _data(settings, data_dir)
-    folder = out or local_runner.default_out(settings)
     try:
+        seen = local_runner.understand(settings, found)
+        if not quiet:
+            _show(seen, errors=as_json)
         summary = local_runner.run(
-            settings, found, out=folder, quiet=quiet, progress_to_errors=as_json
+            settings,
+            found,
+            out=out or local_runner.default_out(settings, found),
+            item_titles=seen.titles,
+            quiet=quiet,
+            progress_to_errors=as_json,
         )
     except local_runner.RunFailed:
         raise typer.Exit(1) from None
+    except ValueError as error:
+        _refuse(error)
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
 
@@ -152,9 +162,40 @@ def prepare(
     config: ConfigFile = None,
     data_dir: DataDir = None,
     overrides: Overrides = None,
+    new_config: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--write-config",
+            help="Write a configuration that reads the data: a new YAML file.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Fetch the data set and check that it can be read; print where it is."""
-    typer.echo(_data(_settings(dataset, config, overrides), data_dir).path)
+    """Fetch the data set, read all of it, say how it is understood and where it is."""
+    from pipeline.local import understood
+
+    settings = _settings(dataset, config, overrides)
+    try:
+        if new_config is not None:
+            from pipeline.local import own_data
+
+            settings, found, seen = own_data.settle(settings, data_dir)
+        else:
+            from pipeline import local_runner
+
+            found = _data(settings, data_dir)
+            seen = local_runner.understand(settings, found, at_most=float("inf"))
+        if not as_json:
+            _show(seen, errors=True)
+        if new_config is not None:
+            understood.write_config(new_config, seen.overview, settings.data)
+            _say(f"Wrote {new_config}. Next: ncf run --config {new_config}", "green")
+    except ValueError as error:
+        _refuse(error)
+    if as_json:
+        typer.echo(json.dumps(understood.as_json(seen.overview, found.path), indent=2))
+    else:
+        typer.echo(found.path)
 
 
 @app.command()
@@ -267,15 +308,24 @@ def _refuse(error: ValueError) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _say(message: str) -> None:
-    """Prints what went wrong, red where NO_COLOR and the terminal allow it."""
+def _show(seen: "local_runner.Understood", *, errors: bool) -> None:
+    from rich.console import Console
+
+    from pipeline.local import understood
+
+    console = Console(stderr=errors, highlight=False)
+    understood.show(console, seen.overview, seen.titles)
+
+
+def _say(message: str, colour: str = "red") -> None:
+    """Prints on standard error, in colour where NO_COLOR and the terminal allow it."""
     from rich.console import Console
 
     from pipeline.local.text import printable
 
     console = Console(stderr=True, highlight=False)
     text = printable(message, lines=True)
-    console.print(text, style="red", markup=False, soft_wrap=True)
+    console.print(text, style=colour, markup=False, soft_wrap=True)
 
 
 def main() -> None:

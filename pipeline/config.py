@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen.config import AUTO, ReadingConfig
 from components.pusher.config import PushConfig
 from ncf_model.config import Config, ModelConfig, SamplingConfig, TrainConfig
 from pipeline import yaml_values
@@ -31,12 +31,16 @@ class DataConfig(ReadingConfig):
         source: `file` reads `dataset`; `bigquery` the result of `query`, on Vertex AI.
         dataset: a name of `pipeline.data.catalogue`, `synthetic`, or a file's path.
         query: a SELECT with the columns user, item, perhaps rating, and timestamp.
+        titles: a file of the items' titles; null for none. `auto` takes the one that
+            MovieLens has beside its ratings. `columns.title` names the column, in that
+            file or, without one, in the interactions. They are shown, never learned.
         synthetic: size and seed of the data set `synthetic`.
     """
 
     source: Literal["file", "bigquery"] = "file"
     dataset: str = "ml-100k"
     query: str | None = None
+    titles: str | None = AUTO
     synthetic: SyntheticConfig = SyntheticConfig()
 
     @pydantic.model_validator(mode="after")
@@ -59,8 +63,10 @@ class DataConfig(ReadingConfig):
         return self.dataset if self.query is None else self.source
 
     def reading(self) -> ReadingConfig:
-        """Returns the part that InteractionsExampleGen needs."""
-        return ReadingConfig(**self.model_dump(include=set(ReadingConfig.model_fields)))
+        """Returns the part that InteractionsExampleGen needs; it needs no titles."""
+        needed = self.model_dump(include=set(ReadingConfig.model_fields))
+        needed["columns"]["title"] = None
+        return ReadingConfig(**needed)
 
 
 class PipelineConfig(Config):

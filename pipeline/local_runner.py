@@ -13,17 +13,19 @@ if __name__ == "__main__":
     # the package `pipeline`.
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-import csv
 import dataclasses
 import datetime
+import glob
 import logging
+import re
 import shlex
 import shutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.interactions_example_gen import reading
+from components.interactions_example_gen import overview, reading
 from pipeline import config as config_module
-from pipeline.data import catalogue
+from pipeline.data import catalogue, titles
 from pipeline.local import interrupts, result, terminal
 from pipeline.local.memory import Memory
 from pipeline.serving import quality
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 # a container image that this runner never looks at: without one TFX packs its own
 # source for workers that do not exist, for every component.
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=none")
-TITLES_FILE = "titles.csv"
+LOOKED_AT_BYTES = 1 << 26  # of the data, before a run; of more, the beginning only
 STOPPED = (
     "Stopped. The same command goes on from the node that was "
     "running; a training, from its last whole epoch."
@@ -46,10 +48,16 @@ class RunFailed(Exception):
     """A node failed. Nothing was pushed; the same command runs again from there."""
 
 
-def default_out(config: config_module.PipelineConfig) -> pathlib.Path:
-    """Returns `runs/<pipeline name>-<data set>`, where a run goes unless told."""
-    dataset = pathlib.Path(config.data.dataset).name.split(".")[0]
-    return pathlib.Path("runs") / f"{config.pipeline_name}-{dataset}"
+def default_out(
+    config: config_module.PipelineConfig, dataset: catalogue.Dataset
+) -> pathlib.Path:
+    """Returns `runs/<pipeline name>-<data set>`, where a run goes unless told.
+
+    Files of one name in two folders are different data and have different folders.
+    """
+    name = re.sub(r"[^\w.-]+", "-", dataset.name)[:100]
+    parts = [config.pipeline_name, name, dataset.key]
+    return pathlib.Path("runs") / "-".join(part for part in parts if part)
 
 
 def find_data(
@@ -73,8 +81,44 @@ def find_data(
     dataset = catalogue.resolve(
         config.data.dataset, data_dir=data_dir, synthetic=config.data.synthetic
     )
+    if glob.has_magic(str(dataset.path.parent)):
+        raise ValueError(
+            "The folder of the data must have none of `*?[` in its path, which TFX "
+            f"takes for a pattern; got {dataset.path.parent}. Rename it, or move the "
+            "file."
+        )
     reading.check_input(str(dataset.path), config.data.reading())
     return dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Understood:
+    """How the data is read, and what its items are called."""
+
+    overview: overview.Overview
+    titles: Mapping[str, str]
+
+
+def understand(
+    config: config_module.PipelineConfig,
+    dataset: catalogue.Dataset,
+    *,
+    at_most: float = LOOKED_AT_BYTES,
+) -> Understood:
+    """Reads the data as a run would, without running anything.
+
+    Args:
+        config: says how it is read.
+        dataset: of `find_data`.
+        at_most: bytes; of larger data the beginning only is read.
+
+    Raises:
+        ValueError: the data, or titles that were asked for, cannot be read.
+    """
+    return Understood(
+        overview.survey(str(dataset.path), config.data, at_most=at_most),
+        titles.find(config.data.titles, config.data, dataset),
+    )
 
 
 def run(
@@ -82,6 +126,7 @@ def run(
     dataset: catalogue.Dataset,
     *,
     out: pathlib.Path,
+    item_titles: Mapping[str, str] | None = None,
     quiet: bool = False,
     progress_to_errors: bool = False,
 ) -> dict[str, Any] | None:
@@ -95,6 +140,8 @@ def run(
         config: what to compute.
         dataset: what to compute it from, of `find_data`.
         out: the folder of the run, made if need be; runs in it share their cache.
+        item_titles: what the items are called, kept beside the model; None looks for
+            it in the data.
         quiet: shows the verdict alone, and what went wrong.
         progress_to_errors: shows all of it on standard error.
 
@@ -104,9 +151,17 @@ def run(
 
     Raises:
         RunFailed: a node raised; the message is shown and the log has the traceback.
+        ValueError: `out` cannot be a run's folder.
         KeyboardInterrupt: Ctrl-C; how to go on is shown.
     """
     out = out.resolve()
+    if glob.has_magic(str(out)):
+        raise ValueError(
+            "The run's folder must have none of `*?[` in its path, which TFX takes for "
+            f"a pattern; got {out}."
+        )
+    if item_titles is None:
+        item_titles = titles.find(config.data.titles, config.data, dataset)
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with terminal.output_to_file(log, to_errors=progress_to_errors) as console:
         console.quiet = quiet
@@ -134,7 +189,7 @@ def run(
             raise RunFailed(terminal.explain(error)[0]) from error
         if done is None:
             return None
-        _write_titles(dataset, out)
+        titles.write(item_titles, out)
         summary = _publish_report(done, config, out, measured)
         quality.note(summary)
         result.print_summary(console, summary)
@@ -241,22 +296,11 @@ def _publish_report(
         done.run,
         command=shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         memory=memory,
-        titles=recommend.read_titles(out / TITLES_FILE),
+        titles=recommend.read_titles(out / titles.FILE_NAME),
         config=config_fields.settings(config),
     )
     shutil.rmtree(out / "report.before", ignore_errors=True)
     return summary.model_dump(mode="json", by_alias=True)
-
-
-def _write_titles(dataset: catalogue.Dataset, out: pathlib.Path) -> None:
-    """Keeps the items' titles beside the model, for `ncf recommend`."""
-    if dataset.titles is None:
-        return
-    titles = catalogue.read_titles(dataset.titles)
-    with open(out / TITLES_FILE, "w", newline="", encoding="utf-8") as f:
-        writer = csv.writer(f)
-        writer.writerow(("item_id", "title"))
-        writer.writerows(titles.items())
 
 
 def main() -> None:
@@ -265,8 +309,8 @@ def main() -> None:
         os.environ.get("CONFIG"), dataset=os.environ.get("DATASET")
     )
     data_dir = os.environ.get("DATA_DIR")
-    out = os.environ.get("OUT") or default_out(config)
     dataset = find_data(config, pathlib.Path(data_dir) if data_dir else None)
+    out = os.environ.get("OUT") or default_out(config, dataset)
     run(config, dataset, out=pathlib.Path(out))
 
 

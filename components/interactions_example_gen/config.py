@@ -1,5 +1,6 @@
 """How a file of interactions is read: the typed, validated settings."""
 
+import datetime
 from typing import Literal
 
 import pydantic
@@ -9,18 +10,29 @@ from ncf_model import config
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "space": " "}
 
 
+AUTO = "auto"  # a column is found by its name or position
+EXCEL = "excel"  # days since 1899-12-30, as spreadsheets store dates
+
+Column = str | pydantic.NonNegativeInt
+
+
 class ColumnsConfig(config.Config):
     """Which columns hold what: a name, or a position counted from 0.
 
-    Null finds the column by the common names (`userId`, `movie_id`, `rating`, `time`
-    and so on, see `layout.COMMON_NAMES`) or, in a file without a header, by position:
-    user, item, rating, timestamp.
+    `auto` finds the column by the common names (`userId`, `movie_id`, `rating`, `time`
+    and so on, see `names.COMMON_NAMES`) or, in a file without a header, by position:
+    user, item, rating, timestamp. Null says that there is no such column, whatever the
+    file looks like; a user and an item there must be.
+
+    Attributes:
+        title: what people call the item; nothing is computed from it. Null: none.
     """
 
-    user: str | pydantic.NonNegativeInt | None = None
-    item: str | pydantic.NonNegativeInt | None = None
-    rating: str | pydantic.NonNegativeInt | None = None
-    timestamp: str | pydantic.NonNegativeInt | None = None
+    user: Column = AUTO
+    item: Column = AUTO
+    rating: Column | None = AUTO
+    timestamp: Column | None = AUTO
+    title: Column | None = None
 
 
 class ReadingConfig(config.Config):
@@ -30,10 +42,15 @@ class ReadingConfig(config.Config):
         columns: where user, item, rating and time stand.
         delimiter: `auto`, `::`, one ASCII character, or `tab`, `comma`, `space`.
         header: whether line 1 names the columns; `auto` looks at it.
+        decimal: `,` where ratings and times are written as in 1.234,5; then points and
+            spaces between digits are left out.
         timestamp_unit: of times given as numbers. `auto` goes by size: seconds below
             1e11 (the year 5138), then milliseconds, microseconds, nanoseconds, each
             a thousand times larger. ISO 8601 dates are understood with any setting;
             without a zone they are UTC.
+        timestamp_format: of times given as text, in the signs of strptime, such as
+            `%d/%m/%Y %H:%M`; UTC. `excel` takes a spreadsheet's numbers of days.
+            `auto` reads numbers and ISO 8601 dates.
         min_interactions: users with fewer distinct items are left out (official NCF:
             20).
         max_interactions: users with more distinct items are left out, all of them:
@@ -48,7 +65,9 @@ class ReadingConfig(config.Config):
     columns: ColumnsConfig = ColumnsConfig()
     delimiter: str = "auto"
     header: bool | Literal["auto"] = "auto"
+    decimal: Literal[".", ","] = "."
     timestamp_unit: Literal["auto", "s", "ms", "us", "ns"] = "auto"
+    timestamp_format: str = AUTO
     min_interactions: pydantic.PositiveInt = 1
     max_interactions: pydantic.PositiveInt | None = None
     min_rating: float | None = None
@@ -66,6 +85,28 @@ class ReadingConfig(config.Config):
             f"character other than a quote; got {value!r}."
         )
 
+    @pydantic.field_validator("timestamp_format")
+    @classmethod
+    def _check_format(cls, value: str) -> str:
+        if value in (AUTO, EXCEL):
+            return value
+        if "%" not in value:
+            raise ValueError(
+                "`timestamp_format` must be `auto`, `excel` or a form in strptime's "
+                f"signs, such as `%d/%m/%Y %H:%M`; got {value!r}."
+            )
+        if "%z" in value.lower():
+            raise ValueError(
+                "`timestamp_format` cannot read zones; write such times as ISO 8601, "
+                f"which needs no format; got {value!r}."
+            )
+        try:
+            datetime.datetime.strptime("", value)
+        except ValueError as error:
+            if "directive" in str(error) or "stray" in str(error):
+                raise ValueError(f"`timestamp_format`: {error}") from None
+        return value
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> "ReadingConfig":
         limit = self.max_interactions
@@ -74,7 +115,9 @@ class ReadingConfig(config.Config):
                 "`max_interactions` must be at least `min_interactions`; got "
                 f"{limit} and {self.min_interactions}."
             )
-        named = [v for v in dict(self.columns).values() if isinstance(v, str)]
+        named = [
+            v for v in dict(self.columns).values() if isinstance(v, str) and v != AUTO
+        ]
         if named and self.header is False:
             raise ValueError(
                 f"Columns can be named ({named}) only if there is a header; set "

@@ -144,7 +144,7 @@ class _ReadFile(beam.DoFn):
         file, path = numbered_path
         found = report.empty()
         try:
-            self._check_roles(path)
+            reading.check_roles(path, self._config, self._roles)
             for number, block in enumerate(reading.read_blocks(path, self._config)):
                 found["rows_read"] += block.rows_read
                 found["rows_skipped"] += block.skipped
@@ -160,14 +160,6 @@ class _ReadFile(beam.DoFn):
         except ValueError as error:
             found["errors"].append((file, 0, str(error)))
         yield beam.pvalue.TaggedOutput(_REPORT, report.merge([found]))
-
-    def _check_roles(self, path: str) -> None:
-        roles = list(reading.find_layout(path, self._config).columns())
-        if roles != self._roles:
-            raise ValueError(
-                f"{path}: all files must have the columns of the first, {self._roles}; "
-                f"this one has {roles}. Read them one by one, or add the column."
-            )
 
 
 class _GroupPartition(beam.DoFn):

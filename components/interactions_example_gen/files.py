@@ -1,14 +1,37 @@
 """Finds and opens input files, on this machine or in a bucket."""
 
+import bz2
 import glob
 import gzip
+import lzma
 import os
+import stat
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-EXTENSIONS = (".csv", ".tsv", ".dat", ".data", ".inter", ".txt", ".parquet")
+TEXT = (".csv", ".tsv", ".dat", ".data", ".inter", ".txt")
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = ".parquet"
+EXTENSIONS = (*TEXT, *JSON_LINES, PARQUET)
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _READ_BYTES = 1 << 20
+_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+# What people have that is not read, and how it becomes what is.
+_CONVERSIONS: Mapping[tuple[str, ...], str] = {
+    (".xlsx", ".xls", ".ods"): "a spreadsheet: save the sheet as CSV (in Excel, File, "
+    "Save As, `CSV UTF-8`; or `libreoffice --convert-to csv {name}`)",
+    (".json",): "JSON: make it one object per line, `jq -c '.[]' {name} > data.jsonl`",
+    (".sqlite", ".sqlite3", ".db"): "a database: "
+    "`sqlite3 -header -csv {name} 'SELECT ...' > data.csv`",
+    (".pkl", ".pickle", ".feather", ".arrow", ".orc", ".avro", ".h5", ".hdf5"): (
+        "a table: read it in the program that wrote it and write Parquet, in pandas "
+        "`frame.to_parquet('data.parquet')`"
+    ),
+    (".tar", ".tgz", ".7z", ".rar"): "an archive: unpack it, and name the file or the "
+    "folder in it",
+}
 
 
 def find(input_base: str, pattern: str = "*") -> list[str]:
@@ -19,20 +42,23 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
         pattern: glob inside the folder.
 
     Returns:
-        Paths whose extension is one of `EXTENSIONS`, with or without `.gz`. Hidden
-        files and those that begin with `_`, such as Spark's `_SUCCESS`, are left out.
+        Paths whose extension is one of `EXTENSIONS`, with or without one of `PACKED`.
+        Hidden files and those that begin with `_`, such as Spark's `_SUCCESS`, are left
+        out.
 
     Raises:
-        ValueError: nothing fits.
+        ValueError: nothing fits, or something that does is no regular file.
     """
     paths = _match(input_base, pattern)
     fitting = [p for p in paths if is_interactions_file(p)]
+    for path in fitting:
+        _check_regular(path)
     if not fitting:
-        seen = f"; found {[os.path.basename(p) for p in paths][:10]}" if paths else ""
+        seen = f"; found {[os.path.basename(p)[:60] for p in paths][:10]}"
         raise ValueError(
-            f"There must be a file of interactions ({', '.join(EXTENSIONS)}, or .gz of "
-            f"these) at {os.path.join(input_base, pattern)}; there is none{seen}. "
-            "Check the path given as data set."
+            f"There must be a file of interactions ({', '.join(EXTENSIONS)}; packed as "
+            f"{', '.join(PACKED)} or not) at {os.path.join(input_base, pattern)}; "
+            f"there is none{seen if paths else ''}. {_advice(paths)}"
         )
     return fitting
 
@@ -40,8 +66,16 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
 def is_interactions_file(path: str) -> bool:
     """Returns whether the name is one that is read."""
     name = os.path.basename(path)
-    known = name.removesuffix(".gz").lower().endswith(EXTENSIONS)
+    known = unpacked_name(path).endswith(EXTENSIONS) or name.lower().endswith(".zip")
     return known and not name.startswith((".", "_"))
+
+
+def unpacked_name(path: str) -> str:
+    """Returns the file's name in lower case, without what says how it is packed."""
+    name = os.path.basename(path).lower()
+    for extension in PACKED:
+        name = name.removesuffix(extension)
+    return name
 
 
 def is_remote(path: str) -> bool:
@@ -55,44 +89,112 @@ def size(path: str) -> int:
         stored = _beam_file_systems().match([path])[0].metadata_list[0].size_in_bytes
     else:
         stored = os.path.getsize(path)
-    return stored * (4 if path.endswith((".gz", ".parquet")) else 1)
+    return stored * (4 if path.lower().endswith((*PACKED, PARQUET)) else 1)
 
 
 def open_binary(path: str) -> BinaryIO:
-    """Opens `path` as it is stored, for reading bytes; the stream can seek."""
+    """Opens `path` as it is stored, for reading bytes; the stream can seek.
+
+    Raises:
+        ValueError: it cannot be opened.
+    """
     if is_remote(path):
         systems = _beam_file_systems()
         return systems.open(path, compression_type="uncompressed")
-    return open(path, "rb")
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}.") from error
 
 
 def read_pieces(path: str) -> Iterator[bytes]:
-    """Yields the content of `path` piece by piece, unpacked if it ends in .gz.
+    """Yields the content of `path` piece by piece, unpacked if its name says so.
 
     Raises:
-        ValueError: the archive is cut short or damaged.
+        ValueError: the archive is cut short or damaged, or holds several files.
     """
+    packed = os.path.splitext(path.lower())[1]
+    unpack = _UNPACKERS.get(packed)
     with open_binary(path) as stored:
-        packed = path.endswith(".gz")
-        stream = gzip.GzipFile(fileobj=stored) if packed else stored
+        if unpack is None:
+            yield from iter(lambda: stored.read(_READ_BYTES), b"")
+            return
         done = 0
         try:
+            stream = unpack(stored, path)
             while piece := stream.read(_READ_BYTES):
                 done += len(piece)
                 yield piece
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except (*_DAMAGED, RuntimeError, NotImplementedError) as error:
+            name = "gzip" if packed == ".gz" else packed.lstrip(".")
             raise ValueError(
-                f"{path}: must be a complete gzip file, but after {done} bytes of "
+                f"{path}: must be a complete {name} file, but after {done} bytes of "
                 f"content: {error}. Fetch or write the file again; if it is not "
-                "packed, drop `.gz` from its name."
+                f"packed, drop `{packed}` from its name."
             ) from error
+
+
+def _unzip(stored: BinaryIO, path: str) -> Any:
+    archive = zipfile.ZipFile(stored)
+    names = [n for n in archive.namelist() if not n.endswith("/")]
+    fitting = [
+        name
+        for name in names
+        if is_interactions_file(name) and unpacked_name(name).endswith(TEXT)
+    ]
+    if len(fitting) != 1 or fitting[0].lower().endswith(PACKED):
+        raise ValueError(
+            f"{path}: a .zip must hold one file of interactions ({', '.join(TEXT)}); "
+            f"it has {[name[:60] for name in names][:10]}. Unpack it, and name the "
+            "file or its folder."
+        )
+    return archive.open(fitting[0])
+
+
+def _unzst(stored: BinaryIO, _: str) -> Any:
+    import pyarrow as pa  # Late: a look at names needs no Arrow.
+
+    return pa.CompressedInputStream(pa.PythonFile(stored), "zstd")
+
+
+_UNPACKERS: Mapping[str, Callable[[BinaryIO, str], Any]] = {
+    ".gz": lambda stored, _: gzip.GzipFile(fileobj=stored),
+    ".bz2": lambda stored, _: bz2.BZ2File(stored),
+    ".xz": lambda stored, _: lzma.LZMAFile(stored),  # noqa: SIM115
+    ".zst": _unzst,
+    ".zip": _unzip,
+}
+
+
+def _check_regular(path: str) -> None:
+    if is_remote(path):
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise ValueError(
+            f"{path}: must be a regular file, as it is read more than once; it is "
+            f"{what}. Move it away, or write its content to a file."
+        )
+
+
+def _advice(paths: list[str]) -> str:
+    for path in paths:
+        name = os.path.basename(path)
+        for extensions, how in _CONVERSIONS.items():
+            if unpacked_name(path).endswith(extensions):
+                return f"{name} is {how.format(name=name)}."
+    return "Check the path given as data set."
 
 
 def _match(input_base: str, pattern: str) -> list[str]:
     if is_remote(input_base):
         found = _beam_file_systems().match([os.path.join(input_base, pattern)])
         return sorted(m.path for m in found[0].metadata_list)
-    if os.path.isfile(input_base):
+    if not os.path.isdir(input_base) and os.path.lexists(input_base):
         return [input_base]
     return sorted(glob.glob(os.path.join(glob.escape(input_base), pattern)))
 

@@ -2,27 +2,22 @@
 
 import csv
 import dataclasses
-import os
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 
-from components.interactions_example_gen import config
+from components.interactions_example_gen import config, files
+from components.interactions_example_gen import names as common
+from components.interactions_example_gen.config import AUTO
 
 ROLES = ("user", "item", "rating", "timestamp")
-# Lower case; RecBole's type, as in `user_id:token`, is dropped before the look-up.
-COMMON_NAMES: Mapping[str, tuple[str, ...]] = {
-    "user": ("userid", "user_id", "user", "uid", "visitorid", "customer_id"),
-    "item": (
-        *("movieid", "movie_id", "itemid", "item_id", "item", "iid", "movie"),
-        *("productid", "product_id", "asin", "parent_asin", "isbn"),
-    ),
-    "rating": ("rating", "ratings", "stars", "score"),
-    "timestamp": ("timestamp", "time", "ts", "datetime", "date", "unixreviewtime"),
-}
 DELIMITERS = ("::", "\t", ",", ";", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([ T].*)?")
 _SMALLEST_TIME = 1e8  # 1973; a third column of such numbers is a time, not a rating
+# From 2001 to 2065, in seconds or milliseconds; and days of other forms, 14/12/2009.
+_USUAL_TIMES = ((1e9, 3e9), (1e12, 3e12))
+_ANY_DATE = re.compile(r"\s*(\d{4}-\d\d-\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{4})([ T].*)?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +30,7 @@ class Layout:
         names: of all columns, in order; without a header their positions from 0.
         user, item, rating, timestamp: positions in `names`; None if the file has no
             such column, which holds for the last two only.
+        title: likewise, of the items' titles; only if it was asked for.
     """
 
     delimiter: str = ""
@@ -44,21 +40,32 @@ class Layout:
     item: int | None
     rating: int | None
     timestamp: int | None
+    title: int | None = None
 
     @property
     def quoting(self) -> bool:
         """Whether a value may stand in double quotes. MovieLens' `::` never quotes."""
         return self.delimiter != "::"
 
+    @property
+    def is_text(self) -> bool:
+        """Whether rows are lines of fields, and no table that knows its columns."""
+        return bool(self.delimiter)
+
     def columns(self) -> dict[str, str]:
         """Returns role -> column name, of the roles the file has."""
         positions = {role: getattr(self, role) for role in ROLES}
         return {r: self.names[p] for r, p in positions.items() if p is not None}
 
+    def unused(self) -> list[str]:
+        """Returns the names of the columns that serve no purpose."""
+        used = {getattr(self, role) for role in (*ROLES, "title")}
+        return [name for i, name in enumerate(self.names) if i not in used]
+
     def describe(self, role: str) -> str:
         """Returns how to name a column to the user: `'stars' (column 3)`."""
         position = getattr(self, role)
-        name = repr(self.names[position]) if self.has_header else repr(role)
+        name = short(self.names[position]) if self.has_header else repr(role)
         return f"{name} (column {position + 1})"
 
 
@@ -80,7 +87,7 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
     if len(rows[0]) < 2:
         raise ValueError(
             f"{path}, line 1: a row must have at least a user and an item; split at "
-            f"{delimiter!r} it has the one field {rows[0][0][:60]!r}. If another "
+            f"{delimiter!r} it has the one field {short(rows[0][0])}. If another "
             "character separates the fields, set `data.delimiter`."
         )
     has_header = _has_header(rows, path, reading)
@@ -95,19 +102,87 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
     )
 
 
-def of_parquet(
-    names: Sequence[str], path: str, reading: config.ReadingConfig
-) -> Layout:
-    """Returns the layout of a Parquet file with columns `names`; see `of_text`."""
+def of_table(names: Sequence[str], path: str, reading: config.ReadingConfig) -> Layout:
+    """Returns the layout of a file that knows its columns `names`; see `of_text`."""
     found = _by_name(names, reading.columns)
+    named = {names[p] for p in found.values() if p is not None and p < len(names)}
+    if twice := sorted(name for name in named if list(names).count(name) > 1):
+        raise ValueError(
+            f"{path}: each column that is used must have a name of its own; "
+            f"{short(twice)} stand there more than once. Rename them when you write "
+            "the file."
+        )
     return _checked(found, tuple(names), path, reading, delimiter="", has_header=True)
+
+
+def of_titles(
+    lines: Sequence[str] | None, names: Sequence[str], path: str, title: str | None
+) -> Layout:
+    """Returns the layout of a file of items' titles.
+
+    The item is the column that is commonly called so, or `id`, or the first; the title
+    is `title`, or the column commonly called so, or the second.
+
+    Args:
+        lines: the first of a text file; None of a file that knows its columns.
+        names: these columns; not looked at for a text file.
+        path: named in errors.
+        title: the name of the column of titles, if it was given.
+
+    Raises:
+        ValueError: there is no such column, or no two columns.
+    """
+    delimiter = _guess_delimiter(lines, path) if lines is not None else ""
+    first = split(lines[0], delimiter) if lines is not None else list(names)
+    if len(first) < 2:
+        raise ValueError(
+            f"{path}: must have a column of item ids and one of titles; got "
+            f"{short(first)}."
+        )
+    item, named = common.find("item", first), common.find("title", first)
+    if item is None:
+        keys = [common.key(name) for name in first]
+        item = keys.index("id") if "id" in keys else None
+    if title is not None:
+        if title not in first:
+            raise ValueError(
+                f"{path}: there must be a column {short(title)} of titles; the file "
+                f"has {short(first)}. Set `data.columns.title` to one of these."
+            )
+        named = first.index(title)
+    has_header = lines is None or item is not None or title is not None
+    item = 0 if item is None else item
+    named = (1 if item == 0 else 0) if named is None else named
+    return Layout(
+        delimiter=delimiter,
+        has_header=has_header,
+        names=tuple(first) if has_header else _positions(first),
+        user=None,
+        item=item,
+        rating=None,
+        timestamp=None,
+        title=named,
+    )
 
 
 def split(line: str, delimiter: str) -> list[str]:
     """Splits one line as the reader does."""
     if len(delimiter) > 1:
         return line.split(delimiter)
-    return next(csv.reader([line], delimiter=delimiter), [""])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [""])
+    except csv.Error:  # A field beyond what that module takes, or an odd quote.
+        return line.split(delimiter)
+
+
+def short(value: object) -> str:
+    """Returns `value` as it is put into a message: not pages of it."""
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 40
 
 
 def _positions(row: Sequence[str]) -> tuple[str, ...]:
@@ -116,7 +191,7 @@ def _positions(row: Sequence[str]) -> tuple[str, ...]:
 
 def _guess_delimiter(lines: Sequence[str], path: str) -> str:
     """Returns what splits the first two lines alike, and into the most fields."""
-    name = os.path.basename(path).removesuffix(".gz")
+    name = files.unpacked_name(path)
     if name.endswith((".tsv", ".data", ".inter")) and "\t" in lines[0]:
         return "\t"
     if "::" in lines[0]:
@@ -129,28 +204,49 @@ def _guess_delimiter(lines: Sequence[str], path: str) -> str:
     return max((",", *DELIMITERS), key=fit)
 
 
-def _key(name: str) -> str:
-    """Returns `name` as it is compared: no type, no case, no outer spaces."""
-    return name.split(":")[0].strip().lower()
-
-
 def _has_header(
     rows: Sequence[Sequence[str]], path: str, reading: config.ReadingConfig
 ) -> bool:
+    if reading.header is False and reading.columns.user == AUTO:
+        _check_first_column(rows, path)
     if reading.header != "auto":
         return reading.header
-    if any(isinstance(value, str) for value in dict(reading.columns).values()):
+    asked = dict(reading.columns).values()
+    if any(isinstance(value, str) and value != AUTO for value in asked):
         return True
-    known = {name for names in COMMON_NAMES.values() for name in names}
-    if sum(_key(field) in known for field in rows[0]) >= 2:
+    if sum(common.key(field) in common.KNOWN for field in rows[0]) >= 2:
         return True
+    if reading.columns.user == AUTO:
+        _check_first_column(rows, path)
     if _looks_like_header(rows, _by_position(rows[0], reading.columns)):
         raise ValueError(
-            f"{path}, line 1: {list(rows[0])} looks like a header with names that are "
-            "not known. Name them in `data.columns` (user, item and, if there are "
-            "any, rating and timestamp), or set `data.header: false` if this is data."
+            f"{path}, line 1: {short(list(rows[0]))} looks like a header with names "
+            "that are not known. Name them in `data.columns` (user, item and, if there "
+            "are any, rating and timestamp), or set `data.header: false` if this is "
+            "data."
         )
     return False
+
+
+def _check_first_column(rows: Sequence[Sequence[str]], path: str) -> None:
+    """Raises if times would be taken for users, as in a file that begins with them."""
+
+    def usual_time(field: str) -> bool:
+        if _ANY_DATE.fullmatch(field):
+            return True
+        number = float(field) if _NUMBER.fullmatch(field) else 0.0
+        return any(low <= number < high for low, high in _USUAL_TIMES)
+
+    first = [row[0] for row in rows if row]
+    others = [is_time(field) for field in rows[0][1:]]
+    if all(map(usual_time, first)) and not any(others):
+        raise ValueError(
+            f"{path}, line 1: there is no header, and the first column, "
+            f"{short(first[0])}, looks like a time, where a user is expected. Say "
+            "where things stand, counted from 0: `data.columns.user`, "
+            "`data.columns.item`, `data.columns.timestamp`; or `data.columns.user: 0` "
+            "if these are users."
+        )
 
 
 def _looks_like_header(
@@ -175,17 +271,19 @@ def _is_value(field: str) -> bool:
 def _by_name(
     names: Sequence[str], columns: config.ColumnsConfig
 ) -> dict[str, int | None]:
-    keys = [_key(name) for name in names]
     found: dict[str, int | None] = {}
-    for role in ROLES:
+    for role in (*ROLES, "title"):
         wanted = getattr(columns, role)
-        if isinstance(wanted, int):
+        if wanted is None or isinstance(wanted, int):
             found[role] = wanted
+        elif wanted == AUTO:
+            found[role] = common.find(role, names)
         elif wanted in names:
             found[role] = list(names).index(wanted)
         else:
-            tried = COMMON_NAMES[role] if wanted is None else (_key(wanted),)
-            found[role] = next((keys.index(n) for n in tried if n in keys), None)
+            keys = [common.key(name) for name in names]
+            wanted = common.key(wanted)
+            found[role] = keys.index(wanted) if wanted in keys else None
     return found
 
 
@@ -193,16 +291,19 @@ def _by_position(
     row: Sequence[str], columns: config.ColumnsConfig
 ) -> dict[str, int | None]:
     roles = list(ROLES)
-    if len(row) == 3 and _is_time(row[2]):
+    if len(row) == 3 and is_time(row[2]):
         roles.remove("rating")
     usual = {role: i for i, role in enumerate(roles) if i < len(row)}
-    given = {r: v for r, v in dict(columns).items() if v is not None}
-    if given:  # Positions beside those given are not guessed, but for user and item.
-        usual = {r: usual[r] for r in ("user", "item")} | given
-    return {role: usual.get(role) for role in ROLES}
+    given = {r: v for r, v in dict(columns).items() if isinstance(v, int)}
+    if given.keys() & set(ROLES):  # Beside these only user and item are guessed.
+        usual = {r: usual[r] for r in ("user", "item") if r in usual}
+    absent = {r for r, v in dict(columns).items() if v is None}
+    usual = {r: p for r, p in usual.items() if r not in absent}
+    return {role: (usual | given).get(role) for role in (*ROLES, "title")}
 
 
-def _is_time(field: str) -> bool:
+def is_time(field: str) -> bool:
+    """Returns whether a field is an ISO 8601 date, or a number from 1973 on."""
     if _NUMBER.fullmatch(field):
         return float(field) >= _SMALLEST_TIME
     return bool(_DATE.fullmatch(field))
@@ -218,29 +319,30 @@ def _checked(
     has_header: bool,
 ) -> Layout:
     where = f"{path}, line 1" if delimiter else path
-    for role in ROLES:
+    for role in (*ROLES, "title"):
         position, wanted = found[role], getattr(reading.columns, role)
-        if position is None and (wanted is not None or role in ("user", "item")):
-            asked = f"named {wanted!r} " if wanted is not None else ""
+        needed = wanted not in (None, AUTO) or role in ("user", "item")
+        if position is None and needed:
+            asked = f"named {short(wanted)} " if wanted not in (None, AUTO) else ""
             raise ValueError(
                 f"{where}: there must be a column {asked}for `{role}`; the file has "
-                f"{list(names)}. Set `data.columns.{role}` to one of these."
+                f"{short(list(names))}. Set `data.columns.{role}` to one of these."
             )
         if position is not None and position >= len(names):
             raise ValueError(
                 f"{where}: `data.columns.{role}` is position {position}, counted from "
                 f"0, but a row has {len(names)} fields."
             )
-    taken = [p for p in found.values() if p is not None]
-    if len(set(taken)) < len(taken):
+    taken = {r: p for r, p in found.items() if p is not None and r != "title"}
+    if len(set(taken.values())) < len(taken):
         raise ValueError(
             f"{where}: each column can serve one purpose; got "
-            f"{ {r: names[p] for r, p in found.items() if p is not None} }. "
-            "Set `data.columns`."
+            f"{short({r: names[p] for r, p in taken.items()})}. Set `data.columns`."
         )
     if reading.min_rating is not None and found["rating"] is None:
         raise ValueError(
             f"{where}: `data.min_rating` needs ratings, but none of the columns "
-            f"{list(names)} is a rating. Set `data.columns.rating` or drop the filter."
+            f"{short(list(names))} is a rating. Set `data.columns.rating` or drop the "
+            "filter."
         )
     return Layout(delimiter=delimiter, has_header=has_header, names=names, **found)

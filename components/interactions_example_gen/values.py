@@ -5,6 +5,7 @@ more closely, to tell which rows are at fault.
 """
 
 import contextlib
+import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # Times given as numbers, `auto`: the unit goes by size. 1e11 s is the year 5138,
 # 1e11 ms is March 1973.
 UNIT_LIMITS = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}
+_EXCEL_1970 = 25_569  # 1970-01-01 in days since 1899-12-30
 LAST_SECOND = 253_402_300_800  # the year 10,000
 # A time of day must come before it: `2001-02-03` ends like a zone of -03.
 _ZONED = r"^\d{4}-\d\d-\d\d[ T].*(Z|[+-]\d\d(:?\d\d)?)$"
@@ -26,8 +28,10 @@ def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
         column: text as bytes, or a Parquet column of strings or integers. [n]
 
     Returns:
-        `pa.string()` [n] (null at fault), and masks `not_utf8` and `blank`, bool [n].
+        `pa.string()` [n] (null at fault), and masks `not_utf8`, `blank` and, where the
+        form allows them, `line_end`, bool [n].
     """
+    lines = pa.types.is_binary(column.type)  # A text file's: no line end can be in it.
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
@@ -36,24 +40,36 @@ def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
         ids = cast_or_null(column, pa.string())
         undecodable = _mask(pc.and_(pc.is_valid(column), pc.is_null(ids)))
     blank = pc.or_(pc.equal(pc.binary_length(ids), 0), pc.utf8_is_space(ids))
-    return ids, {
+    masks = {
         "not_utf8": undecodable,
         "blank": _mask(pc.fill_null(blank, True)) & ~undecodable,
     }
+    if not lines:
+        ended = pc.match_substring_regex(ids, r"[\r\n]")
+        masks["line_end"] = _mask(pc.fill_null(ended, False))
+    return ids, masks
 
 
-def parse_ratings(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Returns ratings float64 [n] and the mask of those that are no finite number."""
-    numbers = _to_numpy(_to_float(_decoded(column)))
-    return numbers, ~np.isfinite(numbers)
+def parse_ratings(
+    column: pa.Array, decimal: str = "."
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ratings float32 [n] and the mask of those that are no finite number."""
+    numbers = _to_numpy(_to_float(_with_point(_decoded(column), decimal)))
+    with np.errstate(over="ignore"):  # Beyond float32 is infinite, hence at fault.
+        ratings = numbers.astype(np.float32)
+    return ratings, ~np.isfinite(ratings)
 
 
-def parse_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
+def parse_times(
+    column: pa.Array, unit: str, form: str = "auto", decimal: str = "."
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns times and the mask of those that are none, or before 1970.
 
     Args:
         column: numbers, ISO 8601 dates, or Parquet's dates and timestamps. [n]
         unit: of numbers, see `ReadingConfig.timestamp_unit`.
+        form: of text, see `ReadingConfig.timestamp_format`.
+        decimal: what stands before the fraction of a number.
 
     Returns:
         Microseconds since 1970 in UTC, int64 [n], 0 at fault; the mask, bool [n].
@@ -63,6 +79,11 @@ def parse_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
         kind = pa.timestamp("us", tz=_zone(column.type))
         # Not safe: nanoseconds beyond whole microseconds may be lost.
         return _checked_times(column.cast(kind, safe=False).cast(pa.int64()))
+    if form == "excel":
+        return _excel_days(_with_point(column, decimal))
+    if form != "auto":
+        return _formatted(column, form)
+    column = _with_point(column, decimal)
     numbers = _numbers(column)
     if numbers is None:
         return _parse_mixed_times(column, unit)
@@ -84,6 +105,55 @@ def cast_or_null(column: pa.Array, to: pa.DataType) -> pa.Array:
         return pa.concat_arrays(
             [cast_or_null(column[:half], to), cast_or_null(column[half:], to)]
         )
+
+
+def _with_point(column: pa.Array, decimal: str) -> pa.Array:
+    """Returns numbers that are text with a point before the fraction, and no other."""
+    if decimal == "." or not pa.types.is_string(column.type):
+        return column
+    column = pc.replace_substring_regex(column, r"[.\s'\x{00a0}\x{202f}]", "")
+    return pc.replace_substring(column, decimal, ".")
+
+
+def _excel_days(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Parses days since 1899-12-30, to the second: a spreadsheet has no more."""
+    days = _to_numpy(_to_float(column))
+    known = np.isfinite(days) & (np.abs(days) < 1e7)
+    seconds = np.rint((np.where(known, days, 0) - _EXCEL_1970) * 86_400)
+    times = pa.array((seconds * 1_000_000).astype(np.int64), mask=~known)
+    return _checked_times(times)
+
+
+def _formatted(column: pa.Array, form: str) -> tuple[np.ndarray, np.ndarray]:
+    """Parses text, or whole numbers such as 20091214, in strptime's `form`."""
+    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    if form.endswith(".%f"):  # Arrow does not know it; seconds are enough.
+        form = form.removesuffix(".%f")
+        text = pc.replace_substring_regex(text, r"[.]\d+$", "")
+    if "%p" in form:  # 2:52 p.m. is 2:52 PM
+        text = pc.replace_substring_regex(text, r"(?i)\b([ap])\.?\s?m\b\.?", r"\1M")
+    times = pc.strptime(text, format=form, unit="us", error_is_null=True)
+    return _checked_times(_without_overflow(times, text, form).cast(pa.int64()))
+
+
+def _without_overflow(times: pa.Array, text: pa.Array, form: str) -> pa.Array:
+    """Returns `times` with null for 31 February, which Arrow takes for 3 March."""
+    likely = pc.and_(
+        pc.less_equal(pc.day(times), 3), pc.match_substring_regex(text, "29|30|31")
+    )
+    rows = np.flatnonzero(_mask(pc.fill_null(likely, False)))
+    wrong = np.zeros(len(text), bool)
+    for row in rows.tolist():
+        wrong[row] = not _is_date(text[row].as_py(), form)
+    return pc.if_else(pa.array(wrong), pa.scalar(None, times.type), times)
+
+
+def _is_date(text: str, form: str) -> bool:
+    try:
+        datetime.datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def _mask(array: pa.Array) -> np.ndarray:

@@ -7,12 +7,14 @@ import csv
 import dataclasses
 import difflib
 import gzip
+import hashlib
 import io
 import pathlib
 from collections.abc import Callable, Iterator
 
 import platformdirs
 
+from components.interactions_example_gen import files
 from pipeline.data import downloads
 from pipeline.data.synthetic import SyntheticConfig
 
@@ -44,12 +46,15 @@ class Dataset:
     Attributes:
         name: of the data set, or of the user's file without its extension.
         path: the file of interactions, or a folder of such files.
-        titles: a file that `read_titles` understands, if there is one.
+        titles: a file that `read_titles` understands, if it is MovieLens'.
+        key: what tells this data from other data of the same name; empty for a known
+            data set.
     """
 
     name: str
     path: pathlib.Path
     titles: pathlib.Path | None = None
+    key: str = ""
 
 
 def resolve(
@@ -155,11 +160,22 @@ def _from_path(dataset: str) -> Dataset:
             f"`data.dataset` must be one of {', '.join(NAMES)}, or the path of an "
             f"existing file or folder; got {dataset!r}.{hint}"
         )
+    digest = hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape"))
+    key = digest.hexdigest()[:8]
     if path.is_dir():
         name = path.resolve().name
-        return _in_folder(path, name) or Dataset(name, path, _titles_in(path))
-    name = path.name.removesuffix(".gz")
-    return Dataset(name.rsplit(".", 1)[0], path, _titles_in(path.parent))
+        found = _in_folder(path, name) or Dataset(name, path)
+        return dataclasses.replace(found, key=key)
+    movielens = path.name in RATINGS_FILES
+    titles = _titles_in(path.parent) if movielens else None
+    return Dataset(_stem(path.name), path, titles, key)
+
+
+def _stem(name: str) -> str:
+    """Returns a file's name without what says how it is written and packed."""
+    for extension in files.PACKED:
+        name = name.removesuffix(extension)
+    return name.rsplit(".", 1)[0]
 
 
 def _look_up(
@@ -180,8 +196,8 @@ def _in_folder(folder: pathlib.Path, name: str) -> Dataset | None:
 
 
 def _titles_in(folder: pathlib.Path) -> pathlib.Path | None:
-    files = (folder / file for file in TITLES_FILES)
-    return next((file for file in files if file.is_file()), None)
+    beside = (folder / file for file in TITLES_FILES)
+    return next((file for file in beside if file.is_file()), None)
 
 
 def _fetch(
@@ -237,4 +253,6 @@ def _synthetic(
             latent_factors.write(config, path, progress=bar.update)
         finally:
             bar.close()
-    return Dataset(SYNTHETIC, path)
+    usual = config == SyntheticConfig()
+    digest = hashlib.sha256(config.file_name().encode()).hexdigest()
+    return Dataset(SYNTHETIC, path, key="" if usual else digest[:8])

@@ -1,5 +1,9 @@
+import bz2
 import csv
 import gzip
+import lzma
+import os
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -64,6 +68,75 @@ TWO = [("1", "10", 100.0, 5.0), ("2", "20", 200.0, 4.0)]
 )
 def test_forms(tmp_path, name, content):
     assert _rows(_file(tmp_path, content, name)) == TWO
+
+
+PACK = {
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": lambda content: pa.Codec("zstd").compress(content, asbytes=True),
+}
+
+
+@pytest.mark.parametrize("extension", PACK)
+def test_packed_forms(tmp_path, extension):
+    content = (HEADER + "1,10,5,100\n2,20,4.0,200\n").encode()
+    path = tmp_path / f"r.csv{extension}"
+    path.write_bytes(PACK[extension](content))
+    assert _rows(str(path)) == TWO
+    path.write_bytes(PACK[extension](content)[:-5])
+    assert f"complete {extension[1:]} file" in _error(str(path))
+
+
+def test_a_zip_with_one_file_of_interactions(tmp_path):
+    path = tmp_path / "r.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data/README", "about it")
+        archive.writestr("data/sales.csv", HEADER + "1,10,5,100\n2,20,4.0,200\n")
+    assert _rows(str(path)) == TWO
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("data/more.csv", HEADER)
+    message = _error(str(path))
+    assert "must hold one file of interactions" in message
+    assert "'data/more.csv'" in message
+
+
+def test_json_lines(tmp_path):
+    lines = '{"user": "1", "item": "10", "time": 100, "rating": 5, "x": [1]}\n\n'
+    lines += '{"rating": 4.0, "time": 200, "item": "20", "user": "2"}\n'
+    assert _rows(_file(tmp_path, lines, "r.jsonl")) == TWO
+    assert _rows(_file(tmp_path, lines, "r.ndjson.gz")) == TWO
+    path = _file(tmp_path, lines + '{"user": "3", "time": 1, "rating": 1}\n', "r.jsonl")
+    assert "row 4, column 'item'" in _error(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1]\n", "line 1: must be a JSON object; got [1]"),
+        ('{"user": 1\n', "line 1: must be a JSON object; Expecting"),
+        ('{"user": "a", "item": "b"}\n' * 60 + "{\n", "one JSON object per line"),
+    ],
+)
+def test_json_lines_that_are_none(tmp_path, content, said):
+    assert said in _error(_file(tmp_path, content, "r.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("book.xlsx", "libreoffice --convert-to csv book.xlsx"),
+        ("data.json", "jq -c '.[]' data.json"),
+        ("shop.db", "sqlite3 -header -csv shop.db"),
+        ("frame.pkl", "to_parquet"),
+        ("all.tar.gz", "unpack it"),
+    ],
+)
+def test_other_forms_are_refused_with_the_way_to_convert_them(tmp_path, name, how):
+    (tmp_path / name).write_bytes(b"anything")
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(ValueError, match="there is none; found") as refused:
+            reading.check_input(str(path), ReadingConfig())
+        assert how in str(refused.value)
 
 
 def test_parquet(tmp_path):
@@ -265,6 +338,94 @@ def test_wrong_delimiter(tmp_path):
 def test_wrong_columns(tmp_path, columns, said):
     path = _file(tmp_path, HEADER + "1,10,5,100\n")
     assert said in _error(path, ReadingConfig(columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("2009-12-14,u,i", True),
+        ("14/12/2009 02:52,u,i", True),
+        ("1262304000,u,i", True),
+        ("1262304000000,u,i", True),
+        ("1262304000,u,i,5,2009-12-14", False),  # The time is elsewhere.
+        ("7,u", False),
+    ],
+)
+def test_a_time_in_the_first_column_is_not_taken_for_a_user(tmp_path, line, refused):
+    path = _file(tmp_path, f"{line}\n{line}\n")
+    if refused:
+        assert "looks like a time, where a user is expected" in _error(path)
+        assert len(_rows(path, ReadingConfig(columns={"user": 0, "item": 1}))) == 2
+    else:
+        reading.find_layout(path, ReadingConfig())
+
+
+def test_null_leaves_a_column_out(tmp_path):
+    path = _file(tmp_path, HEADER + "1,10,none,100\n")
+    assert _rows(path, ReadingConfig(columns={"rating": None})) == [("1", "10", 100.0)]
+    path = _file(tmp_path, "1,10,5,100\n")
+    config = ReadingConfig(columns={"rating": None, "timestamp": None})
+    assert _rows(path, config) == [("1", "10", 0.0)]
+
+
+def test_decimal_commas_and_forms_of_dates(tmp_path):
+    path = _file(
+        tmp_path, "user;item;rating;date\n1;10;5,0;14.12.2009\n2;20;1.004;15.12.2009\n"
+    )
+    config = ReadingConfig(decimal=",", timestamp_format="%d.%m.%Y")
+    assert _rows(path, config) == [
+        ("1", "10", 1260748800.0, 5.0),
+        ("2", "20", 1260835200.0, 1004.0),
+    ]
+
+
+def test_a_rating_too_large_for_its_type_is_none(tmp_path):
+    path = _file(tmp_path, HEADER + "1,10,5,100\n1,20,1e39,100\n")
+    assert "line 3, column 'rating' (column 3): must be a finite" in _error(path)
+
+
+def test_a_line_without_end_takes_neither_time_nor_memory(tmp_path):
+    endless = gzip.compress(b"x" * (64 << 20))
+    path = tmp_path / "r.csv.gz"
+    path.write_bytes(endless)
+    assert "line 1: a line must end within" in _error(str(path))
+    path.write_bytes(gzip.compress(HEADER.encode() + b"1,2,3,4\n") + endless)
+    assert "line 3: a line must end within" in _error(str(path))
+
+
+def test_long_values_are_not_printed_whole(tmp_path):
+    long = "x" * 200_000
+    for content in (f"{long},item\n1,2\n", f"user,{long}\n1,2\n", f"{long}\n"):
+        assert len(_error(_file(tmp_path, content))) < 1000
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    _file(tmp_path, HEADER + "1,10,5,100\n", "a.csv")
+    pipe, folder, link = (tmp_path / f"{n}.csv" for n in ("pipe", "folder", "link"))
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match=r"pipe\.csv: must be a regular file"):
+        reading.check_input(str(tmp_path), ReadingConfig())
+    pipe.unlink()
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"folder\.csv: must be a regular file"):
+        reading.check_input(str(tmp_path), ReadingConfig())
+    folder.rmdir()
+    link.symlink_to(tmp_path / "absent.csv")
+    with pytest.raises(ValueError, match=r"link\.csv: cannot be read: No such file"):
+        reading.check_input(str(tmp_path), ReadingConfig())
+
+
+def test_columns_of_one_name_in_parquet(tmp_path):
+    path = str(tmp_path / "r.parquet")
+    columns = [pa.array(["a"]), pa.array(["b"]), pa.array(["c"])]
+    parquet.write_table(pa.table(columns, names=["user", "user", "item"]), path)
+    assert "'user'] stand there more than once" in _error(path)
+
+
+def test_an_id_of_two_lines_is_refused(tmp_path):
+    path = str(tmp_path / "r.parquet")
+    parquet.write_table(pa.table({"user": ["a", "b"], "item": ["1", "2\n3"]}), path)
+    assert "row 2, column 'item' (column 2): must be one line of text" in _error(path)
 
 
 def test_min_rating_needs_ratings(tmp_path):

@@ -231,16 +231,37 @@ def test_data_folder_must_exist(tmp_path):
 def test_own_file(tmp_path):
     path = tmp_path / "my.log.csv.gz"
     path.touch()
-    assert _resolve(str(path), tmp_path) == catalogue.Dataset("my.log", path)
+    found = _resolve(str(path), tmp_path)
+    assert (found.name, found.path) == ("my.log", path)
+    (tmp_path / "movies.csv").touch()  # It may be about anything.
+    assert _resolve(str(path), tmp_path).titles is None
+
+
+def test_movielens_own_file_has_the_titles_beside_it(tmp_path):
+    (tmp_path / "ratings.csv").touch()
     (tmp_path / "movies.csv").touch()
-    assert _resolve(str(path), tmp_path).titles == tmp_path / "movies.csv"
+    found = _resolve(str(tmp_path / "ratings.csv"), tmp_path)
+    assert found.titles == tmp_path / "movies.csv"
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    found = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sales.2024.csv").touch()
+        found.append(_resolve(str(tmp_path / name / "sales.2024.csv"), tmp_path))
+    assert found[0].name == found[1].name == "sales.2024"
+    assert found[0].key != found[1].key
+    again = _resolve(str(tmp_path / "b" / ".." / "a" / "sales.2024.csv"), tmp_path)
+    assert again.key == found[0].key
 
 
 def test_own_folder(tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
     (folder / "1.csv").touch()
-    assert _resolve(str(folder), tmp_path) == catalogue.Dataset("parts", folder)
+    found = _resolve(str(folder), tmp_path)
+    assert (found.name, found.path) == ("parts", folder)
     (folder / "u.data").touch()
     assert _resolve(str(folder), tmp_path).path == folder / "u.data"
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data import catalogue, downloads
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 UNREACHABLE = "http://127.0.0.1:9/"
 CONTENT = {
     "ml-100k.inter": b"user_id:token\titem_id:token\n196\t242\n",

@@ -1,0 +1,283 @@
+"""What a file of interactions is understood as, before anything is computed from it."""
+
+import contextlib
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.interactions_example_gen import (
+    faults,
+    files,
+    layout,
+    names,
+    reading,
+    tables,
+)
+from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen.faults import BadRow
+
+SHOWN_ROWS = 3
+_SEVENTIES = 100_000_000  # 1973, in seconds
+_QUANTITIES = ("quantity", "qty", "count", "amount", "units")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What was understood, and of how much of the data.
+
+    Attributes:
+        paths: the files.
+        found: the layout of the first.
+        complete: whether all rows were read, or the first of them only.
+        rows: read; `repeats` of them name a user and an item again.
+        users, items: different ones.
+        first, last: seconds since 1970; None without times.
+        samples: the first rows, role -> value as it stands in the file.
+        skipped, bad_rows: rows at fault, by kind, and the first of them.
+        notes: what a person should look at, most important first.
+        time_columns: columns without a purpose that look like times.
+    """
+
+    paths: list[str]
+    found: layout.Layout
+    complete: bool
+    rows: int
+    users: int
+    items: int
+    repeats: int
+    first: int | None
+    last: int | None
+    samples: list[dict[str, str]]
+    skipped: Counter[str]
+    bad_rows: list[BadRow]
+    notes: list[str]
+    time_columns: list[str]
+
+
+def survey(
+    path: str,
+    reading_config: ReadingConfig,
+    *,
+    pattern: str = "*",
+    at_most: float = np.inf,
+) -> Overview:
+    """Reads the data, or the beginning of it, and says how it is understood.
+
+    Args:
+        path: a file or a folder of files.
+        reading_config: how to read it.
+        pattern: glob inside the folder.
+        at_most: bytes; of larger data the first block alone is read.
+
+    Raises:
+        ValueError: a row that is read cannot be understood, unless `bad_rows` is `skip`
+            and another can; or the file cannot be read at all.
+    """
+    paths = files.find(path, pattern)
+    first_path, found = reading.first_layout(paths, reading_config)
+    complete = sum(map(files.size, paths)) <= at_most
+    counts = _Counts()
+    for block in _blocks(paths if complete else [first_path], found, reading_config):
+        counts.add(block)
+        if not complete:
+            break
+    if counts.bad_rows and counts.skipped.total() == counts.rows:
+        raise _nothing_left(first_path, reading_config)
+    sampled = _sample(first_path, found)
+    return Overview(
+        paths=paths,
+        found=found,
+        complete=complete,
+        samples=[
+            {role: row[name] for role, name in _shown_columns(found).items()}
+            for row in sampled[:SHOWN_ROWS]
+        ],
+        notes=[
+            *_time_notes(found, sampled, counts),
+            *([] if reading_config.min_rating else _cancellations(first_path, found)),
+        ],
+        time_columns=_time_columns(found, sampled),
+        **counts.figures(has_times=found.timestamp is not None),
+    )
+
+
+def _blocks(
+    paths: Sequence[str], found: layout.Layout, config: ReadingConfig
+) -> Iterator[reading.Block]:
+    no_rows = [reading.NoRowsError] if config.bad_rows == "skip" else []
+    for path in paths:
+        with contextlib.suppress(*no_rows):
+            reading.check_roles(path, config, list(found.columns()))
+            yield from reading.read_blocks(path, config)
+
+
+class _Counts:
+    """Adds blocks up, without keeping more than a number per id and row."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.skipped: Counter[str] = Counter()
+        self.bad_rows: list[BadRow] = []
+        self.by_item = False
+        self._users: list[pa.Array] = []
+        self._items: list[pa.Array] = []
+        self._times: list[tuple[int, int]] = []
+
+    def add(self, block: reading.Block) -> None:
+        self.rows += block.rows_read
+        self.skipped += block.skipped
+        self.bad_rows = [*self.bad_rows, *block.bad_rows][: faults.SHOWN]
+        if not len(block.rows):
+            return
+        users, items = (block.rows.column(n) for n in ("user", "item"))
+        users, items = users.dictionary_encode(), items.dictionary_encode()
+        if not self._users:
+            self.by_item = _in_runs(items) and not _in_runs(users)
+        self._users.append(users)
+        self._items.append(items)
+        times = block.rows.column("time").to_numpy()
+        self._times.append((int(times.min()), int(times.max())))
+
+    @property
+    def first(self) -> int:
+        return min((low for low, _ in self._times), default=0) // 1_000_000
+
+    @property
+    def last(self) -> int:
+        return max((high for _, high in self._times), default=0) // 1_000_000
+
+    def figures(self, *, has_times: bool) -> dict[str, Any]:
+        (users, num_users), (items, num_items) = map(_codes, (self._users, self._items))
+        pairs = users.astype(np.int64) << 32 | items
+        return {
+            "rows": self.rows,
+            "users": num_users,
+            "items": num_items,
+            "repeats": len(pairs) - len(np.unique(pairs)),
+            "first": self.first if has_times else None,
+            "last": self.last if has_times else None,
+            "skipped": self.skipped,
+            "bad_rows": self.bad_rows,
+        }
+
+
+def _codes(blocks: list[pa.Array]) -> tuple[np.ndarray, int]:
+    """Returns each id as a number, over all blocks, and how many there are."""
+    if not blocks:
+        return np.empty(0, np.int32), 0
+    unified = pa.chunked_array(blocks).unify_dictionaries()
+    codes = [chunk.indices.to_numpy() for chunk in unified.chunks]
+    return np.concatenate(codes), len(unified.chunk(0).dictionary)
+
+
+def _in_runs(ids: pa.DictionaryArray) -> bool:
+    """Returns whether equal ids stand together, as in a file sorted by them."""
+    codes = ids.indices.to_numpy()
+    runs = 1 + int(np.count_nonzero(np.diff(codes)))
+    return 1 < len(ids.dictionary) == runs < len(codes)
+
+
+def _shown_columns(found: layout.Layout) -> dict[str, str]:
+    shown = dict(found.columns())
+    if found.title is not None:
+        shown["title"] = found.names[found.title]
+    return shown | {f"unused {name}": name for name in found.unused()}
+
+
+def _sample(path: str, found: layout.Layout) -> list[dict[str, str]]:
+    """Returns the first rows, column -> text; fields that a row lacks are empty."""
+    if path.lower().endswith(files.PARQUET):
+        rows = tables.first_rows(path)
+    else:
+        lines = reading.first_lines(path)[found.has_header and found.is_text :]
+        if not found.is_text:
+            rows = [tables.json_object(line) for line in lines]
+        else:
+            split = [layout.split(line, found.delimiter) for line in lines]
+            rows = [dict(zip(found.names, row, strict=False)) for row in split]
+    return [
+        {n: "" if row.get(n) is None else str(row[n]) for n in found.names}
+        for row in rows
+    ]
+
+
+def _nothing_left(path: str, config: ReadingConfig) -> ValueError:
+    """Returns why no row can be read, in the words of the first that cannot."""
+    strict = config.model_copy(update={"bad_rows": "error"})
+    try:
+        next(reading.read_blocks(path, strict))
+    except ValueError as error:
+        return error
+    return ValueError(f"{path}: no row of it can be read.")
+
+
+def _time_notes(
+    found: layout.Layout, rows: list[dict[str, str]], counts: _Counts
+) -> Iterator[str]:
+    if found.timestamp is None:
+        yield (
+            "NO TIME: the order of the rows stands for it, so each user's last row is "
+            "taken for the latest."
+        )
+        for name in _time_columns(found, rows):
+            yield (
+                f"{layout.short(name)} looks like a time: `data.columns.timestamp: "
+                f"{name}` would use it."
+            )
+        if counts.by_item:
+            yield (
+                "The rows are sorted by item, so their order is hardly that of time: "
+                "give times, or sort the file by them."
+            )
+    elif counts.last < _SEVENTIES:
+        name = found.names[found.timestamp]
+        numbers = [row[name] for row in rows if row[name]]
+        form = "%Y%m%d" if "%Y%m%d" in faults.forms(numbers) else "excel"
+        yield (
+            f"The latest time would be in {1970 + counts.last // 31_556_952}. If "
+            f"{name!r} is a date, say so: `data.timestamp_format: '{form}'`. If it is "
+            "a mere order, nothing is wrong."
+        )
+
+
+def _cancellations(path: str, found: layout.Layout) -> Iterator[str]:
+    """Yields what to do about negative quantities, of the first block of rows."""
+    rating = found.columns().get("rating")
+    quantities = [n for n in found.unused() if names.key(n) in _QUANTITIES]
+    for name in [rating] if rating is not None else quantities:
+        # As a title: nothing is made of it but text.
+        of_column = dataclasses.replace(found, title=found.names.index(name))
+        columns, _, _ = next(reading.read_columns(path, of_column, {"title": name}))
+        values = columns["title"]
+        minus = pc.starts_with(pc.utf8_ltrim_whitespace(values.cast(pa.string())), "-")
+        if negative := pc.sum(minus).as_py():
+            yield (
+                f"{layout.short(name)} is negative in {negative:,} of the first "
+                f"{len(values):,} rows. If these are cancellations and no "
+                f"interactions, leave them out: `data.columns.rating: {name}` and "
+                "`data.min_rating: 1`."
+            )
+
+
+def _time_columns(found: layout.Layout, rows: list[dict[str, str]]) -> list[str]:
+    if found.timestamp is not None:
+        return []
+    return [
+        name
+        for name in found.unused()
+        if _look_like_times([row[name] for row in rows if row[name]])
+    ]
+
+
+def _look_like_times(values: list[str]) -> bool:
+    """Returns whether all of `values` are dates, or seconds since 1970 of our days."""
+    if not values:
+        return False
+    if all(layout.is_time(value) for value in values):
+        return True
+    return bool(faults.forms(values))

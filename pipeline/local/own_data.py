@@ -1,0 +1,60 @@
+"""Finds the settings by which a person's own data can be read."""
+
+import pathlib
+from typing import Any
+
+from components.interactions_example_gen import faults
+from pipeline import local_runner
+from pipeline.config import PipelineConfig
+from pipeline.data import catalogue
+
+_TRIES = 4  # a decimal comma, a form of dates, a time column, rows that stay bad
+
+
+def settle(
+    settings: PipelineConfig, data_dir: pathlib.Path | None
+) -> tuple[PipelineConfig, catalogue.Dataset, local_runner.Understood]:
+    """Returns settings that read the data, the data, and how it is understood.
+
+    Where there is but one answer it is taken: a form of dates that all rows have, the
+    one column that looks like a time. Rows that cannot be read for all that are left
+    out.
+
+    Raises:
+        ValueError: more than one answer would do, or none.
+    """
+    for _ in range(_TRIES):
+        better = _better(settings, data_dir)
+        if better is None:
+            break
+        settings = better
+    return settings, *_read(settings, data_dir)
+
+
+def _read(
+    settings: PipelineConfig, data_dir: pathlib.Path | None
+) -> tuple[catalogue.Dataset, local_runner.Understood]:
+    found = local_runner.find_data(settings, data_dir)
+    return found, local_runner.understand(settings, found, at_most=float("inf"))
+
+
+def _better(
+    settings: PipelineConfig, data_dir: pathlib.Path | None
+) -> PipelineConfig | None:
+    """Returns settings that read the data better, or None."""
+    try:
+        _, seen = _read(settings, data_dir)
+    except faults.SettingError as error:
+        return _changed(settings, **error.suggests) if error.suggests else None
+    except ValueError:
+        skips = settings.data.bad_rows == "skip"
+        return None if skips else _changed(settings, bad_rows="skip")
+    if len(times := seen.overview.time_columns) != 1:
+        return None
+    columns = settings.data.columns.model_copy(update={"timestamp": times[0]})
+    return _changed(settings, columns=columns)
+
+
+def _changed(settings: PipelineConfig, **fields: Any) -> PipelineConfig:
+    data = settings.data.model_copy(update=fields)
+    return settings.model_copy(update={"data": data})

@@ -1,0 +1,135 @@
+"""Shows how the data is understood, before anything is computed from it."""
+
+import datetime
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.local.text import printable
+
+if TYPE_CHECKING:
+    from components.interactions_example_gen.overview import Overview
+    from pipeline.config import DataConfig
+
+_NAMES = {"timestamp": "time"}
+_SHOWN_CHARACTERS = 60
+
+
+def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> None:
+    """Prints which column is what, how much there is, and what to look at."""
+    table = Table("", "column", "first rows", box=None, padding=(0, 2, 0, 0))
+    for role in ("user", "item", "rating", "timestamp"):
+        column = overview.found.columns().get(role)
+        name = "none" if column is None else _column(overview, column)
+        values = [row[role] for row in overview.samples] if column else []
+        table.add_row(
+            Text(_NAMES.get(role, role), style="bold"),
+            Text(name, style="" if column else "dim"),
+            Text(_cut(", ".join(values))),
+        )
+    if unused := overview.found.unused():
+        shown = _cut(", ".join(_column(overview, name) for name in unused))
+        table.add_row(Text("unused", style="dim"), Text(shown, style="dim"), "")
+    console.print(table)
+    for sentence in counts(overview):
+        console.print(printable(sentence), markup=False)
+    if titles:
+        console.print(f"{len(titles):,} titles of items.", markup=False)
+    for note in overview.notes:
+        console.print(printable(note), style="bold yellow", markup=False)
+
+
+def counts(overview: "Overview") -> list[str]:
+    """Returns how much there is, and what cannot be read, in words."""
+    whose = "" if overview.complete else "The first "
+    span = ""
+    if overview.first is not None and overview.last is not None:
+        span = f", from {_day(overview.first)} to {_day(overview.last)}"
+    rest = "" if overview.complete else "; the rest is read by the run"
+    said = [
+        f"{whose}{overview.rows:,} rows: {overview.users:,} users, {overview.items:,} "
+        f"items{span}{rest}."
+    ]
+    if overview.skipped:
+        kinds = ", ".join(
+            f"{count:,} {kind.replace('_', ' ')}"
+            for kind, count in overview.skipped.most_common()
+        )
+        said.append(
+            f"{overview.skipped.total():,} rows cannot be read and are left out: "
+            f"{kinds}. The first: {overview.bad_rows[0].message}."
+        )
+    if overview.repeats:
+        said.append(
+            f"{overview.repeats:,} rows repeat a user and an item and count once."
+        )
+    return said
+
+
+def as_json(overview: "Overview", path: pathlib.Path) -> dict[str, Any]:
+    """Returns the same for tools."""
+    return {
+        "path": str(path),
+        "columns": overview.found.columns(),
+        "unused": overview.found.unused(),
+        "complete": overview.complete,
+        **{
+            name: getattr(overview, name)
+            for name in ("rows", "users", "items", "repeats", "first", "last", "notes")
+        },
+        "rows_skipped": dict(overview.skipped),
+    }
+
+
+def write_config(file: pathlib.Path, overview: "Overview", data: "DataConfig") -> None:
+    """Writes a configuration that reads the data as it was understood.
+
+    Args:
+        file: must not exist.
+        overview: how the data was understood.
+        data: the settings by which it was.
+
+    Raises:
+        ValueError: the file exists.
+    """
+    if file.exists():
+        raise ValueError(f"{file} exists; name another file, or remove it.")
+    found = overview.found
+    columns: dict[str, Any] = dict.fromkeys(("user", "item", "rating", "timestamp"))
+    for role, name in found.columns().items():
+        columns[role] = name if found.has_header else int(name)
+    if data.columns.title is not None:
+        columns["title"] = data.columns.title
+    path = pathlib.Path(data.dataset).expanduser()
+    section: dict[str, Any] = {
+        "dataset": str(path.resolve()) if path.exists() else data.dataset,
+        "columns": columns,
+    }
+    if found.is_text:
+        section |= {"delimiter": found.delimiter, "header": found.has_header}
+    section = data.model_dump(exclude_unset=True, mode="json") | section
+    told = [*counts(overview), *overview.notes]
+    text = "".join(f"# {printable(line)}\n" for line in told)
+    text += yaml.safe_dump({"data": section}, sort_keys=False, allow_unicode=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def _column(overview: "Overview", name: str) -> str:
+    return printable(name) if overview.found.has_header else f"number {name}"
+
+
+def _cut(text: str) -> str:
+    text = printable(text)
+    return (
+        text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    )
+
+
+def _day(seconds: int) -> str:
+    time = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{time:%Y-%m-%d}"
