@@ -63,7 +63,9 @@ def finished(monkeypatch, tmp_path):
         asked.update(options)
         return {"blessed": True}
 
-    found = catalogue.Dataset("tiny", tmp_path / "tiny.csv")
+    file = tmp_path / "tiny.csv"
+    file.write_text("user,item,time\nu,i,1262304000\n")
+    found = catalogue.Dataset("tiny", file)
     monkeypatch.setattr(local_runner, "find_data", lambda *_: found)
     monkeypatch.setattr(local_runner, "run", run)
     return asked

@@ -16,6 +16,11 @@ from components.interactions_example_gen.config import ReadingConfig
         ({"min_rating": float("nan")}, "finite number"),
         ({"columns": {"user": "u"}, "header": False}, "only if there is a header"),
         ({"columns": {"user": -1}}, "greater than or equal to 0"),
+        ({"decimal": ";"}, "Input should be '.' or ','"),
+        ({"timestamp_format": "dd/mm/yyyy"}, "in strptime's signs"),
+        ({"timestamp_format": "%d/%Q"}, "bad directive"),
+        ({"timestamp_format": "%Y-%m-%dT%H:%M%z"}, "cannot read zones"),
+        ({"columns": {"user": None}}, "columns.user"),
         ({"colums": {}}, "Extra inputs are not permitted"),
     ],
 )

@@ -114,3 +114,43 @@ def test_integer_ids():
     ids, masks = values.parse_ids(pa.array([2**63, 0, None], pa.uint64()))
     assert ids.to_pylist() == ["9223372036854775808", "0", None]
     assert masks["blank"].tolist() == [False, False, True]
+
+
+def _formatted(texts, form, decimal="."):
+    column = pa.array([text.encode() for text in texts])
+    times, bad = values.parse_times(column, "auto", form, decimal)
+    return [None if b else t / 1e6 for t, b in zip(times.tolist(), bad, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "seconds"),
+    [
+        ("%d/%m/%Y %H:%M", "14/12/2009 02:52", 1260759120),
+        ("%d/%m/%Y %H:%M", " 14/12/2009 02:52 ", 1260759120),
+        ("%m/%d/%Y %I:%M %p", "12/14/2009 2:52 a.m.", 1260759120),
+        ("%m/%d/%Y %I:%M %p", "12/14/2009 2:52 PM", 1260802320),
+        ("%d.%m.%Y", "14.12.2009", 1260748800),
+        ("%Y%m%d", "20091214", 1260748800),
+        ("%d.%m.%Y %H:%M:%S.%f", "14.12.2009 00:00:01.250", 1260748801),
+        ("%d.%m.%Y", "29.02.2008", 1204243200),
+        ("%d.%m.%Y", "29.02.2009", None),
+        ("%d.%m.%Y", "31.02.2009", None),
+        ("%d.%m.%Y", "14.12.2009 and more", None),
+        ("%d.%m.%Y", "14.12.1969", None),
+        ("%d.%m.%Y", "", None),
+        ("excel", "40161", 1260748800),
+        ("excel", "40161.5", 1260792000),
+        ("excel", "soon", None),
+    ],
+)
+def test_forms_of_dates(form, text, seconds):
+    assert _formatted([text], form) == [seconds]
+
+
+def test_numbers_with_a_comma():
+    assert _formatted(["40161,5", "1.260.748"], "excel", ",")[0] == 1260792000
+    assert _formatted(["1260748800,5"], "auto", ",") == [1260748800.5]
+    texts = [b"4,5", b"1.234,5", "1\u00a0000".encode(), b"1e39", b"4;5"]
+    ratings, bad = values.parse_ratings(pa.array(texts), ",")
+    assert ratings[:3].tolist() == [4.5, 1234.5, 1000.0]
+    assert bad.tolist() == [False, False, False, True, True]

@@ -1,0 +1,92 @@
+"""Titles come from where they were asked for, and are read before a run."""
+
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from components.interactions_example_gen.config import ReadingConfig
+from pipeline.data import catalogue, titles
+
+EXPECTED = {"10": "Café [1999]", "20": "Good, the Bad"}
+
+
+def _write(tmp_path, name):
+    """Writes the two titles in one of the forms that are read."""
+    path = tmp_path / name
+    rows = [
+        {"sku": item, "price": 1, "name": title} for item, title in EXPECTED.items()
+    ]
+    if name.endswith(".parquet"):
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif name == "plain.csv":
+        path.write_text('10,Café [1999]\n20,"Good, the Bad"\n')
+    elif name == "latin.csv":
+        path.write_bytes(
+            'id,title\n10,Café [1999]\n20,"Good, the Bad"'.encode("latin-1")
+        )
+    elif name == "movies.dat":
+        path.write_text("10::Café [1999]::Drama\n20::Good, the Bad::War\n")
+    else:
+        path.write_text("price;sku;name\n1;10;Café [1999]\n1;20;Good, the Bad\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["products.csv", "p.parquet", "p.jsonl", "plain.csv", "latin.csv", "movies.dat"],
+)
+def test_a_file_of_titles(tmp_path, name):
+    path = _write(tmp_path, name)
+    data = catalogue.Dataset("d", tmp_path / "unused.csv")
+    assert titles.find(str(path), ReadingConfig(), data) == EXPECTED
+
+
+def test_a_named_column_of_the_file(tmp_path):
+    path = _write(tmp_path, "products.csv")
+    found = titles.of_file(path, "price")
+    assert found == {"10": "1", "20": "1"}
+    with pytest.raises(ValueError, match=r"column 'label' of titles; the file has"):
+        titles.of_file(path, "label")
+
+
+def test_a_column_of_the_interactions(tmp_path):
+    path = tmp_path / "sales.csv"
+    path.write_text(
+        "user;sku;what\nu;10;\nu;10;Café [1999]\nv;10;other\nv;20;Good, the Bad\n"
+    )
+    data = catalogue.Dataset("sales", path)
+    config = ReadingConfig(columns={"title": "what"})
+    assert titles.find("auto", config, data) == EXPECTED
+    config = ReadingConfig(columns={"title": "label"})
+    with pytest.raises(ValueError, match="a column named 'label' for `title`"):
+        titles.find("auto", config, data)
+
+
+def test_movielens_file_is_taken_and_no_other(tmp_path):
+    data = catalogue.Dataset("d", tmp_path, _write(tmp_path, "movies.dat"))
+    assert titles.find("auto", ReadingConfig(), data) == EXPECTED
+    assert titles.find(None, ReadingConfig(), data) == {}
+    (tmp_path / "movies.dat").write_text("no titles at all")
+    assert titles.find("auto", ReadingConfig(), data) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("absent.csv", "there is no"), ("book.xlsx", "must be a file such as")],
+)
+def test_a_file_that_was_asked_for_must_be_one(tmp_path, name, said):
+    (tmp_path / "book.xlsx").touch()
+    with pytest.raises(ValueError, match=said):
+        titles.of_file(tmp_path / name, None)
+
+
+def test_those_of_an_earlier_run_do_not_stay(tmp_path):
+    titles.write(EXPECTED, tmp_path)
+    lines = (tmp_path / "titles.csv").read_text().splitlines()
+    assert lines == ["item_id,title", "10,Café [1999]", '20,"Good, the Bad"']
+    titles.write({}, tmp_path)
+    assert not (tmp_path / "titles.csv").exists()
