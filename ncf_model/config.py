@@ -147,6 +147,7 @@ class SamplingConfig(Config):
             replacement and from all but what trains; equal ones count once.
         distribution: training negatives are `uniform` over the unseen items, or drawn
             with probability proportional to popularity ** `popularity_alpha`.
+        popularity_alpha: the exponent of `distribution: popularity`; 0 is uniform.
         split: `leave_one_out` holds out each user's latest interaction, `temporal` all
             from `split_time` on.
         split_time: a date, a time or seconds since 1970; UTC unless it says otherwise.

@@ -13,6 +13,7 @@ import typer
 import typer.core
 
 from pipeline.kfp import cli as kfp_cli
+from pipeline.local import config_cli, history_cli
 from pipeline.serving import cli as serving_cli
 from pipeline.serving import recommend_cli, versions_cli
 from pipeline.vertex import cli as vertex_cli
@@ -65,6 +66,12 @@ app.command()(recommend_cli.similar)
 app.command()(serving_cli.serve)
 app.command("versions")(versions_cli.list_versions)
 app.command()(versions_cli.rollback)
+app.command("config")(config_cli.show_config)
+app.command()(history_cli.runs)
+app.command()(history_cli.compare)
+app.command()(history_cli.lineage)
+app.command()(history_cli.gc)
+app.command()(history_cli.tensorboard)
 
 Dataset = Annotated[
     str | None,

@@ -7,15 +7,14 @@ one place to change.
 import dataclasses
 import inspect
 import json
-import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import docstring_parser
 import pydantic
 
+from ncf_model import field_docs
 from pipeline.config import PipelineConfig
 
 _ANYTHING: pydantic.TypeAdapter = pydantic.TypeAdapter(Any)
@@ -42,7 +41,7 @@ def fields(
     model: type[pydantic.BaseModel] = PipelineConfig, prefix: str = ""
 ) -> Iterator[Field]:
     """Yields the fields of `model` and of the sections in it, in order."""
-    meanings = _meanings(model)
+    meanings = field_docs.meanings(model)
     for name, declared in model.model_fields.items():
         if _is_section(declared.annotation):
             yield from fields(declared.annotation, f"{prefix}{name}.")
@@ -84,42 +83,28 @@ def told_to_report(config: PipelineConfig) -> str:
 
 def json_schema() -> dict[str, Any]:
     """Returns the JSON schema of a configuration file, meanings included."""
-    schema = PipelineConfig.model_json_schema()
-    for model in _models(PipelineConfig):
-        part = schema["$defs"].get(model.__name__, schema)
-        text = docstring_parser.parse(model.__doc__ or "")
-        part["description"] = _one_line(text.short_description or "")
-        for name, meaning in _meanings(model).items():
-            part["properties"][name]["description"] = meaning
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+    return field_docs.described_schema(PipelineConfig)
 
 
-def _models(model: type[pydantic.BaseModel]) -> Iterator[type[pydantic.BaseModel]]:
-    yield model
-    for declared in model.model_fields.values():
-        if _is_section(declared.annotation):
-            yield from _models(declared.annotation)
+def markdown(found: Iterable[Field]) -> str:
+    """Returns a table with a row per field, for the README."""
+    rows = [
+        f"| `{field.name}` | {_code(field.default)} | {_cell(field.meaning)} |"
+        for field in found
+    ]
+    return "\n".join(["| field | default | what it is |", "|---|---|---|", *rows])
+
+
+def _code(default: str) -> str:
+    return "none" if default == "null" else f"`{default}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _is_section(annotation: Any) -> typing.TypeGuard[type[pydantic.BaseModel]]:
     return inspect.isclass(annotation) and issubclass(annotation, pydantic.BaseModel)
-
-
-def _meanings(model: type[pydantic.BaseModel]) -> dict[str, str]:
-    """Returns what the docstrings of `model` and its bases say of each field."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, pydantic.BaseModel):
-            text = docstring_parser.parse(inspect.getdoc(base) or "")
-            for parameter in text.params:
-                for name in parameter.arg_name.split(","):
-                    if name.strip() in model.model_fields:
-                        found[name.strip()] = _one_line(parameter.description or "")
-    return found
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
 
 
 def _type(annotation: Any, limits: list[Any]) -> str:

@@ -25,6 +25,10 @@ class ColumnsConfig(config.Config):
     file looks like; a user and an item there must be.
 
     Attributes:
+        user: the column of user ids: a name, or a position from 0; `auto` finds it.
+        item: the column of item ids, given in the same way.
+        rating: the column of ratings, given in the same way; null for none.
+        timestamp: the column of times, given in the same way; null for none.
         title: what people call the item; nothing is computed from it. Null: none.
     """
 

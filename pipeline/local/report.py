@@ -7,25 +7,11 @@ from typing import Any
 
 from components.report import page
 from components.report.document import Item, Run, Setting, ShownUser, Summary
-from pipeline.local import run_record
+from pipeline.local import run_record, summary_file
 from pipeline.local.memory import Memory
 from pipeline.local.store import Store
 
-REPORT_TYPE = "ncf.RunReport"
-SUMMARY_FILE = "summary.json"
 PAGE_FILE = "index.html"
-
-
-def read(folder: pathlib.Path) -> Summary:
-    """Returns the summary in a report's folder.
-
-    Raises:
-        ValueError: there is none, or it is none of this project's.
-    """
-    file = folder / SUMMARY_FILE
-    if not file.exists():
-        raise ValueError(f"There is no {file}, so no run has ended there.")
-    return Summary.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 def publish(
@@ -50,7 +36,7 @@ def publish(
     store = Store(out)
     run = next(run for run in store.runs if run.id == run_id)
     outputs = (id_ for execution in run.executions for id_ in execution.outputs)
-    source = store.of_type(outputs, REPORT_TYPE)[-1].uri
+    source = store.of_type(outputs, summary_file.REPORT_TYPE)[-1].uri
     shutil.copytree(source, out / "report", dirs_exist_ok=True)
     return complete(
         out / "report",
@@ -75,7 +61,7 @@ def complete(
         titles: of items by their raw id; may be empty.
         config: every field of the configuration.
     """
-    summary = read(folder)
+    summary = summary_file.read(folder)
     summary = summary.model_copy(
         update={
             "run": run,
@@ -86,7 +72,7 @@ def complete(
         }
     )
     for name, text in (
-        (SUMMARY_FILE, summary.to_json()),
+        (summary_file.NAME, summary.to_json()),
         (PAGE_FILE, page.render(summary)),
     ):
         partial = folder / f"{name}.partial"

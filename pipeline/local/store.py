@@ -109,10 +109,8 @@ class Store:
                 f"No {FILE} in {out}, so no run was recorded there. Name the folder of "
                 "a run with --out."
             )
-        config = proto.ConnectionConfig()
-        config.sqlite.filename_uri = str(file)
-        config.sqlite.connection_mode = proto.SqliteMetadataSourceConfig.READONLY
-        self._store = metadata_store.MetadataStore(config)
+        self._file = file
+        self._store = _connect(file, proto.SqliteMetadataSourceConfig.READONLY)
         self.artifacts = {a.id: _artifact(a) for a in self._store.get_artifacts()}
         self._events = self._read_events()
         self._nodes = self._read_nodes()
@@ -168,6 +166,15 @@ class Store:
                 left += maker.inputs if maker else ()
         return found
 
+    def mark_deleted(self, ids: Iterable[int]) -> None:
+        """Notes in the file that the artifacts `ids` are there no more."""
+        store = _connect(self._file, proto.SqliteMetadataSourceConfig.READWRITE)
+        artifacts = store.get_artifacts_by_id(list(ids))
+        for artifact in artifacts:
+            artifact.state = proto.Artifact.DELETED
+        if artifacts:
+            store.put_artifacts(artifacts)
+
     def _contexts(self, type_name: str) -> list[Any]:
         found = self._store.get_contexts_by_type(type_name)
         return sorted(found, key=lambda context: context.id)
@@ -203,6 +210,13 @@ class Store:
             outputs=outputs,
             properties=_plain(execution.custom_properties),
         )
+
+
+def _connect(file: pathlib.Path, mode: int) -> Any:
+    config = proto.ConnectionConfig()
+    config.sqlite.filename_uri = str(file)
+    config.sqlite.connection_mode = mode
+    return metadata_store.MetadataStore(config)
 
 
 def _artifact(artifact: Any) -> Artifact:

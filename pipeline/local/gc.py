@@ -1,0 +1,98 @@
+"""Removes the artifacts that neither a served model nor a recent run needs.
+
+Kept is whatever went into a version in the serving folder, into the latest blessed
+model, which the next one is compared with, and into the latest runs, from which the
+next run takes what it can. ML Metadata is told of each artifact that is removed, so
+that TFX's cache does not count on it. The history of the runs stays, their reports
+included, which are small.
+"""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable
+
+from ncf_model.serving import versions
+from pipeline.local import runs, summary_file
+from pipeline.local.store import Artifact, Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Removal:
+    """An artifact that can go.
+
+    Attributes:
+        id: in ML Metadata.
+        type: such as `Examples`.
+        folder: where its files are.
+        bytes: how much room they take.
+    """
+
+    id: int
+    type: str
+    folder: str
+    bytes: int
+
+
+def plan(out: pathlib.Path, *, keep: int) -> list[Removal]:
+    """Returns what can be removed; changes nothing.
+
+    Args:
+        out: the folder of the runs.
+        keep: how many of the latest runs keep what they used, 1 or more.
+
+    Raises:
+        ValueError: `keep` is below 1, or no run was recorded in `out`.
+    """
+    if keep < 1:
+        raise ValueError(f"`--keep` must be 1 or more; got {keep}.")
+    store = Store(out)
+    needed = store.ancestors(_roots(out, store, keep))
+    root = (out / "pipeline_root").resolve()
+    return [
+        Removal(artifact.id, artifact.type, str(folder), _size(folder))
+        for artifact in store.artifacts.values()
+        if artifact.id not in needed and artifact.type != summary_file.REPORT_TYPE
+        for folder in [runs.local_path(out, artifact.uri).resolve()]
+        if folder.is_dir() and root in folder.parents
+    ]
+
+
+def remove(out: pathlib.Path, removals: Iterable[Removal]) -> None:
+    """Removes the files, telling ML Metadata first: a cut in between loses nothing."""
+    removals = list(removals)
+    Store(out).mark_deleted([removal.id for removal in removals])
+    for removal in removals:
+        shutil.rmtree(removal.folder)
+
+
+def _roots(out: pathlib.Path, store: Store, keep: int) -> set[int]:
+    """Returns the artifacts whose ancestors are kept with them."""
+    needed: set[int] = set()
+    for run in store.runs[-keep:]:
+        for execution in run.executions:
+            needed |= {*execution.inputs, *execution.outputs}
+    serving = versions.look(out / "serving") if (out / "serving").is_dir() else None
+    numbers = {version.number for version in serving.versions} if serving else set()
+    for artifact in store.artifacts.values():
+        if artifact.type == "PushedModel" and _number(artifact) in numbers:
+            needed.add(artifact.id)
+    blessed = [
+        artifact
+        for artifact in store.artifacts.values()
+        if artifact.type == "ModelBlessing" and artifact.properties.get("blessed")
+    ]
+    if blessed:
+        latest = max(blessed, key=lambda artifact: artifact.id)
+        needed |= {latest.id, int(latest.properties.get("current_model_id") or 0)}
+    return needed & store.artifacts.keys()
+
+
+def _number(artifact: Artifact) -> int | None:
+    name = os.path.basename(artifact.properties.get("pushed_destination") or "")
+    return int(name) if name.isdigit() else None
+
+
+def _size(folder: pathlib.Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

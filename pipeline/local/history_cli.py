@@ -1,0 +1,257 @@
+"""`ncf runs`, `compare`, `lineage`, `gc` and `tensorboard`: more than one run."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.local.text import printable
+from pipeline.serving.cli import refuse
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from pipeline.local.compare import Change, Comparison
+    from pipeline.local.lineage import Step
+    from pipeline.local.runs import RunRow
+
+Out = Annotated[
+    pathlib.Path | None,
+    typer.Option(help="The runs' folder.", show_default="the latest in runs/"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+_WHOLE = ("run", "UTC", "data", "HR@10", "difference")
+
+
+def runs(
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="The runs' folder.", show_default="all in runs/"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs: when, on what, what was changed, how good, what came of them."""
+    from pipeline.local import runs as runs_module
+
+    try:
+        found = {f: runs_module.rows(f) for f in runs_module.folders(out)}
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        rows = [dataclasses.asdict(row) for of in found.values() for row in of]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for folder, rows_of in found.items():
+        lines = [
+            (
+                str(row.number),
+                row.started[:16].replace("T", " "),
+                row.dataset,
+                " ".join(f"{name}={_value(v)}" for name, v in row.changes.items()),
+                _figure(row.hit_rate),
+                _came_to(row),
+            )
+            for row in rows_of
+        ]
+        names = ("run", "UTC", "data", "changed", "HR@10", "what came of it")
+        _print(str(folder), names, lines)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="A number of `ncf runs`, or a folder.")],
+    second: Annotated[str, typer.Argument(help="Likewise: the one that is judged.")],
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs: metrics list by list, configuration, users gained and lost."""
+    from pipeline.local import compare as compare_module
+
+    try:
+        chosen = [compare_module.choose(name, out) for name in (first, second)]
+        found = compare_module.compare(*chosen)
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(found), indent=2))
+        return
+    _print_comparison(found)
+
+
+def lineage(
+    version: Annotated[int, typer.Argument(help="A number in the serving folder.")],
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show from what a pushed version was computed, back to the file."""
+    from rich.console import Console
+
+    from pipeline.local import lineage as lineage_module
+    from pipeline.local import runs as runs_module
+
+    try:
+        step = lineage_module.trace(runs_module.folders(out)[-1], version)
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        typer.echo(json.dumps(step.to_json(), indent=2))
+        return
+    Console(highlight=False).print(_tree(step))
+
+
+def gc(
+    out: Out = None,
+    keep: Annotated[int, typer.Option(help="Latest runs that keep theirs.")] = 3,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove them; without it they are listed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List, or remove, the artifacts that no served model and no recent run needs."""
+    from pipeline.local import gc as gc_module
+    from pipeline.local import runs as runs_module
+
+    try:
+        folder = runs_module.folders(out)[-1]
+        removals = gc_module.plan(folder, keep=keep)
+        if delete:
+            gc_module.remove(folder, removals)
+    except (ValueError, OSError) as error:
+        refuse(error)
+    total = sum(removal.bytes for removal in removals)
+    if as_json:
+        rows = [dataclasses.asdict(removal) for removal in removals]
+        typer.echo(json.dumps({"deleted": delete, "artifacts": rows}, indent=2))
+        return
+    for removal in removals:
+        typer.echo(f"{removal.bytes / 1e6:10.1f} MB  {removal.folder}")
+    verb = "Removed" if delete else "Would remove"
+    typer.echo(f"{verb} {len(removals)} artifacts, {total / 1e6:.1f} MB.")
+    if removals and not delete:
+        typer.echo("Nothing was changed; `--delete` removes them.")
+
+
+def tensorboard(
+    folder: Annotated[
+        pathlib.Path | None,
+        typer.Argument(
+            help="The runs' folder [default: the latest in runs/].", show_default=False
+        ),
+    ] = None,
+    out: Out = None,
+    port: Annotated[int, typer.Option(help="Of the page.")] = 6006,
+    only_write: Annotated[
+        bool, typer.Option("--only-write", help="Write the folder, start nothing.")
+    ] = False,
+) -> None:
+    """Show the curves of each training, and the items as points with their titles."""
+    from pipeline.local import runs as runs_module
+    from pipeline.local import tensorboard as tensorboard_module
+
+    try:
+        written = tensorboard_module.prepare(runs_module.folders(folder or out)[-1])
+    except (ValueError, OSError) as error:
+        refuse(error)
+    typer.echo(str(written))
+    if not only_write:
+        raise typer.Exit(tensorboard_module.start(written, port=port))
+
+
+def _print_comparison(found: "Comparison") -> None:
+    names = ("", found.first, found.second, "difference")
+    _print(
+        f"On the same {found.lists:,} lists, those of {found.second}",
+        names,
+        [
+            (name, _figure(p.first), _figure(p.second), _difference(p))
+            for name, p in found.paired.items()
+        ],
+    )
+    _print(
+        "As each run judged its own model",
+        names[:3],
+        [(name, *map(_figure, pair)) for name, pair in found.figures.items()],
+    )
+    _print(
+        "Configuration, where it differs" if found.config else "Same configuration",
+        names[:3],
+        [(name, *map(_value, pair)) for name, pair in found.config.items()],
+    )
+    for verb, count, users in (
+        ("gained", found.gained, found.users_gained),
+        ("lost", found.lost, found.users_lost),
+    ):
+        _print(
+            f"{count:,} users {verb}: the item is among the first ten of only one",
+            ("user", "held-out item", "place before", "place after"),
+            map(_change, users),
+        )
+
+
+def _change(change: "Change") -> tuple[str, ...]:
+    places = ("none" if p is None else str(p) for p in (change.first, change.second))
+    return (change.user_id, change.item_id, *places)
+
+
+def _difference(paired: Any) -> str:
+    error = "" if paired.error is None else f" ± {paired.error:.4f}"
+    return f"{paired.difference:+.4f}{error}"
+
+
+def _tree(step: "Step") -> "Tree":
+    from rich.text import Text
+    from rich.tree import Tree
+
+    told = f"{step.artifact}  {step.uri}"
+    if step.node:
+        told += f"\n  by {step.node} in run {step.run}"
+    if step.source:
+        told += f", from {step.source}"
+    if step.seen:
+        told += "\n  as above"
+    tree = Tree(Text(printable(told, lines=True)))
+    for one in step.inputs:
+        tree.children.append(_tree(one))
+    return tree
+
+
+def _print(title: str, names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Prints a table; of long texts, which may be broken, there are few columns."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    heading = Text(printable(title))
+    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in names:
+        whole = name in _WHOLE
+        table.add_column(Text(printable(name)), overflow="fold", no_wrap=whole)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    if not table.rows:
+        Console(highlight=False).print(Text(printable(title)))
+        return
+    Console(highlight=False).print(table)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _came_to(row: "RunRow") -> str:
+    """Returns what became of a run and its model."""
+    if row.state != "done":
+        return row.state
+    if not row.blessed:
+        return "not blessed"
+    if row.pushed is None:
+        return "blessed, not pushed"
+    return f"pushed as {row.pushed}" + (", served now" if row.served else "")

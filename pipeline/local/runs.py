@@ -1,0 +1,151 @@
+"""The runs that ML Metadata knows of: when, on what, how good, what came of them."""
+
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.report.document import Summary
+from ncf_model.serving import versions
+from pipeline.local import summary_file
+from pipeline.local.store import FILE, RecordedRun, Store
+
+_OK = ("COMPLETE", "CACHED")
+_LAST_NODE = "Report"
+_ROOT = "pipeline_root"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run in one line.
+
+    Attributes:
+        out: the folder that it is in.
+        number: its number there, from 1.
+        started: UTC, ISO 8601.
+        state: `done`, or the node that failed or was running last.
+        dataset: the name of the data; "" where the run did not come to its report.
+        changes: the fields of the configuration that differ from their defaults.
+        hit_rate: HR@10; None if it was not measured.
+        blessed: whether the gate passed the model; None if it did not come so far.
+        pushed: the version it was pushed as; None if it was not.
+        served: whether that is the newest version now.
+    """
+
+    out: str
+    number: int
+    started: str
+    state: str
+    dataset: str = ""
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    hit_rate: float | None = None
+    blessed: bool | None = None
+    pushed: int | None = None
+    served: bool = False
+
+
+def folders(out: pathlib.Path | None) -> list[pathlib.Path]:
+    """Returns `out`, or every folder under `runs/` with metadata, the latest last.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if out is not None:
+        return [out]
+    found = sorted(
+        pathlib.Path("runs").glob(f"*/{FILE}"), key=lambda file: file.stat().st_mtime
+    )
+    if not found:
+        raise ValueError(
+            f"No runs/*/{FILE}. Run `ncf run` first, or name a run's folder with --out."
+        )
+    return [file.parent for file in found]
+
+
+def rows(out: pathlib.Path) -> list[RunRow]:
+    """Returns the runs in a folder, the oldest first."""
+    store = Store(out)
+    newest = versions.newest(out / "serving")
+    served = newest.number if newest else None
+    return [_row(out, store, run, served) for run in store.runs]
+
+
+def summary_of(out: pathlib.Path, store: Store, run: RecordedRun) -> Summary | None:
+    """Returns the summary of a run; None if it has none, or it was cleared away."""
+    outputs = [id_ for execution in run.executions for id_ in execution.outputs]
+    for artifact in store.of_type(outputs, summary_file.REPORT_TYPE):
+        folder = local_path(out, artifact.uri)
+        if (folder / summary_file.NAME).exists():
+            return summary_file.read(folder)
+    return None
+
+
+def local_path(out: pathlib.Path, uri: str) -> pathlib.Path:
+    """Returns where an artifact is, also if the run's folder was moved."""
+    path = pathlib.Path(uri)
+    if path.exists() or _ROOT not in path.parts:
+        return path
+    parts = path.parts
+    return out.joinpath(*parts[parts.index(_ROOT) :])
+
+
+def _row(
+    out: pathlib.Path, store: Store, run: RecordedRun, served: int | None
+) -> RunRow:
+    outputs = [id_ for execution in run.executions for id_ in execution.outputs]
+    blessings = store.of_type(outputs, "ModelBlessing")
+    pushed = next(_pushed(store, outputs), None)
+    summary = summary_of(out, store, run)
+    return RunRow(
+        out=str(out),
+        number=run.number,
+        started=_utc(run.started),
+        state=_state(run),
+        dataset=summary.dataset if summary else "",
+        changes=_changes(run, summary),
+        hit_rate=summary.metrics.get("hit_rate@10") if summary else None,
+        blessed=bool(blessings[-1].properties.get("blessed")) if blessings else None,
+        pushed=pushed,
+        served=pushed is not None and pushed == served,
+    )
+
+
+def _pushed(store: Store, outputs: list[int]) -> Iterator[int]:
+    """Yields the version that a run pushed, if it did."""
+    for artifact in store.of_type(outputs, "PushedModel"):
+        name = os.path.basename(artifact.properties.get("pushed_destination") or "")
+        if artifact.properties.get("pushed") and name.isdigit():
+            yield int(name)
+
+
+def _state(run: RecordedRun) -> str:
+    if not run.executions:
+        return "nothing ran"
+    last = run.executions[-1]
+    if last.state not in _OK:
+        verb = "failed" if last.state == "FAILED" else "stopped"
+        return f"{verb} at {last.node}"
+    return "done" if last.node == _LAST_NODE else f"stopped after {last.node}"
+
+
+def _changes(run: RecordedRun, summary: Summary | None) -> dict[str, Any]:
+    """Returns what the run was told that differs from the defaults."""
+    execution = run.execution(_LAST_NODE)
+    text = execution.properties.get("config") if execution else None
+    if text:
+        settings = json.loads(text)
+        return {
+            name: setting["value"]
+            for name, setting in settings.items()
+            if setting["value"] != setting["default"]
+        }
+    config = summary.config if summary else {}
+    return {name: setting.value for name, setting in config.items() if setting.changed}
+
+
+def _utc(seconds: float) -> str:
+    time = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,101 @@
+"""A folder for TensorBoard: the curves of each training, and the items as points.
+
+TensorBoard's projector needs the vectors and their names as files; the vectors are
+those of the served model.
+"""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+
+from pipeline.local import recommend, runs
+from pipeline.local.store import Store
+
+FOLDER = "tensorboard"
+# The projector slows down beyond; the most frequent items come first.
+MOST_ITEMS = 10_000
+_CONFIG = """\
+embeddings {
+  tensor_name: "items"
+  tensor_path: "items.tsv"
+  metadata_path: "names.tsv"
+}
+"""
+
+
+def prepare(out: pathlib.Path) -> pathlib.Path:
+    """Writes the folder anew and returns it.
+
+    Args:
+        out: the folder of the runs.
+
+    Raises:
+        ValueError: no run was recorded there.
+    """
+    folder = out / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _copy_curves(out, folder)
+    try:
+        model = recommend.latest_model(out)
+    except ValueError:  # Nothing was pushed: there are curves all the same.
+        return folder
+    vectors = _item_vectors(model)[:MOST_ITEMS]
+    ids = (model / "assets" / "item_id").read_text(encoding="utf-8").split("\n")
+    titles = recommend.read_titles(out / "titles.csv")
+    names = [(item, titles.get(item, "")) for item in ids[: len(vectors)]]
+    write_projector(folder, vectors, names)
+    return folder
+
+
+def write_projector(
+    folder: pathlib.Path, vectors: np.ndarray, names: Iterable[tuple[str, str]]
+) -> None:
+    """Writes what TensorBoard's projector shows.
+
+    Args:
+        folder: that TensorBoard is given.
+        vectors: [N, dimensions] float.
+        names: of each its raw id and its title.
+    """
+    np.savetxt(folder / "items.tsv", vectors, fmt="%.6g", delimiter="\t")
+    lines = ["item\ttitle", *("\t".join(map(_cell, pair)) for pair in names)]
+    (folder / "names.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "projector_config.pbtxt").write_text(_CONFIG, encoding="utf-8")
+
+
+def start(folder: pathlib.Path, *, port: int) -> int:
+    """Runs TensorBoard until it is stopped; returns its exit status."""
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={folder}"]
+    return subprocess.run([*command, f"--port={port}"], check=False).returncode
+
+
+def _copy_curves(out: pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies the logs of every training that is there, named after its run."""
+    store = Store(out)
+    for run in store.runs:
+        trainer = run.execution("Trainer")
+        if trainer is None or trainer.state == "CACHED":
+            continue
+        for artifact in store.of_type(trainer.outputs, "ModelRun"):
+            source = runs.local_path(out, artifact.uri)
+            if source.is_dir():
+                target = folder / f"run {run.number}"
+                shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def _item_vectors(model: pathlib.Path) -> np.ndarray:
+    """Returns the items' vectors of a SavedModel, [items, dimensions]."""
+    tf = recommend.import_tensorflow()
+    loaded = tf.saved_model.load(str(model))
+    parts = [part.numpy() for part in loaded._item_part if part is not None]
+    # The last row is that of unknown items.
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)[:-1]
+
+
+def _cell(text: str) -> str:
+    return text.replace("\t", " ").replace("\n", " ").replace("\r", " ")

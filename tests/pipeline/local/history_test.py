@@ -1,0 +1,142 @@
+"""The history of runs: what is listed, traced and cleared away."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer import testing
+
+from pipeline import cli
+from pipeline.local import compare, gc, lineage, run_record, runs, tensorboard
+from pipeline.local.memory import Memory
+from pipeline.local.store import Store
+
+
+def _ncf(*arguments):
+    result = testing.CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_row_says_what_came_of_a_run(three_runs):
+    first, second, third = runs.rows(three_runs)
+    assert (first.number, first.pushed, first.served) == (1, 1, False)
+    assert (second.number, second.pushed, second.served) == (2, 2, True)
+    assert (first.changes, second.changes) == ({}, {"train.epochs": 3})
+    assert (second.dataset, second.hit_rate, second.blessed) == ("tiny <b>", 0.5, True)
+    assert third.state == "failed at Trainer"
+    assert (third.blessed, third.pushed, third.hit_rate) == (None, None, None)
+
+
+def test_the_list_of_runs_for_people_and_for_programs(three_runs):
+    text = " ".join(_ncf("runs", "--out", three_runs).split())
+    assert "pushed as 2, served now" in text
+    assert "failed at Trainer" in text
+    rows = json.loads(_ncf("runs", "--out", three_runs, "--json"))
+    assert [row["number"] for row in rows] == [1, 2, 3]
+
+
+def test_a_moved_folder_is_still_read(three_runs, tmp_path_factory):
+    moved = three_runs.rename(tmp_path_factory.mktemp("elsewhere") / "moved")
+    assert [row.hit_rate for row in runs.rows(moved)] == [0.5, 0.5, None]
+
+
+def test_says_what_to_do_where_nothing_ran(tmp_path):
+    result = testing.CliRunner().invoke(cli.app, ["runs", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "no run was recorded there" in result.output.replace("\n", " ")
+
+
+def test_lineage_goes_back_to_the_file(three_runs):
+    pushed = lineage.trace(three_runs, 2)
+    assert (pushed.node, pushed.run) == ("Pusher", 2)
+    model = pushed.inputs[0]
+    assert (model.node, model.run) == ("Trainer", 2)
+    [examples] = model.inputs
+    # It was computed in run 1; run 2 took it from the cache.
+    assert (examples.node, examples.run, examples.source) == ("ExampleGen", 1, "/data")
+    assert pushed.inputs[1].inputs[0].seen  # The blessing's model is the same one.
+    assert "/data" in _ncf("lineage", 2, "--out", three_runs)
+
+
+def test_lineage_of_an_unknown_version_names_those_that_are_known(three_runs):
+    with pytest.raises(ValueError, match="pushed version 7; pushed were: 1, 2"):
+        lineage.trace(three_runs, 7)
+
+
+def test_clearing_keeps_what_the_served_model_and_recent_runs_need(three_runs):
+    listed = _ncf("gc", "--out", three_runs, "--keep", 1)
+    assert "Nothing was changed" in listed
+    removals = gc.plan(three_runs, keep=1)
+    folders = {removal.folder.partition("pipeline_root/")[2] for removal in removals}
+    assert folders == {"Trainer/model/1", "Evaluator/1", "Pusher/1"}
+    assert {removal.bytes for removal in removals} == {10}
+    assert gc.plan(three_runs, keep=3) == []
+
+
+def test_clearing_tells_ml_metadata_and_keeps_the_history(three_runs):
+    removals = gc.plan(three_runs, keep=2)
+    _ncf("gc", "--out", three_runs, "--keep", 2, "--delete")
+    assert gc.plan(three_runs, keep=2) == []
+    left = Store(three_runs).artifacts
+    assert {a.id for a in left.values() if not a.live} == {r.id for r in removals}
+    assert [row.hit_rate for row in runs.rows(three_runs)] == [0.5, 0.5, None]
+    assert (three_runs / "pipeline_root" / "Trainer" / "model" / "2").is_dir()
+
+
+def test_clearing_refuses_to_keep_nothing(three_runs):
+    with pytest.raises(ValueError, match="must be 1 or more; got 0"):
+        gc.plan(three_runs, keep=0)
+
+
+def test_a_cached_node_has_the_seconds_of_its_computation(three_runs, store):
+    run = run_record.describe(store, store.runs[1], memory=lambda start, end: 5.0)
+    node = run.nodes[0]
+    first = store.runs[0].executions[0]
+    assert (node.name, node.cached) == ("ExampleGen", True)
+    assert node.seconds == round(first.seconds, 2)
+    assert node.memory_mb is None
+    assert run.nodes[1].memory_mb == 5.0
+    assert {a.type for a in run.artifacts} >= {"Examples", "Model", "PushedModel"}
+
+
+def test_memory_is_the_peak_between_two_times():
+    memory = Memory()
+    memory._times, memory._bytes = [1.0, 2.0, 3.0], [10_000_000, 30_000_000, 20_000_000]
+    assert memory.between(0.5, 2.5) == 30.0
+    assert memory.between(2.2, 2.8) == 30.0  # The look before.
+    assert memory.between(0.0, 0.5) is None
+
+
+def test_the_error_of_a_difference_is_that_of_pairs():
+    # One list is gained and two stay as they are: differences 1, 0, 0.
+    found = compare.paired(np.array([20, 0, 30]), np.array([0, 0, -1]))["hit_rate@10"]
+    assert (found.first, found.second) == (1 / 3, 2 / 3)
+    assert found.difference == pytest.approx(1 / 3)
+    assert found.error == pytest.approx(1 / 3)  # sqrt((4 + 1 + 1) / 9 / 2 / 3)
+
+
+def test_the_projector_gets_a_name_for_each_vector(tmp_path):
+    names = [("1", "A\tB"), ("2", "")]
+    tensorboard.write_projector(tmp_path, np.array([[0.5, 1.0], [2.0, 3.0]]), names)
+    assert (tmp_path / "items.tsv").read_text().splitlines() == ["0.5\t1", "2\t3"]
+    lines = (tmp_path / "names.tsv").read_text().splitlines()
+    assert lines == ["item\ttitle", "1\tA B", "2\t"]
+    assert (
+        'tensor_path: "items.tsv"' in (tmp_path / "projector_config.pbtxt").read_text()
+    )
+
+
+IMPORTED = """
+import sys
+from pipeline.local import gc, history_cli, lineage, runs
+from pipeline import config_fields
+for name in ("tfx", "tensorflow", "matplotlib", "apache_beam"):
+    assert name not in sys.modules, name
+"""
+
+
+def test_the_commands_load_neither_tfx_nor_tensorflow():
+    subprocess.run([sys.executable, "-c", IMPORTED], check=True)
