@@ -50,7 +50,14 @@ def _save_model(folder: pathlib.Path, options: argparse.Namespace) -> None:
         num_items=options.items,
     )
     path = str(folder / "Format-Serving")
-    saved_model.export(network, interactions, path, refitted=False, **vocabularies)
+    saved_model.export(
+        network,
+        interactions,
+        path,
+        user_vocabulary=vocabularies["user_vocabulary"],
+        item_vocabulary=vocabularies["item_vocabulary"],
+        refitted=False,
+    )
 
 
 def _write_lists(folder: pathlib.Path, users: int, items: int) -> None:

@@ -4,7 +4,7 @@ Where and on what data to run it is `pipeline.config`.
 """
 
 import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
@@ -21,10 +21,77 @@ class Config(pydantic.BaseModel):
     )
 
 
-class ModelConfig(Config):
-    """The network (He et al., 2017, section 3).
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+
+
+class HistoryConfig(Config):
+    """A user by what they have taken, instead of pairs; docs/model.md has the formulas.
+
+    `auto` is resolved from the data's shape when training starts, and shown.
 
     Attributes:
+        factors: width of the tables.
+        user_rows: gives each user a row of their own beside their history. Whoever has
+            none, as a user who was never trained, is known by their history alone.
+        users_per_batch: users of a step.
+        learning_rate: Adam's, at the start; it decays to 0 over `train.epochs`.
+        l2: penalty on the rows of a batch.
+        dropout: fraction of a history that is hidden in a step, in [0, 1).
+        softmax_items: a catalogue up to this size competes as a whole in every step; of
+            a larger one a sample of half this size does.
+        linear_items: the linear part covers so many of the most frequent items; 0
+            leaves it out. It takes a dense matrix of that many squared.
+        linear_l2: its penalties to choose from, on validation items, ascending.
+        linear_weights: its weights to choose from, likewise.
+    """
+
+    factors: pydantic.PositiveInt | Auto = AUTO
+    user_rows: bool = True
+    users_per_batch: pydantic.PositiveInt | Auto = AUTO
+    learning_rate: Positive = 5e-3
+    l2: NonNegative = 1e-4
+    dropout: float = pydantic.Field(0.3, ge=0, lt=1)
+    softmax_items: int = pydantic.Field(16_384, ge=4)
+    linear_items: pydantic.NonNegativeInt = 8_000
+    linear_l2: tuple[Positive, ...] = (30, 100, 300, 1_000, 3_000, 10_000)
+    linear_weights: tuple[NonNegative, ...] = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "HistoryConfig":
+        for name in ("linear_l2", "linear_weights"):
+            values = getattr(self, name)
+            if not values or list(values) != sorted(set(values)):
+                raise ValueError(
+                    f"`{name}` must be one value or more, ascending; got "
+                    f"{list(values)}."
+                )
+        return self
+
+
+# What describes the network of pairs alone.
+_PAIRWISE = (
+    "type",
+    "mf_dim",
+    "layers",
+    "mf_regularization",
+    "mlp_regularization",
+    "embedding_stddev",
+    "biases",
+    "gmf_output",
+    "dropout",
+)
+
+
+class ModelConfig(Config):
+    """The network: of users by their history, or of pairs (He et al., 2017, section 3).
+
+    Where a field of the network of pairs is set and `history` is not, `history` is
+    null: who describes that network gets it.
+
+    Attributes:
+        history: the network of users by their history; null is that of pairs, which
+            the other fields describe.
         type: `neumf` fuses both halves (eq. 12); `gmf` or `mlp` is one of them alone.
         mf_dim: width of the GMF embeddings (official `num_factors`).
         layers: widths of the MLP, input side first. The first is split evenly between
@@ -40,6 +107,7 @@ class ModelConfig(Config):
         dropout: fraction dropped after each MLP layer while training, in [0, 1).
     """
 
+    history: HistoryConfig | None = HistoryConfig()
     type: Literal["neumf", "gmf", "mlp"] = "neumf"
     mf_dim: pydantic.PositiveInt = 8
     layers: tuple[pydantic.PositiveInt, ...] = (64, 32, 16, 8)
@@ -50,8 +118,25 @@ class ModelConfig(Config):
     gmf_output: Literal["trained", "ones"] = "trained"
     dropout: float = pydantic.Field(0.0, ge=0, lt=1)
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _choose(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "history" in values:
+            return values
+        pairwise = any(name in values for name in _PAIRWISE)
+        return values | {"history": None} if pairwise else values
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> "ModelConfig":
+        if self.history is not None:
+            fields = type(self).model_fields
+            other = [n for n in _PAIRWISE if getattr(self, n) != fields[n].default]
+            if other:
+                raise ValueError(
+                    f"`{other[0]}` belongs to the network of pairs, `history` to that "
+                    "of users by their history; got both. Set `model.history` to null, "
+                    f"or leave `model.{other[0]}` out."
+                )
         if len(self.layers) < 2:
             raise ValueError(
                 "`layers` must have two widths or more, that of the embeddings first; "
@@ -190,6 +275,33 @@ class SamplingConfig(Config):
                 "'all', which draws none. Set one of them only."
             )
         return self
+
+
+def check_together(
+    model: ModelConfig, train: TrainConfig, sampling: SamplingConfig
+) -> None:
+    """Raises where the network of users by their history cannot do what is asked.
+
+    Raises:
+        ValueError: a setting belongs to the network of pairs.
+    """
+    if model.history is None:
+        return
+    refused = {
+        "train.pretrain_epochs": train.pretrain_epochs > 0,
+        "train.mlperf_log": train.mlperf_log,
+        "train.precision": train.precision != "float32",
+        "train.strategy": train.strategy in ("parameter_server", "tpu"),
+        "sampling.mode": sampling.mode == "materialised",
+    }
+    for name, wrong in refused.items():
+        if wrong:
+            value = getattr(train if "train" in name else sampling, name.split(".")[1])
+            raise ValueError(
+                f"`{name}: {value}` is for the network of pairs; `model.history` "
+                "describes that of users by their history. Set `model.history` to "
+                f"null, or leave `{name}` out."
+            )
 
 
 class BaselinesConfig(Config):

@@ -1,11 +1,12 @@
 """TFX Trainer's entry point: from sampled records to a served model."""
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -15,8 +16,10 @@ import tensorflow_transform as tft
 from absl import logging
 
 from ncf_model import config, features
+from ncf_model.history import fitting as history_fitting
+from ncf_model.history import resolve
 from ncf_model.network import model
-from ncf_model.serving import saved_model
+from ncf_model.serving import history_model, saved_model
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
 
 HISTORY_FILE = "history.json"
@@ -51,30 +54,48 @@ def run_fn(fn_args: Any) -> None:
     # First of all: machines can only be joined before TensorFlow has run anything.
     distribution = strategy.make_strategy(settings.train)
     network_settings = config.ModelConfig(**custom["model"])
+    config.check_together(network_settings, settings.train, settings.sampling)
     vocabularies = _vocabularies(fn_args.transform_graph_path)
     interactions = data.load_interactions(
         fn_args.train_files, materialised=settings.sampling.mode == "materialised"
     )
     keras.utils.set_random_seed(settings.seed)
+    indices = tuple(
+        {raw: index for index, raw in enumerate(_lines(vocabularies[name]))}
+        for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
+    )
+    if network_settings.history:
+        network_settings = resolve.resolve(
+            network_settings, interactions, num_items=len(indices[1])
+        )
     # Validation is done on the host, for which TensorFlow's TPU build has no XLA.
     on_tpu = isinstance(distribution, tf.distribute.TPUStrategy)
     network, judge = _network(
-        network_settings,
-        vocabularies,
+        resolve.dot_product(network_settings),
+        indices,
         data.load_lists(fn_args.eval_files),
         jit_compile=settings.train.jit_compile and not on_tpu,
     )
     saved = _checkpoint(custom, interactions)
+    serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
-        history = fitting.fit(
-            network,
-            interactions,
-            judge,
-            settings,
-            log_dir=log_dir,
-            strategy=distribution,
-            saved=saved,
-        )
+        where = {"log_dir": log_dir, "strategy": distribution, "saved": saved}
+        if network_settings.history:
+            trained, history = history_fitting.fit(
+                interactions,
+                judge,
+                settings,
+                network_settings.history,
+                num_users=network.num_users,
+                num_items=network.num_items,
+                **where,
+            )
+            history_model.fill(network, trained)
+            serving = functools.partial(
+                history_model.HistoryServingModel, trained=trained
+            )
+        else:
+            history = fitting.fit(network, interactions, judge, settings, **where)
     if strategy.is_chief():
         saved_model.export(
             network,
@@ -83,6 +104,7 @@ def run_fn(fn_args: Any) -> None:
             user_vocabulary=vocabularies[features.USER_VOCABULARY],
             item_vocabulary=vocabularies[features.ITEM_VOCABULARY],
             refitted=history["refit"] is not None,
+            serving=serving,
         )
         history["seconds"] = time.monotonic() - started
         path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
@@ -131,16 +153,13 @@ def _folder_of_the_chief(folder: str) -> Iterator[str]:
 
 def _network(
     settings: config.ModelConfig,
-    vocabularies: dict[str, str],
+    indices: tuple[dict[bytes, int], ...],
     lists: tuple[list[bytes], list[list[bytes]]],
     *,
     jit_compile: bool,
 ) -> tuple[model.NeuMF, validation.Validation]:
     """Returns a fresh network and its judge."""
-    users, items = (
-        {raw: index for index, raw in enumerate(_lines(vocabularies[name]))}
-        for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
-    )
+    users, items = indices
     network = model.NeuMF(settings, num_users=len(users), num_items=len(items))
     judge = validation.Validation(
         network, *lists, users=users, items=items, jit_compile=jit_compile

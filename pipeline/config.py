@@ -13,7 +13,13 @@ import pydantic
 
 from components.interactions_example_gen.config import AUTO, ReadingConfig
 from components.pusher.config import PushConfig
-from ncf_model.config import Config, ModelConfig, SamplingConfig, TrainConfig
+from ncf_model.config import (
+    Config,
+    ModelConfig,
+    SamplingConfig,
+    TrainConfig,
+    check_together,
+)
 from pipeline import yaml_values
 from pipeline.data import bigquery
 from pipeline.data.synthetic import SyntheticConfig
@@ -100,6 +106,7 @@ class PipelineConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "PipelineConfig":
+        check_together(self.model, self.train, self.sampling)
         if self.train.pretrain_epochs and self.model.type != "neumf":
             raise ValueError(
                 "`train.pretrain_epochs` trains the two halves of a `neumf` model; got "

@@ -94,6 +94,16 @@ class ServingModel(tf.Module):
             self._item_ids,
         )
 
+    def signatures(self) -> dict[str, Any]:
+        """Returns the functions to export, by name."""
+        return {
+            "serving_default": self.score,
+            "recommend": self.recommend,
+            "evaluate": self.evaluate,
+            "history": self.history.history,
+            "similar_items": self.similar.similar_items,
+        }
+
     def _logits(self, user: layers.Part, item: layers.Part) -> tf.Tensor:
         variables = self._scorer.trainable_variables
         mapping = [
@@ -110,9 +120,26 @@ class ServingModel(tf.Module):
     )
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
-        user = layers.gather(self._user_part, self._users.lookup(user_id))
-        item = layers.gather(self._item_part, self._items.lookup(item_id))
-        return {"score": tf.sigmoid(self._logits(user, item))}
+        users, items = self._users.lookup(user_id), self._items.lookup(item_id)
+        return {"score": tf.sigmoid(self._pair_logits(users, items))}
+
+    def _pair_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns [B], of one item per user."""
+        user = layers.gather(self._user_part, users)
+        return self._logits(user, layers.gather(self._item_part, items))
+
+    def _candidate_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns [B, n], of as many items per user."""
+        user = layers.gather(self._user_part, users[:, tf.newaxis])
+        return self._logits(user, layers.gather(self._item_part, items))
+
+    def _all_logits(self, users: tf.Tensor) -> tf.Tensor:
+        """Returns [b, num_items + 1], the last column that of unknown items."""
+        user = layers.gather(self._user_part, users[:, tf.newaxis])
+        item = layers.Part(
+            *(None if part is None else part[tf.newaxis] for part in self._item_part)
+        )
+        return self._logits(user, item)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -146,9 +173,7 @@ class ServingModel(tf.Module):
         return {"scores": scores}
 
     def _list_logits(self, users: tf.Tensor, items: tf.RaggedTensor) -> tf.Tensor:
-        user = layers.gather(self._user_part, users[:, tf.newaxis])
-        item = layers.gather(self._item_part, items.to_tensor(self._num_items))
-        logits = self._logits(user, item)
+        logits = self._candidate_logits(users, items.to_tensor(self._num_items))
         real = tf.sequence_mask(items.row_lengths(), tf.shape(logits)[1])
         return tf.where(real, logits, -np.inf)
 
@@ -167,16 +192,7 @@ class ServingModel(tf.Module):
         ]
         with tf.control_dependencies(checks):
             held_out = tf.identity(items.values)
-        item = layers.Part(
-            *(None if p is None else p[tf.newaxis] for p in self._item_part)
-        )
-        logits = self._in_blocks(
-            lambda block: self._logits(
-                layers.gather(self._user_part, block[:, tf.newaxis]), item
-            ),
-            users,
-            tf.float32,
-        )
+        logits = self._in_blocks(self._all_logits, users, tf.float32)
         logits = tf.where(tf.math.is_finite(logits), logits, np.nan)
         own = tf.gather(logits, held_out[:, tf.newaxis], batch_dims=1)
         at = [tf.stack([x.value_rowids(), x.values], axis=1) for x in (seen, items)]
@@ -246,14 +262,7 @@ class ServingModel(tf.Module):
 
     def catalogue_logits(self, users: tf.Tensor) -> tf.Tensor:
         """Returns the logits of user indices [b] with all items, [b, num_items]."""
-        user = layers.gather(self._user_part, users[:, tf.newaxis])
-        item = layers.Part(
-            *(
-                None if part is None else part[:-1][tf.newaxis]
-                for part in self._item_part
-            )
-        )
-        return self._logits(user, item)
+        return self._all_logits(users)[:, :-1]
 
     def _best_items(
         self, users: tf.Tensor, k: tf.Tensor
@@ -314,6 +323,7 @@ def export(
     user_vocabulary: str,
     item_vocabulary: str,
     refitted: bool,
+    serving: Callable[..., ServingModel] = ServingModel,
 ) -> None:
     """Sets the unknown rows and writes the SavedModel to `path`.
 
@@ -324,6 +334,7 @@ def export(
         user_vocabulary: path of a text file, one raw id a line.
         item_vocabulary: likewise.
         refitted: whether the validation items were trained on.
+        serving: makes the module from the arguments of `ServingModel`.
     """
     trained = interactions.positives
     if refitted:
@@ -334,7 +345,7 @@ def export(
         items=np.arange(network.num_items),
     )
     seen = interactions.positives.append(interactions.validation_items)
-    serving = ServingModel(
+    module = serving(
         network,
         user_vocabulary=user_vocabulary,
         item_vocabulary=item_vocabulary,
@@ -343,14 +354,4 @@ def export(
         ),
         popularity=np.bincount(trained.values, minlength=network.num_items),
     )
-    tf.saved_model.save(
-        serving,
-        path,
-        signatures={
-            "serving_default": serving.score,
-            "recommend": serving.recommend,
-            "evaluate": serving.evaluate,
-            "history": serving.history.history,
-            "similar_items": serving.similar.similar_items,
-        },
-    )
+    tf.saved_model.save(module, path, signatures=module.signatures())

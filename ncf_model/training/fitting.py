@@ -141,13 +141,13 @@ class _Run:
         else:
             self._network.set_weights(self._best)
         done = self._done
-        refit = _summary(done.refit) if refitting else None
+        refit = summary(done.refit) if refitting else None
         last = refit or done.epochs[done.best - 1]
         history = {
             "epochs": done.epochs,
             "best_epoch": done.best,
             "refit": refit,
-            "examples_per_second": _median_rate(done.epochs),
+            "examples_per_second": median_rate(done.epochs),
             "final_loss": last["loss"],
         }
         if done.pretraining:
@@ -344,17 +344,18 @@ def _key(record: dict[str, Any]) -> tuple[float, float]:
     return record.get(HIT_RATE, record["epoch"]), record.get(NDCG, 0.0)
 
 
-def _median_rate(records: list[dict[str, Any]]) -> float:
+def median_rate(records: list[dict[str, Any]]) -> float:
+    """Returns examples per second."""
     return float(np.median([record["examples_per_second"] for record in records]))
 
 
-def _summary(records: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the refit's entry in the history."""
     return {
         "epochs": len(records),
         "loss": records[-1]["loss"],
         "seconds": sum(record["seconds"] for record in records),
-        "examples_per_second": _median_rate(records),
+        "examples_per_second": median_rate(records),
     }
 
 

@@ -57,6 +57,13 @@ class Validation:
         """Number of lists."""
         return len(self._users)
 
+    def candidates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns users [L], items [L, 1 + m], and which of the items are no padding.
+
+        Indices of the vocabularies; padding is "unknown", too.
+        """
+        return self._users, self._items, self._real
+
     def metrics(self) -> tuple[float, float]:
         """Returns mean HR@10 and NDCG@10.
 

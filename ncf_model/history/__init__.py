@@ -1,0 +1,1 @@
+"""A user by their history: the network that `model.history` describes."""

@@ -1,0 +1,156 @@
+"""Validation in the whole catalogue, and the weight of the linear part."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from ncf_model.evaluation import ranking
+from ncf_model.history import linear
+from ncf_model.training import validation
+
+_CUTOFF = validation.CUTOFF
+# Lists that are scored at most: the error of a mean over so many is small enough.
+_MOST_LISTS = 8_192
+_BLOCK = 1024
+
+
+class Verdict(NamedTuple):
+    """What validation says.
+
+    Attributes:
+        weight: the best one of the linear part.
+        hit_rate, ndcg: of the sum with that weight, in the whole catalogue.
+        listed: the same two in the lists of the split `validation`.
+        by_weight: NDCG@10 in the catalogue, one per weight.
+    """
+
+    weight: float
+    hit_rate: float
+    ndcg: float
+    listed: tuple[float, float]
+    by_weight: list[float]
+
+
+class Catalogue:
+    """Ranks held-out items among all items that their users never touched.
+
+    Args:
+        lists: users, held-out items and candidates.
+        histories: [num_users, num_items] what each user trains on, by user index.
+        touched: likewise, all there is of each user.
+        weights: of the linear part, ascending.
+        seed: of the choice of lists, if there are too many.
+    """
+
+    def __init__(
+        self,
+        lists: validation.Validation,
+        histories: scipy.sparse.csr_matrix,
+        touched: scipy.sparse.csr_matrix,
+        *,
+        weights: tuple[float, ...],
+        seed: int,
+    ) -> None:
+        users, items, real = lists.candidates()
+        known = users < histories.shape[0]
+        chosen = np.flatnonzero(known)
+        if len(chosen) > _MOST_LISTS:
+            rng = np.random.default_rng(seed)
+            chosen = np.sort(rng.choice(chosen, _MOST_LISTS, replace=False))
+        self.users = users[chosen]
+        self._items, self._real = items[chosen], real[chosen]
+        self._touched = touched[self.users]
+        self._histories = histories[self.users]
+        self._weights = weights
+        self._linear: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Number of lists."""
+        return len(self.users)
+
+    def linear_ndcg(self, matrix: np.ndarray) -> float:
+        """Returns NDCG@10 of the linear part alone; `judge` then counts with it."""
+        covered = matrix.shape[0]
+        self._linear = linear.scores(self._histories[:, :covered], matrix)
+        none = np.zeros((len(self), 1), np.float32)
+        zeros = np.zeros((self._touched.shape[1], 1), np.float32)
+        ranks, _ = self._ranks(none, zeros, np.zeros(len(zeros), np.float32), (1.0,))
+        return float(ranking.ndcg(ranks[0], _CUTOFF).mean())
+
+    def keep(self) -> np.ndarray | None:
+        """Returns the linear part's scores as they are, to be put back by `use`."""
+        return self._linear
+
+    def use(self, scores: np.ndarray | None) -> None:
+        """Makes `judge` count with these scores of the linear part."""
+        self._linear = scores
+
+    def judge(self, vectors: np.ndarray, item: np.ndarray, bias: np.ndarray) -> Verdict:
+        """Returns the best weight and what it reaches.
+
+        The choice is by NDCG@10, smoothed over neighbouring weights, for with few users
+        a single figure is as much noise.
+
+        Args:
+            vectors: [lists, factors] of the users.
+            item: [num_items, factors].
+            bias: [num_items].
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        weights = self._weights if self._linear is not None else (0.0,)
+        ranks, listed = self._ranks(vectors, item, bias, weights)
+        figures = np.array([ranking.ndcg(r, _CUTOFF).mean() for r in ranks])
+        padded = np.pad(figures, 1, mode="edge")
+        best = int(np.argmax(padded[:-2] + 2 * padded[1:-1] + padded[2:]))
+        return Verdict(
+            weight=float(weights[best]),
+            hit_rate=float(ranking.hit_rate(ranks[best], _CUTOFF).mean()),
+            ndcg=float(figures[best]),
+            listed=(
+                float(ranking.hit_rate(listed[best], _CUTOFF).mean()),
+                float(ranking.ndcg(listed[best], _CUTOFF).mean()),
+            ),
+            by_weight=figures.tolist(),
+        )
+
+    def _ranks(
+        self,
+        vectors: np.ndarray,
+        item: np.ndarray,
+        bias: np.ndarray,
+        weights: tuple[float, ...],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns ranks in the catalogue and in the lists, [weights, lists] each."""
+        ranks = np.empty((len(weights), len(self)), np.int64)
+        listed = np.empty_like(ranks)
+        for start in range(0, len(self), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            deep = vectors[rows] @ item.T + bias
+            if not np.isfinite(deep).all():
+                raise ValueError(
+                    "A score is not finite: the model diverged. Try a smaller "
+                    "`model.history.learning_rate`."
+                )
+            for number, weight in enumerate(weights):
+                scores = deep
+                if weight and self._linear is not None:
+                    scores = deep.copy()
+                    covered = self._linear.shape[1]
+                    scores[:, :covered] += weight * self._linear[rows]
+                ranks[number, rows], listed[number, rows] = self._of(scores, rows)
+        return ranks, listed
+
+    def _of(self, scores: np.ndarray, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        items, real = self._items[rows], self._real[rows]
+        lines = np.arange(len(scores))
+        own = scores[lines, items[:, 0]]
+        rivals = scores >= own[:, np.newaxis]
+        touched = self._touched[rows]
+        rivals[np.repeat(lines, np.diff(touched.indptr)), touched.indices] = False
+        candidates = np.take_along_axis(scores, items, axis=1)
+        return np.count_nonzero(rivals, axis=1), np.count_nonzero(
+            (candidates[:, 1:] >= own[:, np.newaxis]) & real[:, 1:], axis=1
+        )

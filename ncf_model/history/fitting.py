@@ -1,0 +1,455 @@
+"""Trains a user's history: the linear part, then epoch after epoch of the deep one.
+
+The linear part is solved once per penalty; the penalty, its weight beside the deep part
+and the epoch are those with the best NDCG@10 in the whole catalogue, on the validation
+items. Then both are trained anew with the validation items.
+"""
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import tensorflow as tf
+from absl import logging
+
+from ncf_model import config
+from ncf_model.history import batches, catalogue, encoder, linear
+from ncf_model.training import checkpoint, data, progress, validation
+from ncf_model.training import fitting as pairs
+
+CATALOGUE_HIT_RATE = f"catalogue_hit_rate@{validation.CUTOFF}"
+CATALOGUE_NDCG = f"catalogue_ndcg@{validation.CUTOFF}"
+# Without validation items nothing can be chosen.
+_L2, _WEIGHT = 300.0, 8.0
+_SECONDS_BETWEEN_EVENTS = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What is shipped.
+
+    Attributes:
+        settings: resolved.
+        tables: of the deep part; `user` by user index, without a last row.
+        linear: [n, n] weights between the n most frequent items, times the linear
+            part's weight; None without that part.
+        histories: what each user was trained on, by user index.
+    """
+
+    settings: config.HistoryConfig
+    tables: encoder.Tables
+    linear: np.ndarray | None
+    histories: data.Lists
+
+    def vectors(self) -> np.ndarray:
+        """Returns [num_users, factors]."""
+        matrix = _matrix(self.histories, len(self.tables.history))
+        return vectors(self.tables, matrix, np.arange(matrix.shape[0]))
+
+
+@dataclasses.dataclass
+class _Done:
+    """What has been trained so far; JSON can hold it."""
+
+    l2: float | None = None
+    linear: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    best: int = 0
+    stopped: bool = False
+    refit: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+def vectors(
+    tables: encoder.Tables, histories: scipy.sparse.csr_matrix, users: np.ndarray
+) -> np.ndarray:
+    """Returns the vectors of users, [users, factors].
+
+    Args:
+        tables: of the deep part.
+        histories: [users, num_items] of zeros and ones.
+        users: their rows in `tables.user`.
+    """
+    sizes = np.maximum(np.diff(histories.indptr), 1)
+    scaled = scipy.sparse.diags(1 / np.sqrt(sizes)).tocsr() @ histories
+    own = tables.user[users] if len(tables.user) > 1 else 0.0
+    return np.asarray(scaled @ tables.history + own, np.float32)
+
+
+def _matrix(lists: data.Lists, num_items: int) -> scipy.sparse.csr_matrix:
+    ones = np.ones(len(lists.values), np.float32)
+    shape = (len(lists.sizes), num_items)
+    return scipy.sparse.csr_matrix((ones, lists.values, lists.offsets), shape=shape)
+
+
+def fit(
+    interactions: data.Interactions,
+    judge: validation.Validation,
+    settings: pairs.Settings,
+    history: config.HistoryConfig,
+    *,
+    num_users: int,
+    num_items: int,
+    log_dir: str,
+    strategy: tf.distribute.Strategy | None = None,
+    saved: checkpoint.Checkpoint | None = None,
+) -> tuple[Trained, dict[str, Any]]:
+    """Returns what to ship, and how it came about.
+
+    Args:
+        interactions: the split `train`.
+        judge: the validation lists.
+        settings: of the training.
+        history: of the network, resolved.
+        num_users: size of the user vocabulary.
+        num_items: size of the item vocabulary.
+        log_dir: where TensorBoard's files go.
+        strategy: trains; None is TensorFlow's default.
+        saved: written after each epoch, gone on from where it holds a state.
+
+    Raises:
+        ValueError: the loss or a score is not finite.
+    """
+    everywhere = {
+        name: getattr(interactions, name).spread(interactions.user_index, num_users)
+        for name in ("positives", "validation_items", "eval_items")
+    }
+    run = _Run(
+        everywhere, judge, settings, history, num_items, log_dir, strategy, saved
+    )
+    return run.fit()
+
+
+class _Run:
+    """One call of `fit`."""
+
+    def __init__(
+        self,
+        lists: dict[str, data.Lists],
+        judge: validation.Validation,
+        settings: pairs.Settings,
+        history: config.HistoryConfig,
+        num_items: int,
+        log_dir: str,
+        strategy: tf.distribute.Strategy | None,
+        saved: checkpoint.Checkpoint | None,
+    ) -> None:
+        self._positives = lists["positives"]
+        self._all = self._positives.append(lists["validation_items"])
+        self._settings, self._history = settings, history
+        self._num_items = num_items
+        self._saved = saved
+        self._matrix = _matrix(self._positives, num_items)
+        self._judge = catalogue.Catalogue(
+            judge,
+            self._matrix,
+            _matrix(self._all.append(lists["eval_items"]), num_items),
+            weights=history.linear_weights,
+            seed=settings.seed,
+        )
+        self._covered = min(history.linear_items, num_items)
+        self._start = self._fresh(self._positives)
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            self._loop = encoder.Loop(
+                self._start, history, jit_compile=settings.train.jit_compile
+            )
+        self._writers = {
+            phase: tf.summary.create_file_writer(os.path.join(log_dir, phase))
+            for phase in ("train", "refit")
+        }
+        self._best = self._start
+        self._done = _Done()
+        self._emitted = -np.inf
+        self._hit_rate: float | None = None
+
+    def _fresh(self, positives: data.Lists) -> encoder.Tables:
+        return encoder.start(
+            self._history,
+            counts=np.bincount(positives.values, minlength=self._num_items),
+            num_users=len(positives.sizes),
+            seed=self._settings.seed,
+        )
+
+    def fit(self) -> tuple[Trained, dict[str, Any]]:
+        """Does what is left to do."""
+        done, train = self._done, self._settings.train
+        self._restore()
+        done = self._done
+        matrix = self._solve()
+        self._train()
+        refitting = train.refit and len(self._all.values) > len(self._positives.values)
+        tables, histories = self._best, self._positives
+        if refitting:
+            tables, histories = self._refit(), self._all
+            if matrix is not None:
+                matrix = self._linear(_matrix(histories, self._num_items), done.l2)
+        weight = done.epochs[done.best - 1]["linear_weight"]
+        if matrix is not None:
+            matrix = matrix * np.float32(weight) if weight else None
+        users = tables.user[:-1] if len(tables.user) > 1 else tables.user
+        trained = Trained(self._history, tables._replace(user=users), matrix, histories)
+        return trained, self._record(weight, refitting)
+
+    def _record(self, weight: float, refitting: bool) -> dict[str, Any]:
+        done = self._done
+        refit = pairs.summary(done.refit) if refitting else None
+        last = refit or done.epochs[done.best - 1]
+        return {
+            "epochs": done.epochs,
+            "best_epoch": done.best,
+            "refit": refit,
+            "examples_per_second": pairs.median_rate(done.epochs),
+            "final_loss": last["loss"],
+            "history": self._history.model_dump(mode="json"),
+            "linear": {
+                "items": self._covered,
+                "l2": done.l2,
+                "weight": weight,
+                "tried": done.linear,
+            },
+        }
+
+    def _linear(
+        self, histories: scipy.sparse.csr_matrix, l2: float | None
+    ) -> np.ndarray:
+        started = time.monotonic()
+        assert l2 is not None  # noqa: S101  # Chosen before any part is solved.
+        matrix = linear.weights(histories[:, : self._covered].tocsr(), l2=l2)
+        logging.info(
+            "Linear part of %d items, l2 %g: %.1f s",
+            self._covered,
+            l2,
+            time.monotonic() - started,
+        )
+        return matrix
+
+    def _solve(self) -> np.ndarray | None:
+        """Returns the linear part with the best penalty; validation counts with it."""
+        done = self._done
+        if not self._covered:
+            return None
+        if done.l2 is not None or not len(self._judge):
+            done.l2 = done.l2 or _closest(self._history.linear_l2, _L2)
+            matrix = self._linear(self._matrix, done.l2)
+            if len(self._judge):
+                self._judge.linear_ndcg(matrix)
+            return matrix
+        found: dict[float, tuple[float, np.ndarray, Any]] = {}
+
+        def figure(l2: float) -> float:
+            matrix = self._linear(self._matrix, l2)
+            ndcg = self._judge.linear_ndcg(matrix)
+            done.linear.append({"l2": l2, CATALOGUE_NDCG: ndcg})
+            # Of the matrices only the best is kept.
+            if not found or ndcg > next(iter(found.values()))[0]:
+                found.clear()
+                found[l2] = (ndcg, matrix, self._judge.keep())
+            return ndcg
+
+        _climb(figure, self._history.linear_l2)
+        ((done.l2, (_, matrix, scores)),) = found.items()
+        self._judge.use(scores)
+        return matrix
+
+    def _train(self) -> None:
+        """Trains until an end is reached; notes the best epoch and its tables."""
+        train, done = self._settings.train, self._done
+        if done.stopped:
+            return
+        first = len(done.epochs) + 1
+        for record in self._epochs("train", train.epochs, self._positives, first):
+            self._judge_epoch(record)
+            done.epochs.append(record)
+            self._log("train", record)
+            if not done.best or _key(record) > _key(done.epochs[done.best - 1]):
+                done.best = record["epoch"]
+                self._best = self._loop.tables()
+            target = train.hit_rate_target
+            reached = target and record.get(pairs.HIT_RATE, 0.0) >= target
+            waited = record["epoch"] - done.best
+            if reached or (train.patience and waited >= train.patience):
+                logging.info("Stopping after epoch %d", record["epoch"])
+                done.stopped = True
+            done.stopped |= record["epoch"] == train.epochs
+            self._save()
+            if done.stopped:
+                return
+
+    def _judge_epoch(self, record: dict[str, Any]) -> None:
+        """Adds the validation metrics to the record, if there are lists."""
+        if not len(self._judge):
+            record["linear_weight"] = _WEIGHT if self._covered else 0.0
+            return
+        tables = self._loop.tables()
+        users = self._judge.users
+        verdict = self._judge.judge(
+            vectors(tables, self._matrix[users], users), tables.item, tables.bias
+        )
+        record |= {
+            pairs.HIT_RATE: verdict.listed[0],
+            pairs.NDCG: verdict.listed[1],
+            CATALOGUE_HIT_RATE: verdict.hit_rate,
+            CATALOGUE_NDCG: verdict.ndcg,
+            "linear_weight": verdict.weight,
+            "by_weight": verdict.by_weight,
+        }
+        self._hit_rate = verdict.listed[0]
+
+    def _refit(self) -> encoder.Tables:
+        """Trains from the start with the validation items, for the best's epochs."""
+        done = self._done
+        self._hit_rate = None
+        if not done.refit:
+            self._loop.reset(self._fresh(self._all))
+        first = len(done.refit) + 1
+        for record in self._epochs("refit", done.best, self._all, first):
+            self._log("refit", record)
+            done.refit.append(record)
+            self._save()
+        return self._loop.tables()
+
+    def _epochs(
+        self, phase: progress.Phase, epochs: int, positives: data.Lists, first: int
+    ) -> Iterator[dict[str, Any]]:
+        """Trains; yields each epoch's record."""
+        history = self._history
+        source = batches.Batches(
+            positives,
+            num_items=self._num_items,
+            users_per_batch=int(history.users_per_batch),
+            dropout=history.dropout,
+            most_items=history.softmax_items,
+            seed=self._settings.seed,
+        )
+        # The refit's schedule is as long as training's, though it may stop sooner.
+        horizon = len(source) * self._settings.train.epochs
+        for epoch in range(first, epochs + 1):
+            started = time.monotonic()
+            done, losses = 0, []
+            steps = source.prefetched(epoch)
+            for number, batch in enumerate(steps, (epoch - 1) * len(source)):
+                rate = history.learning_rate * (1 + np.cos(np.pi * number / horizon))
+                losses.append(self._loop.step(batch, rate=rate / 2, epoch=epoch))
+                done += int(np.count_nonzero(batch.cells))
+                seconds = time.monotonic() - started
+                self._emit(
+                    phase,
+                    epoch,
+                    epochs,
+                    len(losses) / len(source),
+                    done / seconds,
+                    losses,
+                )
+            loss = _finite(losses, f"{phase} epoch {epoch}")
+            seconds = time.monotonic() - started
+            yield {
+                "epoch": epoch,
+                "loss": loss,
+                "seconds": seconds,
+                "examples_per_second": done / seconds,
+            }
+
+    def _emit(
+        self,
+        phase: progress.Phase,
+        epoch: int,
+        epochs: int,
+        fraction: float,
+        rate: float,
+        losses: Sequence[tf.Tensor],
+    ) -> None:
+        now = time.monotonic()
+        if fraction < 1.0 and now - self._emitted < _SECONDS_BETWEEN_EVENTS:
+            return
+        self._emitted = now
+        progress.emit(
+            progress.Event(
+                phase=phase,
+                epoch=epoch,
+                epochs=epochs,
+                fraction=fraction,
+                examples_per_second=rate,
+                loss=float(losses[-1]),
+                hit_rate=self._hit_rate,
+            )
+        )
+
+    def _log(self, phase: str, record: dict[str, Any]) -> None:
+        values = {
+            name: value
+            for name, value in record.items()
+            if name != "epoch" and isinstance(value, float)
+        }
+        logging.info(
+            "%s epoch %d: %s",
+            phase,
+            record["epoch"],
+            ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
+        )
+        with self._writers[phase].as_default(step=record["epoch"]):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def _save(self) -> None:
+        if self._saved:
+            arrays = {"best": list(self._best), "loop": self._loop.state()}
+            self._saved.save(dataclasses.asdict(self._done), arrays)
+
+    def _restore(self) -> None:
+        """Goes back to where a killed training was."""
+        found = self._saved.load() if self._saved else None
+        if not self._saved or not found:
+            return
+        info, arrays = found
+        self._done = _Done(**info)
+        self._best = encoder.Tables(*arrays["best"])
+        self._loop.restore(arrays["loop"])
+        logging.info(
+            "Going on from %s: %d epochs and %d of the refit are done",
+            self._saved.path,
+            len(self._done.epochs),
+            len(self._done.refit),
+        )
+
+
+def _finite(losses: Sequence[tf.Tensor], name: str) -> float:
+    values = np.array([float(loss) for loss in losses])
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(
+            f"The loss must be finite; in step {bad[0] + 1} of {name} it is "
+            f"{values[bad[0]]}. Try a smaller `model.history.learning_rate`."
+        )
+    return float(values.mean())
+
+
+def _key(record: dict[str, Any]) -> float:
+    """Returns what makes one epoch better than another."""
+    return record.get(CATALOGUE_NDCG, record["epoch"])
+
+
+def _closest(values: Sequence[float], wanted: float) -> float:
+    return min(values, key=lambda value: abs(np.log(value / wanted)))
+
+
+def _climb(figure: Any, values: Sequence[float]) -> None:
+    """Calls `figure` for values from the middle one uphill, each once."""
+    known: dict[int, float] = {}
+
+    def at(place: int) -> float:
+        if not 0 <= place < len(values):
+            return -np.inf
+        if place not in known:
+            known[place] = figure(values[place])
+        return known[place]
+
+    place = values.index(_closest(values, _L2))
+    while True:
+        best = max((place, place - 1, place + 1), key=at)
+        if best == place:
+            return
+        place = best
