@@ -265,7 +265,7 @@ class _Run:
             self._judge_epoch(record)
             done.epochs.append(record)
             self._log("train", record)
-            if not done.best or _key(record) > _key(done.epochs[done.best - 1]):
+            if not done.best or _key(record) >= _key(done.epochs[done.best - 1]):
                 done.best = record["epoch"]
                 self._best = self._loop.tables()
             target = train.hit_rate_target
@@ -428,7 +428,7 @@ def _finite(losses: Sequence[tf.Tensor], name: str) -> float:
 
 
 def _key(record: dict[str, Any]) -> float:
-    """Returns what makes one epoch better than another."""
+    """Returns what makes one epoch better than another; of equals the last is."""
     return record.get(CATALOGUE_NDCG, record["epoch"])
 
 

@@ -1,0 +1,134 @@
+"""Two groups with tastes of their own: what is learned, resumed and refitted."""
+
+import numpy as np
+import pytest
+
+from ncf_model.config import HistoryConfig, SamplingConfig, TrainConfig
+from ncf_model.history import catalogue, fitting
+from ncf_model.training import checkpoint, data
+from ncf_model.training import fitting as pairs
+
+HISTORY = HistoryConfig(factors=4, users_per_batch=16, learning_rate=0.02)
+USERS, ITEMS = 60, 20
+
+
+class _Lists:
+    """Stands in for the validation lists."""
+
+    def __init__(self, interactions):
+        held_out = interactions.validation_items.values
+        others = np.arange(USERS, dtype=np.int32) * 7 % ITEMS
+        self._items = np.stack([held_out, others], axis=1)
+
+    def candidates(self):
+        users = np.arange(USERS, dtype=np.int32)
+        return users, self._items, self._items[:, :1] != [[-1, -1]]
+
+
+def _lists(rows):
+    sizes = [len(row) for row in rows]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    return data.Lists(np.concatenate(rows).astype(np.int32), offsets)
+
+
+@pytest.fixture(name="interactions", scope="module")
+def _interactions():
+    """Even users take even items, odd users odd ones."""
+    rng = np.random.default_rng(0)
+    rows = [2 * rng.permutation(ITEMS // 2)[:6] + user % 2 for user in range(USERS)]
+    return data.Interactions(
+        user_ids=[b"%d" % user for user in range(USERS)],
+        user_index=np.arange(USERS, dtype=np.int32),
+        positives=_lists([row[:4] for row in rows]),
+        validation_items=_lists([row[4:5] for row in rows]),
+        eval_items=_lists([row[5:] for row in rows]),
+    )
+
+
+def _fit(interactions, tmp_path, *, saved=None, history=HISTORY, **train):
+    train = {"epochs": 4} | train
+    return fitting.fit(
+        interactions,
+        _Lists(interactions),
+        pairs.Settings(train=TrainConfig(**train), sampling=SamplingConfig(), seed=1),
+        history,
+        num_users=USERS,
+        num_items=ITEMS,
+        log_dir=str(tmp_path),
+        saved=saved,
+    )
+
+
+def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
+    trained, told = _fit(interactions, tmp_path, epochs=8)
+    logits = trained.vectors() @ trained.tables.item.T + trained.tables.bias
+    groups = np.arange(USERS)[:, np.newaxis] % 2 == np.arange(ITEMS) % 2
+    assert logits[groups].mean() > logits[~groups].mean() + 1
+    best = told["epochs"][told["best_epoch"] - 1]
+    figures = [epoch[fitting.CATALOGUE_NDCG] for epoch in told["epochs"]]
+    assert best[fitting.CATALOGUE_NDCG] == max(figures)
+    assert told["linear"]["weight"] == best["linear_weight"]
+    assert told["linear"]["l2"] in HISTORY.linear_l2
+    assert told["refit"]["epochs"] == told["best_epoch"]
+    assert trained.histories.sizes.tolist() == [5] * USERS  # The refit's.
+
+
+def test_without_a_refit_the_validation_items_stay_out(interactions, tmp_path):
+    trained, told = _fit(interactions, tmp_path, refit=False)
+    assert told["refit"] is None
+    assert trained.histories.sizes.tolist() == [4] * USERS
+
+
+class _Killed(Exception):
+    pass
+
+
+class _Dies(checkpoint.Checkpoint):
+    """Saves so many times, and is killed after the last."""
+
+    left = 0
+
+    def save(self, info, arrays):
+        super().save(info, arrays)
+        self.left -= 1
+        if not self.left:
+            raise _Killed
+
+
+@pytest.mark.parametrize("saves", [2, 5])
+def test_a_killed_training_ends_as_one_that_was_not(interactions, tmp_path, saves):
+    whole, told = _fit(interactions, tmp_path)
+    saved = _Dies(str(tmp_path), "same")
+    saved.left = saves
+    with pytest.raises(_Killed):
+        _fit(interactions, tmp_path, saved=saved)
+    resumed, again = _fit(interactions, tmp_path, saved=saved)
+    for one, other in zip(whole.tables, resumed.tables, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(whole.linear, resumed.linear, atol=1e-6)
+    assert again["best_epoch"] == told["best_epoch"]
+
+
+def test_the_linear_part_can_be_left_out(interactions, tmp_path):
+    history = HISTORY.model_copy(update={"linear_items": 0, "user_rows": False})
+    trained, told = _fit(interactions, tmp_path, history=history)
+    assert trained.linear is None
+    assert told["linear"]["weight"] == 0
+    assert trained.tables.user.tolist() == [[0.0] * 4]
+
+
+def test_a_rank_counts_what_the_user_never_touched(interactions):
+    positives = fitting._matrix(interactions.positives, ITEMS)
+    everything = interactions.positives.append(interactions.validation_items)
+    judge = catalogue.Catalogue(
+        _Lists(interactions),
+        positives,
+        fitting._matrix(everything, ITEMS),
+        weights=(0.0,),
+        seed=0,
+    )
+    # All scores are equal: 20 items less the five that a user has are not below.
+    ranks, _ = judge._ranks(
+        np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS), (0.0,)
+    )
+    assert (ranks == 15).all()

@@ -1,0 +1,37 @@
+"""The closed form, against hand arithmetic and against both of its forms."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from ncf_model.history import linear
+
+
+def _sparse(rows):
+    return scipy.sparse.csr_matrix(np.array(rows, np.float32))
+
+
+def test_two_items_by_hand():
+    # X'X + 1 = [[3, 1], [1, 2]], whose inverse is [[2, -1], [-1, 3]] / 5.
+    weights = linear.weights(_sparse([[1, 1], [1, 0]]), l2=1)
+    np.testing.assert_allclose(weights, [[0, 1 / 3], [1 / 2, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("users", [6, 40])
+def test_each_column_is_a_ridge_regression_on_the_other_items(users):
+    positives = np.random.default_rng(0).random((users, 12)) < 0.4
+    weights = linear.weights(_sparse(positives), l2=3)
+    for item in range(12):
+        others = np.delete(positives, item, axis=1).astype(float)
+        gram = others.T @ others + 3 * np.eye(11)
+        expected = np.linalg.solve(gram, others.T @ positives[:, item])
+        np.testing.assert_allclose(
+            np.delete(weights[:, item], item), expected, atol=1e-5
+        )
+        assert weights[item, item] == 0
+
+
+def test_scores_are_sums_of_the_rows_of_what_a_user_has():
+    matrix = np.array([[0, 1], [2, 0]], np.float32)
+    scores = linear.scores(_sparse([[1, 1], [0, 1], [0, 0]]), matrix)
+    np.testing.assert_array_equal(scores, [[2, 1], [2, 0], [0, 0]])

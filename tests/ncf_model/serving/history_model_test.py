@@ -1,0 +1,104 @@
+"""Users by their history, served: trained ones and baskets."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ncf_model.config import HistoryConfig, ModelConfig
+from ncf_model.history import encoder, fitting, resolve
+from ncf_model.network import model
+from ncf_model.serving import history_model, saved_model
+from ncf_model.training import data
+
+
+@pytest.fixture(name="loaded")
+def _loaded(tiny):
+    """Q is the identity; b, Y and the linear part are known; three items covered."""
+    interactions = data.load_interactions(tiny.train)
+    history = HistoryConfig(factors=7, users_per_batch=2, user_rows=False)
+    tables = encoder.Tables(
+        np.zeros((1, 7), np.float32),
+        np.diag(np.arange(7)).astype(np.float32)[:, ::-1].copy(),
+        np.eye(7, dtype=np.float32),
+        np.arange(7, dtype=np.float32) / 10,
+    )
+    linear = np.array([[0, 4, 1], [2, 0, 1], [1, 3, 0]], np.float32)
+    taken = interactions.positives.append(interactions.validation_items)
+    trained = fitting.Trained(
+        history, tables, linear, taken.spread(interactions.user_index, 5)
+    )
+    settings = resolve.dot_product(ModelConfig(history=history))
+    network = model.NeuMF(settings, num_users=5, num_items=7)
+    history_model.fill(network, trained)
+    path = str(tiny.root / "model")
+    saved_model.export(
+        network,
+        interactions,
+        path,
+        refitted=True,
+        serving=lambda *args, **kwargs: history_model.HistoryServingModel(
+            *args, trained=trained, **kwargs
+        ),
+        **tiny.vocabularies,
+    )
+    return tf.saved_model.load(path)
+
+
+def _items(loaded, baskets, k):
+    out = loaded.signatures["recommend_for_items"](
+        item_ids=tf.constant(baskets), k=tf.constant(k)
+    )
+    return out["item_ids"].numpy().tolist(), out["scores"].numpy()
+
+
+def _sigmoid(logit):
+    return 1 / (1 + np.exp(-logit))
+
+
+def test_a_basket_by_hand(loaded):
+    # i1 votes 1 for i5, by Y; the linear part 2 for i0 and 1 for i2.
+    items, scores = _items(loaded, [[b"i1", b"", b"i1", b"nobody knows"]], 3)
+    assert items == [[b"i0", b"i5", b"i2"]]
+    np.testing.assert_allclose(scores[0], _sigmoid(np.array([2, 1.5, 1.2])), rtol=1e-5)
+
+
+def test_a_user_is_answered_as_their_basket_is_but_for_the_held_out_item(loaded):
+    # bob trained on i1, i0 and i2; i5 is held out, and is not shown.
+    basket, scores = _items(loaded, [[b"i0", b"i1", b"i2"]], 7)
+    out = loaded.signatures["recommend"](
+        user_id=tf.constant([b"bob"]), k=tf.constant(7)
+    )
+    shown = out["item_ids"].numpy()[0].tolist()
+    assert shown == [i for i in basket[0] if i != b"i5"][:3] + [b""] * 4
+    where = basket[0].index(b"i5")
+    np.testing.assert_allclose(
+        out["scores"].numpy()[0][:3], np.delete(scores[0], where)[:3], rtol=1e-5
+    )
+
+
+def test_score_and_lists_agree_with_recommend(loaded):
+    out = loaded.signatures["recommend"](
+        user_id=tf.constant([b"ann", b"bob"]), k=tf.constant(1)
+    )
+    best = out["item_ids"].numpy()[:, 0]
+    alone = loaded.signatures["serving_default"](
+        user_id=tf.constant([b"ann", b"bob"]), item_id=tf.constant(best)
+    )
+    np.testing.assert_allclose(
+        alone["score"].numpy(), out["scores"].numpy()[:, 0], rtol=1e-5
+    )
+
+
+def test_nothing_known_gets_the_most_popular(loaded):
+    items, scores = _items(loaded, [[b"nobody knows"], [b""]], 2)
+    unknown = loaded.signatures["recommend"](
+        user_id=tf.constant([b"stranger"]), k=tf.constant(2)
+    )
+    assert items == [unknown["item_ids"].numpy()[0].tolist()] * 2
+    np.testing.assert_allclose(scores[0], unknown["scores"].numpy()[0])
+
+
+def test_no_more_than_what_is_left(loaded):
+    items, scores = _items(loaded, [[b"i0", b"i1", b"i2", b"i3", b"i4"]], 4)
+    assert items[0][2:] == [b"", b""]
+    assert scores[0][2:].tolist() == [0, 0]
