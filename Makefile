@@ -17,7 +17,7 @@ CODE = $(sort $(foreach folder,benchmarks components kubeflow ncf_model pipeline
 RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CONFIG") \
 	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
 
-.PHONY: help setup setup-dev run test test-current lint format lock clean
+.PHONY: help setup setup-dev run test test-current lint format lock docs clean
 
 help: ## List the targets and their variables
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ format: setup-dev ## Put the code into form
 
 lock: ## Renew requirements/*.txt; UPGRADE=1 takes the newest releases
 	@sh scripts/bootstrap.sh lock
+
+docs: setup-dev ## Write the documentation as a site, build/docs/index.html
+	$(BIN)/properdocs build --strict
 
 clean: ## Remove .venv, .uv and what builds and tools leave; runs' output stays
 	rm -rf .venv .uv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

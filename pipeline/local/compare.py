@@ -147,13 +147,16 @@ def choose(name: str, out: pathlib.Path | None) -> Chosen:
 
 def compare(first: Chosen, second: Chosen) -> Comparison:
     """Compares two runs; needs TensorFlow, which takes some seconds to load."""
+    from pipeline.local import recommend
+
+    tf = recommend.import_tensorflow()  # Quietly, before others import it.
     from components.report import records
 
     found = records.some_lists(
         str(second.folder("Examples", "EvalContext") / _EVAL_FILES), MOST_LISTS
     )
     asked = [record for _, _, record in found]
-    ranks = [_ranks(chosen, asked) for chosen in (first, second)]
+    ranks = [_ranks(tf, chosen, asked) for chosen in (first, second)]
     changes = [
         Change(
             _text(user_id),
@@ -203,11 +206,9 @@ def paired(first: np.ndarray, second: np.ndarray) -> dict[str, Paired]:
     return found
 
 
-def _ranks(chosen: Chosen, asked: list[bytes]) -> np.ndarray:
+def _ranks(tf: Any, chosen: Chosen, asked: list[bytes]) -> np.ndarray:
     from ncf_model.evaluation import model_ranks
-    from pipeline.local import recommend
 
-    tf = recommend.import_tensorflow()
     folder = chosen.folder("Model", "Trainer") / _SERVING_MODEL
     return model_ranks.rank(tf.saved_model.load(str(folder)), asked).ranks
 
