@@ -17,6 +17,8 @@ import pydantic
 from ncf_model import field_docs
 from pipeline.config import PipelineConfig
 
+SET = "set"  # of a section that may be null: its fields follow
+_OPTIONAL = "a section or null"
 _ANYTHING: pydantic.TypeAdapter = pydantic.TypeAdapter(Any)
 
 
@@ -43,10 +45,15 @@ def fields(
     """Yields the fields of `model` and of the sections in it, in order."""
     meanings = field_docs.meanings(model)
     for name, declared in model.model_fields.items():
-        if _is_section(declared.annotation):
-            yield from fields(declared.annotation, f"{prefix}{name}.")
-            continue
         default = declared.get_default(call_default_factory=True)
+        section = _section(declared.annotation)
+        if section is not None:
+            if section is not declared.annotation:
+                default = None if default is None else SET
+                meaning = meanings.get(name, "")
+                yield Field(prefix + name, _OPTIONAL, _yaml(default), meaning)
+            yield from fields(section, f"{prefix}{name}.")
+            continue
         yield Field(
             name=prefix + name,
             type=_type(declared.annotation, declared.metadata),
@@ -60,11 +67,9 @@ def settings(config: PipelineConfig) -> dict[str, dict[str, Any]]:
     values = config.model_dump(mode="json")
     defaults = PipelineConfig().model_dump(mode="json")
     return {
-        field.name: {
-            "value": _at(values, field.name),
-            "default": _at(defaults, field.name),
-        }
+        field.name: {"value": _at(values, field), "default": _at(defaults, field)}
         for field in fields()
+        if not _is_left_out(values, field.name)
     }
 
 
@@ -103,8 +108,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _is_section(annotation: Any) -> typing.TypeGuard[type[pydantic.BaseModel]]:
-    return inspect.isclass(annotation) and issubclass(annotation, pydantic.BaseModel)
+def _section(annotation: Any) -> type[pydantic.BaseModel] | None:
+    """Returns the section that a field is, also where it may be null."""
+    for one in (annotation, *typing.get_args(annotation)):
+        if inspect.isclass(one) and issubclass(one, pydantic.BaseModel):
+            return one
+    return None
 
 
 def _type(annotation: Any, limits: list[Any]) -> str:
@@ -152,7 +161,17 @@ def _yaml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _at(values: Mapping[str, Any], name: str) -> Any:
-    for part in name.split("."):
+def _at(values: Any, field: Field) -> Any:
+    """Returns a field's value; of a section that may be null, whether it is set."""
+    for part in field.name.split("."):
+        values = None if values is None else values[part]
+    return SET if field.type == _OPTIONAL and values is not None else values
+
+
+def _is_left_out(values: Any, name: str) -> bool:
+    """Returns whether a field belongs to a section that is null."""
+    for part in name.split(".")[:-1]:
         values = values[part]
-    return values
+        if values is None:
+            return True
+    return False

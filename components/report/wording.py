@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from components.report.document import Summary
 from ncf_model.documents import Figures
 from ncf_model.evaluation.result import Quality
+from ncf_model.training.history import History
 
 MODEL = "NeuMF"
 LAST_BLESSED = "last blessed model"
@@ -123,6 +124,19 @@ def refusals(data: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Returns why rows were refused, and how many for each reason."""
     kinds = json.loads(data.get("rows_skipped_by_kind") or "{}")
     return [(kind.replace("_", " "), count) for kind, count in kinds.items()]
+
+
+def found_while_training(history: History | None) -> list[tuple[str, Any]]:
+    """Returns the settings that training found, or chose on validation items."""
+    if history is None:
+        return []
+    chosen = {f"model.history.{k}": v for k, v in (history.history or {}).items()}
+    chosen |= {
+        f"linear part: {name}": value
+        for name, value in (history.linear or {}).items()
+        if not isinstance(value, list | dict)
+    }
+    return list(chosen.items())
 
 
 def _value(row: Method) -> float | None:

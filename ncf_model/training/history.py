@@ -1,5 +1,7 @@
 """What the trainer tells of a training: the contents of `history.json`."""
 
+from typing import Any
+
 import pydantic
 
 from ncf_model.documents import Document, Figure
@@ -51,6 +53,10 @@ class History(Document):
         pretraining: the last epoch of each half that was trained alone, by name.
         examples_per_second: median over `epochs`.
         final_loss: of the last epoch of the model that ships.
+        history: the settings of `model.history`, with what `auto` came to; null for the
+            network of pairs.
+        linear: the linear part that was chosen: `items`, `l2`, `weight`, and `tried`,
+            the penalties with their quality; null for the network of pairs.
         seconds: of the whole Trainer, with reading and export; null while it runs.
     """
 
@@ -60,4 +66,6 @@ class History(Document):
     pretraining: dict[str, Epoch] = {}
     examples_per_second: float
     final_loss: Figure
+    history: dict[str, Any] | None = None
+    linear: dict[str, Any] | None = None
     seconds: float | None = None
