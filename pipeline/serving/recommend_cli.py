@@ -1,8 +1,10 @@
 """`ncf recommend` and `ncf similar`."""
 
+import csv
 import json
 import os
 import pathlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +40,9 @@ def recommend(
     out: Out = None,
     titles: TitlesFile = None,
     as_json: Json = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="For programs and spreadsheets.")
+    ] = False,
     everybody: Annotated[
         bool, typer.Option("--all", help="All users of the model; needs --output.")
     ] = False,
@@ -70,7 +75,8 @@ def recommend(
     except (ValueError, OSError, RequestError) as error:
         refuse(error)
     kind, keys = ("user", user) if user else ("basket", [", ".join(item or ())])
-    _print(kind, keys, lists, names, as_json=as_json)
+    _tell(model, user or ())
+    _print(kind, keys, lists, names, as_json=as_json, as_csv=as_csv)
 
 
 def similar(
@@ -112,6 +118,20 @@ def _load(
         )
     names = Titles(titles or loaded_model.default_titles(serving))
     return loaded_model.LoadedModel(newest.number, newest.path), names
+
+
+def _tell(model: "LoadedModel", users: Sequence[str]) -> None:
+    """Says, on standard error, whose answers these are and what is odd about them."""
+    from rich.console import Console
+
+    from pipeline.serving import provenance
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    heading = printable(provenance.heading(model.folder))
+    console.print(heading, style="dim", soft_wrap=True)
+    odd = [provenance.refused_since(model.folder)]
+    for sentence in [*filter(None, odd), *provenance.unknown_users(model, users)]:
+        console.print(printable(sentence), style="yellow", soft_wrap=True)
 
 
 def _lists(
@@ -165,6 +185,7 @@ def _print(
     titles: "Titles",
     *,
     as_json: bool,
+    as_csv: bool = False,
 ) -> None:
     rows = [
         [
@@ -177,6 +198,14 @@ def _print(
     if as_json:
         found = [{kind: k, "items": r} for k, r in zip(keys, rows, strict=True)]
         typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow((kind, "rank", "item_id", "title", "score"))
+        for key, items in zip(keys, rows, strict=True):
+            writer.writerows(
+                (key, rank, *row.values()) for rank, row in enumerate(items, start=1)
+            )
         return
     from rich.console import Console
     from rich.table import Table

@@ -1,0 +1,95 @@
+"""Whose answers these are: run, version and date; and whom the model does not know."""
+
+import contextlib
+import datetime
+import difflib
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ncf_model.serving import versions
+
+if TYPE_CHECKING:
+    from pipeline.serving.loaded_model import LoadedModel
+
+_NEAR = 3
+_LOOKED_THROUGH = 200_000  # users; among more, looking for near ids takes too long
+
+
+def heading(folder: str) -> str:
+    """Returns which run's model is in `folder`, a version, and since when.
+
+    Example: `ml-100k, version 1732495000 of runs/ncf-ml-100k, pushed 2024-11-25 00:36`.
+    """
+    serving, number = os.path.split(folder.rstrip("/"))
+    record = _record(serving, int(number))
+    run = os.path.dirname(serving.rstrip("/"))
+    if "://" not in run:
+        run = os.path.relpath(run) if _is_below(run) else run
+    data = f"{record['dataset']}, " if record.get("dataset") else ""
+    return f"{data}version {number} of {run}, pushed {_pushed_at(folder, record)}"
+
+
+def refused_since(folder: str) -> str:
+    """Returns a sentence if a newer run of the same folder pushed nothing, else ""."""
+    serving, number = os.path.split(folder.rstrip("/"))
+    run = pathlib.Path(serving).parent
+    report = run / "report" / "summary.json"
+    if "://" in serving:
+        return ""
+    if not report.is_file():
+        failed = (run / "report.before").is_dir()
+        return (
+            "A newer run failed; this is the model of the run before." if failed else ""
+        )
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        summary = json.loads(report.read_text(encoding="utf-8"))
+        pushed = str(summary.get("pushed_to") or "").rstrip("/")
+        if not summary["blessed"] and os.path.basename(pushed) != number:
+            reasons = summary.get("not_blessed_because") or ["see its report"]
+            return (
+                "The newest run was refused, so this is the model of an earlier one: "
+                f"{reasons[0]}"
+            )
+    return ""
+
+
+def unknown_users(model: "LoadedModel", user_ids: Sequence[str]) -> list[str]:
+    """Returns a sentence for each of `user_ids` that the model was not trained with."""
+    if not model.user_ids:  # This export does not list them.
+        return []
+    said = []
+    for user_id in user_ids:
+        if model.knows_user(user_id):
+            continue
+        known = model.user_ids if len(model.user_ids) <= _LOOKED_THROUGH else []
+        near = difflib.get_close_matches(user_id, known, n=_NEAR)
+        hint = f" Near it: {', '.join(near)}." if near else ""
+        said.append(
+            f"User {user_id} is not in the training data; showing the most popular "
+            f"items.{hint}"
+        )
+    return said
+
+
+def _record(serving: str, number: int) -> dict[str, Any]:
+    for version in versions.look(serving).versions:
+        if version.number == number:
+            return dict(version.record)
+    return {}
+
+
+def _pushed_at(folder: str, record: dict[str, Any]) -> str:
+    if record.get("pushed_at"):
+        return str(record["pushed_at"])
+    with contextlib.suppress(OSError):
+        seconds = os.stat(folder).st_mtime
+        time = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+        return f"{time:%Y-%m-%d %H:%M} UTC"
+    return "at an unknown time"
+
+
+def _is_below(path: str) -> bool:
+    return pathlib.Path(path).resolve().is_relative_to(pathlib.Path.cwd())
