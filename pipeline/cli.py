@@ -228,6 +228,7 @@ def sample(
     """Write training rows and ranked lists to files, for use outside TFX."""
     settings = _settings(dataset, config, overrides)
     found = _data(settings, data_dir)
+    _quieten_tensorflow()
     from pipeline.offline import sample as sample_module
 
     form = sample_module.Form(
@@ -263,11 +264,13 @@ def train(
 ) -> None:
     """Train and judge NeuMF on files of `ncf sample` or of the official NCF."""
     settings = _settings(None, config, overrides)
+    _quieten_tensorflow()
+    from pipeline.local import terminal
     from pipeline.offline import train as train_module
 
     def report(record: dict[str, float]) -> None:
         figures = "loss {loss:.4f} HR@10 {hit_rate@10:.4f} NDCG@10 {ndcg@10:.4f}"
-        typer.echo(f"epoch {record['epoch']}: {figures.format_map(record)}")
+        console.print(f"epoch {record['epoch']}: {figures.format_map(record)}")
 
     source = train_module.Source(
         train_dataset_path=train_dataset_path,
@@ -275,7 +278,9 @@ def train(
         input_meta_data_path=input_meta_data_path,
     )
     try:
-        train_module.train(settings, source, output, report=report)
+        # What XLA tells of itself is for the log.
+        with terminal.output_to_file(output.with_name(f"{output.name}.log")) as console:
+            train_module.train(settings, source, output, report=report)
     except ValueError as error:
         _refuse(error)
     typer.echo(f"{output / train_module.MODEL_FILE}")
@@ -313,6 +318,16 @@ def _refuse(error: ValueError) -> NoReturn:
     """Ends with the message of `error` and no traceback."""
     _say(str(error))
     raise typer.Exit(2)
+
+
+def _quieten_tensorflow() -> None:
+    """Imports TensorFlow so that it tells nothing of itself."""
+    import warnings
+
+    from pipeline.local import recommend
+
+    warnings.simplefilter("ignore", FutureWarning)
+    recommend.import_tensorflow()
 
 
 def _show(seen: "local_runner.Understood", *, errors: bool) -> None:

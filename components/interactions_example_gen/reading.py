@@ -220,11 +220,31 @@ def _parse(
         return "skip"
 
     wanted = {role: str(getattr(found, role)) for role in columns}
-    names = sorted(set(wanted.values()))
     delimiter = found.delimiter
     if len(delimiter) > 1:
         text, delimiter = text.replace(delimiter.encode(), _SEPARATOR), "\x1f"
-    table = csv.read_csv(
+    names = sorted(set(wanted.values()))
+    if not _is_utf8(text):  # Arrow decodes a row that has not the right fields.
+        text = _decodable(text, delimiter, len(found.names))
+    try:
+        table = _read_csv(text, delimiter, found, names, leave_out)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{path}, in the lines from {first_line} on: {error}"
+        ) from None
+    if found.quoting and b'"' in text:
+        _check_quotes(text, first_line, path, table.num_rows + len(left_out))
+    return {r: table.column(n).combine_chunks() for r, n in wanted.items()}, left_out
+
+
+def _read_csv(
+    text: bytes,
+    delimiter: str,
+    found: layout.Layout,
+    names: list[str],
+    leave_out: Callable[[csv.InvalidRow], str],
+) -> pa.Table:
+    return csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(
             use_threads=False,
@@ -243,9 +263,26 @@ def _parse(
             check_utf8=False,
         ),
     )
-    if found.quoting and b'"' in text:
-        _check_quotes(text, first_line, path, table.num_rows + len(left_out))
-    return {r: table.column(n).combine_chunks() for r, n in wanted.items()}, left_out
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decodable(text: bytes, delimiter: str, fields: int) -> bytes:
+    """Returns `text` with UTF-8 in each line that has not the right fields."""
+    lines = text.split(b"\n")
+    for i, line in enumerate(lines):
+        plain = line.decode(errors="replace")
+        if len(layout.split(plain, delimiter)) != fields:
+            lines[i] = plain.encode()
+    return b"\n".join(lines)
 
 
 def _check_quotes(text: bytes, first_line: int, path: str, rows: int) -> None:
@@ -253,7 +290,8 @@ def _check_quotes(text: bytes, first_line: int, path: str, rows: int) -> None:
     lines = text.split(b"\n")
     if rows == sum(1 for line in lines if line):
         return
-    open_line = next(i for i, line in enumerate(lines) if line.count(b'"') % 2)
+    odd = (i for i, line in enumerate(lines) if line.count(b'"') % 2)
+    open_line = next(odd, 0)
     raise ValueError(
         f"{path}, line {first_line + open_line}: a double quote must be closed on its "
         f"own line; got {layout.short(lines[open_line].decode(errors='replace'))}. "

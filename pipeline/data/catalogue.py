@@ -153,12 +153,19 @@ def _from_path(dataset: str) -> Dataset:
             f"`data.dataset` must be on this machine; got {dataset!r}. Copy it here, "
             "or give it to a runner that reads from buckets."
         )
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # A name of 5,000 characters, or no permission.
+        raise ValueError(
+            f"`data.dataset` must be a path that can be looked at; got "
+            f"{dataset[:100]!r}: {error.strerror}."
+        ) from None
+    if not there:
         near = difflib.get_close_matches(dataset, NAMES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"`data.dataset` must be one of {', '.join(NAMES)}, or the path of an "
-            f"existing file or folder; got {dataset!r}.{hint}"
+            f"existing file or folder; got {dataset[:100]!r}.{hint}"
         )
     digest = hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape"))
     key = digest.hexdigest()[:8]

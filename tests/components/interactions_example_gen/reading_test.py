@@ -518,3 +518,43 @@ def test_reads_what_the_csv_module_writes(tmp_path_factory, rows, delimiter):
         writer.writerows(rows)
     config = ReadingConfig(delimiter=delimiter)
     assert _rows(str(path), config) == [(u, i, float(t)) for u, i, t in rows]
+
+
+PIECES = [
+    *(b"user,item\n", b"1,2\n", b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"::"),
+    *(b"u;i;4,5;1/2/2009\n", b"{", b'{"user": 1, "item": 2}\n'),
+]
+
+
+def _read_or_refused(path, config):
+    """Returns the blocks, or the message of the refusal."""
+    try:
+        return list(reading.read_blocks(path, config))
+    except ValueError as error:
+        return str(error)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    content=st.binary(max_size=300)
+    | st.lists(st.sampled_from(PIECES), max_size=20).map(b"".join),
+    name=st.sampled_from(["r.csv", "r.dat", "r.jsonl", "r.parquet", "r.csv.gz"]),
+    config=st.sampled_from([ReadingConfig(), SKIP]),
+)
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content, name, config):
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(content)
+    found = _read_or_refused(str(path), config)
+    if isinstance(found, str):
+        assert str(path) in found
+    else:
+        kept = sum(len(block.rows) for block in found)
+        left_out = sum(block.skipped.total() for block in found)
+        assert sum(block.rows_read for block in found) == kept + left_out
+
+
+def test_a_row_of_wrong_fields_that_is_no_text_either(tmp_path):
+    path = _file(tmp_path, b"user,item\n1,2\n\x80\n\xff,3\n")
+    assert "line 3: a row must have 2 fields" in _error(path)
+    (block,) = reading.read_blocks(path, SKIP)
+    assert block.skipped == {"wrong_number_of_fields": 1, "not_utf8_user": 1}

@@ -269,6 +269,9 @@ def test_own_folder(tmp_path):
 def test_unknown_name(tmp_path):
     with pytest.raises(ValueError, match=r"ml1m.*Did you mean 'ml-1m'"):
         _resolve("ml1m", tmp_path)
+    with pytest.raises(ValueError, match="File name too long") as refused:
+        _resolve("x" * 5000, tmp_path)
+    assert len(str(refused.value)) < 300
     with pytest.raises(ValueError, match="must be on this machine"):
         _resolve("gs://bucket/r.csv", tmp_path)
 
