@@ -19,7 +19,7 @@ from pipeline.cluster import (
     package,
     parameters,
 )
-from pipeline.cluster.config import ClusterConfig
+from pipeline.cluster.config import ClusterConfig, with_train
 from pipeline.cluster.packaged_files import PACKAGED
 from pipeline.config import PipelineConfig
 
@@ -61,7 +61,7 @@ def compile_spec(
         ValueError: a node is configured that does not exist, or one has a name that
             Argo would refuse.
     """
-    config = _with_train(config, cluster.train)
+    config = with_train(config, cluster.train)
     definition = _definition(config, cluster, variants)
     nodes = _nodes(definition, cluster)
     spec = _tfx_spec(definition)
@@ -94,12 +94,6 @@ def _definition(
         beam_args=cluster.beam_arguments,
         variants=variants,
     )
-
-
-def _with_train(config: PipelineConfig, fields: dict[str, Any]) -> PipelineConfig:
-    values = config.model_dump()
-    values["train"] |= fields
-    return PipelineConfig.model_validate(values)
 
 
 def _nodes(

@@ -11,6 +11,7 @@ from ncf_model.config import Config
 from pipeline.cluster import machines, node_config, profiles
 from pipeline.cluster.machines import Gpu, Topology
 from pipeline.cluster.node_config import EVERY_NODE, NodeConfig
+from pipeline.config import PipelineConfig
 
 
 class ClusterConfig(Config):
@@ -126,6 +127,27 @@ class ClusterConfig(Config):
             if key in self.nodes:
                 node = node_config.merge(node, self.nodes[key])
         return node
+
+
+def with_train(config: PipelineConfig, fields: Mapping[str, Any]) -> PipelineConfig:
+    """Returns `config` with fields of `train` that follow from where it trains.
+
+    Raises:
+        ValueError: the rest of `config` does not go with them.
+    """
+    values = config.model_dump()
+    values["train"] |= fields
+    try:
+        return PipelineConfig.model_validate(values)
+    except pydantic.ValidationError as error:
+        problems = "\n".join(
+            "  " + problem["msg"].removeprefix("Value error, ")
+            for problem in error.errors(include_url=False)
+        )
+        raise ValueError(
+            f"The platform sets {dict(fields)} in `train`, which does not go with the "
+            f"rest of the configuration:\n{problems}"
+        ) from None
 
 
 ConfigType = TypeVar("ConfigType", bound=ClusterConfig)

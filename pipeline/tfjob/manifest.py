@@ -19,6 +19,7 @@ from kubernetes import client
 
 from ncf_model import train_job
 from pipeline.cluster import profiles
+from pipeline.cluster.config import with_train
 from pipeline.config import PipelineConfig
 from pipeline.kfp.config import KfpConfig
 from pipeline.kfp.pods import PodConfig, SecretConfig, TolerationConfig
@@ -101,8 +102,7 @@ def manifest(
 
 def _custom_config(config: PipelineConfig, kfp: KfpConfig) -> dict[str, Any]:
     fields = kfp.train | {"strategy": "multi_worker_mirrored"}
-    custom = config.trainer_config()
-    return custom | {"train": custom["train"] | fields}
+    return with_train(config, fields).trainer_config()
 
 
 def _pod(

@@ -142,7 +142,7 @@ def test_places_exist(compiled):
     [("streaming", ["Trainer"]), ("materialised", ["NegativeSampling", "Trainer"])],
 )
 def test_epochs_reach_who_needs_them(mode, tasks):
-    spec, _ = _documents([f"sampling.mode={mode}"])
+    spec, _ = _documents(["model.history=null", f"sampling.mode={mode}"])
     found = [
         name
         for name, task in spec["root"]["dag"]["tasks"].items()
@@ -216,7 +216,8 @@ TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 )
 def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strategy):
     profile = "tpu" if "topology" in settings else "gpu"
-    spec, platform = _documents(profile=profile, trainer_image="own", **settings)
+    pairs = ["model.history=null"]  # several devices train this network alone
+    spec, platform = _documents(pairs, profile=profile, trainer_image="own", **settings)
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
     assert container["image"] == "own"
     assert container["resources"]["accelerator"] == {
@@ -261,6 +262,12 @@ def test_an_artifact_type_without_a_class(monkeypatch):
     monkeypatch.setattr(executor_input, "CLASSES", {})
     with pytest.raises(ValueError, match=r"'report' of Report .*'ncf.RunReport'"):
         _compile()
+
+
+def test_a_network_that_does_not_train_there():
+    wanted = r"The platform sets .*'tpu'.*does not go with(?s:.*)`model.history`"
+    with pytest.raises(ValueError, match=wanted):
+        _compile(profile="tpu", trainer_image="own")
 
 
 def test_a_node_that_does_not_exist():

@@ -13,6 +13,9 @@ from pipeline.vertex import config as vertex_config
 ROOT = "gs://bucket/runs"
 
 
+PAIRS = ["model.history=null"]  # several devices train this network alone
+
+
 def _compile(root=ROOT, overrides=(), **settings):
     settings = {"serving": "gs://bucket/serving", **settings}
     platform = cluster_config.load(vertex_config.VertexConfig, None, **settings)
@@ -23,7 +26,9 @@ def _compile(root=ROOT, overrides=(), **settings):
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("vertex") / "pipeline.json"
-    path.write_text(_compile(profile="gpu", gpu="L4", gpus=2, trainer_image="cuda"))
+    path.write_text(
+        _compile(ROOT, PAIRS, profile="gpu", gpu="L4", gpus=2, trainer_image="cuda")
+    )
     return path
 
 

@@ -110,7 +110,9 @@ def test_no_machine_has_that_many(gpu, gpus):
 def test_the_compiled_trainer_starts_that_job():
     platform = _platform(profile="gpu", gpu="L4", workers=2)
     text = compiler.compile_pipeline(
-        config_module.load(None), platform, root="gs://bucket/runs"
+        config_module.load(None, ["model.history=null"]),
+        platform,
+        root="gs://bucket/runs",
     )
     spec = json.loads(text)["pipelineSpec"]
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
