@@ -14,7 +14,7 @@ if __name__ == "__main__":
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from pipeline import config as config_module
-from pipeline.kfp import config as kfp_config
+from pipeline.cluster import config as cluster_config
 from pipeline.vertex import compile as compiler
 from pipeline.vertex import config as vertex_config
 
@@ -31,7 +31,7 @@ def main() -> None:
     settings = config_module.load(
         os.environ.get("CONFIG"), dataset=os.environ.get("DATASET")
     )
-    platform = kfp_config.load_as(
+    platform = cluster_config.load(
         vertex_config.VertexConfig,
         os.environ.get("PLATFORM"),
         image=os.environ["IMAGE"],

@@ -117,12 +117,18 @@ def _name_the_rest(serving: str) -> None:
 
 
 def _properties(artifact: types.Artifact) -> dict[str, Any]:
-    """Returns the custom properties that are numbers or text; whole numbers as int."""
+    """Returns the custom properties that are numbers or text; whole numbers as int.
+
+    In a container of Kubeflow or Vertex AI each of them comes as a JSON value.
+    """
     plain: dict[str, Any] = {}
     for name, value in artifact.mlmd_artifact.custom_properties.items():
         kind = value.WhichOneof("value")
-        if kind in ("int_value", "double_value", "string_value"):
-            found = getattr(value, kind)
+        if kind == "struct_value":
+            found = artifact.get_json_value_custom_property(name)
+        else:
+            found = getattr(value, kind) if kind else None
+        if isinstance(found, int | float | str):
             whole = isinstance(found, float) and found.is_integer()
             plain[name] = int(found) if whole else found
     return plain

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from pipeline.cluster import buckets, executor_input, packaged_files, parameters
 from pipeline.data.synthetic import SyntheticConfig
 
 KEEP_URIS_FLAG = "--keep_uris"
+TIMEOUT_FLAG = "--timeout_s"
+_TIMED_OUT = 124  # as `timeout` of the shell has it
 
 
 def main(argv: Sequence[str]) -> None:
@@ -27,6 +30,8 @@ def main(argv: Sequence[str]) -> None:
         argv: the flags, without the program's name; those not known here go to Beam.
     """
     flags, beam_args = _parse(argv)
+    if flags.timeout_s is not None:
+        end_after(flags.timeout_s)
     task = json.loads(flags.json_serialized_invocation_args)
     inputs_spec = json.loads(flags.json_serialized_inputs_spec_args)
     places = json.loads(flags.parameter_places)
@@ -86,6 +91,26 @@ def adapt(
             values[name] = packaged_files.resolve(value)
 
 
+def end_after(timeout_s: float) -> None:
+    """Ends this process as failed if it still runs after that time.
+
+    For services that have no limit for a task of their own. It ends at once, whatever
+    it is doing: a task that hangs does so in code that asks nobody.
+    """
+
+    def end() -> None:
+        print(
+            f"The task is ended: it took longer than `timeout_s`, {timeout_s:.0f} s.",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(_TIMED_OUT)
+
+    clock = threading.Timer(timeout_s, end)
+    clock.daemon = True
+    clock.start()
+
+
 def make_output_folders(task: dict[str, Any]) -> None:
     """Makes the folders of the outputs, as TFX's own runners do before a task."""
     pathlib.Path(task["outputs"]["outputFile"]).parent.mkdir(
@@ -120,6 +145,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(parameters.PLACES_FLAG, default="{}")
     parser.add_argument("--synthetic", default="{}")
     parser.add_argument(KEEP_URIS_FLAG, action="store_true")
+    parser.add_argument(TIMEOUT_FLAG, type=float)
     return parser.parse_known_args(argv)
 
 

@@ -1,7 +1,7 @@
-"""What one node of the pipeline asks of the cluster."""
+"""What one node of the pipeline asks of any cluster."""
 
 import re
-from typing import Literal
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -9,6 +9,7 @@ from ncf_model.config import Config
 
 GPU_RESOURCE = "nvidia.com/gpu"
 TPU_RESOURCE = "google.com/tpu"
+EVERY_NODE = "*"
 
 # Node ids become names of Argo templates.
 _NODE_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
@@ -26,100 +27,79 @@ class AcceleratorConfig(Config):
     count: pydantic.PositiveInt = 1
 
 
-class TolerationConfig(Config):
-    """A taint that the pod may be scheduled on (Kubernetes' own fields)."""
-
-    key: str
-    operator: Literal["Exists", "Equal"] = "Exists"
-    value: str = ""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute", ""] = "NoSchedule"
-
-    @pydantic.model_validator(mode="after")
-    def _check(self) -> "TolerationConfig":
-        if self.operator == "Exists" and self.value:
-            raise ValueError(
-                "a toleration with operator Exists has no `value`; drop it or use Equal"
-            )
-        return self
-
-
-class SecretConfig(Config):
-    """A Kubernetes secret, as environment variables or as files.
-
-    Attributes:
-        name: of the secret.
-        env: key of the secret -> name of the environment variable.
-        mount_path: folder with one file per key.
-    """
-
-    name: str
-    env: dict[str, str] = pydantic.Field(default_factory=dict)
-    mount_path: str | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _check(self) -> "SecretConfig":
-        if bool(self.env) == bool(self.mount_path):
-            raise ValueError(
-                f"secret {self.name!r} must have either `env` or `mount_path`"
-            )
-        return self
-
-
-class VolumeConfig(Config):
-    """A persistent volume claim, mounted.
-
-    Attributes:
-        claim: name of the claim, in the namespace of the runs.
-        mount_path: where the container sees it.
-    """
-
-    claim: str
-    mount_path: str = pydantic.Field(pattern="^/")
-
-
 class NodeConfig(Config):
-    """What one node asks of the cluster. What is not given is taken from the profile.
+    """What one node asks for. What is not given is taken from the profile.
 
     Attributes:
         cpu: cores, requested and at most.
         memory_gb: memory in 10^9 bytes, requested and at most.
         accelerator: GPUs or TPU chips; null asks for none.
-        node_selector: labels that the machine must have.
-        tolerations: taints that it may have.
-        secrets: secrets the container sees.
-        volumes: claims mounted into the container.
-        spot: on machines that may be taken away; the task is then tried again.
+        env: variables of the container's environment, name -> value. No secrets: they
+            would be readable in the compiled file.
+        timeout_s: after that many seconds an attempt at the task is ended as failed.
         retries: how often a failed task is tried again.
         image: in place of the pipeline's image.
+        replace: fields of which the profile's part is dropped. Of all fields that hold
+            several things (such as `env`) what is given is otherwise added to it.
     """
 
     cpu: pydantic.PositiveFloat | None = None
     memory_gb: pydantic.PositiveFloat | None = None
     accelerator: AcceleratorConfig | None = None
-    node_selector: dict[str, str] = pydantic.Field(default_factory=dict)
-    tolerations: tuple[TolerationConfig, ...] = ()
-    secrets: tuple[SecretConfig, ...] = ()
-    volumes: tuple[VolumeConfig, ...] = ()
-    spot: bool = False
-    retries: pydantic.NonNegativeInt = 0
+    env: dict[str, str] = pydantic.Field(default_factory=dict)
+    timeout_s: pydantic.PositiveInt | None = None
+    retries: pydantic.NonNegativeInt = 1
     image: str | None = None
+    replace: tuple[str, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _check_replace(self) -> "NodeConfig":
+        several = [name for name in type(self).model_fields if self._is_several(name)]
+        several.remove("replace")
+        if unknown := sorted(set(self.replace) - set(several)):
+            raise ValueError(
+                f"`replace` names {unknown}; fields that hold several things are "
+                f"{several}"
+            )
+        return self
+
+    def _is_several(self, name: str) -> bool:
+        return isinstance(getattr(self, name), dict | tuple)
 
 
-def merge(base: NodeConfig, changes: NodeConfig) -> NodeConfig:
+Node = TypeVar("Node", bound=NodeConfig)
+
+
+def merge(base: Node, changes: NodeConfig) -> Node:
     """Returns `base` with the fields that were set in `changes`, null included.
 
+    Dictionaries and lists are added to, unless `changes.replace` names them.
+
     Example:
-        >>> merge(NodeConfig(cpu=1, spot=True), NodeConfig(cpu=2)).model_dump(
-        ...     include={"cpu", "spot"})
-        {'cpu': 2.0, 'spot': True}
+        >>> base = NodeConfig(cpu=1, env={"A": "1"})
+        >>> merge(base, NodeConfig(memory_gb=2, env={"B": "2"})).model_dump(
+        ...     include={"cpu", "memory_gb", "env"})
+        {'cpu': 1.0, 'memory_gb': 2.0, 'env': {'A': '1', 'B': '2'}}
+        >>> merge(base, NodeConfig(env={"B": "2"}, replace=["env"])).env
+        {'B': '2'}
     """
-    given = {name: getattr(changes, name) for name in changes.model_fields_set}
+    given: dict[str, Any] = {}
+    for name in changes.model_fields_set - {"replace"}:
+        before, value = getattr(base, name), getattr(changes, name)
+        if name not in changes.replace:
+            if isinstance(value, dict):
+                value = before | value
+            elif isinstance(value, tuple):
+                value = before + tuple(item for item in value if item not in before)
+        given[name] = value
+    for name in set(changes.replace) - given.keys():
+        given[name] = getattr(changes, name)
     return base.model_copy(update=given)
 
 
 def check_node_id(node_id: str) -> None:
     """Raises ValueError if Argo would refuse the node's name."""
-    if not _NODE_ID.fullmatch(node_id):
+    if node_id != EVERY_NODE and not _NODE_ID.fullmatch(node_id):
         raise ValueError(
             "The id of a node must be letters, digits and inner hyphens on Kubeflow "
             f"Pipelines; got {node_id!r}."

@@ -2,38 +2,22 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from pipeline.kfp.config import KfpConfig
-
-Dataset = Annotated[
-    str | None,
-    typer.Option(
-        help="Default of the parameter data_path: gs://..., a path in a mounted "
-        "volume, or the name of a public data set."
-    ),
-]
-ConfigFile = Annotated[
-    str | None,
-    typer.Option("--config", help="A YAML file, or a shipped one's name."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Any field of the configuration, as a.b=value."),
-]
-Platform = Annotated[
-    pathlib.Path | None,
-    typer.Option(help="A YAML file of `pipeline.kfp.config.KfpConfig`."),
-]
-
-Parameters = Annotated[
-    list[str] | None, typer.Option(help="name=value; may be repeated.")
-]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait; the exit code is the run's.")]
-Timeout = Annotated[float, typer.Option(help="How long to wait.")]
+from pipeline.cluster.options import (
+    ConfigFile,
+    Dataset,
+    Overrides,
+    Parameters,
+    Platform,
+    Timeout,
+    Wait,
+    note_caching,
+    refuse,
+    write,
+)
 
 
 def compile_kfp(
@@ -207,26 +191,3 @@ def submit_kfp(
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)
-
-
-def note_caching(platform: "KfpConfig") -> None:
-    """Says so if nothing is cached although it was not switched off."""
-    if platform.cache and not platform.cacheable:
-        typer.secho(
-            f"No task is cached: the image {platform.image} is a tag, which can come "
-            "to mean other code. With name@sha256:... equal tasks are not run again.",
-            err=True,
-        )
-
-
-def write(output: pathlib.Path, text: str) -> None:
-    """Writes what was compiled, and says where."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
-    typer.echo(output)
-
-
-def refuse(error: ValueError) -> NoReturn:
-    """Ends the command with the message of `error`."""
-    typer.secho(str(error), fg="red", err=True)
-    raise typer.Exit(2)

@@ -1,85 +1,119 @@
-"""The compiled form of what nodes ask of the cluster, in its two halves.
+"""The Kubernetes half of a compiled pipeline, the second YAML document.
 
-CPU, memory and accelerators belong to the pipeline specification; selectors,
-tolerations, secrets and volumes to the Kubernetes platform specification, the second
-YAML document.
+CPU, memory, accelerators, variables and retries belong to the first
+(`pipeline.cluster.node_spec`); all else that a pod has belongs here, in the fields of
+`KubernetesExecutorConfig`. Names stand in those that every backend knows: backends
+before 2.5 refuse the newer `secretNameParameter` and `pvcNameParameter`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.cluster.node_config import NodeConfig, SecretConfig
+from pipeline.kfp.pods import ConfigMapConfig, PodConfig, ScratchConfig, SecretConfig
 
 
-def resources(node: NodeConfig) -> dict[str, Any]:
-    """Returns the node's `ResourceSpec`; requests equal limits.
-
-    The older fields are used, numbers: every backend since 2.0 and Vertex know them.
-    """
-    spec: dict[str, Any] = {}
-    if node.cpu is not None:
-        spec |= {"cpuLimit": node.cpu, "cpuRequest": node.cpu}
-    if node.memory_gb is not None:
-        spec |= {"memoryLimit": node.memory_gb, "memoryRequest": node.memory_gb}
-    if node.accelerator is not None:
-        spec["accelerator"] = {
-            "type": node.accelerator.resource,
-            "count": str(node.accelerator.count),  # an int64, hence text in JSON
-        }
-    return spec
+def kubernetes(node: PodConfig) -> dict[str, Any]:
+    """Returns the node's `KubernetesExecutorConfig`, without what is empty."""
+    spec = _placement(node) | _pod(node) | _mounts(node)
+    return {name: value for name, value in spec.items() if value}
 
 
-def retry_policy(node: NodeConfig) -> dict[str, Any]:
-    """Returns the task's `RetryPolicy`; empty if it is not tried again."""
-    if not node.retries:
-        return {}
-    return {
-        "maxRetryCount": node.retries,
-        "backoffDuration": "60s",
-        "backoffFactor": 2.0,
-        "backoffMaxDuration": "900s",
-    }
-
-
-def kubernetes(node: NodeConfig) -> dict[str, Any]:
-    """Returns the node's `KubernetesExecutorConfig`; empty if it asks for nothing.
-
-    Names stand in the fields that every backend knows: those before 2.5 refuse the
-    newer `secretNameParameter` and `pvcNameParameter`.
-    """
-    spec: dict[str, Any] = {}
-    if node.node_selector:
-        spec["nodeSelector"] = {"labels": dict(node.node_selector)}
-    if node.tolerations:
-        spec["tolerations"] = [
-            {name: value for name, value in toleration.model_dump().items() if value}
-            for toleration in node.tolerations
-        ]
-    if variables := [_as_env(s) for s in node.secrets if s.env]:
-        spec["secretAsEnv"] = variables
-    if mounts := [s for s in node.secrets if s.mount_path]:
-        spec["secretAsVolume"] = [
-            {"secretName": s.name, "mountPath": s.mount_path} for s in mounts
-        ]
-    if node.volumes:
-        spec["pvcMount"] = [
-            {"constant": v.claim, "mountPath": v.mount_path} for v in node.volumes
-        ]
-    return spec
-
-
-def document(nodes: Mapping[str, NodeConfig]) -> dict[str, Any]:
+def document(
+    nodes: Mapping[str, PodConfig], *, run_timeout_s: int | None = None
+) -> dict[str, Any]:
     """Returns the platform specification of all nodes, keyed as the backend looks."""
     executors = {f"{name}_executor": kubernetes(node) for name, node in nodes.items()}
     asking = {name: spec for name, spec in executors.items() if spec}
-    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": asking}}}}
+    platform: dict[str, Any] = {"deploymentSpec": {"executors": asking}}
+    if run_timeout_s is not None:
+        platform["pipelineConfig"] = {"activeDeadlineSeconds": run_timeout_s}
+    return {"platforms": {"kubernetes": platform}}
 
 
-def _as_env(secret: SecretConfig) -> dict[str, Any]:
+def _placement(node: PodConfig) -> dict[str, Any]:
     return {
-        "secretName": secret.name,
-        "keyToEnv": [
-            {"secretKey": key, "envVar": variable}
-            for key, variable in sorted(secret.env.items())
+        "nodeSelector": {"labels": dict(node.node_selector)}
+        if node.node_selector
+        else {},
+        "tolerations": [
+            {name: value for name, value in toleration.model_dump().items() if value}
+            for toleration in node.tolerations
         ],
     }
+
+
+def _pod(node: PodConfig) -> dict[str, Any]:
+    metadata = {"labels": dict(node.labels), "annotations": dict(node.annotations)}
+    user = {} if node.run_as_user is None else {"runAsUser": str(node.run_as_user)}
+    return {
+        "podMetadata": {name: value for name, value in metadata.items() if value},
+        "imagePullSecret": [{"secretName": name} for name in node.image_pull_secrets],
+        "imagePullPolicy": node.image_pull_policy,
+        "securityContext": user,
+        # An int64, hence text in JSON.
+        "activeDeadlineSeconds": str(node.timeout_s) if node.timeout_s else None,
+    }
+
+
+def _mounts(node: PodConfig) -> dict[str, Any]:
+    return {
+        "secretAsEnv": _as_env(node.secrets, "secret", "secret"),
+        "secretAsVolume": _as_files(node.secrets, "secret"),
+        "configMapAsEnv": _as_env(node.config_maps, "configMap", "configMap"),
+        "configMapAsVolume": _as_files(node.config_maps, "configMap"),
+        "pvcMount": [
+            {"constant": v.claim, "mountPath": v.mount_path} for v in node.volumes
+        ],
+        "genericEphemeralVolume": [
+            _scratch(i, volume) for i, volume in enumerate(node.scratch)
+        ],
+        # Not `enabledSharedMemory`: it is declared, and no backend reads it (2.17).
+        "emptyDirMounts": []
+        if node.shared_memory_gb is None
+        else [
+            {
+                "volumeName": "shared-memory",
+                "mountPath": "/dev/shm",
+                "medium": "Memory",
+                "sizeLimit": f"{node.shared_memory_gb:g}G",
+            }
+        ],
+    }
+
+
+def _as_env(
+    given: tuple[SecretConfig, ...] | tuple[ConfigMapConfig, ...], kind: str, key: str
+) -> list[dict[str, Any]]:
+    return [
+        {
+            f"{kind}Name": one.name,
+            "keyToEnv": [
+                {f"{key}Key": name, "envVar": variable}
+                for name, variable in sorted(one.env.items())
+            ],
+        }
+        for one in given
+        if one.env
+    ]
+
+
+def _as_files(
+    given: tuple[SecretConfig, ...] | tuple[ConfigMapConfig, ...], kind: str
+) -> list[dict[str, Any]]:
+    return [
+        {f"{kind}Name": one.name, "mountPath": one.mount_path}
+        for one in given
+        if one.mount_path
+    ]
+
+
+def _scratch(number: int, volume: ScratchConfig) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "volumeName": f"scratch-{number}",
+        "mountPath": volume.mount_path,
+        "accessModes": ["ReadWriteOnce"],
+        "size": f"{volume.size_gb:g}G",
+    }
+    if volume.storage_class is None:
+        return spec | {"defaultStorageClass": True}
+    return spec | {"storageClassName": volume.storage_class}

@@ -19,9 +19,10 @@ from kubernetes import client
 
 from ncf_model import train_job
 from pipeline.cluster import profiles
-from pipeline.cluster.node_config import NodeConfig, SecretConfig, TolerationConfig
+from pipeline.cluster.config import with_train
 from pipeline.config import PipelineConfig
 from pipeline.kfp.config import KfpConfig
+from pipeline.kfp.pods import PodConfig, SecretConfig, TolerationConfig
 
 _CONTAINER = "tensorflow"  # The operator gives TF_CONFIG to the container of this name.
 
@@ -101,12 +102,11 @@ def manifest(
 
 def _custom_config(config: PipelineConfig, kfp: KfpConfig) -> dict[str, Any]:
     fields = kfp.train | {"strategy": "multi_worker_mirrored"}
-    custom = config.trainer_config()
-    return custom | {"train": custom["train"] | fields}
+    return with_train(config, fields).trainer_config()
 
 
 def _pod(
-    node: NodeConfig, flags: dict[str, str], service_account: str | None
+    node: PodConfig, flags: dict[str, str], service_account: str | None
 ) -> client.V1PodSpec:
     """Returns one worker; what is None in it is not written."""
     volumes = _volumes(node)
@@ -132,7 +132,7 @@ def _pod(
     )
 
 
-def _volumes(node: NodeConfig) -> list[tuple[client.V1Volume, str]]:
+def _volumes(node: PodConfig) -> list[tuple[client.V1Volume, str]]:
     """Returns claims and secrets, and where each is mounted."""
     secrets = [(s.name, s.mount_path) for s in node.secrets if s.mount_path]
     return [
@@ -163,7 +163,7 @@ def _toleration(toleration: TolerationConfig) -> client.V1Toleration:
     return client.V1Toleration(**given)
 
 
-def _resources(node: NodeConfig) -> dict[str, str]:
+def _resources(node: PodConfig) -> dict[str, str]:
     resources = {}
     if node.cpu is not None:
         resources["cpu"] = f"{node.cpu:g}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.kfp.cli import (
+from pipeline.cluster.options import (
     ConfigFile,
     Dataset,
     Overrides,
@@ -52,12 +52,12 @@ def compile_vertex(
     """Compile the pipeline for Vertex AI Pipelines; nothing else is asked."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
-    from pipeline.kfp import config as kfp_config
+    from pipeline.cluster import config as cluster_config
     from pipeline.vertex import config as vertex_config
 
     try:
         settings = config_module.load(config, overrides or (), dataset=dataset)
-        chosen = kfp_config.load_as(
+        chosen = cluster_config.load(
             vertex_config.VertexConfig,
             platform,
             image=image,

@@ -14,14 +14,15 @@ from tfx.extensions.google_cloud_ai_platform.trainer import component as vertex_
 from components.vertex_pusher import component as vertex_pusher
 from components.vertex_pusher import executor as pusher_executor
 from pipeline import pipeline
-from pipeline.cluster.entrypoint import KEEP_URIS_FLAG
-from pipeline.cluster.node_config import NodeConfig
+from pipeline.cluster import compile as compiler
+from pipeline.cluster import machines
+from pipeline.cluster.entrypoint import KEEP_URIS_FLAG, TIMEOUT_FLAG
 from pipeline.config import PipelineConfig
-from pipeline.kfp import compile as kfp_compile
 from pipeline.vertex import training
 from pipeline.vertex.config import VertexConfig
 
-_OF_KUBERNETES = ("node_selector", "tolerations", "secrets", "volumes", "spot")
+# Within which Vertex tries a task again, as Kubeflow's SDK has it for Vertex.
+_LONGEST_RETRIES_S = 3600
 
 
 def compile_pipeline(
@@ -31,20 +32,28 @@ def compile_pipeline(
 
     Args:
         config: what to compute.
-        platform: on what; what only Kubernetes can give is refused.
+        platform: on what.
         root: where artifacts go, gs://...
 
     Raises:
-        ValueError: something is asked for that Vertex cannot give.
+        ValueError: `root` is no bucket's, or a node is configured that does not exist.
     """
-    _check(platform, root)
-    compiled = kfp_compile.compile_spec(config, platform, _variants(platform))
-    for executor in compiled.spec["deploymentSpec"]["executors"].values():
-        container = executor["container"]
+    if not root.startswith("gs://"):
+        raise ValueError(f"On Vertex `root` must be gs://...; got {root!r}.")
+    compiled = compiler.compile_spec(
+        config,
+        platform,
+        _variants(platform),
+        longest_retries_s=_LONGEST_RETRIES_S,
+    )
+    for name, node in compiled.nodes.items():
+        container = compiler.container(compiled.spec, name)
         container["args"].append(KEEP_URIS_FLAG)
+        if node.timeout_s is not None:  # Vertex knows no limit for a task.
+            container["args"] += [TIMEOUT_FLAG, str(node.timeout_s)]
         accelerator = container.get("resources", {}).get("accelerator")
         if accelerator:
-            accelerator["type"] = training.ACCELERATORS[platform.gpu]
+            accelerator["type"] = machines.GPUS[platform.gpu].vertex
     job = {
         "displayName": config.pipeline_name,
         "pipelineSpec": compiled.spec,
@@ -73,23 +82,3 @@ def _variants(platform: VertexConfig) -> pipeline.Variants:
             pusher_config={pusher_executor.CONFIG_KEY: settings},
         )
     return variants
-
-
-def _check(platform: VertexConfig, root: str) -> None:
-    for name, uri in (("root", root), ("serving", platform.serving)):
-        if not uri.startswith("gs://"):
-            raise ValueError(f"On Vertex `{name}` must be gs://...; got {uri!r}.")
-    if platform.volumes:
-        raise ValueError("Vertex has no `volumes`; use gs://.")
-    if not platform.trains_in_job and (platform.profile == "tpu" or platform.spot):
-        raise ValueError(
-            "Vertex gives a task of a pipeline neither a TPU nor a spot machine, but a "
-            "Training job it does: `trainer: {platform: vertex}`."
-        )
-    for node_id, node in platform.nodes.items():
-        if asked := _asked_of_kubernetes(node):
-            raise ValueError(f"Vertex cannot give {node_id} what it asks for: {asked}.")
-
-
-def _asked_of_kubernetes(node: NodeConfig) -> list[str]:
-    return [name for name in _OF_KUBERNETES if getattr(node, name)]

@@ -6,9 +6,8 @@ import pydantic
 
 from components.vertex_pusher.config import PusherConfig
 from ncf_model.config import Config
-from pipeline.cluster import node_config, profiles
-from pipeline.cluster.node_config import NodeConfig, VolumeConfig
-from pipeline.kfp.config import KfpConfig
+from pipeline.cluster import config, profiles
+from pipeline.cluster.node_config import NodeConfig
 
 
 class DataflowConfig(Config):
@@ -99,10 +98,11 @@ class TrainerConfig(Config):
         return self
 
 
-class VertexConfig(KfpConfig):
-    """What `KfpConfig` says of a cluster, said of Vertex AI.
+class VertexConfig(config.ClusterConfig):
+    """Where and on what the pipeline runs on Vertex AI; see also `ClusterConfig`.
 
     Attributes:
+        serving: Pusher's folder, gs://...
         project, region: of the jobs that tasks start, and of the endpoint.
         service_account: as which such jobs run; null is Compute Engine's default.
         network: projects/NUMBER/global/networks/NAME, for Training jobs.
@@ -111,7 +111,7 @@ class VertexConfig(KfpConfig):
         pusher: where models are pushed besides `serving`.
     """
 
-    volumes: tuple[VolumeConfig, ...] = ()
+    serving: str = pydantic.Field(pattern="^gs://")
     project: str | None = None
     region: str | None = None
     service_account: str | None = None
@@ -132,6 +132,11 @@ class VertexConfig(KfpConfig):
             )
         if self.profile == "tpu" and self.trainer.workers > 1:
             raise ValueError("a TPU is on one machine; drop `trainer.workers`")
+        if not self.trains_in_job and (self.profile == "tpu" or self.spot):
+            raise ValueError(
+                "Vertex gives a task of a pipeline neither a TPU nor a spot machine, "
+                "but a Training job it does: `trainer: {platform: vertex}`"
+            )
         return self
 
     @property
@@ -162,9 +167,8 @@ class VertexConfig(KfpConfig):
 
     def node(self, node_id: str) -> NodeConfig:
         """Returns everything that a node asks for; little, if it only waits."""
-        node = super().node(node_id)
         if node_id != profiles.TRAINER or not self.trains_in_job:
-            return node
-        changes = self.nodes.get(node_id, NodeConfig())
-        waiting = NodeConfig(cpu=1, memory_gb=4, image=self.image)
-        return node_config.merge(waiting, changes)
+            return super().node(node_id)
+        # Not ended by itself: the job, which costs, has the limit.
+        waiting = NodeConfig(cpu=1, memory_gb=4, image=self.image, retries=0)
+        return self._changed(node_id, waiting)

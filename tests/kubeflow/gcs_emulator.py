@@ -77,6 +77,7 @@ class Emulator(socketserver.ThreadingTCPServer):
         return {
             "https_proxy": proxy,
             "HTTPS_PROXY": proxy,
+            "no_proxy": "localhost,127.0.0.1",  # gRPC to Beam's workers
             "CURL_CA_BUNDLE": str(self.authority),  # TensorFlow
             "REQUESTS_CA_BUNDLE": str(self.authority),  # Google's and Beam's clients
             "GOOGLE_AUTH_TOKEN_FOR_TESTING": TOKEN,  # TensorFlow

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from pipeline import config as config_module
+from pipeline.cluster import config as cluster_config
 from pipeline.cluster import package
 from pipeline.kfp import compile as compiler
 from pipeline.kfp import config as kfp_config
@@ -125,7 +126,7 @@ class _VertexRun:
         storage.objects.put("bucket", "ratings.csv", content)
         text = vertex_compiler.compile_pipeline(
             config_module.load(None, SETTINGS),
-            kfp_config.load_as(
+            cluster_config.load(
                 vertex_config.VertexConfig,
                 None,
                 image="ncf@sha256:0123",

@@ -168,3 +168,14 @@ def test_what_is_no_version_is_named(pusher, monkeypatch):
 def test_another_destination_than_a_folder_is_refused(pusher):
     with pytest.raises(ValueError, match="must be a `filesystem`"):
         pusher("A").run(push_destination="{}")
+
+
+def test_on_a_cluster_properties_come_as_json_values(pusher):
+    a = pusher("A")
+    properties = a.blessing.mlmd_artifact.custom_properties
+    for name, value in (("blessed", 1.0), ("current_model_id", 12.0)):
+        del properties[name]
+        a.blessing.set_json_value_custom_property(name, value)
+    stored = a.blessing.mlmd_artifact.custom_properties["blessed"]
+    assert stored.WhichOneof("value") == "struct_value"
+    assert _pushed_to(a.run()) == versions.newest(a.serving).path

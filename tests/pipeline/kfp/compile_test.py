@@ -18,13 +18,16 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx import version
 
 from pipeline import config as config_module
-from pipeline.cluster import executor_input, node_config
+from pipeline.cluster import executor_input
 from pipeline.kfp import compile as compiler
 from pipeline.kfp import config as kfp_config
+from pipeline.kfp import pods
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "pipeline.yaml"
 DIGEST_OF_CODE = re.compile(r"(code_digest:\n *runtimeValue:\n *constant: )\w{32}\n")
 DIGEST = "registry.example/ncf@sha256:0123"
+CUDA = "registry.example/ncf@sha256:4567"
+GPU_ON_SPOT = {"profile": "gpu", "trainer_image": CUDA, "spot": True}
 
 
 def _compile(overrides=(), **settings):
@@ -52,7 +55,7 @@ def _offline(monkeypatch):
 @pytest.fixture(scope="module")
 def compiled():
     nodes = {"Transform": {"node_selector": {"pool": "big"}}}
-    return _compile(image=DIGEST, profile="gpu", spot=True, nodes=nodes)
+    return _compile(image=DIGEST, **GPU_ON_SPOT, nodes=nodes)
 
 
 def test_bytes(compiled):
@@ -66,7 +69,7 @@ def test_bytes(compiled):
 
 def test_same_input_same_bytes(compiled):
     nodes = {"Transform": {"node_selector": {"pool": "big"}}}
-    assert compiled == _compile(image=DIGEST, profile="gpu", spot=True, nodes=nodes)
+    assert compiled == _compile(image=DIGEST, **GPU_ON_SPOT, nodes=nodes)
 
 
 def test_is_a_pipeline_specification_of_schema_2_1(compiled):
@@ -139,7 +142,7 @@ def test_places_exist(compiled):
     [("streaming", ["Trainer"]), ("materialised", ["NegativeSampling", "Trainer"])],
 )
 def test_epochs_reach_who_needs_them(mode, tasks):
-    spec, _ = _documents([f"sampling.mode={mode}"])
+    spec, _ = _documents(["model.history=null", f"sampling.mode={mode}"])
     found = [
         name
         for name, task in spec["root"]["dag"]["tasks"].items()
@@ -169,15 +172,17 @@ def test_an_image_by_tag_caches_nothing():
 def test_profile(compiled):
     spec, platform = yaml.safe_load_all(compiled)
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
-    assert container["image"] == DIGEST
+    assert container["image"] == CUDA
     assert container["command"] == ["python", "-m", "pipeline.cluster.entrypoint"]
     assert container["resources"]["accelerator"]["type"] == "nvidia.com/gpu"
     assert spec["root"]["dag"]["tasks"]["Trainer"]["retryPolicy"]["maxRetryCount"] == 3
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert executors.keys() == {"Trainer_executor", "Transform_executor"}
+    deadline = {"activeDeadlineSeconds": "21600"}
     assert executors["Transform_executor"] == {
-        "nodeSelector": {"labels": {"pool": "big"}}
+        "nodeSelector": {"labels": {"pool": "big"}},
+        **deadline,
     }
+    assert executors["Evaluator_executor"] == deadline
 
 
 GPU = "cloud.google.com/gke-accelerator"
@@ -211,7 +216,8 @@ TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 )
 def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strategy):
     profile = "tpu" if "topology" in settings else "gpu"
-    spec, platform = _documents(profile=profile, trainer_image="own", **settings)
+    pairs = ["model.history=null"]  # several devices train this network alone
+    spec, platform = _documents(pairs, profile=profile, trainer_image="own", **settings)
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
     assert container["image"] == "own"
     assert container["resources"]["accelerator"] == {
@@ -220,18 +226,36 @@ def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strateg
     }
     assert container["resources"]["cpuLimit"] == cpu
     # No other task is tied to such a machine.
-    assert platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"] == {
-        "Trainer_executor": {
-            "nodeSelector": {"labels": labels},
-            "tolerations": [
-                {"key": resource, "operator": "Exists", "effect": "NoSchedule"}
-            ],
-        }
-    }
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    trainer = executors.pop("Trainer_executor")
+    assert trainer["nodeSelector"] == {"labels": labels}
+    assert trainer["tolerations"] == [
+        {"key": resource, "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    assert all(spec.keys() == {"activeDeadlineSeconds"} for spec in executors.values())
     inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
     custom = json.loads(inputs["custom_config"]["runtimeValue"]["constant"])
     assert custom["train"]["strategy"] == strategy
     assert custom["train"]["num_gpus"] == (count if profile == "gpu" else None)
+
+
+def test_variables_are_part_of_the_container():
+    nodes = {"*": {"env": {"TEAM": "ads"}}, "Trainer": {"env": {"SEED": "7"}}}
+    spec, _ = _documents(nodes=nodes)
+    executors = spec["deploymentSpec"]["executors"]
+    team = {"name": "TEAM", "value": "ads"}
+    assert executors["Transform_executor"]["container"]["env"] == [team]
+    assert executors["Trainer_executor"]["container"]["env"] == [
+        {"name": "SEED", "value": "7"},
+        team,
+    ]
+
+
+def test_a_limit_of_the_whole_run_is_the_platforms():
+    _, platform = _documents(run_timeout_s=7200)
+    assert platform["platforms"]["kubernetes"]["pipelineConfig"] == {
+        "activeDeadlineSeconds": 7200
+    }
 
 
 def test_an_artifact_type_without_a_class(monkeypatch):
@@ -240,6 +264,12 @@ def test_an_artifact_type_without_a_class(monkeypatch):
         _compile()
 
 
+def test_a_network_that_does_not_train_there():
+    wanted = r"The platform sets .*'tpu'.*does not go with(?s:.*)`model.history`"
+    with pytest.raises(ValueError, match=wanted):
+        _compile(profile="tpu", trainer_image="own")
+
+
 def test_a_node_that_does_not_exist():
     with pytest.raises(ValueError, match=r"names \['Trainr'\].*it has .*'Trainer'"):
-        _compile(nodes={"Trainr": node_config.NodeConfig()})
+        _compile(nodes={"Trainr": pods.PodConfig()})

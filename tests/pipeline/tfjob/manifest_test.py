@@ -32,10 +32,10 @@ def _check(value, kind, where="job"):
 
 
 def _manifest(overrides=(), workers=2, folder="gs://bucket/run", **platform):
-    platform = {"serving": "gs://bucket/serving", **platform}
+    platform = {"serving": "gs://bucket/serving", "trainer_image": "i", **platform}
     return yaml.safe_load(
         manifest.manifest(
-            config_module.load(None, overrides),
+            config_module.load(None, ["model.history=null", *overrides]),
             kfp_config.load(None, **platform),
             name="ncf-train",
             workers=workers,

@@ -6,16 +6,19 @@ from google.cloud.aiplatform.utils import pipeline_utils, yaml_utils
 
 from pipeline import cli
 from pipeline import config as config_module
-from pipeline.kfp import config as kfp_config
+from pipeline.cluster import config as cluster_config
 from pipeline.vertex import compile as compiler
 from pipeline.vertex import config as vertex_config
 
 ROOT = "gs://bucket/runs"
 
 
+PAIRS = ["model.history=null"]  # several devices train this network alone
+
+
 def _compile(root=ROOT, overrides=(), **settings):
     settings = {"serving": "gs://bucket/serving", **settings}
-    platform = kfp_config.load_as(vertex_config.VertexConfig, None, **settings)
+    platform = cluster_config.load(vertex_config.VertexConfig, None, **settings)
     config = config_module.load(None, overrides)
     return compiler.compile_pipeline(config, platform, root=root)
 
@@ -23,7 +26,9 @@ def _compile(root=ROOT, overrides=(), **settings):
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("vertex") / "pipeline.json"
-    path.write_text(_compile(profile="gpu", gpu="L4", gpus=2))
+    path.write_text(
+        _compile(ROOT, PAIRS, profile="gpu", gpu="L4", gpus=2, trainer_image="cuda")
+    )
     return path
 
 
@@ -91,21 +96,31 @@ def test_accelerators_have_vertex_names(file):
     ("settings", "message"),
     [
         ({"root": "s3://b/r"}, "`root` must be gs://...; got 's3://b/r'"),
-        ({"profile": "tpu"}, "neither a TPU nor a spot machine"),
+        ({"profile": "tpu", "trainer_image": "t"}, "neither a TPU nor a spot machine"),
         ({"spot": True}, "neither a TPU nor a spot machine"),
         (
             {"volumes": [{"claim": "ncf", "mount_path": "/mnt/ncf"}]},
-            "has no `volumes`",
+            "volumes: .*not permitted",
         ),
         (
             {"nodes": {"Trainer": {"node_selector": {"a": "b"}}}},
-            r"cannot give Trainer what it asks for: \['node_selector'\]",
+            "nodes.Trainer.node_selector: .*not permitted",
         ),
     ],
 )
 def test_refuses_what_vertex_cannot_give(settings, message):
     with pytest.raises(ValueError, match=message):
         _compile(**settings)
+
+
+def test_tasks_end_themselves_where_vertex_has_no_limit_and_retries_are_within_its_own(
+    file,
+):
+    spec = json.loads(file.read_text())["pipelineSpec"]
+    args = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]["args"]
+    assert args[args.index("--timeout_s") + 1] == "86400"
+    policy = spec["root"]["dag"]["tasks"]["Trainer"]["retryPolicy"]
+    assert policy["backoffMaxDuration"] == "3600s"
 
 
 @pytest.mark.parametrize(("image", "noted"), [("i:1", True), ("i@sha256:1", False)])

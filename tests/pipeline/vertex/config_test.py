@@ -4,8 +4,8 @@ import pytest
 import yaml
 from apache_beam.options import pipeline_options
 
+from pipeline.cluster import config as cluster_config
 from pipeline.config import PipelineConfig
-from pipeline.kfp import config as kfp_config
 from pipeline.vertex import config
 
 DATAFLOW = {
@@ -15,7 +15,11 @@ DATAFLOW = {
 
 
 def _load(**settings):
-    return kfp_config.load_as(config.VertexConfig, None, serving="gs://b/s", **settings)
+    if settings.get("profile", "cpu") != "cpu":
+        settings.setdefault("trainer_image", "cuda")
+    return cluster_config.load(
+        config.VertexConfig, None, serving="gs://b/s", **settings
+    )
 
 
 def _options(service_account=None, **settings):

@@ -7,9 +7,11 @@ from google.cloud.aiplatform import gapic
 from tfx.extensions.google_cloud_ai_platform import training_clients
 
 from pipeline import config as config_module
-from pipeline.kfp import config as kfp_config
+from pipeline.cluster import config as cluster_config
 from pipeline.vertex import compile as compiler
 from pipeline.vertex import config, training
+
+SMALL, CUDA = "small@sha256:01", "cuda@sha256:02"
 
 
 class _Client(training_clients.VertexJobClient):
@@ -20,15 +22,14 @@ class _Client(training_clients.VertexJobClient):
 
 
 def _platform(workers=1, **settings):
-    return kfp_config.load_as(
+    return cluster_config.load(
         config.VertexConfig,
         None,
         project="ncf-project",
         region="us-central1",
         serving="gs://b/s",
-        image="small@sha256:01",
+        **{"image": "small@sha256:01", "trainer_image": CUDA, **settings},
         trainer={"platform": "vertex", "workers": workers},
-        **settings,
     )
 
 
@@ -58,13 +59,12 @@ def _pools(**settings):
 
 
 NONE = "ACCELERATOR_TYPE_UNSPECIFIED"
-SMALL, CUDA = "small@sha256:01", "cuda@sha256:02"
 
 
 @pytest.mark.parametrize(
     ("settings", "pools"),
     [
-        ({}, [(1, "e2-standard-8", NONE, 0, "", SMALL)]),
+        ({"trainer_image": None}, [(1, "e2-standard-8", NONE, 0, "", SMALL)]),
         (
             {"profile": "gpu", "gpu": "L4", "gpus": 2, "trainer_image": CUDA},
             [(1, "g2-standard-24", "NVIDIA_L4", 2, "", CUDA)],
@@ -72,17 +72,17 @@ SMALL, CUDA = "small@sha256:01", "cuda@sha256:02"
         (
             {"profile": "gpu", "gpu": "T4", "workers": 3},
             [
-                (1, "n1-standard-8", "NVIDIA_TESLA_T4", 1, "", SMALL),
-                (2, "n1-standard-8", "NVIDIA_TESLA_T4", 1, "", SMALL),
+                (1, "n1-standard-8", "NVIDIA_TESLA_T4", 1, "", CUDA),
+                (2, "n1-standard-8", "NVIDIA_TESLA_T4", 1, "", CUDA),
             ],
         ),
         (
             {"profile": "gpu", "gpu": "H100", "gpus": 8},
-            [(1, "a3-highgpu-8g", "NVIDIA_H100_80GB", 8, "", SMALL)],
+            [(1, "a3-highgpu-8g", "NVIDIA_H100_80GB", 8, "", CUDA)],
         ),
         (
             {"profile": "tpu", "topology": "2x2"},
-            [(1, "ct5lp-hightpu-4t", NONE, 0, "2x2", SMALL)],
+            [(1, "ct5lp-hightpu-4t", NONE, 0, "2x2", CUDA)],
         ),
     ],
 )
@@ -97,19 +97,22 @@ def test_account_network_labels_and_spot():
     assert job.job_spec.service_account == "runner@p"
     assert job.job_spec.network == network
     assert job.job_spec.scheduling.strategy.name == "SPOT"
+    assert job.job_spec.scheduling.timeout.total_seconds() == 86_400
     assert job.labels["source"] == "ncf"
 
 
 @pytest.mark.parametrize(("gpu", "gpus"), [("T4", 8), ("A100", 3)])
 def test_no_machine_has_that_many(gpu, gpus):
-    with pytest.raises(ValueError, match=rf"of kind {gpu}; got `gpus` {gpus}"):
-        training.custom_config(_platform(profile="gpu", gpu=gpu, gpus=gpus))
+    with pytest.raises(ValueError, match=rf"has {gpus} GPUs of kind {gpu}"):
+        _platform(profile="gpu", gpu=gpu, gpus=gpus)
 
 
 def test_the_compiled_trainer_starts_that_job():
     platform = _platform(profile="gpu", gpu="L4", workers=2)
     text = compiler.compile_pipeline(
-        config_module.load(None), platform, root="gs://bucket/runs"
+        config_module.load(None, ["model.history=null"]),
+        platform,
+        root="gs://bucket/runs",
     )
     spec = json.loads(text)["pipelineSpec"]
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]

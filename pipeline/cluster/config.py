@@ -1,0 +1,188 @@
+"""Where a compiled pipeline runs: the settings that every cluster has."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+
+from ncf_model.config import Config
+from pipeline.cluster import machines, node_config, profiles
+from pipeline.cluster.machines import Gpu, Topology
+from pipeline.cluster.node_config import EVERY_NODE, NodeConfig
+from pipeline.config import PipelineConfig
+
+
+class ClusterConfig(Config):
+    """Where and on what the pipeline runs. What it computes is `PipelineConfig`.
+
+    Attributes:
+        image: the container image of all nodes, best by digest: `name@sha256:...`.
+        trainer_image: that of Trainer, which must be given for profiles `gpu` and
+            `tpu`: the other image has no CUDA, and TensorFlow for the TPU is another
+            one. Null is `image`.
+        serving: Pusher's folder.
+        profile: what Trainer runs on; its tf.distribute strategy and number of GPUs
+            follow.
+        gpu, gpus: kind and number of GPUs, for profile `gpu`.
+        topology: the v5e slice, one host, for profile `tpu`.
+        spot: Trainer runs on a spot machine.
+        nodes: node id -> what it asks for, in place of the profile's; `*` is all.
+        cache: tasks with the same inputs are not run again. Only with an image by
+            digest: a tag can come to mean other code, and the cache would not notice.
+        beam_args: of the components that run on Beam.
+    """
+
+    image: str = "ncf-tfx:cpu"
+    trainer_image: str | None = None
+    serving: str
+    profile: profiles.Profile = "cpu"
+    gpu: Gpu = "T4"
+    gpus: pydantic.PositiveInt = 1
+    topology: Topology = "1x1"
+    spot: bool = False
+    nodes: Mapping[str, NodeConfig] = pydantic.Field(default_factory=dict)
+    cache: bool = True
+    beam_args: tuple[str, ...] = ("--runner=FnApiRunner", "--sdk_container_image=none")
+
+    @pydantic.model_validator(mode="after")
+    def _check_cluster(self) -> "ClusterConfig":
+        bucket = self.serving.removeprefix("gs://").split("/")[0]
+        if bucket != bucket.lower():
+            raise ValueError(
+                f"`serving` names no bucket: {bucket!r} is not lower case. Put in yours"
+            )
+        for image in self._images():
+            name = image.split("@")[0]
+            if name.rpartition("/")[0] != name.rpartition("/")[0].lower():
+                raise ValueError(
+                    f"{image!r} names no image: it is not lower case. Put in yours"
+                )
+        for node_id in self.nodes:
+            node_config.check_node_id(node_id)
+        if self.profile == "gpu":
+            machines.gpu_machine(self.gpu, self.gpus)
+        changes = self.nodes.get(profiles.TRAINER, NodeConfig())
+        if self.profile != "cpu" and not (self.trainer_image or changes.image):
+            raise ValueError(
+                f"profile {self.profile!r} needs `trainer_image`, the image of that "
+                "target of kubeflow/Dockerfile; with `image` alone Trainer would run "
+                "without its accelerator"
+            )
+        return self
+
+    @property
+    def strategy(self) -> str:
+        """The `train.strategy` that goes with the profile."""
+        return profiles.strategy(self.profile, self.gpus)
+
+    @property
+    def train(self) -> dict[str, Any]:
+        """The fields of `train` that go with the profile.
+
+        The number of GPUs is one of them, so that a pod whose GPUs TensorFlow cannot
+        use fails, and does not train on its CPU for hours.
+        """
+        fields: dict[str, Any] = {"strategy": self.strategy}
+        trainer = self.nodes.get(profiles.TRAINER, NodeConfig())
+        if self.profile == "gpu" and "accelerator" not in trainer.model_fields_set:
+            fields["num_gpus"] = self.gpus
+        return fields
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether tasks may be cached."""
+        return self.cache and all("@sha256:" in image for image in self._images())
+
+    @property
+    def beam_arguments(self) -> tuple[str, ...]:
+        """Of the components that run on Beam, whatever they follow from."""
+        return self.beam_args
+
+    def _images(self) -> list[str]:
+        others = [self.trainer_image, *(node.image for node in self.nodes.values())]
+        return [self.image, *filter(None, others)]
+
+    def node(self, node_id: str) -> NodeConfig:
+        """Returns everything that a node asks for, its image included."""
+        return self._changed(node_id, self._profile_node(node_id))
+
+    def _profile_node(self, node_id: str) -> NodeConfig:
+        """Returns what a node asks for by the profile alone."""
+        trainer = node_id == profiles.TRAINER
+        node = profiles.node_config(
+            node_id,
+            profile=self.profile,
+            gpu=self.gpu,
+            gpus=self.gpus,
+            topology=self.topology,
+        )
+        image = self.trainer_image if trainer and self.trainer_image else self.image
+        return node.model_copy(update={"image": image})
+
+    def _changed(self, node_id: str, node: node_config.Node) -> node_config.Node:
+        """Returns `node` as changed by `nodes`: first by `*`, then by its own entry."""
+        for key in (EVERY_NODE, node_id):
+            if key in self.nodes:
+                node = node_config.merge(node, self.nodes[key])
+        return node
+
+
+def with_train(config: PipelineConfig, fields: Mapping[str, Any]) -> PipelineConfig:
+    """Returns `config` with fields of `train` that follow from where it trains.
+
+    Raises:
+        ValueError: the rest of `config` does not go with them.
+    """
+    values = config.model_dump()
+    values["train"] |= fields
+    try:
+        return PipelineConfig.model_validate(values)
+    except pydantic.ValidationError as error:
+        problems = "\n".join(
+            "  " + problem["msg"].removeprefix("Value error, ")
+            for problem in error.errors(include_url=False)
+        )
+        raise ValueError(
+            f"The platform sets {dict(fields)} in `train`, which does not go with the "
+            f"rest of the configuration:\n{problems}"
+        ) from None
+
+
+ConfigType = TypeVar("ConfigType", bound=ClusterConfig)
+
+
+def load(
+    kind: type[ConfigType], path: str | pathlib.Path | None, **changes: object
+) -> ConfigType:
+    """Returns the defaults, changed by a YAML file, changed by `changes`.
+
+    Args:
+        kind: the settings of one cluster.
+        path: a YAML file of its fields; null for the defaults.
+        **changes: fields, such as `image="..."`; those that are None are left alone.
+
+    Raises:
+        ValueError: no such file, an unknown field, or a value that cannot be.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        file = pathlib.Path(path)
+        if not file.exists():
+            raise ValueError(f"No platform file {file}.")
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        if not isinstance(values, dict):
+            raise ValueError(f"{file} must hold `field: value` lines.")
+    values |= {name: value for name, value in changes.items() if value is not None}
+    try:
+        return kind.model_validate(values)
+    except pydantic.ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(map(str, p['loc'])) or '(top level)'}: "
+            f"{p['msg'].removeprefix('Value error, ')}"
+            + (f"; got {p['input']!r}." if p["loc"] else ".")
+            for p in error.errors(include_url=False)
+        )
+        where = f"{path}: " if path else ""
+        raise ValueError(f"{where}the platform is not valid:\n{problems}") from None

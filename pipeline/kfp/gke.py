@@ -1,0 +1,51 @@
+"""Which machines of GKE a node is for: labels, taints and what goes with them."""
+
+from pipeline.cluster import machines
+from pipeline.cluster.machines import Gpu, Topology
+from pipeline.cluster.node_config import GPU_RESOURCE, TPU_RESOURCE
+from pipeline.cluster.profiles import SPOT_RETRIES, Profile
+from pipeline.kfp.pods import PodConfig, TolerationConfig
+
+SPOT_LABEL = "cloud.google.com/gke-spot"
+GPU_LABEL = "cloud.google.com/gke-accelerator"
+TPU_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
+# Of /dev/shm for each GPU beyond the first, which NCCL fills.
+_SHARED_GB_PER_GPU = 2
+
+
+def placed(
+    node: PodConfig, *, profile: Profile, gpu: Gpu, gpus: int, topology: Topology
+) -> PodConfig:
+    """Returns the trainer's `node` with the labels and taints of the profile's pool."""
+    if profile == "gpu":
+        return node.model_copy(
+            update={
+                "node_selector": {GPU_LABEL: machines.GPUS[gpu].gke},
+                "tolerations": (TolerationConfig(key=GPU_RESOURCE),),
+                "shared_memory_gb": _SHARED_GB_PER_GPU * gpus if gpus > 1 else None,
+            }
+        )
+    if profile == "tpu":
+        return node.model_copy(
+            update={
+                "node_selector": {
+                    TPU_LABEL: machines.TPU_LABEL,
+                    TOPOLOGY_LABEL: topology,
+                },
+                "tolerations": (TolerationConfig(key=TPU_RESOURCE),),
+            }
+        )
+    return node
+
+
+def spot(node: PodConfig) -> PodConfig:
+    """Returns `node` asking for spot machines, which carry a label and a taint."""
+    taint = TolerationConfig(key=SPOT_LABEL, operator="Equal", value="true")
+    return node.model_copy(
+        update={
+            "node_selector": {**node.node_selector, SPOT_LABEL: "true"},
+            "tolerations": (*node.tolerations, taint),
+            "retries": max(node.retries, SPOT_RETRIES),
+        }
+    )
