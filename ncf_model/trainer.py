@@ -19,10 +19,13 @@ from ncf_model import config, features
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve
 from ncf_model.network import model
-from ncf_model.serving import history_model, saved_model
+from ncf_model.serving import history_model, probe, saved_model
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
 
 HISTORY_FILE = "history.json"
+# How far an exported probability may be from the network's, by whether that one computes
+# in 32 bits: the export multiplies in 32, and in another order.
+_TOLERANCE = {True: 1e-3, False: 0.05}
 
 
 def run_fn(fn_args: Any) -> None:
@@ -97,14 +100,14 @@ def run_fn(fn_args: Any) -> None:
         else:
             history = fitting.fit(network, interactions, judge, settings, **where)
     if strategy.is_chief():
-        saved_model.export(
+        _export(
             network,
             interactions,
-            fn_args.serving_model_dir,
-            user_vocabulary=vocabularies[features.USER_VOCABULARY],
-            item_vocabulary=vocabularies[features.ITEM_VOCABULARY],
+            fn_args,
+            vocabularies,
             refitted=history["refit"] is not None,
             serving=serving,
+            tolerance=_TOLERANCE[settings.train.precision == "float32"],
         )
         history["seconds"] = time.monotonic() - started
         path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
@@ -118,6 +121,35 @@ def run_fn(fn_args: Any) -> None:
     # TFX looks for the model in every machine's process, as soon as that returns.
     strategy.wait_for_all(distribution)
     saved.remove()
+
+
+def _export(
+    network: model.NeuMF,
+    interactions: data.Interactions,
+    fn_args: Any,
+    vocabularies: dict[str, str],
+    *,
+    refitted: bool,
+    tolerance: float,
+) -> None:
+    """Writes the SavedModel, and what the network itself says, to hold it against."""
+    users, items = (
+        vocabularies[name]
+        for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
+    )
+    saved_model.export(
+        network,
+        interactions,
+        fn_args.serving_model_dir,
+        user_vocabulary=users,
+        item_vocabulary=items,
+        refitted=refitted,
+    )
+    said = probe.make(
+        network, user_ids=_lines(users), item_ids=_lines(items), tolerance=tolerance
+    )
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, probe.FILE), "w") as f:
+        json.dump(said, f)
 
 
 def _checkpoint(
