@@ -23,9 +23,6 @@ from ncf_model.serving import history_model, probe, saved_model
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
 
 HISTORY_FILE = "history.json"
-# How far an exported probability may be from the network's, by whether that one computes
-# in 32 bits: the export multiplies in 32, and in another order.
-_TOLERANCE = {True: 1e-3, False: 0.05}
 
 
 def run_fn(fn_args: Any) -> None:
@@ -80,7 +77,7 @@ def run_fn(fn_args: Any) -> None:
         jit_compile=settings.train.jit_compile and not on_tpu,
     )
     saved = _checkpoint(custom, interactions)
-    serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
+    trained = None
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         where = {"log_dir": log_dir, "strategy": distribution, "saved": saved}
         if network_settings.history:
@@ -94,9 +91,6 @@ def run_fn(fn_args: Any) -> None:
                 **where,
             )
             history_model.fill(network, trained)
-            serving = functools.partial(
-                history_model.HistoryServingModel, trained=trained
-            )
         else:
             history = fitting.fit(network, interactions, judge, settings, **where)
     if strategy.is_chief():
@@ -106,8 +100,9 @@ def run_fn(fn_args: Any) -> None:
             fn_args,
             vocabularies,
             refitted=history["refit"] is not None,
-            serving=serving,
-            tolerance=_TOLERANCE[settings.train.precision == "float32"],
+            trained=trained,
+            # The export multiplies in 32 bits, and in another order.
+            tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
         history["seconds"] = time.monotonic() - started
         path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
@@ -129,10 +124,14 @@ def _export(
     fn_args: Any,
     vocabularies: dict[str, str],
     *,
+    trained: history_fitting.Trained | None,
     refitted: bool,
     tolerance: float,
 ) -> None:
-    """Writes the SavedModel, and what the network itself says, to hold it against."""
+    """Writes the SavedModel, and what was trained says itself, to hold it against."""
+    serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
+    if trained is not None:
+        serving = functools.partial(history_model.HistoryServingModel, trained=trained)
     users, items = (
         vocabularies[name]
         for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
@@ -144,9 +143,15 @@ def _export(
         user_vocabulary=users,
         item_vocabulary=items,
         refitted=refitted,
+        serving=serving,
     )
+
+    def logits(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        said = np.asarray(network([users, items]), np.float64)
+        return said if trained is None else said + probe.linear(trained, users, items)
+
     said = probe.make(
-        network, user_ids=_lines(users), item_ids=_lines(items), tolerance=tolerance
+        logits, user_ids=_lines(users), item_ids=_lines(items), tolerance=tolerance
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, probe.FILE), "w") as f:
         json.dump(said, f)

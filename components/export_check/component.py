@@ -1,4 +1,4 @@
-"""ExportCheck: a model that cannot be served, or answers otherwise than trained, stops."""
+"""ExportCheck: a model that cannot be served as it was trained stops the run."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec

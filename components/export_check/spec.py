@@ -2,7 +2,7 @@
 
 from tfx import types
 from tfx.types import standard_artifacts
-from tfx.types.component_spec import ChannelParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 MODEL_KEY = "model"
 MODEL_RUN_KEY = "model_run"
@@ -16,4 +16,4 @@ class ExportCheckSpec(types.ComponentSpec):
         MODEL_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun),
     }
     OUTPUTS = {CHECK_KEY: ChannelParameter(type=standard_artifacts.InfraBlessing)}
-    PARAMETERS = {}
+    PARAMETERS: dict[str, ExecutionParameter] = {}

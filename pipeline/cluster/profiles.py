@@ -42,6 +42,8 @@ _GPUS: dict[str, _Machine] = {
     "A100-80GB": _Machine("nvidia-a100-80gb", 11, 150),
     "H100": _Machine("nvidia-h100-80gb", 24, 200),
 }
+# Kind of GPU -> the value of GPU_LABEL on its nodes.
+GPUS = {kind: machine.label for kind, machine in _GPUS.items()}
 # ct5lp-hightpu-1t, -4t and -8t: one host each. A task is one pod, so no more than that.
 _CHIPS: dict[str, int] = {"1x1": 1, "2x2": 4, "2x4": 8}
 _TPU_HOSTS: dict[str, _Machine] = {

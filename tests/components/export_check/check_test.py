@@ -39,11 +39,13 @@ def test_a_good_answer_is_accepted():
 
 def test_scores_beyond_the_tolerance():
     with pytest.raises(
-        ValueError, match="1 of 2 scores .* user 'v' and item 'j': 0.5, trained 0.49"
+        ValueError, match=r"1 of 2 scores .* user 'v' and item 'j': 0.5, trained 0.49"
     ):
         check.require(ANSWER, EXPECTED | {"tolerance": 0.009})
     nan = ANSWER | {"scores": [float("nan"), 0.5]}
-    with pytest.raises(ValueError, match="of user 'u' and item 'i': nan, trained 0.25"):
+    with pytest.raises(
+        ValueError, match=r"of user 'u' and item 'i': nan, trained 0.25"
+    ):
         check.require(nan, EXPECTED)
 
 
