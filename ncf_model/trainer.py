@@ -19,7 +19,7 @@ from ncf_model import config, features
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve
 from ncf_model.network import model
-from ncf_model.serving import history_model, saved_model
+from ncf_model.serving import history_model, probe, saved_model
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
 
 HISTORY_FILE = "history.json"
@@ -77,7 +77,7 @@ def run_fn(fn_args: Any) -> None:
         jit_compile=settings.train.jit_compile and not on_tpu,
     )
     saved = _checkpoint(custom, interactions)
-    serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
+    trained = None
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         where = {"log_dir": log_dir, "strategy": distribution, "saved": saved}
         if network_settings.history:
@@ -91,20 +91,18 @@ def run_fn(fn_args: Any) -> None:
                 **where,
             )
             history_model.fill(network, trained)
-            serving = functools.partial(
-                history_model.HistoryServingModel, trained=trained
-            )
         else:
             history = fitting.fit(network, interactions, judge, settings, **where)
     if strategy.is_chief():
-        saved_model.export(
+        _export(
             network,
             interactions,
-            fn_args.serving_model_dir,
-            user_vocabulary=vocabularies[features.USER_VOCABULARY],
-            item_vocabulary=vocabularies[features.ITEM_VOCABULARY],
+            fn_args,
+            vocabularies,
             refitted=history["refit"] is not None,
-            serving=serving,
+            trained=trained,
+            # The export multiplies in 32 bits, and in another order.
+            tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
         history["seconds"] = time.monotonic() - started
         path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
@@ -118,6 +116,45 @@ def run_fn(fn_args: Any) -> None:
     # TFX looks for the model in every machine's process, as soon as that returns.
     strategy.wait_for_all(distribution)
     saved.remove()
+
+
+def _export(
+    network: model.NeuMF,
+    interactions: data.Interactions,
+    fn_args: Any,
+    vocabularies: dict[str, str],
+    *,
+    trained: history_fitting.Trained | None,
+    refitted: bool,
+    tolerance: float,
+) -> None:
+    """Writes the SavedModel, and what was trained says itself, to hold it against."""
+    serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
+    if trained is not None:
+        serving = functools.partial(history_model.HistoryServingModel, trained=trained)
+    users, items = (
+        vocabularies[name]
+        for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
+    )
+    saved_model.export(
+        network,
+        interactions,
+        fn_args.serving_model_dir,
+        user_vocabulary=users,
+        item_vocabulary=items,
+        refitted=refitted,
+        serving=serving,
+    )
+
+    def logits(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        said = np.asarray(network([users, items]), np.float64)
+        return said if trained is None else said + probe.linear(trained, users, items)
+
+    said = probe.make(
+        logits, user_ids=_lines(users), item_ids=_lines(items), tolerance=tolerance
+    )
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, probe.FILE), "w") as f:
+        json.dump(said, f)
 
 
 def _checkpoint(

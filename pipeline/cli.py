@@ -15,7 +15,7 @@ import typer.core
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli
 from pipeline.serving import cli as serving_cli
-from pipeline.serving import recommend_cli, versions_cli
+from pipeline.serving import manifests_cli, recommend_cli, versions_cli
 from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ app.add_typer(submit_app, name="submit", help="Submit a compiled pipeline.")
 compile_app.command("kfp")(kfp_cli.compile_kfp)
 compile_app.command("tfjob")(kfp_cli.compile_tfjob)
 compile_app.command("vertex")(vertex_cli.compile_vertex)
+compile_app.command("serving")(manifests_cli.compile_serving)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
 app.command()(recommend_cli.recommend)

@@ -20,6 +20,7 @@ from tfx.types import channel, standard_artifacts
 
 from components.eval_context.component import EvalContext
 from components.explaining_evaluator.component import ExplainingEvaluator
+from components.export_check.component import ExportCheck
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.latest_blessed_model.strategy import LatestOtherBlessedModel
 from components.latest_pushed_model.component import LatestPushedModel
@@ -110,7 +111,7 @@ def create_pipeline(
         ask_metadata=ask_metadata,
         variants=variants,
     )
-    _, trainer, _, evaluator, pusher = model
+    trainer, evaluator, pusher = model[1], *model[-2:]
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
@@ -224,6 +225,9 @@ def _model_nodes(
         transform_graph=transform.outputs["transform_graph"],
         baselines=config.evaluation.baselines,
     )
+    check = ExportCheck(
+        model=trainer.outputs["model"], model_run=trainer.outputs["model_run"]
+    )
     evaluator = ExplainingEvaluator(
         examples=context.outputs["examples"],
         example_splits=[features.EVAL_SPLIT],
@@ -233,6 +237,7 @@ def _model_nodes(
             config.evaluation, eval_negatives=config.sampling.eval_negatives
         ),
     ).with_id("Evaluator")
+    evaluator.add_upstream_node(check)
     pusher = variants.pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
@@ -246,7 +251,7 @@ def _model_nodes(
             **variants.pusher_config,
         },
     )
-    return [context, trainer, baseline, evaluator, pusher]
+    return [context, trainer, check, baseline, evaluator, pusher]
 
 
 def _latest_blessed(trainer: base_node.BaseNode, serving: str) -> base_node.BaseNode:

@@ -32,6 +32,7 @@ NODES = [
     "NegativeSampling",
     "EvalContext",
     "Trainer",
+    "ExportCheck",
     "LatestBlessedModel",
     "Evaluator",
     "Pusher",

@@ -1,0 +1,1 @@
+"""ExportCheck: a SavedModel is asked before anybody else asks it."""

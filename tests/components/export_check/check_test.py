@@ -1,0 +1,67 @@
+"""Each way of being a broken export is told."""
+
+import copy
+
+import pytest
+
+from components.export_check import check
+
+ANSWER = {
+    "scores": [0.25, 0.5],
+    "lists": {
+        "no user": {"item_ids": [], "scores": []},
+        **{
+            who: {
+                "item_ids": [[*"abc", *[""] * 7]],
+                "scores": [[0.9, 0.5, 0.5, *[0.0] * 7]],
+            }
+            for who in ("known user", "unknown user", "empty user")
+        },
+    },
+}
+EXPECTED = {
+    "user_ids": ["u", "v"],
+    "item_ids": ["i", "j"],
+    "scores": [0.25, 0.49],
+    "tolerance": 0.011,
+}
+
+
+def test_a_good_answer_is_accepted():
+    check.require(ANSWER, EXPECTED)
+    everything = copy.deepcopy(ANSWER)
+    everything["lists"]["known user"] = {
+        "item_ids": [[""] * 10],
+        "scores": [[0.0] * 10],
+    }
+    check.require(everything, EXPECTED)
+
+
+def test_scores_beyond_the_tolerance():
+    with pytest.raises(
+        ValueError, match=r"1 of 2 scores .* user 'v' and item 'j': 0.5, trained 0.49"
+    ):
+        check.require(ANSWER, EXPECTED | {"tolerance": 0.009})
+    nan = ANSWER | {"scores": [float("nan"), 0.5]}
+    with pytest.raises(
+        ValueError, match=r"of user 'u' and item 'i': nan, trained 0.25"
+    ):
+        check.require(nan, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("who", "changed", "reason"),
+    [
+        ("no user", {"item_ids": [["a"]]}, "no user gets a list"),
+        ("unknown user", {"item_ids": [[""] * 10]}, "the unknown user gets nothing"),
+        ("empty user", {"item_ids": [["a"]]}, "list has 1 places instead of 10"),
+        ("known user", {"item_ids": [[*"abab", *[""] * 6]]}, "gets an item twice"),
+        ("known user", {"scores": [[0.1, 0.2, *[0.0] * 8]]}, "list is not in order"),
+        ("empty user", {"scores": [[float("nan")] * 10]}, "scores are not all numbers"),
+    ],
+)
+def test_lists_that_are_none(who, changed, reason):
+    answer = copy.deepcopy(ANSWER)
+    answer["lists"][who] |= changed
+    with pytest.raises(ValueError, match=f"is broken: .*{reason}.*It was not pushed"):
+        check.require(answer, EXPECTED)
