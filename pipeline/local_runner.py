@@ -24,9 +24,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.interactions_example_gen import overview, reading
+from ncf_model.serving import versions
 from pipeline import config as config_module
 from pipeline.data import catalogue, titles
-from pipeline.local import interrupts, result, terminal
+from pipeline.local import interrupts, lock, result, terminal
 from pipeline.local.memory import Memory
 from pipeline.serving import quality
 
@@ -151,7 +152,8 @@ def run(
 
     Raises:
         RunFailed: a node raised; the message is shown and the log has the traceback.
-        ValueError: `out` cannot be a run's folder.
+        ValueError: `out` cannot be a run's folder; `lock.Busy`, which is one: another
+            process is at work in it.
         KeyboardInterrupt: Ctrl-C; how to go on is shown.
     """
     out = out.resolve()
@@ -162,9 +164,30 @@ def run(
         )
     if item_titles is None:
         item_titles = titles.find(config.data.titles, config.data, dataset)
+    shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
+    with lock.alone(out, doing=f"a run on {dataset.name}"):
+        return _run_alone(config, dataset, out, item_titles, shown)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """What of a run the terminal shows; see `run`."""
+
+    quiet: bool
+    progress_to_errors: bool
+
+
+def _run_alone(
+    config: config_module.PipelineConfig,
+    dataset: catalogue.Dataset,
+    out: pathlib.Path,
+    item_titles: Mapping[str, str],
+    shown: _Shown,
+) -> dict[str, Any] | None:
+    """Does what `run` promises, in a folder that is held."""
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
-    with terminal.output_to_file(log, to_errors=progress_to_errors) as console:
-        console.quiet = quiet
+    with terminal.output_to_file(log, to_errors=shown.progress_to_errors) as console:
+        console.quiet = shown.quiet
         console.print(
             f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
         )
@@ -176,6 +199,12 @@ def run(
                 display.following(logging.getLogger("absl")),
             ):
                 done = _run_pipeline(config, dataset, out, display)
+            if done is None:
+                return None
+            titles.write(item_titles, out)
+            summary = _publish_report(done, config, out, measured)
+            _check_served(summary["pushed_to"], out)
+            quality.note(summary)
         except KeyboardInterrupt:
             console.quiet = False
             display.failed("stopped")
@@ -187,13 +216,8 @@ def run(
             terminal.print_failure(console, error, log)
             logging.exception("The run failed.")
             raise RunFailed(terminal.explain(error)[0]) from error
-        if done is None:
-            return None
-        titles.write(item_titles, out)
-        summary = _publish_report(done, config, out, measured)
-        quality.note(summary)
         result.print_summary(console, summary)
-        if quiet:
+        if shown.quiet:
             console.quiet = False
             result.print_verdict(console, summary)
     return summary
@@ -223,11 +247,10 @@ def _run_pipeline(
         # Late: these take many seconds, and nothing before them needs them.
         from absl import logging as absl_logging
         from tfx.orchestration import metadata
-        from tfx.orchestration.local import local_dag_runner
 
         from ncf_model.training import progress
         from pipeline import pipeline
-        from pipeline.local import executions
+        from pipeline.local import dag_runner, executions
 
     absl_logging.set_verbosity(absl_logging.INFO)
     store = metadata.sqlite_metadata_connection_config(str(out / "metadata.sqlite"))
@@ -249,7 +272,9 @@ def _run_pipeline(
             before = executions.latest_run(handle.store) or 0
     progress.observers.append(display.training)
     try:
-        local_dag_runner.LocalDagRunner().run(definition)
+        dag_runner.Runner(
+            root=str(out / "pipeline_root"), serving=str(out / "serving")
+        ).run(definition)
     finally:
         progress.observers.remove(display.training)
     if not (out / "metadata.sqlite").exists():
@@ -303,6 +328,18 @@ def _publish_report(
     return summary.model_dump(mode="json", by_alias=True)
 
 
+def _check_served(pushed_to: str | None, out: pathlib.Path) -> None:
+    """Raises RuntimeError if the report's model is not what is served."""
+    newest = versions.newest(out / "serving")
+    if pushed_to and (newest is None or newest.path != pushed_to):
+        shutil.rmtree(out / "report", ignore_errors=True)
+        raise RuntimeError(
+            f"The model of this run is {pushed_to}, but the newest version in "
+            f"{out / 'serving'} is {newest.number if newest else 'none'}: another "
+            "process changed the folder meanwhile. The same command pushes it again."
+        )
+
+
 def main() -> None:
     """Runs with the settings of the environment, for the `tfx` command."""
     config = config_module.load(
@@ -311,7 +348,10 @@ def main() -> None:
     data_dir = os.environ.get("DATA_DIR")
     dataset = find_data(config, pathlib.Path(data_dir) if data_dir else None)
     out = os.environ.get("OUT") or default_out(config, dataset)
-    run(config, dataset, out=pathlib.Path(out))
+    try:
+        run(config, dataset, out=pathlib.Path(out))
+    except lock.Busy as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ def _model_nodes(
         },
     )
     baseline = (
-        _latest_blessed(trainer)
+        _latest_blessed(trainer, locations.serving)
         if ask_metadata
         else LatestPushedModel(
             candidate=trainer.outputs["model"], serving=locations.serving
@@ -249,9 +249,10 @@ def _model_nodes(
     return [context, trainer, baseline, evaluator, pusher]
 
 
-def _latest_blessed(trainer: base_node.BaseNode) -> base_node.BaseNode:
+def _latest_blessed(trainer: base_node.BaseNode, serving: str) -> base_node.BaseNode:
     return Resolver(
         strategy_class=LatestOtherBlessedModel,
+        config={"serving": serving},
         candidate=trainer.outputs["model"],
         model=channel.Channel(type=standard_artifacts.Model),
         model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),

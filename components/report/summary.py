@@ -20,7 +20,7 @@ from ncf_model.training.history import History
 
 # What TFX itself notes on every Examples artifact.
 _TFX_PROPERTIES = (
-    *("file_format", "input_fingerprint", "is_external", "payload_format"),
+    *("files", "file_format", "input_fingerprint", "is_external", "payload_format"),
     *("span", "tfx_version"),
 )
 # The same module under several names: images have the build for their hardware.

@@ -79,7 +79,7 @@ def look(serving: str | os.PathLike[str]) -> Serving:
     `saved_model.pb` is checked to be complete. `holds` compares contents.
     """
     folder = os.fspath(serving)
-    records = _records(folder)
+    noted = records(folder)
     good: list[Version] = []
     broken: list[Version] = []
     foreign: list[str] = []
@@ -91,7 +91,7 @@ def look(serving: str | os.PathLike[str]) -> Serving:
         if number is None or not folders.is_folder(path):
             foreign.append(name)
             continue
-        record = records.get(number, {})
+        record = noted.get(number, {})
         trouble = whole.problem(path, record.get("files"))
         version = Version(number, path, record, trouble)
         (broken if trouble else good).append(version)
@@ -132,7 +132,22 @@ def next_number(serving: str | os.PathLike[str]) -> int:
     folder = os.fspath(serving)
     taken = [_number(name) for name in folders.children(folder)]
     known = [number for number in taken if number is not None]
-    return max([int(time.time()), *(n + 1 for n in (*known, *_records(folder)))])
+    return max([int(time.time()), *(n + 1 for n in (*known, *records(folder)))])
+
+
+def records(serving: str | os.PathLike[str]) -> dict[int, dict[str, Any]]:
+    """Returns all records by number; one that cannot be read is as if it were not."""
+    place = os.path.join(serving, HIDDEN, "versions")
+    found = {}
+    for name in folders.children(place):
+        number = _number(name.removesuffix(".json"))
+        if number is None or not name.endswith(".json"):
+            continue
+        with contextlib.suppress(ValueError):
+            content = json.loads(folders.read(os.path.join(place, name)) or b"")
+            if isinstance(content, dict) and "digest" in content:
+                found[number] = content
+    return found
 
 
 def withdrawn(serving: str | os.PathLike[str]) -> set[str]:
@@ -141,7 +156,7 @@ def withdrawn(serving: str | os.PathLike[str]) -> set[str]:
     Such a model is not pushed again by a run; `restore` may bring it back.
     """
     taken: set[str] = set()
-    for _, record in sorted(_records(os.fspath(serving)).items()):
+    for _, record in sorted(records(os.fspath(serving)).items()):
         taken |= set(record.get("takes_back", ()))
         if "restores" in record:
             taken -= {record["digest"]}
@@ -220,7 +235,7 @@ def restore(
     if chosen is None:
         known = [version.number for version in found.versions]
         raise ValueError(f"{serving} has no whole version {number}; it has {known}.")
-    later = {r["digest"] for n, r in _records(str(serving)).items() if n > number}
+    later = {r["digest"] for n, r in records(str(serving)).items() if n > number}
     later |= {digest_of(v) for v in found.versions if v.number > number}
     noted = {
         **chosen.record,
@@ -236,7 +251,7 @@ def restore(
 def annotate(serving: str | os.PathLike[str], number: int, **values: Any) -> None:
     """Adds JSON values to the record of a version; raises ValueError without one."""
     folder = os.fspath(serving)
-    record = _records(folder).get(number)
+    record = records(folder).get(number)
     if record is None:
         raise ValueError(f"{folder} has no record of a version {number}.")
     _write_record(folder, number, {**record, **values})
@@ -251,21 +266,6 @@ def _number(name: str) -> int | None:
 
 def _newest_first(versions: list[Version]) -> tuple[Version, ...]:
     return tuple(sorted(versions, key=lambda v: v.number, reverse=True))
-
-
-def _records(folder: str) -> dict[int, dict[str, Any]]:
-    """Returns all records by number; one that cannot be read is as if it were not."""
-    place = os.path.join(folder, HIDDEN, "versions")
-    found = {}
-    for name in folders.children(place):
-        number = _number(name.removesuffix(".json"))
-        if number is None or not name.endswith(".json"):
-            continue
-        with contextlib.suppress(ValueError):
-            content = json.loads(folders.read(os.path.join(place, name)) or b"")
-            if isinstance(content, dict) and "digest" in content:
-                found[number] = content
-    return found
 
 
 def _write_record(folder: str, number: int, record: Mapping[str, Any]) -> None:

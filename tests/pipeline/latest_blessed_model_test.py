@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from tfx.types import channel, standard_artifacts
 
@@ -55,6 +57,49 @@ def test_latest_other_blessed_model(candidate, blessings, expected):
         for blessing in resolved["model_blessing"]
     ]
     assert ids == expected
+
+
+BACK_TO_A = [(A, {}), (B, {}), (A, {"takes_back": ["of 12"]})]
+BOTH = [(21, A, 1), (22, B, 1)]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "pushes", "blessings", "expected"),
+    [
+        (C, [(A, {}), (B, {})], BOTH, [B]),
+        (B, [(A, {}), (B, {})], BOTH, [A]),  # The same run again.
+        (C, [(A, {})], BOTH, [A]),  # B was blessed, and never pushed.
+        (A, [(A, {})], BOTH, []),
+        (C, BACK_TO_A, BOTH, [A]),
+        (A, BACK_TO_A, BOTH, []),
+        (C, [(A, {}), (B, {}), (A, {})], BOTH, [A]),  # By the gate, from the cache.
+        # The same run as the one before, which replaced B, whatever was judged last.
+        (C, [(A, {}), (B, {}), (C, {})], [*BOTH, (23, C, 1), (24, A, 1)], [B]),
+    ],
+)
+def test_what_is_served_is_what_counts(
+    tmp_path, candidate, pushes, blessings, expected
+):
+    known = {model_id: _model(model_id) for model_id in (A, B, C)}
+    for model_id, model in known.items():
+        model.uri = f"/root/model/{model_id}"
+    for number, (model_id, more) in enumerate(pushes, start=1):
+        version = tmp_path / str(number)
+        version.mkdir()
+        (version / "saved_model.pb").write_bytes(b"\x08\x01")
+        records = tmp_path / ".ncf" / "versions"
+        records.mkdir(parents=True, exist_ok=True)
+        record = {"digest": f"of {model_id}", "model_uri": known[model_id].uri, **more}
+        (records / f"{number}.json").write_text(json.dumps(record))
+    resolved = strategy.LatestOtherBlessedModel(str(tmp_path)).resolve_artifacts(
+        None,
+        {
+            "model": list(known.values()),
+            "model_blessing": [_blessing(*blessing) for blessing in blessings],
+            "candidate": [known[candidate]],
+        },
+    )
+    assert [model.id for model in resolved["model"]] == expected
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""One run at a time in an output folder."""
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import pathlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+FILE = "run.lock"
+# A file system that knows no locks, such as some mounted buckets.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
+class Busy(ValueError):
+    """Another process is at work in the folder."""
+
+
+@contextlib.contextmanager
+def alone(out: pathlib.Path, *, doing: str) -> Iterator[None]:
+    """Holds a folder for this process, until the block or the process ends.
+
+    The lock is the kernel's: it goes with the process, however that ends, so that none
+    is ever left behind. What is in the file is only for the message.
+
+    Args:
+        out: the folder, made if need be.
+        doing: what this process does there, for who comes second.
+
+    Raises:
+        Busy: another process holds it; the message says which, since when.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / FILE, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(_message(out, _read(file))) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        file.seek(0)
+        file.truncate()
+        json.dump(_me(doing), file)
+        file.flush()
+        try:
+            yield
+        finally:
+            file.seek(0)
+            file.truncate()
+
+
+def _me(doing: str) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "start": f"{datetime.datetime.now(datetime.timezone.utc):%F %T} UTC",
+        "doing": doing,
+    }
+
+
+def _read(file: Any) -> dict[str, Any]:
+    file.seek(0)
+    with contextlib.suppress(ValueError):
+        content = json.loads(file.read())
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _message(out: pathlib.Path, holder: dict[str, Any]) -> str:
+    said = {name: holder.get(name, "unknown") for name in _me("")}
+    return (
+        f"Another process is at work in {out}: process {said['pid']} on host "
+        f"{said['host']}, {said['doing']}, since {said['start']}. Wait until it has "
+        "ended, or take another folder with --out. Nothing was changed."
+    )

@@ -1,0 +1,148 @@
+"""What of ML Metadata can be believed: checked before a run, with the folder locked.
+
+- An execution that is still RUNNING has died: no other process is at work here. It is
+  marked failed, and what it left in its output folders goes.
+- A result without all of its outputs is none, as when the disk was full when it was
+  committed. It is marked failed, so the node runs again.
+- An artifact whose files are not those that were noted is marked deleted, so the node
+  that made it runs again. A model is copied back from the serving folder, if it can be.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from ncf_model.serving import folders, versions
+
+FILES_PROPERTY = "files"
+_OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+_DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+_UNDER_WAY = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
+_MODEL_FOLDER = "Format-Serving"
+
+
+def note_files(output: Any) -> Any:
+    """Notes with each artifact what it consists of; returns the ExecutorOutput."""
+    for artifacts in output.output_artifacts.values():
+        for artifact in artifacts.artifacts:
+            noted = artifact.custom_properties[FILES_PROPERTY]
+            noted.string_value = consists_of(artifact.uri)
+    return output
+
+
+def consists_of(folder: str) -> str:
+    """Returns number, bytes and a digest of names and sizes of the files of a folder.
+
+    Example:
+        `3 files, 1979 bytes, 6f0e...`
+    """
+    if os.path.isfile(folder):
+        return f"1 file, {os.path.getsize(folder)} bytes"
+    found = folders.sizes(folder)
+    digest = hashlib.sha256(repr(list(found.items())).encode()).hexdigest()[:16]
+    return f"{len(found)} files, {sum(found.values())} bytes, {digest}"
+
+
+def repair(
+    store: Any, *, outputs: Mapping[str, Collection[str]], root: str, serving: str
+) -> list[str]:
+    """Takes back what is not true any more; returns what that was, for the log.
+
+    Args:
+        store: a `MetadataStore`. No run may be under way.
+        outputs: type of each node -> keys that a result of it must have.
+        root: the folder of artifacts.
+        serving: where pushed models are.
+    """
+    executions = store.get_executions()
+    return [
+        *_end_the_dead(store, executions, pathlib.Path(root)),
+        *_refuse_halves(store, executions, outputs),
+        *_miss_what_is_gone(store, root, serving),
+    ]
+
+
+def _end_the_dead(
+    store: Any, executions: list[Any], root: pathlib.Path
+) -> Iterator[str]:
+    dead = [e for e in executions if e.last_known_state in _UNDER_WAY]
+    for execution in dead:
+        execution.last_known_state = mlmd.Execution.FAILED
+        for folder in root.glob(f"*/*/{execution.id}"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in root.glob(f"*/.system/*/{execution.id}"):
+            shutil.rmtree(folder, ignore_errors=True)
+        yield f"Execution {execution.id} ({execution.type}) had died: it has failed."
+    if dead:
+        store.put_executions(dead)
+
+
+def _refuse_halves(
+    store: Any, executions: list[Any], outputs: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    done = [
+        e for e in executions if e.last_known_state in _DONE and outputs.get(e.type)
+    ]
+    found: dict[int, set[str]] = {execution.id: set() for execution in done}
+    for event in store.get_events_by_execution_ids(list(found)) if done else ():
+        if event.type in _OUTPUTS and event.path.steps:
+            found[event.execution_id].add(event.path.steps[0].key)
+    halves = [e for e in done if set(outputs[e.type]) - found[e.id]]
+    for execution in halves:
+        execution.last_known_state = mlmd.Execution.FAILED
+        missing = sorted(set(outputs[execution.type]) - found[execution.id])
+        yield (
+            f"Execution {execution.id} ({execution.type}) has no {', '.join(missing)}; "
+            "it counts as failed."
+        )
+    if halves:
+        store.put_executions(halves)
+
+
+def _miss_what_is_gone(store: Any, root: str, serving: str) -> Iterator[str]:
+    gone = []
+    for artifact in store.get_artifacts():
+        inside = artifact.uri.startswith(root.rstrip("/") + "/")
+        if artifact.state != mlmd.Artifact.LIVE or not inside or _is_whole(artifact):
+            continue
+        if artifact.type == "Model" and _put_back(artifact, serving):
+            yield f"Model {artifact.id} was put back from {serving}: {artifact.uri}"
+            continue
+        artifact.state = mlmd.Artifact.DELETED
+        gone.append(artifact)
+        yield (
+            f"Artifact {artifact.id} ({artifact.type}) is not what it was; the node "
+            f"that made it runs again: {artifact.uri}"
+        )
+    if gone:
+        store.put_artifacts(gone)
+
+
+def _is_whole(artifact: Any) -> bool:
+    """Returns whether the files are those that were noted; without a note, any."""
+    if not os.path.exists(artifact.uri):
+        return False
+    noted = artifact.custom_properties[FILES_PROPERTY].string_value
+    return not noted or noted == consists_of(artifact.uri)
+
+
+def _put_back(artifact: Any, serving: str) -> bool:
+    """Copies a model from the version that it was pushed as; returns whether it could.
+
+    Without it there might be nothing left to compare a new model with.
+    """
+    for version in versions.look(serving).versions:
+        if version.record.get("model_uri") == artifact.uri:
+            target = os.path.join(artifact.uri, _MODEL_FOLDER)
+            shutil.rmtree(artifact.uri, ignore_errors=True)
+            for name in version.record["files"]:
+                path = os.path.join(target, name)
+                folders.make(os.path.dirname(path))
+                folders.copy(os.path.join(version.path, name), path)
+            return _is_whole(artifact)
+    return False

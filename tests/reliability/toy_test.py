@@ -1,0 +1,208 @@
+"""What is reported is what is served: random sequences of runs and faults.
+
+Each sequence is drawn from a seed. NCF_SEQUENCES=200 draws that many (`make
+reliability`); by default a few.
+"""
+
+import os
+import pathlib
+import random
+import shutil
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration import metadata
+
+from ncf_model.serving import folders, versions
+from pipeline.local import trust
+from tests.reliability import toy
+
+RUNS = 12
+SEQUENCES = int(os.environ.get("NCF_SEQUENCES", "2"))
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that TFX would do after an error is done."""
+
+
+class World:
+    """An output folder, and what a person does to it."""
+
+    def __init__(self, folder, rng):
+        self.folder, self.rng = folder, rng
+        self.serving = folder / "serving"
+        self.config = {"quality": 3, "seed": 1, "code": "0"}
+        self.said = []
+
+    # What may happen between two runs.
+
+    def nothing(self):
+        pass
+
+    def another_setting(self):
+        self.config = {
+            "quality": self.rng.randrange(6),
+            "seed": self.rng.randrange(2),
+            "code": self.config["code"],
+        }
+
+    def an_edit(self):
+        self.config |= {"code": str(self.rng.randrange(2))}
+
+    def remove_served(self):
+        if newest := versions.newest(self.serving):
+            shutil.rmtree(newest.path)
+
+    def cut_served(self):
+        if newest := versions.newest(self.serving):
+            file = pathlib.Path(newest.path, "saved_model.pb")
+            file.write_bytes(file.read_bytes()[:-1])
+
+    def edit_served(self):
+        if newest := versions.newest(self.serving):
+            file = pathlib.Path(newest.path, "saved_model.pb")
+            file.write_bytes(file.read_bytes()[:-2] + b"9}")
+
+    def remove_serving(self):
+        shutil.rmtree(self.serving, ignore_errors=True)
+
+    def add_foreign(self):
+        (self.serving / "backup").mkdir(parents=True, exist_ok=True)
+        (self.serving / "7").mkdir(exist_ok=True)
+
+    def roll_back(self):
+        whole = versions.look(self.serving).versions
+        if len(whole) > 1:
+            versions.restore(self.serving, self.rng.choice(whole[1:]).number)
+
+    def remove_artifact(self):
+        folders_ = [path for path in self.folder.glob("root/*/*/*") if path.is_dir()]
+        if folders_:
+            shutil.rmtree(self.rng.choice(sorted(folders_)))
+
+    def remove_file(self):
+        files = [path for path in self.folder.glob("root/**/*") if path.is_file()]
+        if files:
+            self.rng.choice(sorted(files)).unlink()
+
+    def run(self):
+        toy.run(self.folder, **self.config)
+
+    def run_killed(self, monkeypatch):
+        """Runs, and dies at one of its steps on the disk or in the metadata."""
+        left = self.rng.randrange(1, 40)
+
+        def counted(function):
+            def call(*args, **named):
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise Killed
+                return function(*args, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for module, names in (
+                (folders, ("copy", "write", "digest", "sync_folder")),
+                (os, ("rename", "replace")),
+                (trust, ("consists_of",)),
+                (metadata.Metadata, ("__enter__",)),
+            ):
+                for name in names:
+                    patch.setattr(module, name, counted(getattr(module, name)))
+            try:
+                self.run()
+            except Killed:
+                self.said.append("killed")
+
+    # What must be true after a run.
+
+    def latest(self):
+        """Returns the PushedModel and the model of the latest run, and its states."""
+        with metadata.Metadata(toy.store_config(self.folder)) as handle:
+            store = handle.store
+            run = max(store.get_contexts_by_type("pipeline_run"), key=lambda c: c.id)
+            executions = store.get_executions_by_context(run.id)
+            found = {}
+            for event in store.get_events_by_execution_ids([e.id for e in executions]):
+                if event.type in (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT):
+                    [artifact] = store.get_artifacts_by_id([event.artifact_id])
+                    found.setdefault(event.path.steps[0].key, artifact)
+            states = {e.type.rpartition(".")[2]: e.last_known_state for e in executions}
+        return found, states
+
+    def check(self, before):
+        found, states = self.latest()
+        model = pathlib.Path(found["model"].uri, toy.MODEL_FILE).read_bytes()
+        assert toy.unpack(model)["quality"] == self.config["quality"]
+        pushed = found["pushed_model"].custom_properties
+        newest = versions.newest(self.serving)
+        if pushed["pushed"].int_value:
+            assert pushed["pushed_destination"].string_value == newest.path
+            served = pathlib.Path(newest.path, "saved_model.pb").read_bytes()
+            assert served == model
+            assert not [b for b in self.broken() if b.number > newest.number]
+            blessing = found["blessing"].custom_properties
+            assert blessing["blessed"].int_value == 1
+            assert blessing["current_model_id"].int_value == found["model"].id
+            assert newest.record["digest"] not in versions.withdrawn(self.serving)
+        elif before is not None:
+            assert newest.number == before.number
+        if before is not None:
+            # The gate is strict here, and what it compared with is what was served.
+            assert self.quality(newest) >= self.quality(before, "kept")
+        staging = self.serving / ".ncf" / "staging"
+        assert not staging.exists() or not list(staging.iterdir())
+        return states
+
+    def broken(self):
+        return versions.look(self.serving).broken
+
+    def quality(self, version, kept=None):
+        if kept is not None:
+            return toy.unpack(self.content)["quality"]
+        return toy.unpack(folders.read(version.path + "/saved_model.pb"))["quality"]
+
+    def remember(self):
+        """Returns the version that is served; its content is kept for `check`."""
+        newest = versions.newest(self.serving)
+        if newest is not None:
+            self.content = folders.read(newest.path + "/saved_model.pb")
+        return newest
+
+
+FAULTS = (
+    *(World.nothing, World.another_setting, World.another_setting, World.an_edit),
+    *(World.remove_served, World.cut_served, World.remove_serving),
+    *(World.add_foreign, World.roll_back, World.remove_artifact, World.remove_file),
+    *(World.remove_artifact, World.run_killed, World.run_killed),
+)
+
+
+@pytest.mark.parametrize("seed", range(SEQUENCES))
+def test_any_sequence_of_runs_and_faults(tmp_path, monkeypatch, seed):
+    rng = random.Random(seed)
+    world = World(tmp_path, rng)
+    numbers = set()
+    for _ in range(RUNS):
+        fault = rng.choice(FAULTS)
+        world.said.append(fault.__name__)
+        if fault is World.run_killed:
+            fault(world, monkeypatch)
+        else:
+            fault(world)
+        before = world.remember()
+        present = {version.number for version in versions.look(world.serving).versions}
+        world.run()
+        world.check(before)
+        new = {v.number for v in versions.look(world.serving).versions} - present
+        assert not new & numbers, (world.said, "a number was used twice")
+        numbers |= new | present
+        # The same again executes nothing, and changes nothing.
+        held = sorted(folders.sizes(str(world.serving)).items())
+        world.run()
+        states = world.check(world.remember())
+        ran = [n for n, state in states.items() if state != mlmd.Execution.CACHED]
+        assert ran in ([], ["Resolver"]), (world.said, ran)
+        assert sorted(folders.sizes(str(world.serving)).items()) == held
