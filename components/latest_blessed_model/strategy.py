@@ -1,5 +1,7 @@
 """Finds the model that a new one has to measure up to."""
 
+from collections.abc import Collection, Mapping
+
 from tfx import types
 from tfx.dsl.components.common import resolver
 
@@ -18,11 +20,12 @@ CANDIDATE_KEY = "candidate"
 class LatestOtherBlessedModel(resolver.ResolverStrategy):
     """Resolves the model in service; the candidate itself counts for none.
 
-    That is the model of the newest version in the serving folder that is not the
-    candidate's: also after a rollback, or if a later one was blessed and never pushed.
-    A model that was taken back counts for none. Where the folder has no records, it is
-    the model blessed last: by the blessing, not by the model, since an older model that
-    was judged again is the one to beat.
+    That is the model of the newest version in the serving folder: also after a
+    rollback, or if a later one was blessed and never pushed. If that is the candidate,
+    it is the one that the candidate was judged against before it was pushed; if that is
+    gone, the newest other version. A model that was taken back counts for none. Where
+    the folder has no records, it is the model blessed last: by the blessing, not by the
+    model, since an older model that was judged again is the one to beat.
 
     TFX's `LatestBlessedModelStrategy` returns the candidate when a second identical run
     finds it trained and blessed already: the Evaluator would then run again, and judge
@@ -53,52 +56,72 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
             input_dict: `model` and `model_blessing`, all there are, and `candidate`,
                 which is passed on unchanged.
         """
-        candidates = {artifact.id for artifact in input_dict[CANDIDATE_KEY]}
-        numbers, taken_back = self._pushed()
+        candidates = {
+            artifact.id: artifact.uri for artifact in input_dict[CANDIDATE_KEY]
+        }
+        pushed = _Pushed(self._serving)
         others = {
             artifact.id: artifact
             for artifact in input_dict[MODEL_KEY]
-            if artifact.id not in candidates and artifact.uri not in taken_back
+            if artifact.id not in candidates and artifact.uri not in pushed.taken_back
         }
-
-        def model(blessing: types.Artifact) -> types.Artifact | None:
-            return others.get(blessing.get_int_custom_property(CURRENT_MODEL_ID_KEY))
-
-        def order(blessing: types.Artifact) -> tuple[int, int]:
-            found = model(blessing)
-            return numbers.get(found.uri, 0) if found else 0, blessing.id
-
-        blessings = [
-            blessing
-            for blessing in input_dict[BLESSING_KEY]
-            if blessing.get_int_custom_property(BLESSED_KEY) == 1 and model(blessing)
-        ]
-        # Blessed and never pushed, as after a full disk, it is in nobody's service.
-        pushed = [blessing for blessing in blessings if order(blessing)[0]]
-        last = sorted(pushed if numbers else blessings, key=order)[-1:]
+        blessed = {
+            blessing: others[number]
+            for blessing in sorted(input_dict[BLESSING_KEY], key=lambda b: b.id)
+            if blessing.get_int_custom_property(BLESSED_KEY) == 1
+            and (number := blessing.get_int_custom_property(CURRENT_MODEL_ID_KEY))
+            in others
+        }
+        uris = {blessing: model.uri for blessing, model in blessed.items()}
+        last = pushed.to_beat(uris, candidates.values())
         return {
-            MODEL_KEY: [found for blessing in last if (found := model(blessing))],
+            MODEL_KEY: [blessed[blessing] for blessing in last],
             BLESSING_KEY: last,
             CANDIDATE_KEY: input_dict[CANDIDATE_KEY],
         }
 
-    def _pushed(self) -> tuple[dict[str, int], set[str]]:
-        """Returns the version of each model in the folder, and which were taken back.
 
-        Models go by their URI.
-        """
-        if not self._serving:
-            return {}, set()
-        found = versions.look(self._serving).versions
-        numbers = {
+class _Pushed:
+    """What the serving folder's records say of models; these go by their URI.
+
+    Attributes:
+        taken_back: those that a rollback took from service.
+    """
+
+    def __init__(self, serving: str) -> None:
+        """Looks into the folder; without one nothing is known."""
+        found = versions.look(serving).versions if serving else ()
+        self.taken_back: set[str] = set()
+        self._newest = found[0].record if found else {}
+        self._numbers = {
             str(version.record["model_uri"]): version.number
             for version in reversed(found)
             if "model_uri" in version.record
         }
-        withdrawn = versions.withdrawn(self._serving)
-        taken_back = {
-            str(record.get("model_uri"))
-            for record in versions.records(self._serving).values()
-            if record["digest"] in withdrawn
-        }
-        return numbers, taken_back
+        if serving:
+            withdrawn = versions.withdrawn(serving)
+            self.taken_back = {
+                str(record.get("model_uri"))
+                for record in versions.records(serving).values()
+                if record["digest"] in withdrawn
+            }
+
+    def to_beat(
+        self, blessed: Mapping[types.Artifact, str], candidates: Collection[str]
+    ) -> list[types.Artifact]:
+        """Returns at most one blessing: of the model that the candidate has to beat.
+
+        Args:
+            blessed: blessing -> its model, in the order of blessing.
+            candidates: the candidate, which is none of these models.
+        """
+        if self._newest.get("model_uri") in candidates and "blessing" in self._newest:
+            before = self._newest["blessing"].get("baseline_model")
+            same = [item for item, model in blessed.items() if model == before]
+            if same or before is None:
+                return same[-1:]
+        if not self._numbers:
+            return list(blessed)[-1:]
+        # Blessed and never pushed, as after a full disk, it is in nobody's service.
+        served = [item for item, model in blessed.items() if model in self._numbers]
+        return sorted(served, key=lambda item: self._numbers[blessed[item]])[-1:]

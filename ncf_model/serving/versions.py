@@ -129,10 +129,14 @@ def digest_of(version: Version) -> str:
 
 def next_number(serving: str | os.PathLike[str]) -> int:
     """Returns the number of the next version, higher than any that ever was there."""
-    folder = os.fspath(serving)
+    return max(int(time.time()), _highest(os.fspath(serving)) + 1)
+
+
+def _highest(folder: str) -> int:
+    """Returns the highest number that is there or has a record, 0 without any."""
     taken = [_number(name) for name in folders.children(folder)]
     known = [number for number in taken if number is not None]
-    return max([int(time.time()), *(n + 1 for n in (*known, *records(folder)))])
+    return max([0, *known, *records(folder)])
 
 
 def records(serving: str | os.PathLike[str]) -> dict[int, dict[str, Any]]:
@@ -199,7 +203,8 @@ def push(
         if same := holds(folder, digest):
             return Push(same, False)
         _check_space(folder, sum(files.values()))
-        number = max(number or 0, next_number(folder))
+        if number is None or number <= _highest(folder):
+            number = next_number(folder)
         noted = {
             "number": number,
             "digest": digest,

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from kubernetes import client
 
-from pipeline.cluster import node_config, profiles
+from pipeline.cluster import machines, node_config
 
 GRPC, REST = 8500, 8501
 MOUNT = "/models"
@@ -30,7 +30,7 @@ class ServingConfig:
         name: of all objects, and of the model in URLs.
         namespace: where they go; None leaves it to kubectl.
         image: of TensorFlow Serving; None is the usual one, with CUDA if `gpu` is set.
-        gpu: a kind of `pipeline.cluster.profiles`, such as L4; None is the CPU.
+        gpu: a kind of `pipeline.cluster.machines`, such as L4; None is the CPU.
         cpu: cores per pod.
         memory_gb: per pod; two versions are in memory while one replaces the other.
         replicas: the fewest pods, >= 1.

@@ -57,7 +57,7 @@ TRAINS = {"Transform", "NegativeSampling", "EvalContext", "Trainer"}
         (
             "ncf_model/sampling/negatives.py",
             {"NegativeSampling", "Trainer"},
-            {"Transform", "Pusher", "Report"},
+            {"Transform", "Pusher"},
         ),
         ("components/report/page.html.j2", {"Report"}, set(NODES) - {"Report"}),
         ("components/report/page.py", {"Report"}, set(NODES) - {"Report"}),
@@ -104,7 +104,7 @@ def test_a_late_import_counts_and_so_does_what_a_new_one_brings(root):
     assert before["Trainer"] == after["Trainer"]
 
 
-def test_another_tensorflow_changes_every_node_and_another_scipy_one(monkeypatch):
+def test_another_tensorflow_changes_every_node_and_another_scipy_some(monkeypatch):
     version = importlib.metadata.version
 
     def with_other(package):
@@ -120,7 +120,9 @@ def test_another_tensorflow_changes_every_node_and_another_scipy_one(monkeypatch
     tensorflow, scipy = with_other("tensorflow"), with_other("scipy")
     code_digest._version.cache_clear()
     assert all(before[node] != tensorflow[node] for node in NODES)
-    assert {node for node in NODES if before[node] != scipy[node]} == {"EvalContext"}
+    changed = {node for node in NODES if before[node] != scipy[node]}
+    assert "EvalContext" in changed
+    assert not changed & {"NegativeSampling", "Pusher", "Transform"}
 
 
 def test_the_version_of_every_package_that_is_imported_is_known():

@@ -59,22 +59,31 @@ def test_latest_other_blessed_model(candidate, blessings, expected):
     assert ids == expected
 
 
-BACK_TO_A = [(A, {}), (B, {}), (A, {"takes_back": ["of 12"]})]
+AGAINST_A = {"blessing": {"baseline_model": "/root/model/11"}}
+FIRST = {"blessing": {}}
+GONE = {"baseline_model": "x"}
+BACK_TO_A = [(A, FIRST), (B, AGAINST_A), (A, FIRST | {"takes_back": ["of 12"]})]
 BOTH = [(21, A, 1), (22, B, 1)]
+THREE = [*BOTH, (23, C, 1)]
 
 
 @pytest.mark.parametrize(
     ("candidate", "pushes", "blessings", "expected"),
     [
-        (C, [(A, {}), (B, {})], BOTH, [B]),
-        (B, [(A, {}), (B, {})], BOTH, [A]),  # The same run again.
-        (C, [(A, {})], BOTH, [A]),  # B was blessed, and never pushed.
-        (A, [(A, {})], BOTH, []),
+        (C, [(A, FIRST), (B, AGAINST_A)], BOTH, [B]),
+        (B, [(A, FIRST), (B, AGAINST_A)], BOTH, [A]),  # The same run again.
+        (B, [(B, AGAINST_A)], BOTH, [A]),  # The same, A's version is gone.
+        (A, [(A, FIRST)], BOTH, []),  # B was blessed, and never pushed.
+        (C, [(A, FIRST)], BOTH, [A]),
+        (B, [(A, FIRST)], BOTH, [A]),
         (C, BACK_TO_A, BOTH, [A]),
         (A, BACK_TO_A, BOTH, []),
-        (C, [(A, {}), (B, {}), (A, {})], BOTH, [A]),  # By the gate, from the cache.
-        # The same run as the one before, which replaced B, whatever was judged last.
-        (C, [(A, {}), (B, {}), (C, {})], [*BOTH, (23, C, 1), (24, A, 1)], [B]),
+        (C, [(A, FIRST), (B, AGAINST_A), (A, {})], BOTH, [A]),  # From the cache.
+        # The model that C was judged against is gone: the newest other version.
+        (C, [(A, FIRST), (B, {}), (C, {"blessing": GONE})], THREE, [B]),
+        # Records that say nothing of it: the newest other version.
+        (C, [(A, {}), (B, {}), (C, {})], [*THREE, (24, A, 1)], [B]),
+        (C, [], BOTH, [B]),  # The serving folder was removed.
     ],
 )
 def test_what_is_served_is_what_counts(

@@ -80,6 +80,8 @@ class EvaluatorExecutor(base_executor.BaseExecutor):
         blessing.set_int_custom_property("blessed", int(blessed))
         blessing.set_int_custom_property("current_model_id", model.id)
         blessing.set_string_custom_property("current_model", model.uri)
+        for other in input_dict["baseline"]:
+            blessing.set_string_custom_property("baseline_model", other.uri)
         os.makedirs(blessing.uri, exist_ok=True)
         name = "BLESSED" if blessed else "NOT_BLESSED"
         with open(os.path.join(blessing.uri, name), "w"):

@@ -154,6 +154,15 @@ def test_numbers_rise_even_after_the_newest_was_removed(serving, model):
     assert first.number < second.number < third.number
 
 
+def test_a_number_that_was_announced_is_taken_unless_it_is_used(serving, model):
+    """Later, too: Pusher's cache key has it."""
+    announced = versions.next_number(serving) - 100
+    first = versions.push(serving, model("A"), number=announced).version
+    second = versions.push(serving, model("B"), number=announced).version
+    assert first.number == announced
+    assert second.number > announced
+
+
 def test_the_last_few_stay_and_foreign_versions_do_too(serving, model):
     folders.write(os.path.join(serving, "7", "saved_model.pb"), b"\x08\x01")
     for name in "ABCD":
