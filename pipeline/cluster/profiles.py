@@ -59,6 +59,7 @@ _DATA_NODES = (
     "Transform",
     "NegativeSampling",
     "EvalContext",
+    "BlessedRanks",
     "Evaluator",
 )
 
