@@ -4,13 +4,18 @@ Where and on what data to run it is `pipeline.config`.
 """
 
 import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 _UTC = datetime.timezone.utc
 Positive = pydantic.PositiveFloat
 NonNegative = pydantic.NonNegativeFloat
+# Of `popularity_alpha`: counts to this power stay far below the largest float.
+LARGEST_ALPHA = 10.0
+EvalNegatives = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
+# No machine has room for more: a slip of the keyboard is refused at once.
+Width = Annotated[int, pydantic.Field(ge=1, le=1 << 16)]
 
 
 class Config(pydantic.BaseModel):
@@ -109,8 +114,8 @@ class ModelConfig(Config):
 
     history: HistoryConfig | None = HistoryConfig()
     type: Literal["neumf", "gmf", "mlp"] = "neumf"
-    mf_dim: pydantic.PositiveInt = 8
-    layers: tuple[pydantic.PositiveInt, ...] = (64, 32, 16, 8)
+    mf_dim: Width = 8
+    layers: tuple[Width, ...] = (64, 32, 16, 8)
     mf_regularization: NonNegative = 0.0
     mlp_regularization: tuple[NonNegative, ...] = (0.0,)
     embedding_stddev: Positive | None = None
@@ -161,7 +166,9 @@ class TrainConfig(Config):
     Attributes:
         epochs: passes over the training positives, each with fresh negatives.
         batch_size: (user, item, label) rows per step over all replicas.
-        learning_rate, beta1, beta2, epsilon: Adam's; beta1 squared is below beta2.
+        learning_rate, beta1, beta2, epsilon: Adam's; beta1 squared is below beta2. Near
+            it, or with a beta2 below 0.9, every row of a table is updated in every
+            step: see `optimizer.Adam.rows_can_wait`.
         learning_rate_schedule: `cosine` decays to 0 over all epochs.
         patience: stops after so many epochs without a better validation HR@10; null
             trains all epochs. The best epoch is kept either way.
@@ -182,8 +189,8 @@ class TrainConfig(Config):
         mlperf_log: writes MLPerf's log lines next to the history.
     """
 
-    epochs: pydantic.PositiveInt = 15
-    batch_size: pydantic.PositiveInt = 2048
+    epochs: int = pydantic.Field(15, ge=1, le=100_000)
+    batch_size: int = pydantic.Field(2048, ge=1, le=1 << 27)
     learning_rate: Positive = 7e-3
     beta1: float = pydantic.Field(0.9, ge=0, lt=1)
     beta2: float = pydantic.Field(0.999, ge=0, lt=1)
@@ -192,7 +199,7 @@ class TrainConfig(Config):
     patience: pydantic.PositiveInt | None = None
     hit_rate_target: float | None = pydantic.Field(None, gt=0, le=1)
     refit: bool = True
-    pretrain_epochs: pydantic.NonNegativeInt = 0
+    pretrain_epochs: int = pydantic.Field(0, ge=0, le=100_000)
     pretrain_alpha: float = pydantic.Field(0.5, gt=0, lt=1)
     strategy: Literal[
         "auto",
@@ -207,6 +214,16 @@ class TrainConfig(Config):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = True
     mlperf_log: bool = False
+
+    @property
+    def epochs_of_rows(self) -> int:
+        """How many epochs have draws of their own: those of both halves come last."""
+        return self.epochs + 2 * self.pretrain_epochs
+
+    def first_draw(self, phase: str) -> int:
+        """Returns the number, from 0, of the rows of the first epoch of a phase."""
+        halves = {"gmf": self.epochs, "mlp": self.epochs + self.pretrain_epochs}
+        return halves.get(phase, 0)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "TrainConfig":
@@ -236,19 +253,17 @@ class SamplingConfig(Config):
         split: `leave_one_out` holds out each user's latest interaction, `temporal` all
             from `split_time` on.
         split_time: a date, a time or seconds since 1970; UTC unless it says otherwise.
-        train_on_all: holds nothing out: a last training before production, of which
-            nothing can be claimed.
+            In whole seconds, as the interactions' times are.
     """
 
     mode: Literal["streaming", "materialised"] = "streaming"
-    num_negatives: pydantic.PositiveInt = 4
-    eval_negatives: pydantic.PositiveInt | Literal["all"] = 99
+    num_negatives: int = pydantic.Field(4, ge=1, le=10_000)
+    eval_negatives: EvalNegatives | Literal["all"] = 99
     eval_with_replacement: bool = False
     distribution: Literal["uniform", "popularity"] = "uniform"
-    popularity_alpha: NonNegative = 0.75
+    popularity_alpha: float = pydantic.Field(0.75, ge=0, le=LARGEST_ALPHA)
     split: Literal["leave_one_out", "temporal"] = "leave_one_out"
     split_time: datetime.datetime | None = None
-    train_on_all: bool = False
 
     @property
     def split_seconds(self) -> float:
@@ -268,6 +283,11 @@ class SamplingConfig(Config):
             raise ValueError(
                 "`split_time` and `split: temporal` must be set together; got split "
                 f"{self.split!r} and split_time {self.split_time}."
+            )
+        if self.split_time is not None and self.split_time.microsecond:
+            raise ValueError(
+                "`split_time` must be in whole seconds, as the times of interactions "
+                f"are; got {self.split_time}."
             )
         if self.eval_negatives == "all" and self.eval_with_replacement:
             raise ValueError(

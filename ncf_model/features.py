@@ -48,3 +48,9 @@ SLICES = {  # The groups of each, in the order in which they are shown.
 
 # In the place of `CANDIDATE_SCORES` where the record has `SEEN_IDS`.
 BASELINE_RANK = "{}_rank"  # int64 [1], unseen items that score as high; -1 for none
+
+# BlessedRanks, split `eval`: `BASELINE_RANK` of each of these models that there is,
+# among the very candidates that the new model ranks.
+LATEST_BLESSED = "latest_blessed"
+BEST_BLESSED = "best_blessed"
+RIVALS = (LATEST_BLESSED, BEST_BLESSED)

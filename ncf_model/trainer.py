@@ -70,13 +70,14 @@ def run_fn(fn_args: Any) -> None:
         )
     # Validation is done on the host, for which TensorFlow's TPU build has no XLA.
     on_tpu = isinstance(distribution, tf.distribute.TPUStrategy)
+    lists = data.load_lists(fn_args.eval_files)
     network, judge = _network(
         resolve.dot_product(network_settings),
         indices,
-        data.load_lists(fn_args.eval_files),
+        lists,
         jit_compile=settings.train.jit_compile and not on_tpu,
     )
-    saved = _checkpoint(custom, interactions)
+    saved = _checkpoint(custom, interactions, lists, vocabularies)
     trained = None
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         where = {"log_dir": log_dir, "strategy": distribution, "saved": saved}
@@ -158,19 +159,36 @@ def _export(
 
 
 def _checkpoint(
-    custom: dict[str, Any], interactions: data.Interactions
+    custom: dict[str, Any],
+    interactions: data.Interactions,
+    lists: tuple[list[bytes], list[list[bytes]]],
+    vocabularies: dict[str, str],
 ) -> checkpoint.Checkpoint:
-    """Returns the checkpoint of this very training."""
-    arrays = [np.array(interactions.user_ids), interactions.user_index]
-    for lists in (
+    """Returns the checkpoint of this very training.
+
+    It is that of the settings, of all that is trained and validated on, of what the
+    indices stand for (hence of how many items there are), and of this very code.
+    """
+    user_ids, candidates = lists
+    flat = [item for row in candidates for item in row]
+    arrays = [
+        np.array(interactions.user_ids),
+        interactions.user_index,
+        np.array(user_ids),
+        np.array(flat),
+        np.array([len(row) for row in candidates]),
+        *(np.array(_lines(path)) for path in vocabularies.values()),
+    ]
+    for ragged in (
         interactions.positives,
         interactions.validation_items,
         interactions.negatives,
         interactions.refit_negatives,
     ):
-        if lists is not None:
-            arrays += [lists.values, lists.offsets]
+        if ragged is not None:
+            arrays += [ragged.values, ragged.offsets]
     settings = {name: custom[name] for name in ("model", "train", "sampling", "seed")}
+    settings["code"] = checkpoint.code_digest()
     return checkpoint.Checkpoint(
         custom["checkpoints"],
         checkpoint.identity(settings, arrays),

@@ -136,13 +136,18 @@ def run(
         bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")
     ] = False,
     as_json: AsJson = False,
+    allow_shrink: Annotated[
+        bool,
+        typer.Option("--allow-shrink", help="Lift `data.max_shrink` for this run."),
+    ] = False,
 ) -> None:
     """Run the whole pipeline on this machine."""
     if not quiet:  # Before slow imports.
         typer.echo("Checking the configuration and the data ...", err=as_json)
     from pipeline import local_runner
 
-    settings = _settings(dataset, config, overrides)
+    lifted = ["data.max_shrink=1"] if allow_shrink else []
+    settings = _settings(dataset, config, [*(overrides or ()), *lifted])
     found = _data(settings, data_dir)
     try:
         seen = local_runner.understand(settings, found)

@@ -40,6 +40,8 @@ class DataConfig(ReadingConfig):
         titles: a file of the items' titles; null for none. `auto` takes the one that
             MovieLens has beside its ratings. `columns.title` names the column, in that
             file or, without one, in the interactions. They are shown, never learned.
+        max_shrink: the run stops before Trainer if a larger share of the users or items
+            is gone that the latest blessed model was judged on; 1 never stops it.
         synthetic: size and seed of the data set `synthetic`.
     """
 
@@ -47,6 +49,7 @@ class DataConfig(ReadingConfig):
     dataset: str = "ml-100k"
     query: str | None = None
     titles: str | None = AUTO
+    max_shrink: float = pydantic.Field(0.3, ge=0, le=1)
     synthetic: SyntheticConfig = SyntheticConfig()
 
     @pydantic.model_validator(mode="after")

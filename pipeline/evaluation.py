@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 METRICS_MODULE = "ncf_model.evaluation.metrics"
+PAIRED_MODULE = "ncf_model.evaluation.paired_metrics"
 GATE_TOP_K = 10
 SIGNATURE = "evaluate"
 
@@ -34,10 +35,15 @@ class GateConfig(Config):
         min_hit_rate: at least this, a fraction in [0, 1].
         popularity_margin: at least this much above ranking by popularity on the same
             lists. Above 0, so that a model no better than popularity never passes.
-        tolerance: at most this much below the latest blessed model on the same lists.
-            Without such a model the rule is not applied.
+        tolerance: at most this much below the latest blessed model, and below the best
+            that was blessed so far, on the same lists. So no series of models can end
+            more than this below the best. Without such models there is no rule.
+        significance: nor may it be worse than either beyond chance: an equally good
+            model would look as bad with a probability below this (one-sided, exact
+            McNemar test; `ncf_model.evaluation.paired`). 0 leaves that rule out.
         replace_equal: whether a model with the latest blessed model's very HR@10
-            replaces it. False demands a better one, so `tolerance` must be 0.
+            replaces it. False demands one better than that and than the best, so
+            `tolerance` must be 0.
         min_hit_rate_of_slices: floors of single slices, such as
             {"item_popularity=tail": 0.2, "user_activity=1 least": 0.4}.
     """
@@ -45,6 +51,7 @@ class GateConfig(Config):
     min_hit_rate: float = pydantic.Field(default=0.0, ge=0, le=1)
     popularity_margin: float = pydantic.Field(default=0.01, gt=0, lt=1)
     tolerance: float = pydantic.Field(default=0.01, ge=0, lt=1)
+    significance: float = pydantic.Field(default=0.05, ge=0, lt=0.5)
     replace_equal: bool = True
     min_hit_rate_of_slices: dict[str, Share] = {}
 
@@ -112,6 +119,7 @@ def eval_config(
             for metric in _quality(config, {"scores": feature}, {})
         ),
         _lift(config.gate.popularity_margin),
+        *(m for rival in features.RIVALS for m in _against(rival, config)),
         _metric("NonFiniteLists", {}, {"value_threshold": {"upper_bound": 0}}),
         _metric("Lists", {}),
     ]
@@ -146,13 +154,8 @@ def _quality(
 
 
 def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
-    """Returns the floors, and the limit of the change against the blessed model."""
-    change = -gate.tolerance - _ROUNDING if gate.replace_equal else _ROUNDING
-    overall = {
-        "value_threshold": {"lower_bound": gate.min_hit_rate},
-        "change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": change},
-    }
-    limits = [_limit({}, overall)]
+    """Returns the floors."""
+    limits = [_limit({}, {"value_threshold": {"lower_bound": gate.min_hit_rate}})]
     for name, floor in gate.min_hit_rate_of_slices.items():
         feature, _, group = name.partition("=")
         limits.append(
@@ -162,6 +165,24 @@ def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
             )
         )
     return {"per_slice_thresholds": limits}
+
+
+def _against(rival: str, config: EvaluationConfig) -> list[dict[str, Any]]:
+    """Returns the figures of a model blessed before, and the limits against it.
+
+    ExplainingEvaluator leaves those of a model out that there is not.
+    """
+    gate = config.gate
+    least = -gate.tolerance - _ROUNDING if gate.replace_equal else _ROUNDING
+    arguments: Arguments = {"top_k": GATE_TOP_K, "over": rival}
+    pairs = [
+        ("HitRateDifference", {"value_threshold": {"lower_bound": least}}),
+        ("HitRatePValue", {"value_threshold": {"lower_bound": gate.significance}}),
+    ]
+    return [
+        *_quality(config, {"scores": rival}, {}),
+        *(_metric(name, arguments, x) | {"module": PAIRED_MODULE} for name, x in pairs),
+    ]
 
 
 def _limit(slicing: dict[str, Any], threshold: dict[str, Any]) -> dict[str, Any]:

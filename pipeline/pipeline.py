@@ -18,6 +18,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
+from components.blessed_ranks.component import BlessedRanks
 from components.eval_context.component import EvalContext
 from components.explaining_evaluator.component import ExplainingEvaluator
 from components.export_check.component import ExportCheck
@@ -28,6 +29,8 @@ from components.negative_sampling.component import NegativeSampling
 from components.pusher import executor as pusher_executor
 from components.pusher.component import Pusher
 from components.report.component import Report
+from components.shrink_guard.component import ShrinkGuard
+from components.shrink_guard.strategy import ShrinkGuardStrategy
 from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
 from pipeline import code_digest, config_fields, evaluation
@@ -111,7 +114,7 @@ def create_pipeline(
         ask_metadata=ask_metadata,
         variants=variants,
     )
-    trainer, evaluator, pusher = model[1], *model[-2:]
+    trainer, evaluator, pusher = model[2], *model[-2:]
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
@@ -184,7 +187,7 @@ def _data_nodes(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         sampling=config.sampling,
-        epochs=config.train.epochs,
+        epochs=config.train.epochs_of_rows,
         refit=config.train.refit,
         seed=config.seed,
     )
@@ -213,6 +216,10 @@ def _model_nodes(
             **variants.trainer_config,
         },
     )
+    guard = _shrink_guard(
+        config, locations, sampling=sampling, ask_metadata=ask_metadata
+    )
+    trainer.add_upstream_node(guard)
     baseline = (
         _latest_blessed(trainer, locations.serving)
         if ask_metadata
@@ -224,15 +231,23 @@ def _model_nodes(
         lists=sampling.outputs["examples"],
         transform_graph=transform.outputs["transform_graph"],
         baselines=config.evaluation.baselines,
+        refit=config.train.refit,
+    )
+    ranks = BlessedRanks(
+        lists=context.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        baseline_model=baseline.outputs["model"],
+        best_model=baseline.outputs["best_model"],
+        latest_blessing=baseline.outputs["model_blessing"] if ask_metadata else None,
+        best_blessing=baseline.outputs["best_blessing"] if ask_metadata else None,
     )
     check = ExportCheck(
         model=trainer.outputs["model"], model_run=trainer.outputs["model_run"]
     )
     evaluator = ExplainingEvaluator(
-        examples=context.outputs["examples"],
+        examples=ranks.outputs["examples"],
         example_splits=[features.EVAL_SPLIT],
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(
             config.evaluation, eval_negatives=config.sampling.eval_negatives
         ),
@@ -251,7 +266,30 @@ def _model_nodes(
             **variants.pusher_config,
         },
     )
-    return [context, trainer, check, baseline, evaluator, pusher]
+    return [guard, context, trainer, check, baseline, ranks, evaluator, pusher]
+
+
+def _shrink_guard(
+    config: PipelineConfig,
+    locations: Locations,
+    *,
+    sampling: base_node.BaseNode,
+    ask_metadata: bool,
+) -> base_node.BaseNode:
+    """Returns the node that stops the run if too much of the data is gone."""
+    examples = sampling.outputs["examples"]
+    if not ask_metadata:
+        return ShrinkGuard(
+            examples=examples,
+            serving=locations.serving,
+            max_shrink=config.data.max_shrink,
+        )
+    return Resolver(
+        strategy_class=ShrinkGuardStrategy,
+        config={"max_shrink": config.data.max_shrink},
+        examples=examples,
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("ShrinkGuard")
 
 
 def _latest_blessed(trainer: base_node.BaseNode, serving: str) -> base_node.BaseNode:
@@ -261,4 +299,6 @@ def _latest_blessed(trainer: base_node.BaseNode, serving: str) -> base_node.Base
         candidate=trainer.outputs["model"],
         model=channel.Channel(type=standard_artifacts.Model),
         model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+        best_model=channel.Channel(type=standard_artifacts.Model),
+        best_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
     )

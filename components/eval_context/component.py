@@ -25,6 +25,7 @@ class EvalContext(base_component.BaseComponent):
         lists: types.BaseChannel,
         transform_graph: types.BaseChannel,
         baselines: BaselinesConfig,
+        refit: bool,
     ) -> None:
         """Wires the component.
 
@@ -32,12 +33,15 @@ class EvalContext(base_component.BaseComponent):
             lists: `Examples` of NegativeSampling; `train` is what baselines learn from.
             transform_graph: `TransformGraph` of the same run, for its vocabularies.
             baselines: which to compute, and how.
+            refit: whether the model that is judged trains on the validation items too;
+                then the baselines do, and else they do not.
         """
         super().__init__(
             spec=spec.EvalContextSpec(
                 lists=lists,
                 transform_graph=transform_graph,
                 baselines=baselines.model_dump_json(),
+                refit=int(refit),
                 examples=types.Channel(type=standard_artifacts.Examples),
             )
         )

@@ -11,6 +11,10 @@ from components.eval_context import item_weights, slices
 from ncf_model import features
 from ncf_model.config import BaselinesConfig
 
+# Scores of one baseline at a time: some 16 bytes each while they are ranked.
+_SCORES = 1 << 24
+_LISTS = 512
+
 Weights: TypeAlias = scipy.sparse.spmatrix | np.ndarray
 
 
@@ -39,6 +43,11 @@ class Context:
         self._activity = slices.activity(np.diff(positives.indptr))
         self._popularity = slices.popularity(counts)
         self._trains = counts > 0
+
+    @property
+    def lists_at_a_time(self) -> int:
+        """How many lists to ask for at a time: few enough that all scores fit."""
+        return int(np.clip(_SCORES // max(len(self._items), 1), 1, _LISTS))
 
     @property
     def baselines(self) -> list[str]:

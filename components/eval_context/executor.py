@@ -20,8 +20,6 @@ from ncf_model import features
 from ncf_model.config import BaselinesConfig
 from ncf_model.training import data
 
-_BATCH = 512
-
 
 class Executor(base_executor.BaseExecutor):
     """Input and output; `context` has the rules."""
@@ -42,17 +40,21 @@ class Executor(base_executor.BaseExecutor):
             _files(lists, features.TRAIN_SPLIT),
             tft.TFTransformOutput(graph.uri),
             BaselinesConfig.model_validate_json(exec_properties[spec.BASELINES_KEY]),
+            refit=bool(exec_properties[spec.REFIT_KEY]),
         )
         written = 0
         folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)
         fileio.makedirs(folder)
         file = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
         with tf.io.TFRecordWriter(file, tf.io.TFRecordOptions("GZIP")) as writer:
-            for batch in _batches(_files(lists, features.EVAL_SPLIT)):
+            pattern = _files(lists, features.EVAL_SPLIT)
+            for batch in _batches(pattern, context.lists_at_a_time):
                 for example in _annotated(batch, context):
                     writer.write(example.SerializeToString())
                 written += len(batch)
         examples.set_string_custom_property("baselines", ",".join(context.baselines))
+        users = lists.get_int_custom_property("num_users")
+        examples.set_int_custom_property("num_users", users)
         logging.info("%d lists with %s to %s.", written, context.baselines, folder)
 
 
@@ -61,11 +63,17 @@ def _files(examples: types.Artifact, split: str) -> str:
 
 
 def _learn(
-    train: str, graph: tft.TFTransformOutput, config: BaselinesConfig
+    train: str,
+    graph: tft.TFTransformOutput,
+    config: BaselinesConfig,
+    *,
+    refit: bool,
 ) -> Context:
-    """Returns the context; validation items count as positives, as for the model."""
+    """Returns the context; with a refit validation items are positives, as there."""
     interactions = data.load_interactions([train])
-    positives = interactions.positives.append(interactions.validation_items)
+    positives = interactions.positives
+    if refit:
+        positives = positives.append(interactions.validation_items)
     names = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
     matrix = scipy.sparse.csr_matrix(
         (
@@ -83,11 +91,11 @@ def _learn(
     )
 
 
-def _batches(pattern: str) -> Iterator[list[tf.train.Example]]:
+def _batches(pattern: str, size: int) -> Iterator[list[tf.train.Example]]:
     records = tf.data.TFRecordDataset(
         sorted(tf.io.gfile.glob(pattern)), compression_type="GZIP"
     )
-    for batch in records.batch(_BATCH):
+    for batch in records.batch(size):
         yield [tf.train.Example.FromString(record) for record in batch.numpy()]
 
 

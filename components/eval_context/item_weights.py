@@ -8,8 +8,9 @@ that does not beat them adds nothing.
 import numpy as np
 import scipy.sparse
 
-# Columns of the similarity matrix that are dense at a time.
+# Columns of the similarity matrix that are dense at a time, and what they may take.
 _BLOCK = 512
+_BLOCK_BYTES = 1 << 28
 
 
 def item_knn(
@@ -23,7 +24,8 @@ def item_knn(
 
     Returns:
         [items, items] float32; column i has the similarities of the at most
-        `neighbours` items most like item i, itself left out.
+        `neighbours` items most like item i, itself left out. Of equally similar items
+        the more popular ones stay, and of equally popular ones those of lower index.
 
     Raises:
         ValueError: `neighbours` is below 1.
@@ -33,27 +35,53 @@ def item_knn(
     norms = np.sqrt(np.asarray(positives.sum(axis=0)).ravel())
     unit = positives @ scipy.sparse.diags(1 / np.maximum(norms, 1)).tocsr()
     columns = unit.tocsc()
-    rows = unit.T.tocsr()
-    return scipy.sparse.hstack(
+    # Rows by descending popularity, so that ties are broken by place.
+    order = np.argsort(-norms, kind="stable")
+    place = np.argsort(order)
+    rows = unit.T.tocsr()[order]
+    width = block_width(len(norms))
+    near = scipy.sparse.hstack(
         [
-            _nearest(rows @ columns[:, start : start + _BLOCK], start, neighbours)
-            for start in range(0, positives.shape[1], _BLOCK)
+            _nearest(
+                rows @ columns[:, start : start + width],
+                place[start : start + width],
+                neighbours,
+            )
+            for start in range(0, len(norms), width)
         ],
-        format="csc",
+        format="csr",
         dtype=np.float32,
     )
+    return near[place].tocsc()
+
+
+def block_width(num_items: int) -> int:
+    """Returns how many columns of items are dense at a time, within `_BLOCK_BYTES`.
+
+    One takes at most 8 bytes an item of a sparse product, 4 of a dense one, and 16 to
+    find the largest in it.
+    """
+    return int(np.clip(_BLOCK_BYTES // (28 * max(num_items, 1)), 1, _BLOCK))
 
 
 def _nearest(
-    similarity: scipy.sparse.spmatrix, start: int, neighbours: int
+    similarity: scipy.sparse.spmatrix, own: np.ndarray, neighbours: int
 ) -> scipy.sparse.csc_matrix:
-    """Keeps the largest values of each column, without item `start + j` in column j."""
+    """Keeps each column's `neighbours` largest values above 0, the first of equals.
+
+    Args:
+        similarity: [items, width].
+        own: [width] the row of each column's own item, which is left out.
+        neighbours: 1 or more.
+    """
     dense = similarity.toarray()
-    width = dense.shape[1]
-    dense[start + np.arange(width), np.arange(width)] = 0
+    dense[own, np.arange(dense.shape[1])] = 0
     if neighbours < len(dense):
         limit = np.partition(dense, -neighbours, axis=0)[-neighbours]
-        dense[dense < limit] = 0
+        room = neighbours - (dense > limit).sum(axis=0)
+        equal = dense == limit
+        equal &= np.cumsum(equal, axis=0, dtype=np.int32) <= room
+        dense[(dense <= limit) & ~equal] = 0
     return scipy.sparse.csc_matrix(dense)
 
 

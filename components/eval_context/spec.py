@@ -8,6 +8,7 @@ LISTS_KEY = "lists"
 TRANSFORM_GRAPH_KEY = "transform_graph"
 EXAMPLES_KEY = "examples"
 BASELINES_KEY = "baselines"
+REFIT_KEY = "refit"
 
 
 class EvalContextSpec(types.ComponentSpec):
@@ -18,4 +19,7 @@ class EvalContextSpec(types.ComponentSpec):
         TRANSFORM_GRAPH_KEY: ChannelParameter(type=standard_artifacts.TransformGraph),
     }
     OUTPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}
-    PARAMETERS = {BASELINES_KEY: ExecutionParameter(type=str)}  # as JSON
+    PARAMETERS = {
+        BASELINES_KEY: ExecutionParameter(type=str),  # as JSON
+        REFIT_KEY: ExecutionParameter(type=int),  # 1 or 0
+    }

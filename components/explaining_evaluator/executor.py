@@ -4,13 +4,23 @@ from typing import Any
 
 from absl import logging
 from tfx import types
+from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as tfx_executor
 from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import BLESSING_KEY, EVALUATION_KEY
+from tfx.types.standard_component_specs import (
+    BLESSING_KEY,
+    EVAL_CONFIG_KEY,
+    EVALUATION_KEY,
+    EXAMPLES_KEY,
+)
 
+from components.explaining_evaluator import level
+from ncf_model import features
 from ncf_model.evaluation import evaluation_result
 
 REASONS_PROPERTY = "not_blessed_because"
+BASELINE_URI = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY
+BASELINE_ID = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY
 
 
 class Executor(tfx_executor.Executor):
@@ -22,13 +32,37 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes figures and verdict, and notes the reasons of a refusal."""
-        super().Do(input_dict, output_dict, exec_properties)
+        """Writes figures and verdict; notes the level and the reasons of a refusal."""
+        examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
+        rivals = level.rivals(_texts(examples))
+        config = level.without_absent(exec_properties[EVAL_CONFIG_KEY], rivals)
+        super().Do(input_dict, output_dict, exec_properties | {EVAL_CONFIG_KEY: config})
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         result = evaluation_result.read_evaluation(evaluation.uri)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        _note_data(blessing, examples)
+        if latest := rivals.get(features.LATEST_BLESSED):
+            # As TFX notes its own baseline: so others know what was compared with.
+            blessing.set_string_custom_property(BASELINE_URI, latest["uri"])
+            blessing.set_int_custom_property(BASELINE_ID, latest["id"])
         if result["blessed"]:
+            height = level.of_candidate(result["comparisons"], rivals)
+            blessing.set_string_custom_property(level.PROPERTY, repr(height))
             return
         reasons = "\n".join(failure["message"] for failure in result["failures"])
-        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         blessing.set_string_custom_property(REASONS_PROPERTY, reasons)
         logging.info("Not blessed: %s", reasons)
+
+
+def _note_data(blessing: types.Artifact, examples: types.Artifact) -> None:
+    """Notes what the model was judged on: the data, the candidates, older models."""
+    for name in ("num_users", "num_items"):
+        blessing.set_int_custom_property(name, examples.get_int_custom_property(name))
+    for name in ("candidates", "catalogue_digest", *features.RIVALS):
+        text = examples.get_string_custom_property(name)
+        if text:
+            blessing.set_string_custom_property(name, text)
+
+
+def _texts(artifact: types.Artifact) -> dict[str, str]:
+    return {name: artifact.get_string_custom_property(name) for name in features.RIVALS}

@@ -1,9 +1,12 @@
-"""Finds the model that a new one has to measure up to."""
+"""Finds the models that a new one has to measure up to."""
 
+import os
 from collections.abc import Collection, Mapping
 
 from tfx import types
 from tfx.dsl.components.common import resolver
+from tfx.dsl.io import fileio
+from tfx.utils import path_utils
 
 from ncf_model.serving import versions
 
@@ -15,10 +18,19 @@ CURRENT_MODEL_ID_KEY = "current_model_id"
 MODEL_KEY = "model"
 BLESSING_KEY = "model_blessing"
 CANDIDATE_KEY = "candidate"
+BEST_MODEL_KEY = "best_model"
+BEST_BLESSING_KEY = "best_blessing"
+LEVEL_KEY = "level"
+
+
+def can_be_loaded(model: types.Artifact) -> bool:
+    """Returns whether the model's files are still there."""
+    path = path_utils.serving_model_path(model.uri)
+    return bool(fileio.exists(os.path.join(path, "saved_model.pb")))
 
 
 class LatestOtherBlessedModel(resolver.ResolverStrategy):
-    """Resolves the model in service; the candidate itself counts for none.
+    """Resolves the model in service, and the best blessed so far, where another.
 
     That is the model of the newest version in the serving folder: also after a
     rollback, or if a later one was blessed and never pushed. If that is the candidate,
@@ -26,6 +38,10 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
     gone, the newest other version. A model that was taken back counts for none. Where
     the folder has no records, it is the model blessed last: by the blessing, not by the
     model, since an older model that was judged again is the one to beat.
+
+    The best goes by the level noted on a blessing by ExplainingEvaluator, the sum of
+    the paired differences from model to model. The candidate itself, a model that was
+    taken back and one whose files are gone are neither.
 
     TFX's `LatestBlessedModelStrategy` returns the candidate when a second identical run
     finds it trained and blessed already: the Evaluator would then run again, and judge
@@ -37,9 +53,15 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
             strategy_class=LatestOtherBlessedModel,
             model=Channel(type=Model),
             model_blessing=Channel(type=ModelBlessing),
+            best_model=Channel(type=Model),
+            best_blessing=Channel(type=ModelBlessing),
             candidate=trainer.outputs["model"],
         ).with_id("baseline_model")
-        evaluator = Evaluator(..., baseline_model=baseline.outputs["model"])
+        ranks = BlessedRanks(
+            ...,
+            baseline_model=baseline.outputs["model"],
+            best_model=baseline.outputs["best_model"],
+        )
     """
 
     def __init__(self, serving: str = "") -> None:
@@ -49,12 +71,13 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: object, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Returns at most one model with its blessing; none is not an error.
+        """Returns at most one model of each kind with its blessing.
 
         Args:
             store: not used.
             input_dict: `model` and `model_blessing`, all there are, and `candidate`,
-                which is passed on unchanged.
+                which is passed on unchanged. `best_model` and `best_blessing` only say
+                that these are asked for.
         """
         candidates = {
             artifact.id: artifact.uri for artifact in input_dict[CANDIDATE_KEY]
@@ -63,7 +86,9 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
         others = {
             artifact.id: artifact
             for artifact in input_dict[MODEL_KEY]
-            if artifact.id not in candidates and artifact.uri not in pushed.taken_back
+            if artifact.id not in candidates
+            and artifact.uri not in pushed.taken_back
+            and can_be_loaded(artifact)
         }
         blessed = {
             blessing: others[number]
@@ -74,11 +99,19 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
         }
         uris = {blessing: model.uri for blessing, model in blessed.items()}
         last = pushed.to_beat(uris, candidates.values())
-        return {
+        best = [
+            blessing
+            for blessing in _best(blessed)
+            if last and blessed[blessing].id != blessed[last[0]].id
+        ]
+        found = {
             MODEL_KEY: [blessed[blessing] for blessing in last],
             BLESSING_KEY: last,
+            BEST_MODEL_KEY: [blessed[blessing] for blessing in best],
+            BEST_BLESSING_KEY: best,
             CANDIDATE_KEY: input_dict[CANDIDATE_KEY],
         }
+        return {key: found[key] for key in input_dict}
 
 
 class _Pushed:
@@ -125,3 +158,16 @@ class _Pushed:
         # Blessed and never pushed, as after a full disk, it is in nobody's service.
         served = [item for item, model in blessed.items() if model in self._numbers]
         return sorted(served, key=lambda item: self._numbers[blessed[item]])[-1:]
+
+
+def _best(blessings: Collection[types.Artifact]) -> list[types.Artifact]:
+    """Returns at most one, of the highest level; of equals the later one.
+
+    A blessing of an earlier release has no level, and is not the best.
+    """
+    levels = {
+        blessing: float(text)
+        for blessing in blessings
+        if (text := blessing.get_string_custom_property(LEVEL_KEY))
+    }
+    return sorted(levels, key=lambda blessing: (levels[blessing], blessing.id))[-1:]

@@ -1,4 +1,4 @@
-"""LatestPushedModel: finds the model that a new one has to measure up to."""
+"""LatestPushedModel: finds the models that a new one has to measure up to."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -8,7 +8,7 @@ from components.latest_pushed_model import executor, spec
 
 
 class LatestPushedModel(base_component.BaseComponent):
-    """Copies the model pushed last into its output, for Evaluator's baseline.
+    """Copies the model pushed last, and the best one pushed, into its outputs.
 
     Takes the place of a Resolver on runners whose metadata store cannot be asked, such
     as Kubeflow Pipelines. Only blessed models are pushed, so the one pushed last is the
@@ -18,11 +18,17 @@ class LatestPushedModel(base_component.BaseComponent):
         baseline = LatestPushedModel(
             candidate=trainer.outputs["model"], serving="gs://bucket/serving"
         )
-        evaluator = Evaluator(..., baseline_model=baseline.outputs["model"])
+        ranks = BlessedRanks(
+            ...,
+            baseline_model=baseline.outputs["model"],
+            best_model=baseline.outputs["best_model"],
+        )
 
     Outputs:
         model: `Model`; empty if nothing was pushed before. Its custom property
             `pushed_version` is the version's number.
+        best_model: `Model`, of the versions still there the best by the level noted
+            with each blessing; empty if that is the latest.
     """
 
     SPEC_CLASS = spec.LatestPushedModelSpec
@@ -43,5 +49,6 @@ class LatestPushedModel(base_component.BaseComponent):
                 candidate=candidate,
                 serving=serving,
                 model=types.Channel(type=standard_artifacts.Model),
+                best_model=types.Channel(type=standard_artifacts.Model),
             )
         )

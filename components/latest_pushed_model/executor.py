@@ -1,5 +1,6 @@
-"""Looks into Pusher's folder, copies the latest version."""
+"""Looks into Pusher's folder, copies the latest version and the best."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
@@ -21,22 +22,29 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Copies the latest pushed model; leaves the output empty if there is none."""
+        """Copies both models; leaves the output of one that there is not empty."""
         candidate = artifact_utils.get_single_instance(input_dict[spec.CANDIDATE_KEY])
-        model = artifact_utils.get_single_instance(output_dict[spec.MODEL_KEY])
         serving = exec_properties[spec.SERVING_KEY]
-
-        version = latest_other(serving, path_utils.serving_model_path(candidate.uri))
-        if version is None:
+        found = others(serving, path_utils.serving_model_path(candidate.uri))
+        if not found:
             logging.info("No other model was pushed to %s yet.", serving)
-            return
-        io_utils.copy_dir(version.path, path_utils.serving_model_dir(model.uri))
-        model.set_string_custom_property(spec.VERSION_PROPERTY, str(version.number))
-        logging.info("The latest pushed model is %s.", version.path)
+        for key, version in zip(spec.MODEL_KEYS, latest_and_best(found), strict=True):
+            if version is not None:
+                model = artifact_utils.get_single_instance(output_dict[key])
+                _copy(version, model)
+                logging.info("%s is %s.", key, version.path)
 
 
-def latest_other(serving: str, candidate: str) -> versions.Version | None:
-    """Returns the newest whole version that is not the candidate.
+def _copy(version: versions.Version, model: types.Artifact) -> None:
+    io_utils.copy_dir(version.path, path_utils.serving_model_dir(model.uri))
+    model.set_string_custom_property(spec.VERSION_PROPERTY, str(version.number))
+    level = _level(version)
+    if level is not None:
+        model.set_string_custom_property(spec.LEVEL_PROPERTY, repr(level))
+
+
+def others(serving: str, candidate: str) -> list[versions.Version]:
+    """Returns the whole versions that are not the candidate, the newest first.
 
     Args:
         serving: Pusher's folder; it need not exist.
@@ -44,4 +52,27 @@ def latest_other(serving: str, candidate: str) -> versions.Version | None:
     """
     digest = folders.digest(candidate)
     found = versions.look(serving).versions
-    return next((v for v in found if versions.digest_of(v) != digest), None)
+    return [version for version in found if versions.digest_of(version) != digest]
+
+
+def latest_and_best(
+    found: Sequence[versions.Version],
+) -> tuple[versions.Version | None, versions.Version | None]:
+    """Returns the first, and that of the highest level where it is another.
+
+    Of equal levels the newest is the best; a version without a level is not.
+
+    Args:
+        found: the newest first.
+    """
+    latest = found[0] if found else None
+    levels = [(version, _level(version)) for version in found]
+    known = [(version, level) for version, level in levels if level is not None]
+    best = max(known, key=lambda pair: pair[1])[0] if known else None
+    return latest, None if best is latest else best
+
+
+def _level(version: versions.Version) -> float | None:
+    """Returns the level noted with the blessing that the version was pushed by."""
+    text = version.record.get("blessing", {}).get(spec.LEVEL_PROPERTY)
+    return float(text) if text not in (None, "") else None

@@ -7,10 +7,16 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 CANDIDATE_KEY = "candidate"
 SERVING_KEY = "serving"
 MODEL_KEY = "model"
+BEST_MODEL_KEY = "best_model"
+MODEL_KEYS = (MODEL_KEY, BEST_MODEL_KEY)
 VERSION_PROPERTY = "pushed_version"
+LEVEL_PROPERTY = "level"
 
 
 class LatestPushedModelSpec(types.ComponentSpec):
     INPUTS = {CANDIDATE_KEY: ChannelParameter(type=standard_artifacts.Model)}
-    OUTPUTS = {MODEL_KEY: ChannelParameter(type=standard_artifacts.Model)}
+    OUTPUTS = {
+        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
+        BEST_MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
+    }
     PARAMETERS = {SERVING_KEY: ExecutionParameter(type=str)}

@@ -54,12 +54,11 @@ def check_summary(
             "Nothing is left to train on: all interactions are held out "
             f"({_rule(config)}). Choose a later `split_time`."
         )
-    if not found["eval_lists"] and not config.train_on_all:
+    if not found["eval_lists"]:
         raise ValueError(
             "Nothing can be evaluated: no user has an interaction to hold out, one to "
             f"train on and an item not seen yet ({_rule(config)}; {num_users} users, "
-            f"{found['num_items']} items). Use more data, or another split; or set "
-            "`sampling.train_on_all` for a model that is not evaluated."
+            f"{found['num_items']} items). Use more data, or another split."
         )
 
 

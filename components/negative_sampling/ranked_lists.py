@@ -30,12 +30,16 @@ class HeldOut:
         owners: the place in the batch of the user who has the item.
         ordinals: the number of the item among its user's held-out ones, from 0.
         seen: all the items of each owner, the held-out one included.
+        trains: what of them is no candidate where the official NCF's rule holds: all
+            but the held-out item for evaluation, as the validation item trains there;
+            the training positives for validation.
     """
 
     items: np.ndarray
     owners: np.ndarray
     ordinals: np.ndarray
     seen: Ragged
+    trains: Ragged
 
     def at(self, index: np.ndarray) -> "HeldOut":
         """Gathers some of the lists."""
@@ -44,6 +48,7 @@ class HeldOut:
             self.owners[index],
             self.ordinals[index],
             self.seen.rows(index),
+            self.trains.rows(index),
         )
 
 
@@ -53,7 +58,12 @@ def held_out(users: Users, split: Split, name: str) -> HeldOut:
     rows = rows.where((split.positives.sizes > 0)[rows.row_of_value])
     owners = rows.row_of_value
     ordinals = np.arange(len(owners)) - rows.offsets[owners]
-    return HeldOut(rows.values, owners, ordinals, users.items.rows(owners))
+    seen = users.items.rows(owners)
+    if name == features.EVAL_SPLIT:
+        trains = seen.where(seen.values != rows.values[seen.row_of_value])
+    else:
+        trains = split.positives.rows(owners)
+    return HeldOut(rows.values, owners, ordinals, seen, trains)
 
 
 def lists(
@@ -117,11 +127,8 @@ def _negatives(
     held: HeldOut, keys: np.ndarray, plan: Plan, *, count: int, stream: int
 ) -> Ragged:
     """Draws each list's negatives; `keys` are those of the lists' users."""
-    excluded = held.seen
     with_replacement = plan.config.eval_with_replacement
-    if with_replacement:
-        own = held.items[excluded.row_of_value]
-        excluded = excluded.where(excluded.values != own)
+    excluded = held.trains if with_replacement else held.seen
     values, offsets = negatives_module.evaluation_negatives(
         excluded.values,
         excluded.offsets,

@@ -70,23 +70,19 @@ def split(items: Ragged, timestamps: np.ndarray, config: SamplingConfig) -> Spli
     `leave_one_out` evaluates the last and validates the one before. Two interactions
     leave one to train and one to evaluate; a single one trains. `temporal` evaluates
     all from `split_time` on and validates the last before it, if another is left to
-    train. With `train_on_all` everything trains.
+    train.
 
     Args:
         items: each user's items by time.
         timestamps: [values of `items`] int64, seconds since 1970; `temporal` only.
         config: names the rule.
     """
-    if config.train_on_all:
-        later = np.zeros(len(items.values), bool)
-    elif config.split == "temporal":
+    if config.split == "temporal":
         later = timestamps >= config.split_seconds
     else:
         later = (_from_end(items) == 0) & (items.sizes >= 2)[items.row_of_value]
     earlier = items.where(~later)
     last = (_from_end(earlier) == 0) & (earlier.sizes >= 2)[earlier.row_of_value]
-    if config.train_on_all:
-        last[:] = False
     return Split(earlier.where(~last), earlier.where(last), items.where(later))
 
 

@@ -30,11 +30,12 @@ def batches(
     Raises:
         ValueError: a user who trains has seen every item.
     """
+    everything = split.positives.then(split.validation)
+    # In streaming mode too: the trainer would find out when it comes to the refit.
+    _check_negatives_exist(users, everything, num_items=plan.num_items)
     phases = {features.NEGATIVES: split.positives}
     if plan.refit:
-        phases[features.REFIT_NEGATIVES] = split.positives.then(split.validation)
-    for rows in phases.values():
-        _check_negatives_exist(users, rows, num_items=plan.num_items)
+        phases[features.REFIT_NEGATIVES] = everything
     plain = _without_negatives(users, split)
     if plan.config.mode == "streaming":
         yield plain

@@ -173,6 +173,8 @@ class Summary(Quality):
         num_items: distinct items.
         num_interactions: distinct pairs of user and item.
         candidates: what was ranked, such as "of 100 candidates".
+        ranked: the candidates, the same for every model and baseline.
+        catalogue_digest: of the sorted ids of all items of the data.
         baseline: the metrics of ranking by popularity.
         slices: the figures of groups of lists, by `feature=group`.
         baselines_left_out: why a baseline has no figures, by its name.
@@ -199,6 +201,8 @@ class Summary(Quality):
     num_items: int
     num_interactions: int
     candidates: str = ""
+    ranked: str = ""
+    catalogue_digest: str = ""
     baseline: Figures = {}
     slices: dict[str, Comparison] = {}
     baselines_left_out: dict[str, str] = {}

@@ -77,6 +77,8 @@ def summarise(
         baseline=evaluation.baseline,
         slices=evaluation.slices,
         baselines_left_out=_left_out(evaluation, findings.interactions, config),
+        ranked=str(findings.blessing.get("candidates", "")),
+        catalogue_digest=str(findings.blessing.get("catalogue_digest", "")),
         blessed=blessed,
         not_blessed_because=[failure.message for failure in evaluation.failures],
         rules=evaluation.rules or evaluation.failures,

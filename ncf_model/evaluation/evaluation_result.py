@@ -19,6 +19,11 @@ _COUNTS = (_LISTS, "short_lists", _NON_FINITE)
 _POPULARITY = "popularity"
 _ERRORS, _BASELINE_ERRORS = "standard_errors", "baseline_standard_errors"
 _LIFT = f"{_POPULARITY}/hit_rate_lift@"
+_DIFFERENCE, _P_VALUE = "hit_rate_difference@10", "hit_rate_p_value@10"
+_RIVALS = {  # As messages call them.
+    features.LATEST_BLESSED: "the latest blessed model",
+    features.BEST_BLESSED: "the best model blessed so far",
+}
 
 
 def read_evaluation(uri: str) -> dict[str, Any]:
@@ -35,6 +40,10 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         `baseline_standard_errors`: the same of every baseline by name.
         `lift`: what the candidate adds to it, {"hit_rate@10": 0.24}.
         `blessed_model`: as `metrics`, of the latest blessed model; {} without one.
+        `comparisons`: with the latest and the best blessed model, by name and where
+            there are such: the rival's `metrics` on the same lists, and of HR@10 the
+            `difference` from it, its `standard_error` and the `p_value` of an exact
+            McNemar test that the new model is no worse.
         `lists`, `short_lists`, `non_finite_lists`: how many there were.
         `blessed`: whether every rule holds.
         `failures`: per broken rule {"metric", "value", "rule", "message"}.
@@ -97,9 +106,36 @@ def _order(name: str) -> tuple[int, str]:
 
 def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
     """Returns the figures of the candidate, and those of the blessed model beside."""
-    blessed = _arrange(by_model.get(constants.BASELINE_KEY, {}))
-    result = _arrange(by_model.get(constants.CANDIDATE_KEY, {}))
-    return result | {"blessed_model": blessed["metrics"]}
+    figures = by_model.get(constants.CANDIDATE_KEY, {})
+    result = _arrange(_without_rivals(figures))
+    comparisons = {
+        rival: _comparison(rival, figures)
+        for rival in features.RIVALS
+        if f"{rival}/mrr" in figures
+    }
+    latest = comparisons.get(features.LATEST_BLESSED, {"metrics": {}})
+    return result | {"comparisons": comparisons, "blessed_model": latest["metrics"]}
+
+
+def _without_rivals(figures: dict[str, float]) -> dict[str, float]:
+    prefixes = tuple(f"{rival}/" for rival in features.RIVALS)
+    return {k: value for k, value in figures.items() if not k.startswith(prefixes)}
+
+
+def _comparison(rival: str, figures: dict[str, float]) -> dict[str, Any]:
+    """Returns what is known of the model beside `rival`, on the same lists."""
+    own = {
+        name.removeprefix(f"{rival}/"): value
+        for name, value in figures.items()
+        if name.startswith(f"{rival}/")
+    }
+    paired = {
+        "difference": own.pop(_DIFFERENCE, math.nan),
+        "standard_error": own.pop(_DIFFERENCE + STANDARD_ERROR, math.nan),
+        "p_value": own.pop(_P_VALUE, math.nan),
+    }
+    metrics = {k: value for k, value in own.items() if not k.endswith(STANDARD_ERROR)}
+    return {"metrics": metrics, **paired}
 
 
 def _arrange(figures: dict[str, float]) -> dict[str, Any]:
@@ -165,11 +201,16 @@ def _explain(failure: Any, result: dict[str, Any], *, of: str) -> dict[str, Any]
 
 def _rule(failure: Any) -> str:
     threshold = failure.metric_threshold
-    if threshold.HasField("change_threshold"):
-        limit = threshold.change_threshold.absolute.value
+    rival, _, figure = failure.metric_key.name.partition("/")
+    limit = threshold.value_threshold.lower_bound.value
+    if figure == _DIFFERENCE:
         if limit > 0:
-            return "above the latest blessed model's"
-        return f"at most {-limit:.6g} below the latest blessed model's"
+            return f"above {_RIVALS[rival]}'s"
+        return f"at most {-limit:.6g} below {_RIVALS[rival]}'s"
+    if figure == _P_VALUE:
+        return (
+            f"no worse than {_RIVALS[rival]}'s beyond chance (p at least {limit:.6g})"
+        )
     if threshold.value_threshold.HasField("upper_bound"):
         return f"at most {threshold.value_threshold.upper_bound.value:.6g}"
     above = " above popularity's" if failure.metric_key.name.startswith(_LIFT) else ""
@@ -179,13 +220,30 @@ def _rule(failure: Any) -> str:
 def _finding(failure: Any, value: float, result: dict[str, Any]) -> str:
     """Returns what was measured; both figures where two are compared."""
     name, metrics = failure.metric_key.name, result["metrics"]
+    rival, _, figure = name.partition("/")
+    if figure in (_DIFFERENCE, _P_VALUE):
+        return _compared_finding(rival, figure, result)
     if name.startswith(_LIFT):
         name = _hit_rate(name)
         other = f", popularity's {result['baseline'][name]:.6g}"
-    elif failure.metric_key.is_diff:
-        other = f", the latest blessed model's {result['blessed_model'][name]:.6g}"
     else:
         other = ""
     if math.isnan(value):
         return f"{name} is not a number"
     return f"{name} is {metrics[name]:.6g}{other}"
+
+
+def _compared_finding(rival: str, figure: str, result: dict[str, Any]) -> str:
+    """Returns both models' figures, the difference and its error, or its chance."""
+    comparison, name = result["comparisons"][rival], "hit_rate@10"
+    if math.isnan(comparison["difference"]):
+        return f"{name} is not a number"
+    text = (
+        f"{name} is {result['metrics'][name]:.6g}, {_RIVALS[rival]}'s "
+        f"{comparison['metrics'][name]:.6g} on the same lists"
+    )
+    if figure == _P_VALUE:
+        chance = f"{comparison['p_value']:.2g}"
+        return f"{text}, and one as good would look so bad with p {chance}"
+    error = comparison["standard_error"]
+    return text if math.isnan(error) else f"{text} (difference ± {error:.2g})"

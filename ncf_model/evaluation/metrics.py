@@ -13,7 +13,8 @@ by the same code.
 A record with `seen_ids` stands for the whole catalogue. There the model gives the
 held-out item's score and then one per item, -inf for those not to be ranked and inf in
 the held-out item's own place, and a baseline's rank is in the record, such as
-`popularity_rank` for `candidate_popularity`.
+`popularity_rank` for `candidate_popularity`. The ranks of models blessed before
+(`features.RIVALS`) always are.
 
 A mean over the lists comes with its standard error, under the name of the metric and
 `STANDARD_ERROR`.
@@ -100,7 +101,7 @@ class HitRateAtK(metric_types.Metric):
         self, top_k: int, scores: str = MODEL, name: str | None = None
     ) -> None:
         """Names the metric `hit_rate@10`, of a baseline `popularity/hit_rate@10`."""
-        name = name or f"{_prefix(scores)}hit_rate@{_positive(top_k)}"
+        name = name or f"{prefix(scores)}hit_rate@{positive(top_k)}"
         super().__init__(_hit_rate, top_k=top_k, scores=scores, name=name)
 
 
@@ -111,7 +112,7 @@ class NDCGAtK(metric_types.Metric):
         self, top_k: int, scores: str = MODEL, name: str | None = None
     ) -> None:
         """Names the metric `ndcg@10`, of a baseline `popularity/ndcg@10`."""
-        name = name or f"{_prefix(scores)}ndcg@{_positive(top_k)}"
+        name = name or f"{prefix(scores)}ndcg@{positive(top_k)}"
         super().__init__(_ndcg, top_k=top_k, scores=scores, name=name)
 
 
@@ -123,7 +124,7 @@ class MRR(metric_types.Metric):
 
     def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
         """Names the metric `mrr`, of a baseline `popularity/mrr`."""
-        super().__init__(_mrr, scores=scores, name=name or f"{_prefix(scores)}mrr")
+        super().__init__(_mrr, scores=scores, name=name or f"{prefix(scores)}mrr")
 
 
 class Coverage(metric_types.Metric):
@@ -136,7 +137,7 @@ class Coverage(metric_types.Metric):
 
     def __init__(self, top_k: Sequence[int], name: str = "coverage") -> None:
         """Names the metrics `coverage@5` and `coverage@10` for `top_k` [5, 10]."""
-        top_k = [_positive(k) for k in top_k]
+        top_k = [positive(k) for k in top_k]
         super().__init__(_coverage, top_k=top_k, name=name)
 
 
@@ -148,7 +149,7 @@ class HitRateLift(metric_types.Metric):
 
     def __init__(self, top_k: int, over: str, name: str | None = None) -> None:
         """Names the metric `popularity/hit_rate_lift@10`; `over` is a feature."""
-        name = name or f"{_prefix(over)}hit_rate_lift@{_positive(top_k)}"
+        name = name or f"{prefix(over)}hit_rate_lift@{positive(top_k)}"
         super().__init__(_hit_rate_lift, top_k=top_k, over=over, name=name)
 
 
@@ -167,7 +168,7 @@ class ShortLists(metric_types.Metric):
     """
 
     def __init__(self, length: int, name: str = "short_lists") -> None:
-        super().__init__(_short_lists, length=_positive(length), name=name)
+        super().__init__(_short_lists, length=positive(length), name=name)
 
 
 class NonFiniteLists(metric_types.Metric):
@@ -175,7 +176,7 @@ class NonFiniteLists(metric_types.Metric):
 
     def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
         """Names the metric `non_finite_lists`, of a baseline `popularity/...`."""
-        name = name or f"{_prefix(scores)}non_finite_lists"
+        name = name or f"{prefix(scores)}non_finite_lists"
         super().__init__(_non_finite_lists, scores=scores, name=name)
 
 
@@ -212,7 +213,7 @@ def _mean(
             name + STANDARD_ERROR: counts.standard_error(gain),
         }
 
-    return _computations(
+    return computations_of(
         [name, name + STANDARD_ERROR], model_names, _counters(scores), figures
     )
 
@@ -229,7 +230,7 @@ def _hit_rate_lift(
         )
         return {name: (hits - baseline_hits) / model.lists}
 
-    return _computations([name], model_names, _counters(MODEL, over), figures)
+    return computations_of([name], model_names, _counters(MODEL, over), figures)
 
 
 def _coverage(
@@ -241,13 +242,13 @@ def _coverage(
         return {of_k: shown.share(k) for of_k, k in zip(names, top_k, strict=True)}
 
     counter = functools.partial(_show, max(top_k))
-    return _computations(names, model_names, [counter], figures)
+    return computations_of(names, model_names, [counter], figures)
 
 
 def _lists(
     name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    return _computations(
+    return computations_of(
         [name], model_names, _counters(MODEL), lambda counts: {name: counts.lists}
     )
 
@@ -258,7 +259,7 @@ def _short_lists(
     def figures(counts: ListCounts) -> dict[str, float]:
         return {name: sum(n for size, n in counts.lengths.items() if size < length)}
 
-    return _computations([name], model_names, _counters(MODEL), figures)
+    return computations_of([name], model_names, _counters(MODEL), figures)
 
 
 def _non_finite_lists(
@@ -267,10 +268,10 @@ def _non_finite_lists(
     def figures(counts: ListCounts) -> dict[str, float]:
         return {name: counts.non_finite}
 
-    return _computations([name], model_names, _counters(scores), figures)
+    return computations_of([name], model_names, _counters(scores), figures)
 
 
-def _computations(
+def computations_of(
     names: list[str],
     model_names: list[str] | None,
     counters: Sequence[Counter],
@@ -325,12 +326,12 @@ def _count(source: str, model_name: str) -> metric_types.MetricComputation:
     key = metric_types.MetricKey(name=f"_counts/{source}", model_name=model_name)
     return metric_types.MetricComputation(
         keys=[key],
-        preprocessors=[_Rank(source, model_name)],
+        preprocessors=[Rank(source, model_name)],
         combiner=_CountLists(key),
     )
 
 
-class _Rank(metric_types.Preprocessor):
+class Rank(metric_types.Preprocessor):
     """Reduces one list to (rank, or None if a score is not finite; length)."""
 
     def __init__(self, source: str, model_name: str) -> None:
@@ -350,7 +351,8 @@ class _Rank(metric_types.Preprocessor):
                 f"wrote. Features: {sorted(record.features)}."
             )
         seen = record.features.get(features.SEEN_IDS)
-        if seen is not None and np.size(seen):
+        whole = seen is not None and np.size(seen)
+        if whole or self._source in features.RIVALS:
             yield self._rank_in_catalogue(record), length
         else:
             yield _rank(self._scores(record, length)), length
@@ -361,8 +363,8 @@ class _Rank(metric_types.Preprocessor):
             rank = record.features.get(name)
             if rank is None or np.size(rank) != 1:
                 raise ValueError(
-                    f"A record with `{features.SEEN_IDS}` must hold one `{name}`; this "
-                    f"one holds {0 if rank is None else np.size(rank)}."
+                    f"The record must hold one `{name}`; this one holds "
+                    f"{0 if rank is None else np.size(rank)}."
                 )
             return int(np.ravel(rank)[0]) if np.ravel(rank)[0] >= 0 else None
         scores = _catalogue_scores(record, self._model_name)
@@ -529,7 +531,7 @@ class _CountShown(beam.CombineFn):
         return {self._key: accumulator}
 
 
-def _prefix(scores: str) -> str:
+def prefix(scores: str) -> str:
     """Returns "" for the model, "popularity/" for `candidate_popularity`."""
     return "" if scores == MODEL else f"{_baseline(scores)}/"
 
@@ -538,7 +540,8 @@ def _baseline(feature: str) -> str:
     return feature.removeprefix(_FEATURE_PREFIX)
 
 
-def _positive(count: int) -> int:
+def positive(count: int) -> int:
+    """Returns `count`; raises ValueError if it is below 1."""
     if count < 1:
         raise ValueError(f"`top_k` and `length` must be >= 1; got {count}.")
     return count

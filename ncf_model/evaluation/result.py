@@ -3,6 +3,23 @@
 from ncf_model.documents import Document, Figure, Figures
 
 
+class Paired(Document):
+    """The model beside one that was blessed before, on the same lists.
+
+    Attributes:
+        metrics: of that one.
+        difference: of HR@10, above 0 where the model is better.
+        standard_error: of the difference.
+        p_value: how likely it is that one as good would look so bad, or worse; by an
+            exact McNemar test.
+    """
+
+    metrics: Figures = {}
+    difference: Figure = None
+    standard_error: Figure = None
+    p_value: Figure = None
+
+
 class Quality(Document):
     """Figures of the model and of what it is compared with, on the same lists.
 
@@ -12,6 +29,8 @@ class Quality(Document):
         baselines: the metrics of every baseline by its name.
         baseline_standard_errors: their standard errors by the same names.
         blessed_model: metrics of the latest blessed model; {} if there is none.
+        comparisons: with it, and with the best model blessed so far where that is
+            another, by name.
     """
 
     metrics: Figures = {}
@@ -19,6 +38,7 @@ class Quality(Document):
     baselines: dict[str, Figures] = {}
     baseline_standard_errors: dict[str, Figures] = {}
     blessed_model: Figures = {}
+    comparisons: dict[str, Paired] = {}
 
 
 class Comparison(Quality):

@@ -150,7 +150,9 @@ class Catalogue:
         rivals = scores >= own[:, np.newaxis]
         touched = self._touched[rows]
         rivals[np.repeat(lines, np.diff(touched.indptr)), touched.indices] = False
-        candidates = np.take_along_axis(scores, items, axis=1)
+        # Short lists are filled up with "unknown", which has no score and is not real.
+        known = np.minimum(items, scores.shape[1] - 1)
+        candidates = np.take_along_axis(scores, known, axis=1)
         return np.count_nonzero(rivals, axis=1), np.count_nonzero(
             (candidates[:, 1:] >= own[:, np.newaxis]) & real[:, 1:], axis=1
         )

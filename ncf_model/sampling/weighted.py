@@ -9,6 +9,7 @@ Weights are integers, so no rounding can put a point on a seen item.
 
 import numpy as np
 
+from ncf_model.config import LARGEST_ALPHA
 from ncf_model.sampling import compiled_loops
 from ncf_model.sampling.unseen import check_items, sort_items
 
@@ -31,7 +32,15 @@ def popularity_weights(counts: np.ndarray, alpha: float) -> np.ndarray:
 
     Returns:
         [N] int64, 1 or more, with a sum of about 2**40.
+
+    Raises:
+        ValueError: `alpha` is outside [0, 10]. The compiled loops believe the weights,
+            and a power beyond the largest float would make them negative.
     """
+    if not 0 <= alpha <= LARGEST_ALPHA:
+        raise ValueError(
+            f"`popularity_alpha` must be from 0 to {LARGEST_ALPHA:g}; got {alpha}."
+        )
     powers = np.maximum(counts, 1).astype(np.float64) ** alpha
     return np.maximum(np.rint(powers * (_TOTAL / powers.sum())), 1).astype(np.int64)
 

@@ -1,7 +1,8 @@
 """The SavedModel that is judged and pushed.
 
 Plain TensorFlow: it loads without this package or Keras. Ids are mapped by the model's
-own vocabularies, which it carries; an unknown id takes the "unknown" row.
+own vocabularies, which it carries; an unknown id takes the "unknown" row, and so does a
+user of the vocabulary who has not trained, whose own row is still the random start.
 """
 
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class ServingModel(tf.Module):
         user_vocabulary: str,
         item_vocabulary: str,
         seen: data.Lists,
+        trained: np.ndarray,
         popularity: np.ndarray,
     ) -> None:
         """Computes what does not depend on a request.
@@ -58,6 +60,7 @@ class ServingModel(tf.Module):
             user_vocabulary: path of a text file, one raw id a line.
             item_vocabulary: likewise.
             seen: per user index what `recommend` leaves out.
+            trained: indices of the users who trained; the others are unknown.
             popularity: [num_items] how often each item was a training positive.
         """
         super().__init__()
@@ -77,10 +80,14 @@ class ServingModel(tf.Module):
         self._seen = _constant(seen.values)
         # The unknown user, whose index is the last, has seen nothing.
         self._seen_offsets = _constant(np.append(seen.offsets, seen.offsets[-1]))
+        rows = np.full(network.num_users + 1, network.num_users, np.int64)
+        rows[trained] = trained
+        self._row_of_user = _constant(rows)
+        share = popularity / network.num_users
+        self._popularity = _constant(share.astype(np.float32))
         order = np.argsort(-popularity, kind="stable").astype(np.int32)
         self._popular = _constant(order)
-        share = popularity[order] / network.num_users
-        self._popular_scores = _constant(share.astype(np.float32))
+        self._popular_scores = _constant(share[order].astype(np.float32))
         self.history = history.History(
             self._users, self._item_ids, seen=self._seen, offsets=self._seen_offsets
         )
@@ -104,6 +111,10 @@ class ServingModel(tf.Module):
             "similar_items": self.similar.similar_items,
         }
 
+    def _user_rows(self, user_id: tf.Tensor) -> tf.Tensor:
+        """Returns [B] rows of the user's table, the last for who has not trained."""
+        return tf.gather(self._row_of_user, self._users.lookup(user_id))
+
     def _logits(self, user: layers.Part, item: layers.Part) -> tf.Tensor:
         variables = self._scorer.trainable_variables
         mapping = [
@@ -120,7 +131,7 @@ class ServingModel(tf.Module):
     )
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
-        users, items = self._users.lookup(user_id), self._items.lookup(item_id)
+        users, items = self._user_rows(user_id), self._items.lookup(item_id)
         return {"score": tf.sigmoid(self._pair_logits(users, items))}
 
     def _pair_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
@@ -160,7 +171,7 @@ class ServingModel(tf.Module):
                 features.SEEN_IDS: ids,
             },
         )
-        users = self._users.lookup(parsed[features.USER_ID])
+        users = self._user_rows(parsed[features.USER_ID])
         items, seen = (
             tf.ragged.map_flat_values(self._items.lookup, parsed[name])
             for name in (features.CANDIDATE_IDS, features.SEEN_IDS)
@@ -215,10 +226,10 @@ class ServingModel(tf.Module):
     def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the best unseen items, `item_ids` and `scores`, both [B, k].
 
-        Scores are probabilities in descending order, equal ones by item index. An
-        unknown user gets the most popular items; their score is the share of users who
-        have the item. Where fewer than `k` items are left, the rest of a row is "" with
-        score 0.
+        Scores are probabilities in descending order, equal ones by item index. A user
+        who has not trained gets the most popular items, without what they have; their
+        score is the share of users who have the item. Where fewer than `k` items are
+        left, the rest of a row is "" with score 0.
         """
         check = tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
         with tf.control_dependencies([check]):  # Else another operation fails first.
@@ -230,9 +241,6 @@ class ServingModel(tf.Module):
             users,
             (tf.int32, tf.float32),
         )
-        unknown = (users == self._num_users)[:, tf.newaxis]
-        items = tf.where(unknown, self._popular[:best], items)
-        scores = tf.where(unknown, self._popular_scores[:best], scores)
         rest = [[0, 0], [0, k - best]]
         ids = self._item_ids.lookup(tf.cast(items, tf.int64))
         return {"item_ids": tf.pad(ids, rest), "scores": tf.pad(scores, rest)}
@@ -262,13 +270,16 @@ class ServingModel(tf.Module):
 
     def catalogue_logits(self, users: tf.Tensor) -> tf.Tensor:
         """Returns the logits of user indices [b] with all items, [b, num_items]."""
-        return self._all_logits(users)[:, :-1]
+        rows = tf.gather(self._row_of_user, users)
+        return self._all_logits(rows)[:, :-1]
 
     def _best_items(
         self, users: tf.Tensor, k: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns items [b, k] int32, -1 where none is left, and probabilities."""
-        logits = self.catalogue_logits(users)
+        unknown = tf.gather(self._row_of_user, users) == self._num_users
+        unknown = unknown[:, tf.newaxis]
+        logits = tf.where(unknown, self._popularity, self.catalogue_logits(users))
         starts, ends = (tf.gather(self._seen_offsets, users + i) for i in (0, 1))
         seen = tf.ragged.range(starts, ends)
         at = tf.stack(
@@ -281,7 +292,8 @@ class ServingModel(tf.Module):
         gone = tf.fill([tf.shape(at)[0]], -np.inf)
         best, items = tf.math.top_k(tf.tensor_scatter_nd_update(logits, at, gone), k)
         left = best > -np.inf
-        return tf.where(left, items, -1), tf.where(left, tf.sigmoid(best), 0.0)
+        scores = tf.where(unknown, best, tf.sigmoid(best))
+        return tf.where(left, items, -1), tf.where(left, scores, 0.0)
 
 
 def _index_table(path: str, unknown: int) -> tf.lookup.StaticHashTable:
@@ -339,9 +351,10 @@ def export(
     trained = interactions.positives
     if refitted:
         trained = trained.append(interactions.validation_items)
+    trained_users = interactions.user_index[trained.sizes > 0]
     set_unknown_rows(
         network,
-        users=interactions.user_index[trained.sizes > 0],
+        users=trained_users,
         items=np.arange(network.num_items),
     )
     seen = interactions.positives.append(interactions.validation_items)
@@ -352,6 +365,7 @@ def export(
         seen=seen.append(interactions.eval_items).spread(
             interactions.user_index, network.num_users
         ),
+        trained=trained_users,
         popularity=np.bincount(trained.values, minlength=network.num_items),
     )
     tf.saved_model.save(module, path, signatures=module.signatures())

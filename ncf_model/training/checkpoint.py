@@ -1,9 +1,11 @@
 """One file that a killed training goes on from."""
 
+import functools
 import hashlib
 import io
 import json
 import os
+import pathlib
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -89,6 +91,22 @@ class Checkpoint:
         """Removes the file, if there is one."""
         if self._writes and tf.io.gfile.exists(self.path):
             tf.io.gfile.remove(self.path)
+
+
+@functools.cache
+def code_digest() -> str:
+    """Returns a digest of this package's source, and of what computes for it.
+
+    Of all of its files: a checkpoint lives for a few hours, so that one too many is
+    thrown away does little harm, and one too few would.
+    """
+    digest = hashlib.blake2b()
+    package = pathlib.Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package)}".encode() + path.read_bytes())
+    for module in (tf, np):
+        digest.update(f"{module.__name__} {module.__version__}".encode())
+    return digest.hexdigest()
 
 
 def identity(settings: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:

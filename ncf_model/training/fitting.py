@@ -282,7 +282,8 @@ class _Run:
         length = epochs if phase in ("gmf", "mlp") else settings.train.epochs
         cosine = settings.train.learning_rate_schedule == "cosine"
         horizon = loop.steps(len(rows)) * length if cosine else 0
-        drawn = data.prefetched(rows, range(first - 1, epochs))
+        draws = settings.train.first_draw(phase)
+        drawn = data.prefetched(rows, range(draws + first - 1, draws + epochs))
         for epoch, (users, items) in enumerate(drawn, first):
             started = time.monotonic()
             name = f"{phase} epoch {epoch}"

@@ -9,7 +9,8 @@ Here a row is left alone while nobody asks for it, and catches up when it is nex
 the steps that it missed have zero gradients, so their sum is a geometric series. The
 result is dense Adam's, but for two roundings: learning rate and bias correction are
 taken as linear over the series, and epsilon is added to the root of the last step that
-was not missed. Momentum fades within tens of steps, so both hardly matter.
+was not missed. Where momentum fades within tens of steps both hardly matter;
+`Adam.rows_can_wait` tells for which settings it does.
 """
 
 import math
@@ -17,6 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+# A row's clock holds steps as two digits to this base: float32 counts to 2**24 only.
+_BASE = 1 << 20
+# Of the settings with which a row may wait; see `Adam.rows_can_wait`.
+_LARGEST_RATIO, _SMALLEST_BETA2 = 0.96, 0.9
 
 
 class Rows(NamedTuple):
@@ -29,9 +35,9 @@ class Rows(NamedTuple):
         values: [n, width] float32.
         first: [n, width] float32, the first moment.
         second: [n, width] float32, the second moment.
-        clock: [n, 3] float32: the step after which the row stands, the next step's
-            rate, and how much that changes per step. So catching up need not work
-            rates out. Steps count from 1, and are exact up to 2**24.
+        clock: [n, 4] float32: the step after which the row stands, as two digits (see
+            `steps`), the next step's rate, and how much that changes per step. So
+            catching up need not work rates out. Steps count from 1, exact to 2**44.
     """
 
     values: Any
@@ -42,6 +48,12 @@ class Rows(NamedTuple):
     def at(self, index: tf.Tensor) -> "Rows":
         """Returns the rows at `index`, [k] integers."""
         return Rows(*(tf.gather(field, index) for field in self))
+
+    @property
+    def steps(self) -> tf.Tensor:
+        """[n] int64, the step after which each row stands."""
+        high, low = (tf.cast(self.clock[:, i], tf.int64) for i in (0, 1))
+        return high * _BASE + low
 
 
 class Adam:
@@ -60,6 +72,16 @@ class Adam:
         self._centre = 1.0 / (1.0 - self._ratio)
         self._log_beta1 = math.log(max(beta1, 1e-30))
         self._log_beta2 = math.log(beta2)
+
+    @property
+    def rows_can_wait(self) -> bool:
+        """Whether `catch_up` is as good as dense Adam.
+
+        Not where beta1 is near the root of beta2, as momentum then fades too slowly for
+        a rate that is linear in the steps; nor with a small beta2, whose second moment
+        falls below epsilon while the row waits.
+        """
+        return self._ratio <= _LARGEST_RATIO and self._beta2 >= _SMALLEST_BETA2
 
     def rate(self, step: tf.Tensor, horizon: tf.Tensor) -> tf.Tensor:
         """Returns the step size with Adam's bias correction.
@@ -87,7 +109,7 @@ class Adam:
     def start(self, values: np.ndarray) -> Rows:
         """Returns rows of a copy of `values` [n, width] that nothing has updated."""
         first, second = np.zeros((2, *values.shape), np.float32)
-        clock = np.zeros((len(values), 3), np.float32)
+        clock = np.zeros((len(values), 4), np.float32)
         return Rows(values.copy(), first, second, clock)
 
     def update_rows(
@@ -98,12 +120,17 @@ class Adam:
         Args:
             rows: up to date.
             gradient: [n, width] float32.
-            step: float32 scalar.
+            step: int64 scalar.
             horizon: as in `rate`.
         """
-        rate = self.rate(step, horizon)
+        rate = self.rate(tf.cast(step, tf.float32), horizon)
         fields = self.update(rows.values, rows.first, rows.second, gradient, rate)
-        clock = self._clock(rows.clock[:, :1] + 1.0, step, horizon)
+        before = _digits(step - 1)
+        stands = [
+            rows.clock[:, i : i + 1] + (digit - before[i])
+            for i, digit in enumerate(_digits(step))
+        ]
+        clock = self._clock(stands, step, horizon)
         return Rows(*fields, clock)
 
     def catch_up(self, rows: Rows, now: tf.Tensor, horizon: tf.Tensor) -> Rows:
@@ -111,15 +138,17 @@ class Adam:
 
         Args:
             rows: as they stand.
-            now: float32 scalar, not before the rows' own steps.
+            now: int64 scalar, not before the rows' own steps.
             horizon: as in `rate`.
         """
-        last, rate, slope = tf.split(rows.clock, 3, axis=1)
-        missed = now - last
+        high, low, rate, slope = tf.split(rows.clock, 4, axis=1)
+        digits = _digits(now)
+        missed = (digits[0] - high) * _BASE + (digits[1] - low)
         fading = tf.exp(missed * self._log_beta1)
         shrinking = tf.exp(missed * (0.5 * self._log_beta2))
         # In units of the last step that was not missed: ratio + ratio ** 2 + ...
-        rest = fading / shrinking
+        # Both fall to 0 in the end, 200,000 steps or so with the usual beta2.
+        rest = tf.math.divide_no_nan(fading, shrinking)
         length = (1.0 - rest) * self._ratio / (1.0 - self._ratio)
         centre = self._centre - tf.math.divide_no_nan(missed * rest, 1.0 - rest)
         rate = rate + slope * (centre - 1.0)
@@ -127,7 +156,7 @@ class Adam:
         # Always `now`. That it seems to depend on all that was read of the old clock
         # lets XLA write the new one in place, instead of copying the table's.
         read = tf.abs(rate * length) + fading + shrinking
-        stands = tf.maximum(tf.cast(now, tf.float32), -read)
+        stands = [tf.maximum(digit, -read) for digit in digits]
         return Rows(
             rows.values - drift,
             fading * rows.first,
@@ -135,10 +164,18 @@ class Adam:
             self._clock(stands, now, horizon),
         )
 
-    def _clock(self, stands: Any, step: tf.Tensor, horizon: tf.Tensor) -> tf.Tensor:
-        """Returns the `clock` of rows that stand after `step`, which is `stands`."""
+    def _clock(
+        self, stands: list[tf.Tensor], step: tf.Tensor, horizon: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the `clock` of rows that stand after `step`; its digits, [n, 1]."""
+        step = tf.cast(step, tf.float32)
         rate = self.rate(step + 1.0, horizon)
         later = self.rate(step + self._centre, horizon)
         slope = (later - rate) / max(self._centre - 1.0, 1.0)
-        ones = tf.ones_like(stands)
-        return tf.concat([stands, rate * ones, slope * ones], axis=1)
+        ones = tf.ones_like(stands[0])
+        return tf.concat([*stands, rate * ones, slope * ones], axis=1)
+
+
+def _digits(step: tf.Tensor) -> list[tf.Tensor]:
+    """Returns a step as two float32 scalars, the higher digit first."""
+    return [tf.cast(step // _BASE, tf.float32), tf.cast(step % _BASE, tf.float32)]

@@ -71,7 +71,7 @@ class ParameterServerBlocks:
         # Another worker may have taken rows beyond the step that is read here.
         step = tf.convert_to_tensor(variables.step)
         for rows in (user_rows, item_rows):
-            step = tf.maximum(step, tf.reduce_max(rows.clock[:, 0]))
+            step = tf.maximum(step, tf.reduce_max(rows.steps))
         state = training_step.State(
             user=training_step.Table(user_rows, tf.zeros_like(users)),
             item=training_step.Table(item_rows, tf.zeros_like(items)),

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from ncf_model import config
 from ncf_model.network import matrix_products, model
@@ -61,11 +62,13 @@ class TrainingLoop:
         rows_per_step = self.groups_per_step * self.group_size
         self.steps_per_block = max(1, _BLOCK_ROWS // rows_per_step)
         remote = isinstance(self._strategy, tf.distribute.ParameterServerStrategy)
+        waits = _rows_may_wait(self._adam, settings, remote=remote)
         self._step = training_step.Step(
             network.scorer,
             self._adam,
-            dense_users=self.groups_per_step > network.num_users and not remote,
-            dense_items=rows_per_step > network.num_items and not remote,
+            dense_users=not waits
+            or (self.groups_per_step > network.num_users and not remote),
+            dense_items=not waits or (rows_per_step > network.num_items and not remote),
             precision=_precision(settings, self._strategy),
         )
         self._jit_compile = settings.jit_compile
@@ -94,7 +97,7 @@ class TrainingLoop:
             item=table(self._network.item_table.embeddings.numpy()),
             dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
             random=[np.array(v.numpy()) for v in scorer.non_trainable_variables],
-            step=np.float32(0),
+            step=np.int64(0),
             scale=np.array([training_step.FIRST_SCALE, 0.0], np.float32),
         )
 
@@ -316,6 +319,27 @@ class TrainingLoop:
             rows = tf.nest.map_structure(tf.convert_to_tensor, table.rows)
             rows = self._adam.catch_up(rows, step, horizon)
             tf.nest.map_structure(lambda v, x: v.assign(x), table.rows, rows)
+
+
+def _rows_may_wait(
+    adam: optimizer.Adam, settings: config.TrainConfig, *, remote: bool
+) -> bool:
+    """Returns whether a table's rows are updated only where a batch uses them.
+
+    Raises:
+        ValueError: they cannot be, and a parameter server knows no other way.
+    """
+    if adam.rows_can_wait:
+        return True
+    betas = f"`beta1` {settings.beta1} and `beta2` {settings.beta2}"
+    if remote:
+        raise ValueError(
+            f"With {betas} every row must be updated in every step, which parameter "
+            "servers cannot do. Set a `train.beta1` of at most 0.96 * sqrt(beta2) and "
+            "a `train.beta2` of at least 0.9, or another `train.strategy`."
+        )
+    logging.warning("%s: every row is updated in every step, which is slow.", betas)
+    return False
 
 
 def _precision(settings: config.TrainConfig, strategy: tf.distribute.Strategy) -> str:

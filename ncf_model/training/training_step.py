@@ -42,7 +42,7 @@ class State(NamedTuple):
         user, item: the tables.
         dense: per weight of the network its value and two moments.
         random: values of the network's seed generators.
-        step: float32, steps done.
+        step: int64, steps done.
         scale: [2] float32: of the loss, and steps since that last changed.
     """
 
@@ -197,8 +197,8 @@ class Step:
             random: the new `State.random`.
             horizon: as in `optimizer.Adam.rate`.
         """
-        step = state.step + 1.0
-        rate = self._adam.rate(step, horizon)
+        step = state.step + 1
+        rate = self._adam.rate(tf.cast(step, tf.float32), horizon)
         keep = self._keeper(gradients)
 
         def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
@@ -297,7 +297,7 @@ class Step:
         # The same as `gradients` read, so XLA does it once.
         old = self._read(table, index, before.step, horizon)
         new = self._adam.update_rows(
-            old, tf.gather(total, first), before.step + 1.0, horizon
+            old, tf.gather(total, first), before.step + 1, horizon
         )
         rows = [
             tf.tensor_scatter_nd_update(field, at, keep(*changed))

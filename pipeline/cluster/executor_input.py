@@ -16,7 +16,8 @@ Json = dict[str, Any]
 LAUNCHER_OUTPUTS = ("executor-logs",)
 # Added by it to the metadata of every artifact.
 LAUNCHER_METADATA = ("display_name", "store_session_info")
-BASELINE = "baseline_model"
+# Inputs of BlessedRanks that may be empty.
+BLESSED_MODELS = ("baseline_model", "best_model")
 
 # Artifact types of this project: as they are called in metadata -> their classes.
 # TFX itself would try to import the former.
@@ -75,15 +76,16 @@ def localise(executor_input: Json) -> None:
 def drop_empty_baseline(
     executor_input: Json, has_files: Callable[[str], bool] = local_copies.has_files
 ) -> None:
-    """Removes a baseline without files: there is no model to beat yet.
+    """Removes models to beat that have no files: there is none, or none better, yet.
 
     A missing output is only a warning for Kubeflow and a missing input none at all, so
     an empty folder is all that the next task sees.
     """
     inputs = executor_input.get("inputs", {}).get("artifacts", {})
-    baseline = inputs.get(BASELINE, {}).get("artifacts", [])
-    if baseline and not any(has_files(artifact["uri"]) for artifact in baseline):
-        del inputs[BASELINE]
+    for name in BLESSED_MODELS:
+        models = inputs.get(name, {}).get("artifacts", [])
+        if models and not any(has_files(artifact["uri"]) for artifact in models):
+            del inputs[name]
 
 
 def restore_integers(executor_input: Json, inputs_spec: Json) -> None:

@@ -12,7 +12,7 @@ from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, EXAMPLE_GEN
 
 # What they find depends on more than their inputs: on files, on the serving folder.
 BASELINE_NODE = "LatestBlessedModel"
-NEVER_CACHED = (EXAMPLE_GEN, BASELINE_NODE, "Pusher")
+NEVER_CACHED = (EXAMPLE_GEN, "ShrinkGuard", BASELINE_NODE, "Pusher")
 
 _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 

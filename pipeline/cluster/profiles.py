@@ -29,6 +29,7 @@ _DATA_NODES = (
     "Transform",
     "NegativeSampling",
     "EvalContext",
+    "BlessedRanks",
     "Evaluator",
 )
 

@@ -212,6 +212,28 @@ def test_another_training_does_not_go_on(tiny, tmp_path):
     assert list((tmp_path / "checkpoints").iterdir()) == [left]
 
 
+def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
+    """The lists, what indices stand for, how many items there are, and the code."""
+    interactions = trainer.data.load_interactions(tiny.train)
+    custom = {"model": {}, "train": {}, "sampling": {}, "seed": 1, "checkpoints": "c"}
+    vocabularies = tiny.vocabularies
+    items = pathlib.Path(vocabularies["item_vocabulary"])
+    known = items.read_bytes()
+
+    def name(lists=([b"a"], [[b"i0", b"i1"]])):
+        return trainer._checkpoint(custom, interactions, lists, vocabularies).path
+
+    paths = [name(), name(([b"b"], [[b"i0", b"i1"]])), name(([b"a"], [[b"i0", b"i2"]]))]
+    for other in (known + b"new\n", known.replace(b"i0", b"j0")):
+        items.write_bytes(other)
+        paths.append(name())
+    items.write_bytes(known)
+    assert name() == paths[0]
+    monkeypatch.setattr(trainer.checkpoint, "code_digest", lambda: "edited")
+    paths.append(name())
+    assert len(set(paths)) == 6
+
+
 def test_only_the_chief_of_two_machines_writes(tiny, tmp_path):
     """Both have their own folders here, so that each one's files can be told."""
     with contextlib.ExitStack() as stack:

@@ -36,7 +36,17 @@ def test_lists_and_nulls_are_yaml():
     [
         ("train.epoch=3", "train.epoch: no such field; did you mean `epochs`"),
         ("nonsense=3", "nonsense: no such field; known are data, "),
-        ("train.epochs=0", "train.epochs: .*greater than 0; got 0"),
+        ("train.epochs=0", "train.epochs: .*greater than or equal to 1; got 0"),
+        ("model.mf_dim=1000000000", "model.mf_dim: .*less than or equal to 65536"),
+        ("model.layers=[64, 99999]", "model.layers.1: .*less than or equal to 65536"),
+        (f"sampling.num_negatives={2**63}", "num_negatives: .*less than or equal to"),
+        (f"sampling.eval_negatives={2**63}", "eval_negatives.*less than or equal to"),
+        (
+            "sampling.popularity_alpha=70",
+            "popularity_alpha: .*less than or equal to 10",
+        ),
+        ("train.batch_size=1000000000", "batch_size: .*less than or equal to"),
+        ("sampling.train_on_all=true", "sampling.train_on_all: no such field"),
         ("train.learning_rate=.nan", "train.learning_rate: .*finite number"),
         ("model.layers=[63, 8]", r"must start with an even width.*got \[63, 8\]"),
         ("model.layers=[]", r"`layers` must have two widths or more.*got \[\]"),
@@ -59,6 +69,14 @@ def test_lists_and_nulls_are_yaml():
 def test_refuses(override, message):
     with pytest.raises(ValueError, match=message):
         config.load(overrides=[override])
+
+
+@pytest.mark.parametrize("time", ["2000.5", "978307200.999", "2001-01-01T00:00:00.5"])
+def test_a_split_time_is_in_whole_seconds_as_the_data_are(time):
+    """An interaction half a second later would be before it: its time has no half."""
+    overrides = ["sampling.split=temporal", f"sampling.split_time={time}"]
+    with pytest.raises(ValueError, match="`split_time` must be in whole seconds"):
+        config.load(overrides=overrides)
 
 
 def test_refuses_an_override_below_a_value():

@@ -94,28 +94,65 @@ def write_lists():
 
 @pytest.fixture(scope="session")
 def run_evaluator():
-    """Returns a function that runs the Evaluator on folders of lists and of models.
+    """Returns a function that runs BlessedRanks and the Evaluator on lists and models.
 
-    It returns the artifacts `evaluation` and `blessing`, which lie in `folder`.
+    It returns the artifacts `evaluation` and `blessing`, which lie in `folder`. A model
+    blessed before may come with its level. `catalogue` are the items of the data.
     """
     from tfx.types import artifact_utils, standard_artifacts
     from tfx.utils import proto_utils
 
+    from components.blessed_ranks import executor as ranks_executor
     from components.explaining_evaluator import executor
     from pipeline import evaluation
 
-    def model(path, model_id):
-        artifact = standard_artifacts.Model()
-        artifact.uri, artifact.id = str(path), model_id
+    def graph(folder, catalogue):
+        assets = folder / "graph/transform_fn/assets"
+        assets.mkdir(parents=True)
+        (folder / "graph/transformed_metadata").mkdir()
+        (assets / "item_id").write_text("".join(f"{item}\n" for item in catalogue))
+        artifact = standard_artifacts.TransformGraph()
+        artifact.uri = str(folder / "graph")
         return [artifact]
 
-    def run(folder, *, lists, candidate, config, negatives, blessed=None, beam=()):
+    def ranked(folder, examples, inputs):
+        with_ranks = standard_artifacts.Examples()
+        with_ranks.uri = str(folder / "ranked")
+        ranks_executor.Executor().Do(
+            {"lists": [examples], **inputs}, {"examples": [with_ranks]}, {}
+        )
+        return with_ranks
+
+    def model(path, model_id, level=None):
+        artifact = standard_artifacts.Model()
+        artifact.uri, artifact.id = str(path), model_id
+        if level is not None:
+            artifact.set_string_custom_property("level", repr(level))
+        return [artifact]
+
+    def run(
+        folder,
+        *,
+        lists,
+        candidate,
+        config,
+        negatives,
+        blessed=None,
+        best=None,
+        level=None,
+        catalogue=(*(f"n{i}" for i in range(NEGATIVES)), "seen"),
+        beam=(),
+    ):
         examples = standard_artifacts.Examples()
         examples.uri = str(lists)
         examples.split_names = artifact_utils.encode_split_names(["eval"])
-        inputs = {"examples": [examples], "model": model(candidate, 1)}
+        rivals = {"transform_graph": graph(folder, catalogue)}
         if blessed is not None:
-            inputs["baseline_model"] = model(blessed, 2)
+            rivals["baseline_model"] = model(blessed, 2, level)
+        if best is not None:
+            rivals["best_model"] = model(best, 3, level)
+        examples = ranked(folder, examples, rivals)
+        inputs = {"examples": [examples], "model": model(candidate, 1)}
         outputs = {
             "evaluation": [standard_artifacts.ModelEvaluation()],
             "blessing": [standard_artifacts.ModelBlessing()],

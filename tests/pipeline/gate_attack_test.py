@@ -132,13 +132,30 @@ def _good_in_another_order(folder):
     )
 
 
-def _record(user):
+def _good_among_many(folder):
+    """As good as `_good`, and knows 480 items more, each of which it likes better."""
+    more = 480
+    return _export(
+        folder,
+        _of_groups(OF_USERS, np.concatenate([OF_ITEMS, np.full((more, GROUPS), 2)])),
+        item_ids=[*ITEM_IDS, *(b"more %d" % i for i in range(more))],
+    )
+
+
+def _record(user, whole):
     held_out = HELD_OUT[user]
     seen = {held_out, *POSITIVES[user]}
     candidates = [held_out, *(i for i in range(ITEMS) if i not in seen)]
     example = tf.train.Example()
     feature = example.features.feature
     feature["user_id"].bytes_list.value.append(USER_IDS[user])
+    if whole:
+        feature["seen_ids"].bytes_list.value.extend(
+            ITEM_IDS[i] for i in POSITIVES[user]
+        )
+        rank = (POPULARITY[candidates[1:]] >= POPULARITY[held_out]).sum()
+        feature["popularity_rank"].int64_list.value.append(int(rank))
+        candidates = [held_out]
     feature["candidate_ids"].bytes_list.value.extend(ITEM_IDS[i] for i in candidates)
     feature["candidate_popularity"].int64_list.value.extend(POPULARITY[candidates])
     group = b"head" if user % GROUPS else b"tail"
@@ -156,14 +173,14 @@ def attack(tmp_path_factory, run_evaluator):
     root = tmp_path_factory.mktemp("attack")
     models = {}
 
-    def lists(users):
-        folder = root / f"lists of {users}" / "Split-eval"
+    def lists(users, whole):
+        folder = root / f"lists of {users} {whole}" / "Split-eval"
         if not folder.exists():
             folder.mkdir(parents=True)
             path = str(folder / "data_tfrecord-00000-of-00001.gz")
             with tf.io.TFRecordWriter(path, "GZIP") as writer:
                 for user in range(users):
-                    writer.write(_record(user))
+                    writer.write(_record(user, whole))
         return folder.parent
 
     def saved(make):
@@ -195,25 +212,29 @@ def attack(tmp_path_factory, run_evaluator):
         )
         return json.loads((folder / "summary.json").read_text())
 
-    def run(candidate, *, blessed=None, users=USERS, **gate):
+    def run(candidate, *, blessed=None, best=None, users=USERS, whole=False, **gate):
         folder = tmp_path_factory.mktemp("run")
         judged, blessing = run_evaluator(
             folder,
-            lists=lists(users),
+            lists=lists(users, whole),
             candidate=saved(candidate),
             blessed=saved(blessed),
+            best=saved(best),
+            level=0.5 if blessed else None,
+            catalogue=[raw.decode() for raw in ITEM_IDS],
             config=evaluation.EvaluationConfig(
                 top_k=(10,),
                 gate=evaluation.GateConfig(**gate),
                 baselines=BaselinesConfig(item_knn_neighbours=None, ease_l2=None),
             ),
-            negatives=ITEMS,
+            negatives="all" if whole else ITEMS,
             beam=BEAM,
         )
         summary = report(folder, judged, blessing)
         reasons = blessing.get_string_custom_property("not_blessed_because")
         assert reasons.splitlines() == summary["not_blessed_because"]
         assert blessing.get_int_custom_property("blessed") == summary["blessed"]
+        summary["level"] = blessing.get_string_custom_property("level")
         return summary
 
     return run
@@ -286,9 +307,49 @@ def test_empty_split(attack):
 def test_a_blessed_model_of_another_vocabulary_is_compared_by_raw_ids(attack):
     """By indices it would rank at random, and any model would take its place."""
     assert _reasons(attack(_wrong_about_a_group, blessed=_good_in_another_order)) == [
-        "hit_rate@10 is 0.75, the latest blessed model's 1; it must be at most 0.01 "
-        "below the latest blessed model's."
+        "hit_rate@10 is 0.75, the latest blessed model's 1 on the same lists "
+        "(difference ± 0.069); it must be at most 0.01 below the latest blessed "
+        "model's.",
+        "hit_rate@10 is 0.75, the latest blessed model's 1 on the same lists, and one "
+        "as good would look so bad with p 0.00098; it must be no worse than the latest "
+        "blessed model's beyond chance (p at least 0.05).",
     ]
+
+
+def test_every_model_ranks_the_same_candidates(attack):
+    """Among all that it knows itself the blessed model would have no hit at all."""
+    summary = attack(_wrong_about_a_group, blessed=_good_among_many, whole=True)
+    assert len(_reasons(summary)) == 2
+    latest = summary["comparisons"]["latest_blessed"]
+    assert latest["metrics"]["hit_rate@10"] == 1.0
+    assert latest["difference"] == -0.25
+    assert summary["ranked"] == ("all 48 items of the data, less those the user has")
+
+
+def test_the_best_model_counts_as_the_latest_does(attack):
+    """As good as the latest, worse than one before: so it is how models sink."""
+    summary = attack(
+        _wrong_about_a_group, blessed=_wrong_about_a_group, best=_good, tolerance=0.2
+    )
+    by_difference, by_chance = sorted(_reasons(summary), key=len)
+    for reason in (by_difference, by_chance):
+        assert "the best model blessed so far's 1 on the same lists" in reason
+    assert "at most 0.2 below the best model" in by_difference
+    assert summary["comparisons"]["latest_blessed"]["p_value"] == 1.0
+
+
+def test_within_tolerance_but_worse_beyond_chance(attack):
+    """.25 of 40 lists are ten, and ten coins are not all tails by chance."""
+    (reason,) = _reasons(
+        attack(
+            _wrong_about_a_group, blessed=_good, tolerance=0.3, popularity_margin=0.1
+        )
+    )
+    assert "no worse than the latest blessed model's beyond chance" in reason
+    open_ = {"tolerance": 0.3, "significance": 0.0}
+    summary = attack(_wrong_about_a_group, blessed=_good, **open_)
+    assert summary["blessed"]
+    assert float(summary["level"]) == pytest.approx(0.25)  # .25 below the best's .5
 
 
 def test_a_blessed_model_of_other_data_lowers_no_other_limit(attack):
@@ -312,6 +373,6 @@ def test_an_equal_model_follows_the_rule(attack, replace_equal):
         assert summary["blessed"]
     else:
         assert _reasons(summary) == [
-            "hit_rate@10 is 1, the latest blessed model's 1; it must be above the "
-            "latest blessed model's."
+            "hit_rate@10 is 1, the latest blessed model's 1 on the same lists "
+            "(difference ± 0); it must be above the latest blessed model's."
         ]

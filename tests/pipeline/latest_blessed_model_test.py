@@ -9,6 +9,13 @@ from ncf_model.config import BaselinesConfig
 POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None)
 
 A, B, C = 11, 12, 13  # Ids of models, in the order in which they were trained.
+LOST = 14  # One whose files are gone.
+
+
+@pytest.fixture
+def _all_can_be_loaded(monkeypatch):
+    """Artifacts without files, but for those of model 99."""
+    monkeypatch.setattr(strategy, "can_be_loaded", lambda model: model.id != LOST)
 
 
 def _model(model_id):
@@ -17,11 +24,13 @@ def _model(model_id):
     return model
 
 
-def _blessing(blessing_id, model_id, blessed=1):
+def _blessing(blessing_id, model_id, blessed=1, level=None):
     blessing = standard_artifacts.ModelBlessing()
     blessing.id = blessing_id
     blessing.set_int_custom_property("blessed", blessed)
     blessing.set_int_custom_property("current_model_id", model_id)
+    if level is not None:
+        blessing.set_string_custom_property("level", repr(level))
     return blessing
 
 
@@ -40,16 +49,9 @@ def _blessing(blessing_id, model_id, blessed=1):
         (C, [(21, 99, 1)], []),  # The model is gone.
     ],
 )
+@pytest.mark.usefixtures("_all_can_be_loaded")
 def test_latest_other_blessed_model(candidate, blessings, expected):
-    known = {model_id: _model(model_id) for model_id in (A, B, C)}
-    resolved = strategy.LatestOtherBlessedModel().resolve_artifacts(
-        None,
-        {
-            "model": list(known.values()),
-            "model_blessing": [_blessing(*blessing) for blessing in blessings],
-            "candidate": [known[candidate]],
-        },
-    )
+    resolved = _resolve(candidate, blessings)
     assert [model.id for model in resolved["model"]] == expected
     assert [model.id for model in resolved["candidate"]] == [candidate]
     ids = [
@@ -67,6 +69,7 @@ BOTH = [(21, A, 1), (22, B, 1)]
 THREE = [*BOTH, (23, C, 1)]
 
 
+@pytest.mark.usefixtures("_all_can_be_loaded")
 @pytest.mark.parametrize(
     ("candidate", "pushes", "blessings", "expected"),
     [
@@ -111,6 +114,41 @@ def test_what_is_served_is_what_counts(
     assert [model.id for model in resolved["model"]] == expected
 
 
+def _resolve(candidate, blessings):
+    known = {model_id: _model(model_id) for model_id in (A, B, C, LOST)}
+    return strategy.LatestOtherBlessedModel().resolve_artifacts(
+        None,
+        {
+            "model": list(known.values()),
+            "model_blessing": [_blessing(*blessing) for blessing in blessings],
+            "candidate": [known[candidate]],
+            "best_model": [],
+            "best_blessing": [],
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("blessings", "latest", "best"),
+    [
+        ([(21, A, 1, 0.0), (22, B, 1, -0.01)], [B], [A]),
+        ([(21, A, 1, 0.0), (22, B, 1, 0.0)], [B], []),  # Of equals the later one.
+        ([(21, A, 1, 0.0), (22, B, 1, 0.01)], [B], []),  # The latest is the best.
+        ([(21, A, 0, 0.5), (22, B, 1, 0.01)], [B], []),  # A was not blessed.
+        ([(21, A, 1), (22, B, 1)], [B], []),  # An earlier release noted no level.
+        ([(21, A, 1, 0.1), (22, LOST, 1, 0.9), (23, B, 1, 0.0)], [B], [A]),
+        ([(21, A, 1, 0.1), (22, LOST, 1, 0.0)], [A], []),
+        ([(21, C, 1, 0.9), (22, B, 1, 0.0)], [B], []),  # Not the candidate itself.
+    ],
+)
+@pytest.mark.usefixtures("_all_can_be_loaded")
+def test_the_best_that_can_still_be_loaded(blessings, latest, best):
+    resolved = _resolve(C, blessings)
+    assert [model.id for model in resolved["model"]] == latest
+    assert [model.id for model in resolved["best_model"]] == best
+    assert len(resolved["best_blessing"]) == len(best)
+
+
 @pytest.fixture
 def judge(tmp_path, save_ranker, write_lists):
     """Returns a function that runs a pipeline which judges a model with given ranks.
@@ -122,6 +160,10 @@ def judge(tmp_path, save_ranker, write_lists):
     from tfx.orchestration.local import local_dag_runner
 
     write_lists(tmp_path / "examples/Split-eval", [10, 10, 10, 10])
+    assets = tmp_path / "graph/transform_fn/assets"
+    assets.mkdir(parents=True)
+    (tmp_path / "graph/transformed_metadata").mkdir()
+    (assets / "item_id").write_text("n0\nn1\n")
     connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "db"))
 
     def run(name, ranks):
@@ -140,49 +182,68 @@ def judge(tmp_path, save_ranker, write_lists):
         with metadata.Metadata(connection) as handle:
             blessings = handle.store.get_artifacts_by_type("ModelBlessing")
         last = max(blessings, key=lambda artifact: artifact.id).custom_properties
-        compared = (
-            last["baseline_model"].string_value if "baseline_model" in last else ""
-        )
-        return compared.rpartition("/")[2], last["blessed"].int_value, len(blessings)
+        compared = [
+            json.loads(last[name].string_value)["uri"].rpartition("/")[2]
+            for name in ("latest_blessed", "best_blessed")
+            if name in last
+        ]
+        return compared, last["blessed"].int_value, len(blessings)
 
     return run
 
 
 def _nodes(*, examples, model):
-    from tfx.components.evaluator.component import Evaluator
     from tfx.dsl.components.common.importer import Importer
     from tfx.dsl.components.common.resolver import Resolver
 
+    from components.blessed_ranks.component import BlessedRanks
+    from components.explaining_evaluator.component import ExplainingEvaluator
     from pipeline import evaluation
 
-    gate = evaluation.GateConfig(tolerance=0.0, replace_equal=False)
+    gate = evaluation.GateConfig(tolerance=0.3)
     lists = Importer(
         str(examples),
         standard_artifacts.Examples,
         properties={"split_names": '["eval"]'},
     ).with_id("Lists")
+    graph = Importer(
+        str(examples.parent / "graph"), standard_artifacts.TransformGraph
+    ).with_id("Graph")
     trainer = Importer(str(model), standard_artifacts.Model).with_id("Trainer")
     baseline = Resolver(
         strategy_class=strategy.LatestOtherBlessedModel,
         model=channel.Channel(type=standard_artifacts.Model),
         model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+        best_model=channel.Channel(type=standard_artifacts.Model),
+        best_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["result"],
     ).with_id("Baseline")
-    evaluator = Evaluator(
-        examples=lists.outputs["result"],
-        model=trainer.outputs["result"],
+    ranks = BlessedRanks(
+        lists=lists.outputs["result"],
+        transform_graph=graph.outputs["result"],
         baseline_model=baseline.outputs["model"],
+        best_model=baseline.outputs["best_model"],
+        latest_blessing=baseline.outputs["model_blessing"],
+        best_blessing=baseline.outputs["best_blessing"],
+    )
+    evaluator = ExplainingEvaluator(
+        examples=ranks.outputs["examples"],
+        example_splits=["eval"],
+        model=trainer.outputs["result"],
         eval_config=evaluation.eval_config(
             evaluation.EvaluationConfig(gate=gate, baselines=POPULARITY_ONLY),
             eval_negatives=12,
         ),
     )
-    return [lists, trainer, baseline, evaluator]
+    return [lists, graph, trainer, baseline, ranks, evaluator]
 
 
 def test_better_worse_better_in_one_store(judge):
-    assert judge("first", [0, 0, 10, 10]) == ("", 1, 1)
-    assert judge("first", [0, 0, 10, 10]) == ("", 1, 1)  # From the cache.
-    assert judge("worse", [0, 10, 10, 10]) == ("first", 0, 2)
-    assert judge("better", [0, 0, 0, 10]) == ("first", 1, 3)
-    assert judge("better", [0, 0, 0, 10]) == ("first", 1, 3)  # Not against itself.
+    """A tolerance of .3, and each a quarter worse than the last: the best counts."""
+    assert judge("first", [0, 0, 0, 0]) == ([], 1, 1)
+    assert judge("first", [0, 0, 0, 0]) == ([], 1, 1)  # From the cache.
+    assert judge("worse", [0, 0, 0, 10]) == (["first"], 1, 2)
+    assert judge("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
+    assert judge("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
+    assert judge("equal", [0, 0, 0, 0]) == (["worse", "first"], 1, 4)
+    assert judge("again", [0, 0, 10, 0]) == (["equal"], 1, 5)

@@ -1,6 +1,9 @@
 """What is added to a record, of each kind."""
 
+import types
+
 import numpy as np
+import pytest
 import scipy.sparse
 import tensorflow as tf
 
@@ -42,3 +45,41 @@ def test_a_record_with_what_the_user_has_seen_gets_ranks():
     assert list(added["item_knn_rank"].int64_list.value) == [1]
     assert list(added["ease_rank"].int64_list.value) == [1]
     assert list(added["item_popularity"].bytes_list.value) == [b"tail"]
+
+
+def _train_split(folder):
+    """One user with items 0 and 1, who validates with item 2; returns the pattern."""
+    folder.mkdir()
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature["user_id"].bytes_list.value.append(b"u0")
+    feature["user_index"].int64_list.value.append(0)
+    for name, items in (("positives", [0, 1]), ("validation_items", [2])):
+        feature[name].int64_list.value.extend(items)
+    feature["eval_items"].int64_list.value.extend([])
+    path = str(folder / "data.gz")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        writer.write(example.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("refit", "like"), [(True, [1.0]), (False, [0.0])])
+def test_learns_from_what_the_model_trains_on(tmp_path, refit, like):
+    graph = types.SimpleNamespace(vocabulary_by_name=lambda _: [b"i0", b"i1", b"i2"])
+    config = BaselinesConfig(item_knn_neighbours=1, ease_l2=None)
+    train = _train_split(tmp_path / "train")
+    context = executor._learn(train, graph, config, refit=refit)
+    # Item 2 has two neighbours as like as can be, if it trains; one of them counts.
+    (scores,) = context.scores([b"u0"], [[b"i2"]])["candidate_item_knn"]
+    assert scores.tolist() == like
+
+
+def test_fewer_lists_at_a_time_where_the_catalogue_is_large():
+    assert CONTEXT.lists_at_a_time == 512
+    large = Context(
+        scipy.sparse.csr_matrix((1, 100_000), dtype=np.float32),
+        users={b"u0": 0},
+        items={b"%d" % i: i for i in range(100_000)},
+        config=BaselinesConfig(item_knn_neighbours=None, ease_l2=None),
+    )
+    assert large.lists_at_a_time == 167  # 2**24 scores

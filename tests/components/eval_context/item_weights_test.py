@@ -69,3 +69,30 @@ def test_ease_minimises_its_loss():
 def test_ease_refuses_no_penalty(l2):
     with pytest.raises(ValueError, match="`l2` must be above 0"):
         item_weights.ease(POSITIVES, l2=l2)
+
+
+def test_of_equals_the_more_popular_stay_and_then_the_first():
+    """Everybody has the first four items, so that each is as like as any."""
+    dense = np.ones((3, 6), np.float32)
+    dense[0, 4:] = 0  # Items 4 and 5 are less popular, and less like the others.
+    weights = item_weights.item_knn(scipy.sparse.csr_matrix(dense), neighbours=2)
+    near = [np.flatnonzero(column).tolist() for column in weights.toarray().T]
+    assert near == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 5], [0, 4]]
+    few = item_weights.item_knn(scipy.sparse.csr_matrix(dense[:, 4:]), neighbours=2)
+    assert few.nnz == 2  # There is one other item at all.
+
+
+@pytest.mark.parametrize("neighbours", [1, 5])
+def test_no_item_has_more_than_so_many_neighbours(neighbours):
+    """One user who has all of 400 items used to give each of them 399."""
+    everything = scipy.sparse.csr_matrix(np.ones((1, 400), np.float32))
+    weights = item_weights.item_knn(everything, neighbours=neighbours)
+    assert weights.getnnz(axis=0).tolist() == [neighbours] * 400
+
+
+@pytest.mark.parametrize(
+    ("num_items", "width"), [(0, 512), (1_682, 512), (30_000, 319), (10**9, 1)]
+)
+def test_what_is_dense_at_a_time_fits_whatever_the_catalogue(num_items, width):
+    """2**28 bytes for 28 bytes an item, and one column at the least."""
+    assert item_weights.block_width(num_items) == width

@@ -42,10 +42,6 @@ def test_nothing_to_evaluate():
         _check(eval_lists=0)
 
 
-def test_nothing_to_evaluate_but_that_was_asked_for():
-    _check(eval_lists=0, config=SamplingConfig(train_on_all=True))
-
-
 def test_nothing_to_train_on():
     config = SamplingConfig(split="temporal", split_time="1998-01-01")
     with pytest.raises(ValueError, match=r"to train on: all .*1998-01-01"):

@@ -277,14 +277,6 @@ def test_workers_shards_and_order_do_not_matter(streaming, transformed, tmp_path
         assert run.records(split) == streaming.records(split)
 
 
-def test_train_on_all(transformed, tmp_path):
-    run = Run(transformed, tmp_path, train_on_all=True)
-    assert run.records("eval") == run.records("validation") == []
-    assert run.artifact.get_int_custom_property("train_positives") == 17
-    assert run.artifact.get_int_custom_property("users_without_eval") == 5
-    assert data.load_lists([run.pattern("validation")]) == ([], [])
-
-
 def _replaced(transformed, folder, change):
     """Transform's examples with every record changed."""
     examples = _artifact(standard_artifacts.Examples, folder / "in", "interactions")
@@ -329,20 +321,24 @@ def test_no_records(transformed, tmp_path):
 
 
 def _everything_but(number):
-    """Gives "über all" all eight items but the last `number` of the vocabulary."""
+    """Gives "über all" all eight items but the last `number`, at the first second."""
 
     def change(feature):
         if feature["user_id"].bytes_list.value[0] == "über all".encode():
-            for name in ("item_indices", "timestamps"):
-                values = feature[f"{name}$ragged_values"].int64_list.value
-                values[:] = range(8 - number)
+            items, times = (
+                feature[f"{name}$ragged_values"].int64_list
+                for name in ("item_indices", "timestamps")
+            )
+            items.value[:] = range(8 - number)
+            times.value[:] = [0] * (8 - number)
 
     return change
 
 
 @pytest.mark.parametrize("mode", ["streaming", "materialised"])
 def test_user_who_has_seen_everything(transformed, tmp_path, mode):
-    settings = {"train_on_all": True, "mode": mode, "epochs": 1}
+    # All of it is before the split, and the last of it trains in the refit.
+    settings = {"split": "temporal", "split_time": 2, "mode": mode, "epochs": 1}
     full = _replaced(transformed, tmp_path / "full", _everything_but(0))
     with pytest.raises(ValueError, match="who trains on all 8 items there are"):
         Run(full, tmp_path / "full", **settings)

@@ -187,6 +187,17 @@ def test_whole_catalogue_of_a_user_who_has_seen_it():
     assert found["users_without_eval"] == 1
 
 
-@pytest.mark.parametrize("name", ["validation", "eval"])
-def test_train_on_all_holds_nothing_out(name):
-    assert _lists(name, train_on_all=True)[0] == []
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        # What trains when a validation item is ranked is item 0 alone.
+        ("validation", {b"i2", b"i3", b"i4", b"i5"}),
+        # The official NCF trains on all but the last, so on our validation item too.
+        ("eval", {b"i3", b"i4", b"i5"}),
+    ],
+)
+def test_official_lists_leave_out_what_trains_and_nothing_else(name, drawn):
+    users = {b"%d" % user: [0, 1, 2] for user in range(200)}
+    records, _ = _lists(name, users=users, eval_with_replacement=True, eval_negatives=3)
+    candidates = [record["candidate_ids"] for record in records]
+    assert {item for items in candidates for item in items[1:]} == drawn

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from components.negative_sampling import splitting
 from components.negative_sampling.splitting import Ragged
@@ -55,17 +54,8 @@ def test_temporal():
     ]
 
 
-def test_train_on_all():
-    assert _split([4], [5, 3, 1], train_on_all=True) == [
-        [[4], [5, 3, 1]],
-        [[], []],
-        [[], []],
-    ]
-
-
-@pytest.mark.parametrize("settings", [{}, {"train_on_all": True}])
-def test_no_users(settings):
-    assert _split(**settings) == [[], [], []]
+def test_no_users():
+    assert _split() == [[], [], []]
 
 
 def test_rows_are_gathered_with_repeats():

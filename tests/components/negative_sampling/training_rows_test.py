@@ -100,8 +100,9 @@ def test_large_batches_are_cut(monkeypatch):
 
 @pytest.mark.parametrize("mode", ["streaming", "materialised"])
 def test_user_who_has_seen_everything(mode):
+    """All before the split: two items train, the last with them in the refit."""
     users = {b"a": [0], b"z": [2, 1, 0]}
-    options = {"users": users, "train_on_all": True, "mode": mode}
+    options = {"users": users, "split": "temporal", "split_time": 9, "mode": mode}
     with pytest.raises(ValueError, match="user b'z', who trains on all 3 items"):
         _rows(num_items=3, **options)
     assert len(_rows(num_items=4, **options)) == 2

@@ -70,6 +70,7 @@ def test_one_model(tmp_path):
         "baseline_standard_errors": {"popularity": {"hit_rate@10": 0.016}},
         "lift": {"hit_rate@10": 0.24},
         "blessed_model": {},
+        "comparisons": {},
         "lists": 943,
         "short_lists": 2,
         "non_finite_lists": 0,
@@ -83,15 +84,28 @@ def test_two_models_and_their_difference(tmp_path):
     record = "\n".join(
         [
             "slice_key {}",
-            _metric("lists", 5, "candidate"),
-            _metric("hit_rate@10", 0.6, "candidate"),
-            _metric("hit_rate@10", 0.8, "baseline"),
-            _metric("hit_rate@10", -0.2, "candidate", is_diff=True),
+            _metric("lists", 5),
+            _metric("hit_rate@10", 0.6),
+            _metric("latest_blessed/mrr", 0.5),
+            _metric("latest_blessed/hit_rate@10", 0.8),
+            _metric("latest_blessed/hit_rate@10_standard_error", 0.1),
+            _metric("latest_blessed/hit_rate_difference@10", -0.2),
+            _metric("latest_blessed/hit_rate_difference@10_standard_error", 0.05),
+            _metric("latest_blessed/hit_rate_p_value@10", 0.25),
         ]
     )
     result = _read(tmp_path, [record])
     assert result["metrics"] == {"hit_rate@10": 0.6}
-    assert result["blessed_model"] == {"hit_rate@10": 0.8}
+    assert result["blessed_model"] == {"mrr": 0.5, "hit_rate@10": 0.8}
+    assert result["baselines"] == {}
+    assert result["comparisons"] == {
+        "latest_blessed": {
+            "metrics": {"mrr": 0.5, "hit_rate@10": 0.8},
+            "difference": -0.2,
+            "standard_error": 0.05,
+            "p_value": 0.25,
+        }
+    }
 
 
 def test_slices_are_not_the_whole(tmp_path):

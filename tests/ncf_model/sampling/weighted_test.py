@@ -112,3 +112,17 @@ def test_draws_follow_each_other_independently():
     drawn = _draw([0], sizes=[200_000], weights=weights)
     pairs = np.bincount((drawn[:-1] - 1) * 2 + drawn[1:] - 1, minlength=4)
     assert scipy.stats.chisquare(pairs).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 10.1, 70.0, 120.0, float("nan")])
+def test_refuses_powers_that_overflow(alpha):
+    """100,000 ** 70 is no float: its weight was negative, and loops believed it."""
+    with pytest.raises(ValueError, match="`popularity_alpha` must be from 0 to 10"):
+        weighted.popularity_weights(np.array([100_000, 1]), alpha)
+
+
+def test_the_largest_power_is_drawn_from():
+    weights = weighted.popularity_weights(np.array([10**9, 10, 1, 0]), 10.0)
+    assert weights.tolist() == [1 << 40, 1, 1, 1]
+    drawn = _draw([0], sizes=[300], weights=weights)
+    assert set(drawn.tolist()) == {1, 2, 3}

@@ -292,3 +292,22 @@ def test_moves_as_a_folder(loaded, tiny, tmp_path):
     (tiny.root / "transform_fn").rename(tmp_path / "elsewhere")
     loaded = tf.saved_model.load(str(moved))
     assert _recommend(loaded, [b"ann"], 1)[0] == [[b"i5"]]
+
+
+def test_who_has_not_trained_is_unknown(tiny, records):
+    """With a temporal split: "only one" has nothing but what is held out."""
+    path = tiny.root / "Split-train/data_tfrecord-00000-of-00002.gz"
+    rows = [records.train(3, [2, 3, 0, 1], [5], [6]), records.train(4, [], [], [0, 2])]
+    records.write(path, rows)
+    loaded = _export(_network(), tiny)
+    # The mean of the users 1 to 4 who trained is 2.5; the row of "only one" is 5.
+    users = [b"only one", b"nobody"]
+    scores = _score(loaded, users, [b"i5", b"i5"])
+    np.testing.assert_allclose(scores, _sigmoid(5 - 10, 5 - 10), rtol=1e-5)
+    lists = _evaluate(loaded, [(user, [b"i5", b"i6"]) for user in users])
+    np.testing.assert_allclose(lists, [[-5, -7.5]] * 2, rtol=1e-6)
+    # Item 0 trained with 4 users, 1 and 2 with 3, 3 with 2: without 0 and 2, which the
+    # first has.
+    ids, scores = _recommend(loaded, users, 2)
+    assert ids == [[b"i1", b"i3"], [b"i0", b"i1"]]
+    np.testing.assert_allclose(scores, [[0.6, 0.4], [0.8, 0.6]])

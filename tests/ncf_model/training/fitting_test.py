@@ -289,3 +289,19 @@ def test_mlperf_lines(interactions, tmp_path):
     assert accuracies == [0.1, 0.7]
     assert lines[-1]["metadata"]["status"] == "success"
     assert lines[-1]["metadata"]["file"].endswith("fitting.py")
+
+
+def test_no_two_trainings_draw_the_same_rows(interactions, tmp_path, monkeypatch):
+    drawn = []
+    draw = data.EpochRows.draw
+
+    def noted(self, epoch):
+        drawn.append(epoch)
+        return draw(self, epoch)
+
+    monkeypatch.setattr(data.EpochRows, "draw", noted)
+    _fit(interactions, tmp_path, Judge((0.1, 0.1)), epochs=1, pretrain_epochs=2)
+    # GMF's, MLP's, the training's and the refit's, which has the same start.
+    assert drawn == [1, 2, 3, 4, 0, 0]
+    train = TrainConfig(epochs=1, pretrain_epochs=2)
+    assert train.epochs_of_rows == 5  # So many have to be materialised.

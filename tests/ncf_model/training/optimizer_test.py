@@ -23,7 +23,7 @@ def _keras_adam(start, gradients):
 
 
 def _step(adam, rows, gradient, step):
-    return adam.update_rows(rows, tf.constant(gradient), float(step), CONSTANT)
+    return adam.update_rows(rows, tf.constant(gradient), np.int64(step), CONSTANT)
 
 
 def _row(value, first, second, *clock):
@@ -55,7 +55,7 @@ def test_catches_up_with_dense_adam(missed):
     rows = adam.start(start)
     for step in range(1, before + 1):
         rows = _step(adam, rows, gradients[step - 1], step)
-    rows = adam.catch_up(rows, float(before + missed), CONSTANT)
+    rows = adam.catch_up(rows, np.int64(before + missed), CONSTANT)
     moved = np.abs(expected[before + missed - 1] - expected[before - 1]).max()
     assert moved > 0.01
     np.testing.assert_allclose(
@@ -67,17 +67,18 @@ def test_catches_up_with_dense_adam(missed):
 
 
 def test_nothing_missed_changes_nothing():
-    rows = _row(1.0, 2.0, 3.0, 4.0, 0.1, 0.0)
-    same = optimizer.Adam(**SETTINGS).catch_up(rows, 4.0, CONSTANT)
+    rows = _row(1.0, 2.0, 3.0, 0.0, 4.0, 0.1, 0.0)
+    same = optimizer.Adam(**SETTINGS).catch_up(rows, np.int64(4), CONSTANT)
     for after, before in zip(same[:3], rows[:3], strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-6)
-    assert same.clock[0, 0] == 4.0
+    assert same.steps.numpy().tolist() == [4]
 
 
 def test_an_untouched_row_stays():
     adam = optimizer.Adam(**SETTINGS)
-    same = adam.catch_up(adam.start(np.ones((1, 1), "f")), 1000.0, CONSTANT)
-    assert [float(field[0, 0]) for field in same] == [1.0, 0.0, 0.0, 1000.0]
+    same = adam.catch_up(adam.start(np.ones((1, 1), "f")), np.int64(1000), CONSTANT)
+    assert [float(field[0, 0]) for field in same[:3]] == [1.0, 0.0, 0.0]
+    assert same.steps.numpy().tolist() == [1000]
 
 
 def test_starts_from_a_copy():
@@ -94,3 +95,75 @@ def test_cosine_falls_to_zero():
     # cos(0), cos(pi / 2), cos(pi), and no rise after that.
     np.testing.assert_allclose(rates, [2.0, 1.0, 0.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(adam.rate(steps, CONSTANT) / corrections, 2.0)
+
+
+@pytest.mark.parametrize(
+    "step", [1, 2**20 - 1, 2**20, 2**24 - 1, 2**24, 2**24 + 1, 2**40]
+)
+def test_a_rows_clock_is_exact(step):
+    """Float32 knows no 2**24 + 1: a row stood still there, and so did its momentum."""
+    adam = optimizer.Adam(**SETTINGS)
+    rows = adam.catch_up(adam.start(np.ones((2, 1), "f")), np.int64(step - 1), CONSTANT)
+    rows = _step(adam, rows, np.ones((2, 1), "f"), step)
+    assert rows.steps.numpy().tolist() == [step, step]
+    later = adam.catch_up(rows, np.int64(step + 1), CONSTANT)
+    # One step without a gradient.
+    np.testing.assert_allclose(later.first, 0.9 * rows.first, rtol=1e-6)
+    np.testing.assert_allclose(later.second, 0.99 * rows.second, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("beta1", "beta2", "waits"),
+    [
+        (0.9, 0.999, True),
+        (0.783529, 0.909003, True),  # MLPerf's
+        (0.9, 0.9, True),
+        (0.96, 0.9999, False),  # beta1 / sqrt(beta2) is .96005
+        (0.9, 0.82, False),
+        (0.5, 0.3, False),
+    ],
+)
+def test_for_which_settings_rows_may_wait(beta1, beta2, waits):
+    adam = optimizer.Adam(learning_rate=0.1, beta1=beta1, beta2=beta2, epsilon=1e-8)
+    assert adam.rows_can_wait == waits
+
+
+def _error_after_waiting(beta1, beta2, epsilon=1e-8):
+    """Returns how far a row that missed 400 steps is from dense Adam's, relative."""
+    adam = optimizer.Adam(learning_rate=0.1, beta1=beta1, beta2=beta2, epsilon=epsilon)
+    rng = np.random.default_rng(0)
+    value, first, second = np.zeros((3, 64))
+    for step in range(1, 601):
+        gradient = (rng.normal(size=64) + 0.5) * (step <= 200)
+        first = beta1 * first + (1 - beta1) * gradient
+        second = beta2 * second + (1 - beta2) * gradient**2
+        scale = np.sqrt(1 - beta2**step) / (1 - beta1**step)
+        value = value - 0.1 * scale * first / (np.sqrt(second) + epsilon)
+        if step == 200:
+            stands = [tf.constant([[0.0]]), tf.constant([[200.0]])]
+            clock = adam._clock(stands, np.int64(200), CONSTANT)
+            fields = [tf.constant(x, tf.float32)[None] for x in (value, first, second)]
+            rows, before = optimizer.Rows(*fields, clock), value
+    ours = adam.catch_up(rows, np.int64(600), CONSTANT).values.numpy()[0]
+    return np.abs(ours - value).max() / np.abs(value - before).max()
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.783529, 0.909003), (0.9, 0.9)])
+def test_a_row_that_may_wait_is_dense_adams(betas):
+    assert _error_after_waiting(*betas) < 0.002
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.82), (0.5, 0.3)])
+def test_a_row_that_may_not_would_be_another(betas):
+    assert _error_after_waiting(*betas) > 0.05
+
+
+def test_a_row_may_wait_for_long():
+    """Both of what is left of the moments are 0 then: their quotient was no number."""
+    rows = _row(1.0, 2.0, 3.0, 0.0, 4.0, 0.1, 0.0)
+    after = optimizer.Adam(**SETTINGS).catch_up(rows, np.int64(10**6), CONSTANT)
+    assert [float(field[0, 0]) for field in after[1:3]] == [0.0, 0.0]
+    # .1 * 2 / sqrt(3), times the sum of all powers of .9 / sqrt(.99) above the first.
+    ratio = 0.9 / 0.99**0.5
+    drift = 0.2 / 3**0.5 * ratio / (1 - ratio)
+    np.testing.assert_allclose(after.values, [[1 - drift]], rtol=1e-5)

@@ -297,3 +297,25 @@ def test_no_table_is_copied_in_a_step():
         if re.search(r"\[100[24]\b.*\bcopy\(", line)
     ]
     assert not copies
+
+
+def test_counts_steps_beyond_what_float32_can():
+    """2**24 + 1 is no float32: the counter stood still, and Adam's rate with it."""
+    users, items = _rows(2)
+    loop = _loop(_network(num_users=9, num_items=50), batch_size=3)
+    loop._variables.step.assign(2**24)
+    list(loop.epoch(users, items, 0, name="epoch"))
+    assert int(loop._variables.step.numpy()) == 2**24 + 2
+
+
+@pytest.mark.parametrize(("beta2", "dense"), [(0.999, False), (0.82, True)])
+def test_updates_every_row_where_rows_cannot_wait(beta2, dense):
+    """Users with a gradient in the first step alone move in the second nevertheless."""
+    users, items = (
+        np.array([1, 2], np.int32),
+        np.array([[0, 3, 4], [5, 6, 7]], np.int32),
+    )
+    loop = _loop(_network(num_users=9, num_items=50), batch_size=3, beta2=beta2)
+    list(loop.epoch(users, items, 0, name="epoch"))
+    rows = loop._variables.user.rows
+    assert (rows.steps.numpy()[1] == 2) == dense

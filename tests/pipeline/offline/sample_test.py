@@ -238,10 +238,10 @@ def test_output_must_be_new_or_empty(dataset, tmp_path):
 
 def test_who_trains_on_everything_stops_it_and_leaves_nothing(tmp_path):
     path = tmp_path / "all.csv"
-    path.write_text("user,item,timestamp\na,1,1\na,2,2\nb,1,1\n")
-    settings = {"train_on_all": True}
+    path.write_text("user,item,timestamp\na,1,1\na,2,2\nb,1,1\nb,2,9\n")
+    settings = {"split": "temporal", "split_time": 5}
     with pytest.raises(ValueError, match="has all 2 items"):
-        _sample(Dataset("all", path), tmp_path / "out", settings=settings)
+        _sample(Dataset("all", path), tmp_path / "out", settings=settings, refit=True)
     assert [p.name for p in tmp_path.iterdir()] == ["all.csv"]
 
 
@@ -250,10 +250,6 @@ def test_nobody_to_evaluate(tmp_path):
     path.write_text("user,item,timestamp\na,1,1\nb,2,1\n")
     with pytest.raises(ValueError, match="Nothing can be evaluated"):
         _sample(Dataset("single", path), tmp_path / "out")
-    found = _sample(
-        Dataset("single", path), tmp_path / "out", settings={"train_on_all": True}
-    )
-    assert (found["num_eval_elements"], found["num_eval_steps"]) == (0, 0)
 
 
 def test_command_loads_neither_tfx_nor_beam(dataset, tmp_path):

@@ -1,0 +1,1 @@
+"""BlessedRanks: how models blessed before rank the lists that judge a new one."""

@@ -1,0 +1,128 @@
+"""A SavedModel's ranks in lists of raw ids; free of TFX."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from ncf_model import features
+from ncf_model.evaluation import ranking
+
+_SIGNATURE = "evaluate"
+# Logits at a time; a hidden layer of each has to fit.
+_LOGITS = 1 << 18
+_LISTS = 512
+
+
+class RankingModel:
+    """Ranks held-out items by any model that was ever exported.
+
+    It asks for the scores of candidates by their ids, as lists without `seen_ids` do,
+    so that neither the model's own catalogue nor its order of items matters.
+    """
+
+    def __init__(self, path: str, catalogue: Sequence[bytes]) -> None:
+        """Loads the model.
+
+        Args:
+            path: folder of the SavedModel.
+            catalogue: raw ids of all items of the data, what a list without end ranks.
+
+        Raises:
+            OSError, ValueError: it cannot be loaded.
+        """
+        self._loaded = tf.saved_model.load(path)
+        if _SIGNATURE not in self._loaded.signatures:
+            raise ValueError(f"{path} has no signature `{_SIGNATURE}`.")
+        self._evaluate = self._loaded.signatures[_SIGNATURE]
+        self._places = {item: place for place, item in enumerate(catalogue)}
+        self._all = _example({features.CANDIDATE_IDS: catalogue})
+        self.non_finite = 0
+
+    @property
+    def lists_at_a_time(self) -> int:
+        """How many lists without end to ask for at a time."""
+        return int(np.clip(_LOGITS // max(len(self._places), 1), 1, _LISTS))
+
+    def ranks(self, lists: Sequence[tf.train.Example]) -> np.ndarray:
+        """Returns the held-out items' ranks, [B] int64, a tie counting against them.
+
+        A list on which a score is not a number or infinite has the last rank there is,
+        and is counted in `non_finite`.
+
+        Args:
+            lists: of one kind, all with `seen_ids` or none.
+        """
+        if not len(lists):
+            return np.empty(0, np.int64)
+        if features.SEEN_IDS in lists[0].features.feature:
+            return self._ranks_in_catalogue(lists)
+        records = [example.SerializeToString() for example in lists]
+        sizes = np.array([len(_bytes(x, features.CANDIDATE_IDS)) for x in lists])
+        scores = self._scores(records)
+        real = np.arange(scores.shape[1]) < sizes[:, np.newaxis]
+        return self._rank(scores, real)
+
+    def _ranks_in_catalogue(self, lists: Sequence[tf.train.Example]) -> np.ndarray:
+        result = []
+        for start in range(0, len(lists), self.lists_at_a_time):
+            part = lists[start : start + self.lists_at_a_time]
+            scores = self._scores([self._record(example) for example in part])
+            ranked = np.zeros_like(scores, bool)
+            ranked[:, : len(self._places)] = True
+            own = np.empty(len(part), np.int64)
+            for row, example in enumerate(part):
+                (held_out,) = _bytes(example, features.CANDIDATE_IDS)
+                own[row] = self._places.get(held_out, len(self._places))
+                seen = (*_bytes(example, features.SEEN_IDS), held_out)
+                ranked[row, [self._places[x] for x in seen if x in self._places]] = 0
+            first = scores[np.arange(len(part)), own][:, np.newaxis]
+            result.append(
+                self._rank(
+                    np.concatenate([first, scores], axis=1),
+                    np.concatenate([np.ones_like(first, bool), ranked], axis=1),
+                )
+            )
+        return np.concatenate(result)
+
+    def _record(self, example: tf.train.Example) -> bytes:
+        """Returns the list of all items, and of the held-out one if it is another."""
+        user = _example({features.USER_ID: _bytes(example, features.USER_ID)})
+        (held_out,) = _bytes(example, features.CANDIDATE_IDS)
+        if held_out in self._places:
+            # Two serialized messages, one after the other, are both of them merged.
+            return user + self._all
+        items = [*self._places, held_out]
+        return user + _example({features.CANDIDATE_IDS: items})
+
+    def _scores(self, records: Sequence[bytes]) -> np.ndarray:
+        return self._evaluate(examples=tf.constant(list(records)))["scores"].numpy()
+
+    def _rank(self, scores: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """Returns ranks by `scores` [B, 1 + m], of which those where `real` count."""
+        bad = (real & ~np.isfinite(scores)).any(axis=1)
+        self.non_finite += int(bad.sum())
+        counted = np.where(real & ~bad[:, np.newaxis], scores, -np.inf)
+        counted[bad, 0] = 0  # Anything that has a rank; it is replaced.
+        return np.where(bad, real.sum(axis=1) - 1, ranking.ranks(counted))
+
+
+def load(path: str, catalogue: Sequence[bytes]) -> RankingModel | None:
+    """Returns the model; None, and a line in the log, if it cannot be loaded."""
+    try:
+        return RankingModel(path, catalogue)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        logging.warning("%s cannot be loaded, so it is not compared: %s", path, error)
+        return None
+
+
+def _example(values: dict[str, Sequence[bytes]]) -> bytes:
+    example = tf.train.Example()
+    for name, items in values.items():
+        example.features.feature[name].bytes_list.value.extend(items)
+    return bytes(example.SerializeToString())
+
+
+def _bytes(example: tf.train.Example, name: str) -> list[bytes]:
+    return list(example.features.feature[name].bytes_list.value)

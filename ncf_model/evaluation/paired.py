@@ -1,0 +1,76 @@
+"""Two models on the same lists: what their difference is, and whether it is chance.
+
+McNemar (*Note on the sampling error of the difference between correlated proportions
+or percentages*, Psychometrika 12, 1947): lists on which both models hit, or both miss,
+say nothing of which is better. Were the models equally good, each of the other lists
+would be as likely to be the one's hit as the other's, so the number of either is
+binomial with 1/2. That is computed exactly (`scipy.stats.binom`), not by a chi-squared
+distribution, which needs many such lists. A bootstrap over the lists would estimate the
+same by drawing, and need a seed.
+"""
+
+import dataclasses
+
+import numpy as np
+import scipy.stats
+
+
+@dataclasses.dataclass
+class Pairs:
+    """Hits of a new model and of an older one on the same lists.
+
+    Attributes:
+        lists: how many there are.
+        only_new: lists on which the new model alone hits.
+        only_old: lists on which the older one alone hits.
+        non_finite: lists that the new model gives no rank, because a score is NaN or
+            infinite. One is enough: then no figure is a number.
+    """
+
+    lists: int = 0
+    only_new: int = 0
+    only_old: int = 0
+    non_finite: int = 0
+
+    def add(self, new: bool | None, old: bool) -> None:
+        """Counts a list; None where the new model has no rank."""
+        self.lists += 1
+        self.non_finite += new is None
+        self.only_new += bool(new) and not old
+        self.only_old += new is False and old
+
+    def __add__(self, other: "Pairs") -> "Pairs":
+        mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
+        return Pairs(*(a + b for a, b in zip(mine, theirs, strict=True)))
+
+    @property
+    def difference(self) -> float:
+        """The new model's hit rate less the older one's."""
+        if self.non_finite or not self.lists:
+            return float("nan")
+        return (self.only_new - self.only_old) / self.lists
+
+    @property
+    def standard_error(self) -> float:
+        """Of the difference, over lists taken as independent draws.
+
+        Smaller than that of two models on lists of their own, as it is the differing
+        lists alone that vary.
+        """
+        if self.non_finite or self.lists < 2:
+            return float("nan")
+        decided = self.only_new + self.only_old
+        squares = decided - self.lists * self.difference**2
+        return float(np.sqrt(squares / self.lists / (self.lists - 1)))
+
+    @property
+    def p_value(self) -> float:
+        """How likely it is that an equally good model looks this bad, or worse.
+
+        One-sided: of so many lists on which one model alone hits, the older one has
+        `only_old` or more. 1 if there are none.
+        """
+        if self.non_finite or not self.lists:
+            return float("nan")
+        decided = self.only_new + self.only_old
+        return float(scipy.stats.binom.sf(self.only_old - 1, decided, 0.5))

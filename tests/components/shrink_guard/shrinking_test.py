@@ -1,0 +1,82 @@
+"""Both sides of the limit, by both runners' ways."""
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components.shrink_guard import executor, shrinking, strategy
+
+
+@pytest.mark.parametrize("now", [(70, 100), (100, 70), (1000, 1000)])
+def test_at_the_limit_the_run_goes_on(now):
+    users, items = now
+    before = {"num_users": 100, "num_items": 100}
+    shrinking.check({"num_users": users, "num_items": items}, before, most=0.3)
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ((69, 100), r"31.0% of the users are gone: the data have 69 users.* had 100"),
+        ((100, 10), r"90.0% of the items are gone.*At most 30% may be"),
+    ],
+)
+def test_beyond_it_the_run_stops(now, message):
+    users, items = now
+    before = {"num_users": 100, "num_items": 100}
+    with pytest.raises(ValueError, match=message):
+        shrinking.check({"num_users": users, "num_items": items}, before, most=0.3)
+
+
+def test_the_limit_is_lifted_with_one():
+    before = {"num_users": 100, "num_items": 100}
+    shrinking.check({"num_users": 1, "num_items": 1}, before, most=1.0)
+
+
+def test_a_blessing_without_counts_says_nothing():
+    shrinking.check({"num_users": 1, "num_items": 1}, {}, most=0.0)
+
+
+def _artifact(kind, number, users, items=1000, **more):
+    artifact = kind()
+    artifact.id = number
+    for name, value in {"num_users": users, "num_items": items, **more}.items():
+        artifact.set_int_custom_property(name, value)
+    return artifact
+
+
+def _examples(users):
+    return _artifact(standard_artifacts.Examples, 9, users)
+
+
+def _blessing(number, users, blessed):
+    kind = standard_artifacts.ModelBlessing
+    return _artifact(kind, number, users, blessed=blessed)
+
+
+def test_the_latest_blessing_counts_and_no_refusal():
+    blessings = [_blessing(3, 10, 0), _blessing(2, 100, 1), _blessing(1, 900, 1)]
+    guard = strategy.ShrinkGuardStrategy(max_shrink=0.3)
+    found = {"examples": [_examples(80)], "model_blessing": blessings}
+    assert guard.resolve_artifacts(None, found)["model_blessing"] == [blessings[1]]
+    found["examples"] = [_examples(60)]
+    with pytest.raises(ValueError, match=r"40.0% of the users are gone"):
+        guard.resolve_artifacts(None, found)
+
+
+def test_nothing_blessed_yet():
+    guard = strategy.ShrinkGuardStrategy(max_shrink=0.0)
+    found = {"examples": [_examples(1)], "model_blessing": [_blessing(1, 9, 0)]}
+    assert guard.resolve_artifacts(None, found)["model_blessing"] == []
+
+
+def test_the_newest_versions_record_counts(monkeypatch, tmp_path):
+    class Version:
+        record = {"blessing": {"num_users": 100, "num_items": 1000}}
+
+    monkeypatch.setattr(executor.versions, "newest", lambda serving: Version)
+    properties = {"serving": str(tmp_path), "max_shrink": 0.3}
+    executor.Executor().Do({"examples": [_examples(70)]}, {}, properties)
+    with pytest.raises(ValueError, match="users are gone"):
+        executor.Executor().Do({"examples": [_examples(69)]}, {}, properties)
+    monkeypatch.setattr(executor.versions, "newest", lambda serving: None)
+    executor.Executor().Do({"examples": [_examples(1)]}, {}, properties)
