@@ -132,7 +132,7 @@ def _export(
     """Writes the SavedModel, and what was trained says itself, to hold it against."""
     serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
     if trained is not None:
-        serving = functools.partial(history_model.HistoryServingModel, trained=trained)
+        serving = functools.partial(history_model.HistoryServingModel, fitted=trained)
     users, items = (
         vocabularies[name]
         for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)

@@ -34,23 +34,23 @@ class HistoryServingModel(saved_model.ServingModel):
     """Adds the linear part, and answers for users who were never trained."""
 
     def __init__(
-        self, network: model.NeuMF, *, trained: fitting.Trained, **kwargs: Any
+        self, network: model.NeuMF, *, fitted: fitting.Trained, **kwargs: Any
     ) -> None:
         """Computes what does not depend on a request.
 
         Args:
-            network: a dot product with the tables of `trained`, unknown rows set.
-            trained: the rest.
+            network: a dot product with the tables of `fitted`, unknown rows set.
+            fitted: the rest.
             **kwargs: of `ServingModel`.
         """
         # First of all: the base class scores users when it is made.
-        tables = trained.tables
+        tables = fitted.tables
         self._history = _constant(tables.history)
         # Who has no row of their own gets the average one.
         self._row = _constant(tables.user.mean(axis=0))
-        sizes = np.append(trained.histories.sizes, 0).astype(np.int32)
+        sizes = np.append(fitted.histories.sizes, 0).astype(np.int32)
         self._history_sizes = _constant(sizes)
-        self._linear = None if trained.linear is None else _constant(trained.linear)
+        self._linear = None if fitted.linear is None else _constant(fitted.linear)
         super().__init__(network, **kwargs)
 
     def signatures(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def _loaded(tiny):
         path,
         refitted=True,
         serving=lambda *args, **kwargs: history_model.HistoryServingModel(
-            *args, trained=trained, **kwargs
+            *args, fitted=trained, **kwargs
         ),
         **tiny.vocabularies,
     )
