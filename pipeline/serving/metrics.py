@@ -17,6 +17,7 @@ class Metrics:
         in_flight: requests being answered.
         version: served now.
         loads: versions loaded, or not, by result.
+        log_lines_lost: of the access log.
     """
 
     def __init__(self) -> None:
@@ -52,6 +53,11 @@ class Metrics:
             "ncf_model_loads",
             "Versions loaded, by result.",
             ("result",),
+            registry=self.registry,
+        )
+        self.log_lines_lost = prometheus.Counter(
+            "ncf_access_log_lines_lost",
+            "Lines of the access log that could not be written in time.",
             registry=self.registry,
         )
 

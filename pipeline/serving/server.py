@@ -11,6 +11,7 @@ from absl import logging as absl_logging
 
 from ncf_model.serving import versions
 from pipeline.serving import app
+from pipeline.serving.access_log import AccessLogHandler
 from pipeline.serving.gate import ACCESS_LOG
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metrics import Metrics
@@ -20,6 +21,7 @@ from pipeline.serving.settings import ServeSettings
 from pipeline.serving.titles import Titles
 
 _GRACE_S = 20
+_LOG_GRACE_S = 2
 
 
 def make_service(settings: ServeSettings) -> Service:
@@ -56,8 +58,8 @@ def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) ->
     Raises:
         ValueError: there is no model and `wait` is False.
     """
-    _set_up_logs()
     service = make_service(settings)
+    access_log = _set_up_logs(service.metrics)
     service.store.refresh()
     if not service.store.models and not wait:
         raise ValueError(
@@ -82,6 +84,7 @@ def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) ->
         socket.listen()  # From here on a client may connect; uvicorn accepts.
         say(_where(service, host, port))
         uvicorn.Server(config).run(sockets=[socket])
+    access_log.finish(_LOG_GRACE_S)
 
 
 def _where(service: Service, host: str, port: int) -> str:
@@ -91,10 +94,9 @@ def _where(service: Service, host: str, port: int) -> str:
     return f"{version} of {service.settings.serving} on http://{name}:{port}/"
 
 
-def _set_up_logs() -> None:
+def _set_up_logs(metrics: Metrics) -> AccessLogHandler:
     """Access lines go to standard output, the rest to standard error."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler = AccessLogHandler(1, lost=metrics.log_lines_lost.inc)
     ACCESS_LOG.handlers = [handler]
     ACCESS_LOG.setLevel(logging.INFO)
     ACCESS_LOG.propagate = False
@@ -102,3 +104,4 @@ def _set_up_logs() -> None:
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form)
     absl_logging.set_verbosity(absl_logging.INFO)
+    return handler
