@@ -1,9 +1,7 @@
 """Ranking metrics for TFX's Evaluator; one record is one list, the held-out item first.
 
-Each list is reduced to a rank as early as TFMA allows, in a preprocessor; the combiner
-only counts. Every figure at every K then follows from the same few counts, so that
-another K or another metric costs nothing per list, and integer counts make the figures
-independent of how Beam split the work.
+Every figure at every K follows from the same few counts (`list_counts`, `shown_items`),
+so that another K or another metric costs nothing per list.
 
 No metric needs a label: the held-out item is known by its place. `scores` says what
 ranks the list: the model, or a feature of the record that holds one number per
@@ -20,88 +18,34 @@ A mean over the lists comes with its standard error, under the name of the metri
 `STANDARD_ERROR`.
 """
 
-import collections
-import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 
 # On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
 import tfx  # noqa: F401
 from tensorflow_model_analysis.metrics import metric_types
-from tensorflow_model_analysis.utils import util
 
-from ncf_model import features
-from ncf_model.evaluation import ranking
+from ncf_model.evaluation import list_counts, ranking, shown_items
 
-MODEL = "model"  # `scores` of the model itself, not of a feature
 STANDARD_ERROR = "_standard_error"  # Appended to the name of a mean.
-_FEATURE_PREFIX = "candidate_"
 
 # TFMA prefers a metric of its own to one of the same class name in our module, and has
 # an `NDCG`, which needs a label and a query key: hence `NDCGAtK`.
 
-Gain = Callable[[np.ndarray], np.ndarray]  # [B] ranks -> [B] float
 Figures = Callable[..., dict[str, float]]  # what was counted -> metrics by name
-Counter = Callable[[str], metric_types.MetricComputation]  # of a model's name
-
-
-@dataclasses.dataclass
-class ListCounts:
-    """What the lists of one slice come to.
-
-    Attributes:
-        ranks: how many lists have the held-out item at each rank, 0 the best.
-        lengths: how many lists have each number of `candidate_ids`.
-        non_finite: lists without a rank, because a score is NaN or infinite.
-    """
-
-    ranks: collections.Counter[int]
-    lengths: collections.Counter[int]
-    non_finite: int
-
-    def total(self, gain: Gain) -> float:
-        """Returns the sum of `gain(rank)` over the lists; NaN if a list has no rank.
-
-        A diverged model must not be judged by the lists on which it still works.
-        """
-        if self.non_finite:
-            return float("nan")
-        ranks = np.array(sorted(self.ranks), np.int64)
-        return float(np.dot(gain(ranks), [self.ranks[rank] for rank in ranks.tolist()]))
-
-    def mean(self, gain: Gain) -> float:
-        """Returns the mean of `gain(rank)`; NaN if a list has no rank."""
-        return self.total(gain) / self.lists
-
-    def standard_error(self, gain: Gain) -> float:
-        """Returns sqrt(sum((gain - mean)^2) / (n (n - 1))) over the n lists.
-
-        The lists are taken as independent draws, as they are with one per user. NaN
-        for a single list, and if a list has no rank.
-        """
-        if self.lists < 2:
-            return float("nan")
-        mean = self.mean(gain)
-        squares = self.total(lambda ranks: (gain(ranks) - mean) ** 2)
-        return float(np.sqrt(squares / self.lists / (self.lists - 1)))
-
-    @property
-    def lists(self) -> int:
-        return self.lengths.total()
 
 
 class HitRateAtK(metric_types.Metric):
     """The share of lists with the held-out item among the first `top_k`."""
 
     def __init__(
-        self, top_k: int, scores: str = MODEL, name: str | None = None
+        self, top_k: int, scores: str = list_counts.MODEL, name: str | None = None
     ) -> None:
         """Names the metric `hit_rate@10`, of a baseline `popularity/hit_rate@10`."""
-        name = name or f"{prefix(scores)}hit_rate@{positive(top_k)}"
+        name = name or f"{list_counts.prefix(scores)}hit_rate@{positive(top_k)}"
         super().__init__(_hit_rate, top_k=top_k, scores=scores, name=name)
 
 
@@ -109,10 +53,10 @@ class NDCGAtK(metric_types.Metric):
     """The mean of ln 2 / ln(rank + 2) where the rank is below `top_k`, else 0."""
 
     def __init__(
-        self, top_k: int, scores: str = MODEL, name: str | None = None
+        self, top_k: int, scores: str = list_counts.MODEL, name: str | None = None
     ) -> None:
         """Names the metric `ndcg@10`, of a baseline `popularity/ndcg@10`."""
-        name = name or f"{prefix(scores)}ndcg@{positive(top_k)}"
+        name = name or f"{list_counts.prefix(scores)}ndcg@{positive(top_k)}"
         super().__init__(_ndcg, top_k=top_k, scores=scores, name=name)
 
 
@@ -122,9 +66,13 @@ class MRR(metric_types.Metric):
     With one relevant item in a list, mean average precision is the same figure.
     """
 
-    def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
+    def __init__(
+        self, scores: str = list_counts.MODEL, name: str | None = None
+    ) -> None:
         """Names the metric `mrr`, of a baseline `popularity/mrr`."""
-        super().__init__(_mrr, scores=scores, name=name or f"{prefix(scores)}mrr")
+        super().__init__(
+            _mrr, scores=scores, name=name or f"{list_counts.prefix(scores)}mrr"
+        )
 
 
 class Coverage(metric_types.Metric):
@@ -149,7 +97,7 @@ class HitRateLift(metric_types.Metric):
 
     def __init__(self, top_k: int, over: str, name: str | None = None) -> None:
         """Names the metric `popularity/hit_rate_lift@10`; `over` is a feature."""
-        name = name or f"{prefix(over)}hit_rate_lift@{positive(top_k)}"
+        name = name or f"{list_counts.prefix(over)}hit_rate_lift@{positive(top_k)}"
         super().__init__(_hit_rate_lift, top_k=top_k, over=over, name=name)
 
 
@@ -174,9 +122,11 @@ class ShortLists(metric_types.Metric):
 class NonFiniteLists(metric_types.Metric):
     """The number of lists with a NaN or infinite score. Such a list has no rank."""
 
-    def __init__(self, scores: str = MODEL, name: str | None = None) -> None:
+    def __init__(
+        self, scores: str = list_counts.MODEL, name: str | None = None
+    ) -> None:
         """Names the metric `non_finite_lists`, of a baseline `popularity/...`."""
-        name = name or f"{prefix(scores)}non_finite_lists"
+        name = name or f"{list_counts.prefix(scores)}non_finite_lists"
         super().__init__(_non_finite_lists, scores=scores, name=name)
 
 
@@ -205,23 +155,28 @@ def _mrr(
 
 
 def _mean(
-    name: str, model_names: list[str] | None, scores: str, gain: Gain
+    name: str, model_names: list[str] | None, scores: str, gain: list_counts.Gain
 ) -> metric_types.MetricComputations:
-    def figures(counts: ListCounts) -> dict[str, float]:
+    def figures(counts: list_counts.ListCounts) -> dict[str, float]:
         return {
             name: counts.mean(gain),
             name + STANDARD_ERROR: counts.standard_error(gain),
         }
 
     return computations_of(
-        [name, name + STANDARD_ERROR], model_names, _counters(scores), figures
+        [name, name + STANDARD_ERROR],
+        model_names,
+        list_counts.counters(scores),
+        figures,
     )
 
 
 def _hit_rate_lift(
     top_k: int, over: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def figures(model: ListCounts, baseline: ListCounts) -> dict[str, float]:
+    def figures(
+        model: list_counts.ListCounts, baseline: list_counts.ListCounts
+    ) -> dict[str, float]:
         # Hits are whole numbers, so a lift of exactly the margin is not lost to
         # rounding, as it is when two rates are subtracted.
         hits, baseline_hits = (
@@ -230,7 +185,9 @@ def _hit_rate_lift(
         )
         return {name: (hits - baseline_hits) / model.lists}
 
-    return computations_of([name], model_names, _counters(MODEL, over), figures)
+    return computations_of(
+        [name], model_names, list_counts.counters(list_counts.MODEL, over), figures
+    )
 
 
 def _coverage(
@@ -238,10 +195,10 @@ def _coverage(
 ) -> metric_types.MetricComputations:
     names = [f"{name}@{k}" for k in top_k]
 
-    def figures(shown: ShownItems) -> dict[str, float]:
+    def figures(shown: shown_items.ShownItems) -> dict[str, float]:
         return {of_k: shown.share(k) for of_k, k in zip(names, top_k, strict=True)}
 
-    counter = functools.partial(_show, max(top_k))
+    counter = functools.partial(shown_items.counter, max(top_k))
     return computations_of(names, model_names, [counter], figures)
 
 
@@ -249,32 +206,37 @@ def _lists(
     name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
     return computations_of(
-        [name], model_names, _counters(MODEL), lambda counts: {name: counts.lists}
+        [name],
+        model_names,
+        list_counts.counters(list_counts.MODEL),
+        lambda counts: {name: counts.lists},
     )
 
 
 def _short_lists(
     length: int, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def figures(counts: ListCounts) -> dict[str, float]:
+    def figures(counts: list_counts.ListCounts) -> dict[str, float]:
         return {name: sum(n for size, n in counts.lengths.items() if size < length)}
 
-    return computations_of([name], model_names, _counters(MODEL), figures)
+    return computations_of(
+        [name], model_names, list_counts.counters(list_counts.MODEL), figures
+    )
 
 
 def _non_finite_lists(
     scores: str, name: str, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
-    def figures(counts: ListCounts) -> dict[str, float]:
+    def figures(counts: list_counts.ListCounts) -> dict[str, float]:
         return {name: counts.non_finite}
 
-    return computations_of([name], model_names, _counters(scores), figures)
+    return computations_of([name], model_names, list_counts.counters(scores), figures)
 
 
 def computations_of(
     names: list[str],
     model_names: list[str] | None,
-    counters: Sequence[Counter],
+    counters: Sequence[list_counts.Counter],
     figures: Figures,
 ) -> metric_types.MetricComputations:
     """Returns the counts that metrics need, and the metrics as derived from them.
@@ -313,231 +275,6 @@ def _derive(
     return metric_types.DerivedMetricComputation(
         keys=list(keys.values()), result=result
     )
-
-
-def _counters(*sources: str) -> list[Counter]:
-    return [functools.partial(_count, source) for source in sources]
-
-
-def _count(source: str, model_name: str) -> metric_types.MetricComputation:
-    if source != MODEL:
-        model_name = ""  # A feature ranks alike whichever models are compared.
-    # TFMA drops names with a leading underscore from what it writes.
-    key = metric_types.MetricKey(name=f"_counts/{source}", model_name=model_name)
-    return metric_types.MetricComputation(
-        keys=[key],
-        preprocessors=[Rank(source, model_name)],
-        combiner=_CountLists(key),
-    )
-
-
-class Rank(metric_types.Preprocessor):
-    """Reduces one list to (rank, or None if a score is not finite; length)."""
-
-    def __init__(self, source: str, model_name: str) -> None:
-        # TFMA tells preprocessors apart by name.
-        super().__init__(name=f"rank by {source} {model_name}")
-        self._source = source
-        self._model_name = model_name
-
-    def process(self, extracts: Mapping[str, Any]) -> Iterator[tuple[int | None, int]]:
-        record = util.StandardExtracts(extracts)
-        candidates = record.features.get(features.CANDIDATE_IDS)
-        length = 0 if candidates is None else np.size(candidates)
-        if not length:
-            raise ValueError(
-                f"Each record must hold `{features.CANDIDATE_IDS}`, the held-out item "
-                "first; this one holds none. Evaluate the split that NegativeSampling "
-                f"wrote. Features: {sorted(record.features)}."
-            )
-        seen = record.features.get(features.SEEN_IDS)
-        whole = seen is not None and np.size(seen)
-        if whole or self._source in features.RIVALS:
-            yield self._rank_in_catalogue(record), length
-        else:
-            yield _rank(self._scores(record, length)), length
-
-    def _rank_in_catalogue(self, record: util.StandardExtracts) -> int | None:
-        if self._source != MODEL:
-            name = features.BASELINE_RANK.format(_baseline(self._source))
-            rank = record.features.get(name)
-            if rank is None or np.size(rank) != 1:
-                raise ValueError(
-                    f"The record must hold one `{name}`; this one holds "
-                    f"{0 if rank is None else np.size(rank)}."
-                )
-            return int(np.ravel(rank)[0]) if np.ravel(rank)[0] >= 0 else None
-        scores = _catalogue_scores(record, self._model_name)
-        ranked = ~np.isinf(scores)
-        ranked[0] = True
-        return _rank(scores[ranked])
-
-    def _scores(self, record: util.StandardExtracts, length: int) -> np.ndarray:
-        """Returns [length] scores of the candidates, without padding."""
-        if self._source == MODEL:
-            scores = record.get_predictions(model_name=self._model_name or None)
-            # The model pads the lists of a batch to the longest of them.
-            matches = np.size(scores) >= length
-        else:
-            scores = record.features.get(self._source)
-            matches = np.size(scores) == length
-        if scores is None or not matches:
-            raise ValueError(
-                f"`{self._source}` must give one score per candidate, {length} for "
-                f"this list; it gave {0 if scores is None else np.size(scores)}."
-            )
-        return np.ravel(scores)[:length]
-
-
-def _catalogue_scores(record: util.StandardExtracts, model_name: str) -> np.ndarray:
-    """Returns [1 + num_items] scores: the held-out item's, then each item's."""
-    scores = record.get_predictions(model_name=model_name or None)
-    if np.size(scores) < 2:
-        raise ValueError(
-            f"The model must score the whole catalogue for a record with "
-            f"`{features.SEEN_IDS}`; it gave {np.size(scores)} score. Was it "
-            "exported by an earlier release?"
-        )
-    return np.ravel(scores)
-
-
-def _rank(scores: np.ndarray) -> int | None:
-    if not np.isfinite(scores).all():
-        return None
-    return int(ranking.ranks(scores[np.newaxis])[0])
-
-
-class _CountLists(beam.CombineFn):
-    """Counts (rank, length) pairs."""
-
-    def __init__(self, key: metric_types.MetricKey) -> None:
-        self._key = key
-
-    def create_accumulator(self) -> ListCounts:
-        return ListCounts(collections.Counter(), collections.Counter(), 0)
-
-    def add_input(
-        self, accumulator: ListCounts, element: tuple[int | None, int]
-    ) -> ListCounts:
-        rank, length = element
-        accumulator.lengths[length] += 1
-        if rank is None:
-            accumulator.non_finite += 1
-        else:
-            accumulator.ranks[rank] += 1
-        return accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[ListCounts]) -> ListCounts:
-        merged = self.create_accumulator()
-        for part in accumulators:
-            merged.ranks.update(part.ranks)
-            merged.lengths.update(part.lengths)
-            merged.non_finite += part.non_finite
-        return merged
-
-    def extract_output(
-        self, accumulator: ListCounts
-    ) -> dict[metric_types.MetricKey, ListCounts]:
-        return {self._key: accumulator}
-
-
-@dataclasses.dataclass
-class ShownItems:
-    """Which items of the catalogue are among the first of any list.
-
-    Attributes:
-        best: [num_items] int64, the best place that each item has in any list, from 0;
-            the number of places that were looked at where it has none of them.
-        non_finite: lists without an order, because a score is NaN or infinite.
-    """
-
-    best: np.ndarray
-    non_finite: int
-
-    def share(self, top_k: int) -> float:
-        """Returns the share of items among the first `top_k`; NaN without an order."""
-        return float("nan") if self.non_finite else float((self.best < top_k).mean())
-
-
-def _show(places: int, model_name: str) -> metric_types.MetricComputation:
-    key = metric_types.MetricKey(name=f"_shown@{places}", model_name=model_name)
-    return metric_types.MetricComputation(
-        keys=[key],
-        preprocessors=[_Show(places, model_name)],
-        combiner=_CountShown(key, places),
-    )
-
-
-class _Show(metric_types.Preprocessor):
-    """Reduces one list to (number of items, its first ones; None without an order)."""
-
-    def __init__(self, places: int, model_name: str) -> None:
-        super().__init__(name=f"show {places} {model_name}")
-        self._places = places
-        self._model_name = model_name
-
-    def process(
-        self, extracts: Mapping[str, Any]
-    ) -> Iterator[tuple[int, np.ndarray | None]]:
-        record = util.StandardExtracts(extracts)
-        if not np.size(record.features.get(features.SEEN_IDS, ())):
-            raise ValueError(
-                f"Coverage needs records with `{features.SEEN_IDS}`; this one has "
-                "none. Leave it out, or evaluate with `eval_negatives: all`."
-            )
-        held_out, *_ = scores = _catalogue_scores(record, self._model_name)
-        items = np.where(scores[1:] == np.inf, held_out, scores[1:])
-        ordered = np.isfinite(held_out) and not np.isnan(items).any()
-        yield len(items), ranking.top(items, self._places) if ordered else None
-
-
-class _CountShown(beam.CombineFn):
-    """Keeps the best place of each item."""
-
-    def __init__(self, key: metric_types.MetricKey, places: int) -> None:
-        self._key = key
-        self._places = places
-
-    def create_accumulator(self) -> ShownItems | None:
-        return None  # The first list tells how many items there are.
-
-    def add_input(
-        self, accumulator: ShownItems | None, element: tuple[int, np.ndarray | None]
-    ) -> ShownItems:
-        num_items, shown = element
-        if accumulator is None:
-            accumulator = ShownItems(np.full(num_items, self._places), non_finite=0)
-        if shown is None:
-            accumulator.non_finite += 1
-        else:
-            best = accumulator.best
-            best[shown] = np.minimum(best[shown], np.arange(len(shown)))
-        return accumulator
-
-    def merge_accumulators(
-        self, accumulators: Iterable[ShownItems | None]
-    ) -> ShownItems | None:
-        parts = [part for part in accumulators if part is not None]
-        if not parts:
-            return None
-        return ShownItems(
-            functools.reduce(np.minimum, (part.best for part in parts)),
-            sum(part.non_finite for part in parts),
-        )
-
-    def extract_output(
-        self, accumulator: ShownItems
-    ) -> dict[metric_types.MetricKey, ShownItems]:
-        return {self._key: accumulator}
-
-
-def prefix(scores: str) -> str:
-    """Returns "" for the model, "popularity/" for `candidate_popularity`."""
-    return "" if scores == MODEL else f"{_baseline(scores)}/"
-
-
-def _baseline(feature: str) -> str:
-    return feature.removeprefix(_FEATURE_PREFIX)
 
 
 def positive(count: int) -> int:

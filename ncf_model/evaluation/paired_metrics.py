@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 from tensorflow_model_analysis.metrics import metric_types
 
-from ncf_model.evaluation import metrics
+from ncf_model.evaluation import list_counts, metrics
 from ncf_model.evaluation.paired import Pairs
 
 _Pair = tuple[bool | None, bool]
@@ -20,7 +20,7 @@ class HitRateDifference(metric_types.Metric):
 
     def __init__(self, top_k: int, over: str, name: str | None = None) -> None:
         """Names the metric `latest_blessed/hit_rate_difference@10`."""
-        name = name or f"{metrics.prefix(over)}hit_rate_difference@{top_k}"
+        name = name or f"{list_counts.prefix(over)}hit_rate_difference@{top_k}"
         super().__init__(_difference, top_k=top_k, over=over, name=name)
 
 
@@ -29,7 +29,7 @@ class HitRatePValue(metric_types.Metric):
 
     def __init__(self, top_k: int, over: str, name: str | None = None) -> None:
         """Names the metric `latest_blessed/hit_rate_p_value@10`."""
-        name = name or f"{metrics.prefix(over)}hit_rate_p_value@{top_k}"
+        name = name or f"{list_counts.prefix(over)}hit_rate_p_value@{top_k}"
         super().__init__(_p_value, top_k=top_k, over=over, name=name)
 
 
@@ -77,8 +77,8 @@ class _Hits(metric_types.Preprocessor):
     def __init__(self, top_k: int, over: str, model_name: str) -> None:
         super().__init__(name=f"hits@{top_k} and of {over} {model_name}")
         self._top_k = top_k
-        self._new = metrics.Rank(metrics.MODEL, model_name)
-        self._old = metrics.Rank(over, "")
+        self._new = list_counts.Rank(list_counts.MODEL, model_name)
+        self._old = list_counts.Rank(over, "")
 
     def process(self, extracts: Mapping[str, Any]) -> Iterator[_Pair]:
         ((new, _),) = self._new.process(extracts)
