@@ -33,6 +33,12 @@ class GateConfig(Config):
 
     Attributes:
         min_hit_rate: at least this, a fraction in [0, 1].
+        baseline: what a model has to be better than. `popularity`: ranking by
+            popularity, by `popularity_margin`. `best`: that, and not worse than any
+            baseline beyond chance (`significance`). `none`: no such rule. The default
+            asks for what each first model must do; a run says in any case which method
+            is best. A gate of `best` would keep an old model in place where the new one
+            is better than that, but not than a baseline that nobody serves.
         popularity_margin: at least this much above ranking by popularity on the same
             lists. Above 0, so that a model no better than popularity never passes.
         tolerance: at most this much below the latest blessed model, and below the best
@@ -49,6 +55,7 @@ class GateConfig(Config):
     """
 
     min_hit_rate: float = pydantic.Field(default=0.0, ge=0, le=1)
+    baseline: Literal["popularity", "best", "none"] = "popularity"
     popularity_margin: float = pydantic.Field(default=0.01, gt=0, lt=1)
     tolerance: float = pydantic.Field(default=0.01, ge=0, lt=1)
     significance: float = pydantic.Field(default=0.05, ge=0, lt=0.5)
@@ -61,6 +68,11 @@ class GateConfig(Config):
             raise ValueError(
                 "`replace_equal` false demands a better model, so `tolerance` must be "
                 f"0; got {self.tolerance}."
+            )
+        if self.baseline == "best" and not self.significance:
+            raise ValueError(
+                "`baseline: best` judges by `significance`, which must be above 0; "
+                f"got {self.significance}."
             )
         for name in self.min_hit_rate_of_slices:
             feature, _, group = name.partition("=")
@@ -118,7 +130,12 @@ def eval_config(
             for feature in _baselines(config.baselines)
             for metric in _quality(config, {"scores": feature}, {})
         ),
-        _lift(config.gate.popularity_margin),
+        _lift(config.gate),
+        *(
+            metric
+            for feature in _baselines(config.baselines)
+            for metric in _beside(feature, config.gate)
+        ),
         *(m for rival in features.RIVALS for m in _against(rival, config)),
         _metric("NonFiniteLists", {}, {"value_threshold": {"upper_bound": 0}}),
         _metric("Lists", {}),
@@ -185,6 +202,19 @@ def _against(rival: str, config: EvaluationConfig) -> list[dict[str, Any]]:
     ]
 
 
+def _beside(baseline: str, gate: GateConfig) -> list[dict[str, Any]]:
+    """Returns how the model stands to a baseline list by list, and the rule if any."""
+    arguments: Arguments = {"top_k": GATE_TOP_K, "over": baseline}
+    limit = {"value_threshold": {"lower_bound": gate.significance}}
+    pairs = [
+        ("HitRateDifference", None),
+        ("HitRatePValue", limit if gate.baseline == "best" else None),
+    ]
+    return [
+        _metric(name, arguments, x) | {"module": PAIRED_MODULE} for name, x in pairs
+    ]
+
+
 def _limit(slicing: dict[str, Any], threshold: dict[str, Any]) -> dict[str, Any]:
     """Returns a threshold for one slice; TFMA's plain one would be for every slice."""
     return {"slicing_specs": [slicing], "threshold": threshold}
@@ -200,11 +230,12 @@ def _baselines(config: BaselinesConfig) -> list[str]:
     return names
 
 
-def _lift(margin: float) -> dict[str, Any]:
+def _lift(gate: GateConfig) -> dict[str, Any]:
+    limit = {"value_threshold": {"lower_bound": gate.popularity_margin}}
     return _metric(
         "HitRateLift",
         {"top_k": GATE_TOP_K, "over": features.CANDIDATE_POPULARITY},
-        {"value_threshold": {"lower_bound": margin}},
+        None if gate.baseline == "none" else limit,
     )
 
 

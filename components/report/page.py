@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 
-from components.report import drawing, graph, wording
+from components.report import drawing, graph, standing, wording
 from components.report.document import Histogram, Summary
 
 _ENVIRONMENT = jinja2.Environment(
@@ -29,6 +29,8 @@ def render(summary: Summary) -> str:
     return template.render(
         summary=summary,
         words=wording,
+        standing=standing.find(summary),
+        sentences=standing.sentences(summary),
         headline=[name for name in _HEADLINE if name in summary.metrics],
         methods=wording.methods(summary),
         changed={name: s for name, s in summary.config.items() if s.changed},

@@ -1,20 +1,23 @@
-"""How the page calls things, and what it says of the figures in sentences."""
+"""How the page and the terminal call things."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.report.document import Summary
 from ncf_model.documents import Figures
 from ncf_model.evaluation.result import Quality
 from ncf_model.training.history import History
 
-MODEL = "NeuMF"
+MODEL = "the model"
 LAST_BLESSED = "last blessed model"
 GATE_METRIC = "hit_rate@10"
 _METHODS = {"item_knn": "item-kNN", "ease": "EASE", "ials": "iALS"}
 _METRICS = {"hit_rate": "HR", "ndcg": "NDCG", "mrr": "MRR"}
+_RULES = {"non_finite_lists": "lists with scores that are no numbers", "lists": "lists"}
+_RIVALS = {
+    "latest_blessed": "the latest blessed model",
+    "best_blessed": "the best model blessed so far",
+}
 _COUNTS = {
     "rows_read": "rows read",
     "rows_skipped": "rows refused, because they could not be read",
@@ -89,23 +92,21 @@ def best(quality: Quality, metric_name: str) -> set[str]:
     return {name for name, value in values.items() if value == max(values.values())}
 
 
-def who_is_best(summary: Summary) -> str:
-    """Returns which method is best by HR@10, and how sure that is."""
-    rivals = [row for row in methods(summary)[1:] if _value(row) is not None]
-    model = methods(summary)[0]
-    if _value(model) is None or not rivals:
-        return ""
-    rival = max(rivals, key=lambda row: _value(row) or 0.0)
-    difference = _number(model) - _number(rival)
-    first, second = (model, rival) if difference >= 0 else (rival, model)
-    distance = f"{abs(difference):.4f} above that of {second.name}"
-    errors = [row.errors.get(GATE_METRIC) for row in (model, rival)]
-    if None not in errors and (error := math.hypot(*(e or 0.0 for e in errors))):
-        distance += f", {abs(difference) / error:.1f} standard errors of the difference"
-        distance += " if the two were independent"
-    if not difference:
-        return f"{model.name} and {rival.name} have the same HR@10 on these lists."
-    return f"{first.name} is best on these lists: its HR@10 is {distance}."
+def rule(name: str) -> str:
+    """Returns what people call the figure that a rule of the gate is about.
+
+    >>> rule("hit_rate@10"), rule("popularity/hit_rate_lift@10")
+    ('HR@10', "HR@10 less popularity's")
+    >>> rule("latest_blessed/hit_rate_p_value@10")
+    'chance of HR@10 looking so bad beside that of the latest blessed model'
+    """
+    other, slash, figure = name.rpartition("/")
+    if not slash:
+        return _RULES.get(name, metric(name))
+    whose = _RIVALS.get(other) or method(other)
+    if "p_value" in figure:
+        return f"chance of HR@10 looking so bad beside that of {whose}"
+    return f"HR@10 less {whose}'s"
 
 
 def counts(*found: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -137,11 +138,3 @@ def found_while_training(history: History | None) -> list[tuple[str, Any]]:
         if not isinstance(value, list | dict)
     }
     return list(chosen.items())
-
-
-def _value(row: Method) -> float | None:
-    return row.metrics.get(GATE_METRIC)
-
-
-def _number(row: Method) -> float:
-    return _value(row) or 0.0

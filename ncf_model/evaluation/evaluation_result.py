@@ -6,11 +6,14 @@ from typing import Any
 # On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
 import tfx  # noqa: F401
 from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import (
     metrics_plots_and_validations_writer as writer,
 )
 
 from ncf_model import features
+from ncf_model.evaluation import gate_rules
+from ncf_model.evaluation.gate_rules import DIFFERENCE, LIFT, P_VALUE
 from ncf_model.evaluation.metrics import STANDARD_ERROR
 
 _LISTS = "lists"
@@ -18,12 +21,8 @@ _NON_FINITE = "non_finite_lists"
 _COUNTS = (_LISTS, "short_lists", _NON_FINITE)
 _POPULARITY = "popularity"
 _ERRORS, _BASELINE_ERRORS = "standard_errors", "baseline_standard_errors"
-_LIFT = f"{_POPULARITY}/hit_rate_lift@"
-_DIFFERENCE, _P_VALUE = "hit_rate_difference@10", "hit_rate_p_value@10"
-_RIVALS = {  # As messages call them.
-    features.LATEST_BLESSED: "the latest blessed model",
-    features.BEST_BLESSED: "the best model blessed so far",
-}
+_HR_10 = "hit_rate@10"
+_LISTLESS = {"metric": _LISTS, "value": 0, "rule": "at least 1"}
 
 
 def read_evaluation(uri: str) -> dict[str, Any]:
@@ -44,9 +43,12 @@ def read_evaluation(uri: str) -> dict[str, Any]:
             there are such: the rival's `metrics` on the same lists, and of HR@10 the
             `difference` from it, its `standard_error` and the `p_value` of an exact
             McNemar test that the new model is no worse.
+        `against_baselines`: the same of every baseline by name.
         `lists`, `short_lists`, `non_finite_lists`: how many there were.
         `blessed`: whether every rule holds.
         `failures`: per broken rule {"metric", "value", "rule", "message"}.
+        `rules`: the same of all rules, each with `passed`; a rule that holds has the
+            message "".
         `slices`: by `feature=group` the above but the last two, of those lists alone;
             in the order of `features.SLICES`.
 
@@ -69,7 +71,25 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         failures.append(_no_lists())
     # A score that is not finite is the cause, figures that are no numbers the effect.
     failures.sort(key=lambda failure: failure["metric"] != _NON_FINITE)
-    return result | {"failures": failures}
+    return result | {"failures": failures, "rules": _rules(uri, figures, failures)}
+
+
+def _rules(
+    uri: str,
+    figures: dict[str, dict[str, dict[str, float]]],
+    failures: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Returns the broken rules, and after them those that hold."""
+    rules = [failure | {"passed": False} for failure in failures]
+    broken = {(rule["metric"], rule["rule"], rule["of"]) for rule in failures}
+    config, *_ = eval_config_writer.load_eval_run(uri)
+    for metric, of, limit in gate_rules.thresholds(config) if config else ():
+        rule = gate_rules.words(metric, limit)
+        measured = figures.get(of, {}).get(constants.CANDIDATE_KEY, {})
+        if metric in measured and (metric, rule, of) not in broken:
+            found = {"metric": metric, "value": measured[metric], "rule": rule}
+            rules.append(found | {"of": of, "message": "", "passed": True})
+    return rules
 
 
 def _figures(uri: str) -> dict[str, dict[str, dict[str, float]]]:
@@ -114,7 +134,15 @@ def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
         if f"{rival}/mrr" in figures
     }
     latest = comparisons.get(features.LATEST_BLESSED, {"metrics": {}})
-    return result | {"comparisons": comparisons, "blessed_model": latest["metrics"]}
+    return result | {
+        "comparisons": comparisons,
+        "against_baselines": {
+            name: _comparison(name, figures)
+            for name in result["baselines"]
+            if f"{name}/{DIFFERENCE}" in figures
+        },
+        "blessed_model": latest["metrics"],
+    }
 
 
 def _without_rivals(figures: dict[str, float]) -> dict[str, float]:
@@ -123,16 +151,21 @@ def _without_rivals(figures: dict[str, float]) -> dict[str, float]:
 
 
 def _comparison(rival: str, figures: dict[str, float]) -> dict[str, Any]:
-    """Returns what is known of the model beside `rival`, on the same lists."""
+    """Returns what is known of the model beside `rival`, on the same lists.
+
+    Args:
+        rival: a model blessed before, or a baseline.
+        figures: of the model, by the names that TFMA has.
+    """
     own = {
         name.removeprefix(f"{rival}/"): value
         for name, value in figures.items()
         if name.startswith(f"{rival}/")
     }
     paired = {
-        "difference": own.pop(_DIFFERENCE, math.nan),
-        "standard_error": own.pop(_DIFFERENCE + STANDARD_ERROR, math.nan),
-        "p_value": own.pop(_P_VALUE, math.nan),
+        "difference": own.pop(DIFFERENCE, math.nan),
+        "standard_error": own.pop(DIFFERENCE + STANDARD_ERROR, math.nan),
+        "p_value": own.pop(P_VALUE, math.nan),
     }
     metrics = {k: value for k, value in own.items() if not k.endswith(STANDARD_ERROR)}
     return {"metrics": metrics, **paired}
@@ -146,7 +179,9 @@ def _arrange(figures: dict[str, float]) -> dict[str, Any]:
     for name, value in figures.items():
         baseline, _, metric = name.removesuffix(STANDARD_ERROR).rpartition("/")
         is_error = name.endswith(STANDARD_ERROR)
-        if name.startswith(_LIFT):
+        if metric in (DIFFERENCE, P_VALUE):
+            continue  # Of `against_baselines`.
+        if name.startswith(LIFT):
             result["lift"][_hit_rate(name)] = value
         elif baseline:
             kind = _BASELINE_ERRORS if is_error else "baselines"
@@ -158,7 +193,7 @@ def _arrange(figures: dict[str, float]) -> dict[str, Any]:
 
 
 def _hit_rate(lift: str) -> str:
-    return f"hit_rate@{lift.removeprefix(_LIFT)}"
+    return f"hit_rate@{lift.removeprefix(LIFT)}"
 
 
 def _no_lists() -> dict[str, Any]:
@@ -166,7 +201,7 @@ def _no_lists() -> dict[str, Any]:
         "There was no list to judge by: a user needs two interactions or more to have "
         "one. See the counts that NegativeSampling reports."
     )
-    return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
+    return _LISTLESS | {"of": "", "message": message}
 
 
 def _no_slice(spec: Any) -> dict[str, Any]:
@@ -176,14 +211,14 @@ def _no_slice(spec: Any) -> dict[str, Any]:
         f"The slice {name} has a floor but no list to judge by; take the floor out of "
         "`min_hit_rate_of_slices`."
     )
-    return {"metric": _LISTS, "value": 0, "rule": "at least 1", "message": message}
+    return _LISTLESS | {"of": name, "message": message}
 
 
 def _explain(failure: Any, result: dict[str, Any], *, of: str) -> dict[str, Any]:
     """Returns a broken rule in words; `of` is a slice, or "" for all lists."""
     name = failure.metric_key.name
     value = failure.metric_value.double_value.value
-    rule = _rule(failure)
+    rule = gate_rules.words(name, failure.metric_threshold)
     if failure.message:  # TFMA's own, where it could not compare at all.
         message = f"{name} must be {rule}: {failure.message.strip()}"
     elif name == _NON_FINITE:
@@ -196,34 +231,17 @@ def _explain(failure: Any, result: dict[str, Any], *, of: str) -> dict[str, Any]
         message = f"{_finding(failure, value, result)}; it must be {rule}."
     if of:
         message = f"In the slice {of}: {message}"
-    return {"metric": name, "value": value, "rule": rule, "message": message}
-
-
-def _rule(failure: Any) -> str:
-    threshold = failure.metric_threshold
-    rival, _, figure = failure.metric_key.name.partition("/")
-    limit = threshold.value_threshold.lower_bound.value
-    if figure == _DIFFERENCE:
-        if limit > 0:
-            return f"above {_RIVALS[rival]}'s"
-        return f"at most {-limit:.6g} below {_RIVALS[rival]}'s"
-    if figure == _P_VALUE:
-        return (
-            f"no worse than {_RIVALS[rival]}'s beyond chance (p at least {limit:.6g})"
-        )
-    if threshold.value_threshold.HasField("upper_bound"):
-        return f"at most {threshold.value_threshold.upper_bound.value:.6g}"
-    above = " above popularity's" if failure.metric_key.name.startswith(_LIFT) else ""
-    return f"at least {threshold.value_threshold.lower_bound.value:.6g}{above}"
+    found = {"metric": name, "value": value, "rule": rule}
+    return found | {"of": of, "message": message}
 
 
 def _finding(failure: Any, value: float, result: dict[str, Any]) -> str:
     """Returns what was measured; both figures where two are compared."""
     name, metrics = failure.metric_key.name, result["metrics"]
     rival, _, figure = name.partition("/")
-    if figure in (_DIFFERENCE, _P_VALUE):
+    if figure in (DIFFERENCE, P_VALUE):
         return _compared_finding(rival, figure, result)
-    if name.startswith(_LIFT):
+    if name.startswith(LIFT):
         name = _hit_rate(name)
         other = f", popularity's {result['baseline'][name]:.6g}"
     else:
@@ -235,14 +253,15 @@ def _finding(failure: Any, value: float, result: dict[str, Any]) -> str:
 
 def _compared_finding(rival: str, figure: str, result: dict[str, Any]) -> str:
     """Returns both models' figures, the difference and its error, or its chance."""
-    comparison, name = result["comparisons"][rival], "hit_rate@10"
+    comparisons, name = result["comparisons"] | result["against_baselines"], _HR_10
+    comparison = comparisons[rival]
     if math.isnan(comparison["difference"]):
         return f"{name} is not a number"
     text = (
-        f"{name} is {result['metrics'][name]:.6g}, {_RIVALS[rival]}'s "
+        f"{name} is {result['metrics'][name]:.6g}, {gate_rules.called(rival)}'s "
         f"{comparison['metrics'][name]:.6g} on the same lists"
     )
-    if figure == _P_VALUE:
+    if figure == P_VALUE:
         chance = f"{comparison['p_value']:.2g}"
         return f"{text}, and one as good would look so bad with p {chance}"
     error = comparison["standard_error"]

@@ -25,19 +25,23 @@ class Pairs:
         only_old: lists on which the older one alone hits.
         non_finite: lists that the new model gives no rank, because a score is NaN or
             infinite. One is enough: then no figure is a number.
+        unranked: lists that the older one gives no rank, as a baseline that was left
+            out. Then there is no difference, and nothing that speaks against the new.
     """
 
     lists: int = 0
     only_new: int = 0
     only_old: int = 0
     non_finite: int = 0
+    unranked: int = 0
 
-    def add(self, new: bool | None, old: bool) -> None:
-        """Counts a list; None where the new model has no rank."""
+    def add(self, new: bool | None, old: bool | None) -> None:
+        """Counts a list; None where a model has no rank."""
         self.lists += 1
         self.non_finite += new is None
-        self.only_new += bool(new) and not old
-        self.only_old += new is False and old
+        self.unranked += old is None
+        self.only_new += bool(new) and old is False
+        self.only_old += new is False and bool(old)
 
     def __add__(self, other: "Pairs") -> "Pairs":
         mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
@@ -46,7 +50,7 @@ class Pairs:
     @property
     def difference(self) -> float:
         """The new model's hit rate less the older one's."""
-        if self.non_finite or not self.lists:
+        if self.non_finite or self.unranked or not self.lists:
             return float("nan")
         return (self.only_new - self.only_old) / self.lists
 
@@ -57,7 +61,7 @@ class Pairs:
         Smaller than that of two models on lists of their own, as it is the differing
         lists alone that vary.
         """
-        if self.non_finite or self.lists < 2:
+        if self.non_finite or self.unranked or self.lists < 2:
             return float("nan")
         decided = self.only_new + self.only_old
         squares = decided - self.lists * self.difference**2
@@ -68,9 +72,11 @@ class Pairs:
         """How likely it is that an equally good model looks this bad, or worse.
 
         One-sided: of so many lists on which one model alone hits, the older one has
-        `only_old` or more. 1 if there are none.
+        `only_old` or more. 1 if there are none, or if the older one has no ranks.
         """
         if self.non_finite or not self.lists:
             return float("nan")
+        if self.unranked:
+            return 1.0
         decided = self.only_new + self.only_old
         return float(scipy.stats.binom.sf(self.only_old - 1, decided, 0.5))

@@ -1,6 +1,7 @@
-"""The new model beside one blessed before, list by list, as metrics of TFX's Evaluator.
+"""The new model beside another, list by list, as metrics of TFX's Evaluator.
 
-`over` is one of `features.RIVALS`, whose ranks stand in the records.
+`over` is one of `features.RIVALS`, models blessed before whose ranks stand in the
+records, or a baseline's feature, such as `candidate_popularity`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,10 +10,11 @@ from typing import Any
 import apache_beam as beam
 from tensorflow_model_analysis.metrics import metric_types
 
+from ncf_model import features
 from ncf_model.evaluation import list_counts, metrics
 from ncf_model.evaluation.paired import Pairs
 
-_Pair = tuple[bool | None, bool]
+_Pair = tuple[bool | None, bool | None]
 
 
 class HitRateDifference(metric_types.Metric):
@@ -72,20 +74,24 @@ def _computations(
 
 
 class _Hits(metric_types.Preprocessor):
-    """Reduces a list to whether each model hits; None if the new one has no rank."""
+    """Reduces a list to whether each model hits; None for one that has no rank."""
 
     def __init__(self, top_k: int, over: str, model_name: str) -> None:
         super().__init__(name=f"hits@{top_k} and of {over} {model_name}")
         self._top_k = top_k
+        self._must_rank = over in features.RIVALS
         self._new = list_counts.Rank(list_counts.MODEL, model_name)
         self._old = list_counts.Rank(over, "")
 
     def process(self, extracts: Mapping[str, Any]) -> Iterator[_Pair]:
         ((new, _),) = self._new.process(extracts)
         ((old, _),) = self._old.process(extracts)
-        if old is None:
+        if old is None and self._must_rank:
             raise ValueError("A model blessed before must have a rank in every list.")
-        yield None if new is None else new < self._top_k, old < self._top_k
+        yield self._hit(new), self._hit(old)
+
+    def _hit(self, rank: int | None) -> bool | None:
+        return None if rank is None else rank < self._top_k
 
 
 class _CountPairs(beam.CombineFn):

@@ -4,7 +4,7 @@ from ncf_model.documents import Document, Figure, Figures
 
 
 class Paired(Document):
-    """The model beside one that was blessed before, on the same lists.
+    """The model beside one that was blessed before, or a baseline, on the same lists.
 
     Attributes:
         metrics: of that one.
@@ -31,6 +31,7 @@ class Quality(Document):
         blessed_model: metrics of the latest blessed model; {} if there is none.
         comparisons: with it, and with the best model blessed so far where that is
             another, by name.
+        against_baselines: with every baseline, by its name.
     """
 
     metrics: Figures = {}
@@ -39,6 +40,7 @@ class Quality(Document):
     baseline_standard_errors: dict[str, Figures] = {}
     blessed_model: Figures = {}
     comparisons: dict[str, Paired] = {}
+    against_baselines: dict[str, Paired] = {}
 
 
 class Comparison(Quality):
@@ -57,6 +59,7 @@ class Rule(Document):
     Attributes:
         metric: what it is about.
         rule: the limit in words, such as "at least 0.01 above popularity's".
+        of: the group of lists, as `feature=group`; "" for all lists.
         value: what was measured; null for what is not a number.
         passed: whether the rule holds.
         message: the finding in a sentence; "" where there is nothing to explain.
@@ -64,6 +67,7 @@ class Rule(Document):
 
     metric: str
     rule: str
+    of: str = ""
     value: Figure
     passed: bool = False
     message: str = ""

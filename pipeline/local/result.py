@@ -1,17 +1,14 @@
 """The result of a run in words and as a table, for the terminal."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from components.report import standing, wording
+from ncf_model.evaluation.result import Quality
 from pipeline.local.text import printable
-
-MODEL = "NeuMF"
-DECIDES = "hit_rate@10"  # the metric by which methods are compared in words
-CLEAR = 2.0  # standard errors from which a difference is more than chance
 
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
@@ -24,7 +21,7 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     for sentence in left_out(summary.get("data", {})):
         console.print(sentence, markup=False)
     console.print(_table(summary))
-    for sentence in comparison(summary):
+    for sentence in standing.sentences(quality_of(summary)):
         console.print(sentence, markup=False)
     print_verdict(console, summary)
 
@@ -35,12 +32,21 @@ def print_verdict(console: Console, summary: Mapping[str, Any]) -> None:
         said = f"Blessed, but not pushed: {printable(why)}"
         console.print(said, style="yellow", markup=False)
     elif summary["blessed"]:
+        found = standing.find(quality_of(summary))
+        beaten = found is not None and found.is_beaten
         console.print(
             f"Blessed, pushed to {summary['pushed_to']}",
-            style="green",
+            style="yellow" if beaten else "green",
             markup=False,
             soft_wrap=True,
         )
+        if found is not None and beaten:
+            console.print(
+                f"Note that {found.rival} is clearly better: the gate asks for no more "
+                "than its rules (`evaluation.gate.baseline`).",
+                style="yellow",
+                markup=False,
+            )
     else:
         console.print("Not blessed, nothing pushed:", style="yellow")
         for reason in summary["not_blessed_because"]:
@@ -72,64 +78,28 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def comparison(summary: Mapping[str, Any]) -> list[str]:
-    """Returns which method is best on these lists, by how much, and what to do."""
-    methods = {MODEL: summary["metrics"]} | dict(summary["baselines"])
-    known = {
-        name: figures[DECIDES]
-        for name, figures in methods.items()
-        if figures.get(DECIDES) is not None
-    }
-    if MODEL not in known or len(known) < 2:
-        return []
-    others = {name: value for name, value in known.items() if name != MODEL}
-    rival = max(others, key=others.__getitem__)
-    difference = known[MODEL] - known[rival]
-    errors = _errors_apart(summary, rival, difference)
-    apart = "" if errors is None else f" ({errors:.1f} standard errors)"
-    if difference > 0 and (errors is None or errors >= CLEAR):
-        return [
-            f"{MODEL} is the best of these by {_shown(DECIDES)}: {difference:.4f} "
-            f"above {_shown(rival)}{apart}."
-        ]
-    if errors is not None and errors < CLEAR:
-        return [
-            f"{MODEL} and {_shown(rival)} cannot be told apart by {_shown(DECIDES)}: "
-            f"{difference:+.4f}{apart}."
-        ]
-    return [
-        f"{_shown(rival)} is better than {MODEL} by {_shown(DECIDES)}: "
-        f"{-difference:.4f}{apart}.",
-        "Try more factors (`--set model.mf_dim=32 --set 'model.layers=[128, 64, 32]'`) "
-        f"or more epochs; where nothing helps, {_shown(rival)} is what to ship.",
-    ]
-
-
-def _errors_apart(
-    summary: Mapping[str, Any], rival: str, difference: float
-) -> float | None:
-    """Returns how many standard errors apart; None if the errors are not known.
-
-    As if the two were independent. They are judged on the same lists, so the true
-    number is mostly larger.
-    """
-    own = summary.get("standard_errors", {}).get(DECIDES)
-    other = summary.get("baseline_standard_errors", {}).get(rival, {}).get(DECIDES)
-    if own is None or other is None or not (total := math.hypot(own, other)):
-        return None
-    return abs(difference) / total
+def quality_of(summary: Mapping[str, Any]) -> Quality:
+    """Returns the figures of a summary, typed."""
+    known = {name: summary[name] for name in Quality.model_fields if name in summary}
+    return Quality.model_validate(known)
 
 
 def _table(summary: Mapping[str, Any]) -> Table:
-    table = Table("metric")
-    methods = {MODEL: summary["metrics"]} | dict(summary["baselines"])
+    methods = {wording.MODEL: summary["metrics"]} | {
+        wording.method(name): figures for name, figures in summary["baselines"].items()
+    }
+    errors = summary.get("standard_errors", {})
+    table = Table("metric", title=summary.get("candidates") or None)
     for name in methods:
-        table.add_column(_shown(name), justify="right")
+        table.add_column(name, justify="right")
     for metric in summary["metrics"]:
         values = [figures.get(metric) for figures in methods.values()]
         best = max((v for v in values if v is not None), default=None)
-        table.add_row(metric, *(_cell(value, best) for value in values))
-    table.caption = "* the best of the row"
+        model, *others = (_cell(value, best) for value in values)
+        if errors.get(metric) is not None:
+            model = f"[dim]±{errors[metric]:.4f}[/] {model}"
+        table.add_row(wording.metric(metric), model, *others)
+    table.caption = "* the best of the row, ± one standard error"
     return table
 
 
@@ -137,13 +107,6 @@ def _cell(value: float | None, best: float | None) -> str:
     if value is None:
         return "none "
     return f"[bold]{value:.4f}*[/]" if value == best else f"{value:.4f} "
-
-
-def _shown(name: str) -> str:
-    """Returns how a method or metric is called in text."""
-    short = {"hit_rate": "HR", "ndcg": "NDCG"}
-    metric, at, k = name.partition("@")
-    return f"{short.get(metric, metric)}@{k}" if at else name.replace("_", "-")
 
 
 def _share(count: int, of: int) -> str:

@@ -122,6 +122,52 @@ def test_every_limit_is_inclusive(judge):
     assert result["blessed_model"]["hit_rate@10"] == pytest.approx(0.8)
 
 
+def test_every_rule_is_told_with_its_limit_and_its_value(judge):
+    limits = {"min_hit_rate": 0.61, "popularity_margin": 0.2, "tolerance": 0.2}
+    rules = judge(CANDIDATE, blessed=BLESSED, gate=limits)["rules"]
+    told = [(rule["metric"], rule["rule"], rule["passed"]) for rule in rules]
+    assert told == [
+        ("hit_rate@10", "at least 0.61", False),
+        ("popularity/hit_rate_lift@10", "at least 0.2 above popularity's", True),
+        (
+            "latest_blessed/hit_rate_difference@10",
+            "at most 0.2 below the latest blessed model's",
+            True,
+        ),
+        (
+            "latest_blessed/hit_rate_p_value@10",
+            "no worse than the latest blessed model's beyond chance (p at least 0.05)",
+            True,
+        ),
+        ("non_finite_lists", "at most 0", True),
+    ]
+    # Two lists are hits of the blessed model alone: one of four throws of two coins.
+    assert [rule["value"] for rule in rules] == pytest.approx([0.6, 0.2, -0.2, 0.25, 0])
+
+
+@pytest.mark.parametrize(
+    ("baseline", "broken"),
+    [
+        ("none", []),
+        ("popularity", ["at least 0.01 above popularity's"]),
+        (
+            "best",
+            [
+                "at least 0.01 above popularity's",
+                "no worse than popularity's beyond chance (p at least 0.05)",
+            ],
+        ),
+    ],
+)
+def test_what_a_model_has_to_be_better_than(judge, baseline, broken):
+    """Popularity hits in each of ten lists, the model in none of them."""
+    result = judge([10] * 10, lists=[0] * 10, gate={"baseline": baseline})
+    assert [failure["rule"] for failure in result["failures"]] == broken
+    paired = result["against_baselines"]["popularity"]
+    assert paired["difference"] == -1.0
+    assert paired["p_value"] == pytest.approx(1 / 1024)
+
+
 def test_just_beyond_every_limit(judge):
     limits = {"min_hit_rate": 0.61, "popularity_margin": 0.21, "tolerance": 0.19}
     assert sorted(_messages(judge(CANDIDATE, blessed=BLESSED, gate=limits))) == [
@@ -170,6 +216,10 @@ def test_a_floor_of_a_slice_without_lists_is_a_reason(judge):
         (
             {"gate": {"min_hit_rate_of_slices": {"item_popularity=last": 0.1}}},
             "must name each slice as `feature=group`.*got 'item_popularity=last'",
+        ),
+        (
+            {"gate": {"baseline": "best", "significance": 0.0}},
+            "`significance`, which must be above 0; got 0.0",
         ),
         ({"gates": {}}, "Extra inputs are not permitted"),
     ],

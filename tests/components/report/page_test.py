@@ -40,7 +40,7 @@ def _figures(text):
 def test_figures_are_those_of_the_summary():
     figures = _figures(_page())
     written = json.loads(examples.result().to_json())
-    assert figures["NeuMF hit_rate@10"] == written["metrics"]["hit_rate@10"]
+    assert figures["the model hit_rate@10"] == written["metrics"]["hit_rate@10"]
     assert figures["popularity ndcg@10"] == written["baseline"]["ndcg@10"]
     assert figures["item-kNN hit_rate@5"] == 0.5
     assert figures["last blessed model hit_rate@10"] == 0.4375
@@ -141,7 +141,7 @@ def test_a_browser_shows_every_figure_whole(shown, width):
     assert browser.evaluate(BROKEN) == []
     figures = dict(browser.evaluate(FIGURES))
     metrics = examples.EVALUATION["metrics"]
-    assert {name: figures[f"NeuMF {name}"] for name in metrics} == {
+    assert {name: figures[f"the model {name}"] for name in metrics} == {
         name: f"{value:.4f}" for name, value in metrics.items()
     }
 

@@ -71,6 +71,8 @@ def test_one_model(tmp_path):
         "lift": {"hit_rate@10": 0.24},
         "blessed_model": {},
         "comparisons": {},
+        "against_baselines": {},
+        "rules": [],
         "lists": 943,
         "short_lists": 2,
         "non_finite_lists": 0,
@@ -164,6 +166,7 @@ def test_the_cause_comes_before_its_effects(tmp_path):
         "metric": "non_finite_lists",
         "value": 2.0,
         "rule": "at most 0",
+        "of": "",
         "message": (
             "The model gives NaN or infinite scores in 2 of 3 lists, so it cannot be "
             "judged; a smaller learning rate may help."

@@ -46,3 +46,12 @@ def test_one_list_without_a_rank_is_enough():
     assert math.isnan(pairs.standard_error)
     assert math.isnan(pairs.p_value)
     assert math.isnan(Pairs().difference)
+
+
+def test_a_baseline_that_was_left_out_neither_differs_nor_speaks_against_a_model():
+    pairs = Pairs(lists=9, only_old=9)
+    pairs.add(False, None)
+    assert pairs == Pairs(lists=10, only_old=9, unranked=1)
+    assert math.isnan(pairs.difference)
+    assert math.isnan(pairs.standard_error)
+    assert pairs.p_value == 1.0

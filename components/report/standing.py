@@ -1,0 +1,101 @@
+"""Which method is best on the lists, how sure that is, and what to do about it."""
+
+import math
+from typing import NamedTuple
+
+from components.report import wording
+from ncf_model.evaluation.result import Quality
+
+CLEAR = 2.0  # standard errors from which a difference is more than chance
+_METRIC = wording.GATE_METRIC
+
+
+class Standing(NamedTuple):
+    """The model and the best of the baselines, compared by HR@10 on the same lists.
+
+    Attributes:
+        rival: what people call that baseline.
+        difference: the model's figure less the baseline's.
+        errors: how many standard errors of the difference that is; None if unknown.
+    """
+
+    rival: str
+    difference: float
+    errors: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the difference is more than chance, as far as is known."""
+        known = self.errors is None or self.errors >= CLEAR
+        return bool(self.difference) and known
+
+    @property
+    def is_beaten(self) -> bool:
+        """Whether the baseline is clearly better."""
+        return self.is_clear and self.difference < 0
+
+
+def find(quality: Quality) -> Standing | None:
+    """Returns how the model stands; None where there is nothing to compare."""
+    own = quality.metrics.get(_METRIC)
+    rivals = {
+        name: value
+        for name, figures in quality.baselines.items()
+        if (value := figures.get(_METRIC)) is not None
+    }
+    if own is None or not rivals:
+        return None
+    rival = max(rivals, key=rivals.__getitem__)
+    difference = own - rivals[rival]
+    error = _error(quality, rival)
+    errors = abs(difference) / error if error else None
+    return Standing(wording.method(rival), difference, errors)
+
+
+def sentences(quality: Quality) -> list[str]:
+    """Returns which method is best and, where that is a baseline, what to do."""
+    standing = find(quality)
+    if standing is None:
+        return []
+    rival, difference, errors = standing
+    if not difference:
+        return [f"The model and {rival} have the same HR@10 on these lists."]
+    apart = "" if errors is None else f" ({errors:.1f} standard errors)"
+    if not standing.is_clear:
+        side = "above" if difference > 0 else "below"
+        return [
+            f"The model and {rival} cannot be told apart on these lists: the model's "
+            f"HR@10 is {abs(difference):.4f} {side}{apart}."
+        ]
+    first, second = ("The model", rival) if difference > 0 else (rival, "the model")
+    said = (
+        f"{first} is best on these lists: its HR@10 is {abs(difference):.4f} above "
+        f"that of {second}{apart}."
+    )
+    return [said, *advice(standing)]
+
+
+def advice(standing: Standing) -> list[str]:
+    """Returns what to do where a baseline is clearly better."""
+    if not standing.is_beaten:
+        return []
+    return [
+        "Try more factors (`--set model.history.factors=256`, or with the network of "
+        "pairs `--set model.mf_dim=32`) or more epochs (`--set train.epochs=30`). "
+        f"Where nothing helps, {standing.rival} is what to ship; with `--set "
+        "evaluation.gate.baseline=best` no model is blessed that a baseline beats."
+    ]
+
+
+def _error(quality: Quality, rival: str) -> float | None:
+    """Returns the standard error of the difference; None if it is not known.
+
+    Of pairs of lists where they were compared so. Otherwise as if both figures were
+    independent: they are of the same lists, so the true error is mostly smaller.
+    """
+    paired = quality.against_baselines.get(rival)
+    if paired is not None and paired.standard_error is not None:
+        return paired.standard_error
+    own = quality.standard_errors.get(_METRIC)
+    other = quality.baseline_standard_errors.get(rival, {}).get(_METRIC)
+    return None if own is None or other is None else math.hypot(own, other)
