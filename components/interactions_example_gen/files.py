@@ -56,9 +56,10 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
     if not fitting:
         seen = f"; found {[os.path.basename(p)[:60] for p in paths][:10]}"
         raise ValueError(
-            f"There must be a file of interactions ({', '.join(EXTENSIONS)}; packed as "
-            f"{', '.join(PACKED)} or not) at {os.path.join(input_base, pattern)}; "
-            f"there is none{seen if paths else ''}. {_advice(paths)}"
+            f"{_advice(paths)} There must be a file of interactions "
+            f"({', '.join(EXTENSIONS)}; packed as {', '.join(PACKED)} or not) at "
+            f"{os.path.join(input_base, pattern)}; there is none"
+            f"{seen if paths else ''}."
         )
     return fitting
 

@@ -23,6 +23,7 @@ from components.interactions_example_gen.faults import BadRow
 
 SHOWN_ROWS = 3
 _SEVENTIES = 100_000_000  # 1973, in seconds
+_EXCEL_DAYS = (25_569, 73_051)  # 1970 to 2099
 _QUANTITIES = ("quantity", "qty", "count", "amount", "units")
 
 
@@ -41,6 +42,8 @@ class Overview:
         skipped, bad_rows: rows at fault, by kind, and the first of them.
         notes: what a person should look at, most important first.
         time_columns: columns without a purpose that look like times.
+        time_format: the form of dates that numbers have which would be times in 1970;
+            None where they are none, or no form is certain.
     """
 
     paths: list[str]
@@ -57,6 +60,7 @@ class Overview:
     bad_rows: list[BadRow]
     notes: list[str]
     time_columns: list[str]
+    time_format: str | None = None
 
 
 def survey(
@@ -100,8 +104,10 @@ def survey(
         notes=[
             *_time_notes(found, sampled, counts),
             *([] if reading_config.min_rating else _cancellations(first_path, found)),
+            *_title_notes(found),
         ],
         time_columns=_time_columns(found, sampled),
+        time_format=_time_format(found, sampled, counts),
         **counts.figures(has_times=found.timestamp is not None),
     )
 
@@ -235,13 +241,36 @@ def _time_notes(
                 "give times, or sort the file by them."
             )
     elif counts.last < _SEVENTIES:
-        name = found.names[found.timestamp]
-        numbers = [row[name] for row in rows if row[name]]
-        form = "%Y%m%d" if "%Y%m%d" in faults.forms(numbers) else "excel"
+        form = _time_format(found, rows, counts) or "%Y%m%d"
         yield (
             f"The latest time would be in {1970 + counts.last // 31_556_952}. If "
-            f"{name!r} is a date, say so: `data.timestamp_format: '{form}'`. If it is "
-            "a mere order, nothing is wrong."
+            f"{found.names[found.timestamp]!r} is a date, say so: "
+            f"`data.timestamp_format: '{form}'`. If it is a mere order, nothing is "
+            "wrong."
+        )
+
+
+def _time_format(
+    found: layout.Layout, rows: list[dict[str, str]], counts: _Counts
+) -> str | None:
+    """Returns which dates the numbers are that would be times in 1970."""
+    if found.timestamp is None or counts.last >= _SEVENTIES:
+        return None
+    numbers = [row[found.names[found.timestamp]] for row in rows]
+    numbers = [number for number in numbers if number]
+    if "%Y%m%d" in faults.forms(numbers):
+        return "%Y%m%d"
+    in_excel = _EXCEL_DAYS[0] <= counts.first <= counts.last < _EXCEL_DAYS[1]
+    return "excel" if in_excel else None
+
+
+def _title_notes(found: layout.Layout) -> Iterator[str]:
+    if found.title is None and (
+        titles := [n for n in found.unused() if names.find("title", [n]) is not None]
+    ):
+        yield (
+            f"{layout.short(titles[0])} may be what people call the item: "
+            f"`data.columns.title: {titles[0]}` would show it beside the item's id."
         )
 
 

@@ -14,6 +14,7 @@ GATE_METRIC = "hit_rate@10"
 _METHODS = {"item_knn": "item-kNN", "ease": "EASE", "ials": "iALS"}
 _METRICS = {"hit_rate": "HR", "ndcg": "NDCG", "mrr": "MRR"}
 _RULES = {"non_finite_lists": "lists with scores that are no numbers", "lists": "lists"}
+COUNTED = frozenset(_RULES)  # rules on numbers of lists
 _RIVALS = {
     "latest_blessed": "the latest blessed model",
     "best_blessed": "the best model blessed so far",

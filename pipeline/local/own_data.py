@@ -16,8 +16,9 @@ def settle(
 ) -> tuple[PipelineConfig, catalogue.Dataset, local_runner.Understood]:
     """Returns settings that read the data, the data, and how it is understood.
 
-    Where there is but one answer it is taken: a form of dates that all rows have, the
-    one column that looks like a time. Rows that cannot be read for all that are left
+    Where there is but one answer it is taken: a form of dates that all rows have,
+    numbers that are dates (20091214, a spreadsheet's days), the one column that looks
+    like a time. Rows that cannot be read for all that are left
     out.
 
     Raises:
@@ -49,6 +50,9 @@ def _better(
     except ValueError:
         skips = settings.data.bad_rows == "skip"
         return None if skips else _changed(settings, bad_rows="skip")
+    auto = settings.data.timestamp_format == "auto"
+    if auto and (form := seen.overview.time_format) is not None:
+        return _changed(settings, timestamp_format=form)
     if len(times := seen.overview.time_columns) != 1:
         return None
     columns = settings.data.columns.model_copy(update={"timestamp": times[0]})

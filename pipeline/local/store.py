@@ -16,9 +16,12 @@ from ml_metadata.proto import metadata_store_pb2 as proto
 
 FILE = "metadata.sqlite"
 _STATES = proto.Execution.State
-# Of a Resolver TFX notes the found artifacts in this way.
-_OUTPUTS = (proto.Event.OUTPUT, proto.Event.INTERNAL_OUTPUT)
-_INPUTS = (proto.Event.INPUT, proto.Event.DECLARED_INPUT)
+# The last is what a Resolver found: others wrote that.
+_OUTPUTS = (proto.Event.OUTPUT,)
+_INPUTS = (
+    *(proto.Event.INPUT, proto.Event.DECLARED_INPUT),
+    proto.Event.INTERNAL_OUTPUT,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 _NAMES = {"timestamp": "time"}
 _SHOWN_CHARACTERS = 60
+_SHOWN_UNUSED = 300
 
 
 def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> None:
     """Prints which column is what, how much there is, and what to look at."""
-    table = Table("", "column", "first rows", box=None, padding=(0, 2, 0, 0))
+    table = Table("", box=None, padding=(0, 2, 0, 0))
+    table.add_column("column", overflow="fold")
+    table.add_column("first rows", no_wrap=True, overflow="ellipsis")
     for role in ("user", "item", "rating", "timestamp"):
         column = overview.found.columns().get(role)
         name = "none" if column is None else _column(overview, column)
@@ -32,10 +35,10 @@ def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> N
             Text(name, style="" if column else "dim"),
             Text(_cut(", ".join(values))),
         )
-    if unused := overview.found.unused():
-        shown = _cut(", ".join(_column(overview, name) for name in unused))
-        table.add_row(Text("unused", style="dim"), Text(shown, style="dim"), "")
     console.print(table)
+    if unused := overview.found.unused():
+        shown = ", ".join(_column(overview, name) for name in unused)
+        console.print(f"Not used: {_cut(shown, _SHOWN_UNUSED)}.", markup=False)
     for sentence in counts(overview):
         console.print(printable(sentence), markup=False)
     if titles:
@@ -123,11 +126,9 @@ def _column(overview: "Overview", name: str) -> str:
     return printable(name) if overview.found.has_header else f"number {name}"
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, length: int = _SHOWN_CHARACTERS) -> str:
     text = printable(text)
-    return (
-        text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
-    )
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _day(seconds: int) -> str:

@@ -217,11 +217,13 @@ def _print(
     for key, items in zip(keys, rows, strict=True):
         title = f"{kind} {key}  {titles.get(key) if kind == 'item' else ''}".rstrip()
         table = Table(title=printable(title), title_justify="left")
-        for name in ("", "item", "title", "score"):
+        scores = [f"{row['score']:.4f}" for row in items]
+        tells = len(set(scores)) > 1 or len(scores) == 1
+        for name in ("", "item", "title", *(["score"] if tells else [])):
             table.add_column(name, justify="left" if name == "title" else "right")
-        for place, row in enumerate(items, start=1):
+        for place, (row, score) in enumerate(zip(items, scores, strict=True), start=1):
             shown = (printable(row["item_id"]), printable(row["title"]))
-            table.add_row(str(place), *shown, f"{row['score']:.4f}")
+            table.add_row(str(place), *shown, *([score] if tells else []))
         console.print(table)
 
 

@@ -40,13 +40,19 @@ class Recorder:
         _set(artifact, properties)
         return self._store.put_artifacts([artifact])[0]
 
-    def execution(self, run, node, state, inputs=(), outputs=(), **properties):
-        """Records what a node did."""
+    def execution(
+        self, run, node, state, inputs=(), outputs=(), found=(), **properties
+    ):
+        """Records what a node did; `found` is what a Resolver passes on."""
         type_id = self._store.put_execution_type(proto.ExecutionType(name=f"t.{node}"))
         execution = proto.Execution(type_id=type_id, last_known_state=state)
         _set(execution, properties)
         events = []
-        for type_, ids in ((proto.Event.INPUT, inputs), (proto.Event.OUTPUT, outputs)):
+        for type_, ids in (
+            (proto.Event.INPUT, inputs),
+            (proto.Event.OUTPUT, outputs),
+            (proto.Event.INTERNAL_OUTPUT, found),
+        ):
             for id_ in ids:
                 [artifact] = self._store.get_artifacts_by_id([id_])
                 events.append((artifact, proto.Event(type=type_)))
@@ -70,7 +76,10 @@ def _set(message, properties):
 
 
 def _pushing_run(recorder, number, examples_id, *, epochs):
-    """Records a run that trains, blesses and pushes version `number`."""
+    """Records a run that trains, blesses and pushes version `number`.
+
+    Returns the ids of its model and its blessing.
+    """
     run = recorder.run(f"run {number}")
     state = COMPLETE if number == 1 else CACHED
     recorder.execution(
@@ -96,6 +105,7 @@ def _pushing_run(recorder, number, examples_id, *, epochs):
     recorder.execution(
         run, "Report", COMPLETE, [pushed], [report], config=json.dumps(config)
     )
+    return model, blessing
 
 
 @pytest.fixture
@@ -107,9 +117,10 @@ def three_runs(tmp_path):
     recorder = Recorder(tmp_path)
     data = recorder.artifact("Examples", "ExampleGen/1")
     _pushing_run(recorder, 1, data, epochs=15)
-    _pushing_run(recorder, 2, data, epochs=3)
+    blessed = _pushing_run(recorder, 2, data, epochs=3)
     run = recorder.run("run 3")
     recorder.execution(run, "ExampleGen", CACHED, outputs=[data])
+    recorder.execution(run, "LatestBlessedModel", COMPLETE, found=blessed)
     recorder.execution(run, "Trainer", FAILED, [data])
     served = tmp_path / "serving" / "2"
     (served / "variables").mkdir(parents=True)

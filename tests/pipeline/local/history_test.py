@@ -61,6 +61,15 @@ def test_lineage_goes_back_to_the_file(three_runs):
     assert "/data" in _ncf("lineage", 2, "--out", three_runs)
 
 
+def test_what_a_resolver_found_is_none_of_its_works(three_runs):
+    store = Store(three_runs)
+    found = store.runs[2].execution("LatestBlessedModel")
+    assert (len(found.inputs), found.outputs) == (2, ())
+    described = run_record.describe(store, store.runs[2])
+    [node] = [n for n in described.nodes if n.name == "LatestBlessedModel"]
+    assert (node.inputs, node.outputs) == (sorted(found.inputs), [])
+
+
 def test_lineage_of_an_unknown_version_names_those_that_are_known(three_runs):
     with pytest.raises(ValueError, match="pushed version 7; pushed were: 1, 2"):
         lineage.trace(three_runs, 7)

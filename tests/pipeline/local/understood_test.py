@@ -45,7 +45,7 @@ def test_the_table_tells_what_is_what(shop):
     assert "StockCode" in rows["item"]
     assert "none" in rows["rating"]
     assert "14/12/2009 02:52" in rows["time"]
-    assert "Invoice, Quantity" in rows["unused"]
+    assert "Not used: Invoice, Quantity." in text
     assert "4 rows: 2 users, 2 items, from 2009-12-14 to 2009-12-15." in text
     assert "1 rows cannot be read and are left out: 1 blank user" in text
     assert "line 5" in text
@@ -103,6 +103,35 @@ def test_the_one_column_that_looks_like_a_time_is_taken(shop):
     assert settings.data.columns.timestamp == "seen_on"
     assert settings.data.timestamp_format == "%d.%m.%Y"
     assert seen.overview.last == 1260835200
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "last"),
+    [
+        (("20091214", "20091215"), "%Y%m%d", 1260835200),
+        (("40161", "40162.5"), "excel", 1260878400),  # Noon of the same day.
+    ],
+)
+def test_numbers_that_are_dates_are_read_as_dates(shop, values, form, last):
+    first, second = values
+    shop.write_text(f"user,item,date\nu,a,{first}\nv,b,{second}\n")
+    settings, _, seen = _settled(shop)
+    assert settings.data.timestamp_format == form
+    assert seen.overview.last == last
+
+
+def test_a_mere_order_stays_one(shop):
+    shop.write_text("user,item,time\nu,a,1\nv,b,2\n")
+    settings, _, seen = _settled(shop)
+    assert settings.data.timestamp_format == "auto"
+    assert "If it is a mere order, nothing is wrong." in seen.overview.notes[0]
+
+
+def test_a_column_that_may_be_the_title_is_named(shop):
+    _, _, seen = _settled(shop)
+    assert any("`data.columns.title: Description`" in n for n in seen.overview.notes)
+    _, _, seen = _settled(shop, "data.columns.title=Description")
+    assert not any("data.columns.title" in note for note in seen.overview.notes)
 
 
 def test_prepare_reads_the_whole_file_and_answers_in_json(tmp_path):
