@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from components.interactions_example_gen.config import AUTO, ReadingConfig
+from components.interactions_example_gen.config import AUTO, ReadingConfig, SpansConfig
 from components.pusher.config import PushConfig
 from ncf_model.config import (
     Config,
@@ -35,13 +35,15 @@ class DataConfig(ReadingConfig):
 
     Attributes:
         source: `file` reads `dataset`; `bigquery` the result of `query`, on Vertex AI.
-        dataset: a name of `pipeline.data.catalogue`, `synthetic`, or a file's path.
+        dataset: a name of `pipeline.data.catalogue`, `synthetic`, or a file's path; in
+            it `{SPAN}`, or `{YYYY}`, `{MM}` and `{DD}`, stand for each day's.
         query: a SELECT with the columns user, item, perhaps rating, and timestamp.
         titles: a file of the items' titles; null for none. `auto` takes the one that
             MovieLens has beside its ratings. `columns.title` names the column, in that
             file or, without one, in the interactions. They are shown, never learned.
         max_shrink: the run stops before Trainer if a larger share of the users or items
             is gone that the latest blessed model was judged on; 1 never stops it.
+        spans: which days are read, where `dataset` has `{SPAN}` or a date in it.
         synthetic: size and seed of the data set `synthetic`.
     """
 
@@ -50,6 +52,7 @@ class DataConfig(ReadingConfig):
     query: str | None = None
     titles: str | None = AUTO
     max_shrink: float = pydantic.Field(0.3, ge=0, le=1)
+    spans: SpansConfig = SpansConfig()
     synthetic: SyntheticConfig = SyntheticConfig()
 
     @pydantic.model_validator(mode="after")

@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.interactions_example_gen import overview, reading
+from components.interactions_example_gen import overview, reading, spans
 from ncf_model.serving import versions
 from pipeline import config as config_module
 from pipeline.data import catalogue, titles
@@ -88,7 +88,12 @@ def find_data(
             f"takes for a pattern; got {dataset.path.parent}. Rename it, or move the "
             "file."
         )
-    reading.check_input(str(dataset.path), config.data.reading())
+    how = config.data.reading()
+    if dataset.spans:
+        base = str(dataset.path)
+        window = spans.window(base, dataset.spans, config.data.spans, how)
+        dataset = dataclasses.replace(dataset, pattern=window.pattern(base))
+    reading.check_input(str(dataset.path), how, pattern=dataset.pattern)
     return dataset
 
 
@@ -117,7 +122,9 @@ def understand(
         ValueError: the data, or titles that were asked for, cannot be read.
     """
     return Understood(
-        overview.survey(str(dataset.path), config.data, at_most=at_most),
+        overview.survey(
+            str(dataset.path), config.data, pattern=dataset.pattern, at_most=at_most
+        ),
         titles.find(config.data.titles, config.data, dataset),
     )
 
@@ -257,7 +264,7 @@ def _run_pipeline(
     definition = pipeline.create_pipeline(
         config,
         pipeline.Locations(
-            interactions=str(dataset.path),
+            interactions=dataset.location,
             pipeline_root=str(out / "pipeline_root"),
             serving=str(out / "serving"),
         ),

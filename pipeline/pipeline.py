@@ -23,6 +23,7 @@ from components.eval_context.component import EvalContext
 from components.explaining_evaluator.component import ExplainingEvaluator
 from components.export_check.component import ExportCheck
 from components.interactions_example_gen.component import InteractionsExampleGen
+from components.interactions_example_gen.config import SpansConfig
 from components.latest_blessed_model.strategy import LatestOtherBlessedModel
 from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
@@ -164,7 +165,10 @@ def _data_nodes(
 ) -> list[base_node.BaseNode]:
     """From the file to training rows and evaluation lists."""
     example_gen = InteractionsExampleGen(
-        locations.interactions, reading=config.data.reading()
+        locations.interactions,
+        reading=config.data.reading(),
+        # Not the default: what is cached for a single file stays valid.
+        spans=config.data.spans if config.data.spans != SpansConfig() else None,
     )
     statistics = StatisticsGen(examples=example_gen.outputs["examples"])
     schema = ImportSchemaGen(schema_file=locations.schema)

@@ -7,8 +7,8 @@ from tfx.components.example_gen import component
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
-from components.interactions_example_gen import driver, executor, files
-from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen import driver, executor, files, span_marks
+from components.interactions_example_gen.config import ReadingConfig, SpansConfig
 from ncf_model import features
 
 
@@ -29,20 +29,30 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
     DRIVER_CLASS = driver.Driver
 
     def __init__(
-        self, input_base: str, *, reading: ReadingConfig, pattern: str = "*"
+        self,
+        input_base: str,
+        *,
+        reading: ReadingConfig,
+        pattern: str = "*",
+        spans: SpansConfig | None = None,
     ) -> None:
         """Wires the node. No file is opened; see `reading.check_input`.
 
         Args:
-            input_base: a file, or a folder of files.
+            input_base: a file, a folder of files, or a path with marks for spans.
             reading: how to read them, and what to keep.
             pattern: glob inside the folder; not looked at for a file.
+            spans: which spans to read, where the path has marks, or may have at run
+                time; None is the default.
 
         Raises:
             ValueError: the folder's name has a character that would be taken for
                 a pattern.
         """
-        if files.is_interactions_file(input_base) and not os.path.isdir(input_base):
+        extra = {executor.SPANS: spans.model_dump(mode="json")} if spans else None
+        if span_marks.has_marks(input_base):
+            input_base, pattern = span_marks.split(input_base)
+        elif files.is_interactions_file(input_base) and not os.path.isdir(input_base):
             input_base, name = os.path.split(input_base)
             pattern = glob.escape(name)
         if glob.has_magic(input_base):
@@ -58,5 +68,5 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
             input_config=example_gen_pb2.Input(splits=[split]),
             # No output splits: the one of the input goes through, without hashing.
             output_config=example_gen_pb2.Output(),
-            custom_config=executor.pack_config(reading),
+            custom_config=executor.pack_config(reading, extra),
         )

@@ -39,6 +39,29 @@ class ColumnsConfig(config.Config):
     title: Column | None = None
 
 
+class SpansConfig(config.Config):
+    """Which deliveries are read, where the path has `{SPAN}` or a date in its place.
+
+    Whatever is chosen, a pair of user and item counts once, at its first time.
+
+    Attributes:
+        last: the last so many spans, days where the path has dates; `all` is all there
+            are. The users' histories are merged across them.
+        missing: of a span between two others of which there is no file: `error` stops
+            the run, `skip` goes on without it. When it comes late, it is read.
+        empty: the same of a span whose files have no row.
+        twice: of a file with the very content of an earlier one: `skip` reads it once.
+        max_age_days: the run stops if the newest day is older: a delivery is late. Null
+            takes the newest there is.
+    """
+
+    last: pydantic.PositiveInt | Literal["all"] = "all"
+    missing: Literal["error", "skip"] = "error"
+    empty: Literal["error", "skip"] = "error"
+    twice: Literal["error", "skip"] = "skip"
+    max_age_days: pydantic.PositiveInt | None = None
+
+
 class ReadingConfig(config.Config):
     """How InteractionsExampleGen reads its input and which interactions it keeps.
 

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -19,13 +19,20 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.interactions_example_gen import files, grouping, reading, report
+from components.interactions_example_gen import (
+    files,
+    grouping,
+    reading,
+    report,
+    spans,
+)
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model import features
 
 PARTITION_BYTES = 1 << 25
 _REPORT, _ROWS = "report", "rows"
 _EXAMPLES_URI = "_examples_uri"
+SPANS, WINDOW = "spans", "window"  # settings, and what the driver found by them
 
 # (file number, block number, rows as an Arrow stream)
 _Chunk = tuple[int, int, bytes]
@@ -63,23 +70,46 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
                 examples.set_int_custom_property(name, value)
         kinds = json.dumps(found["rows_skipped_by_kind"])
         examples.set_string_custom_property("rows_skipped_by_kind", kinds)
+        custom = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
+        if window := unpack_extra(custom).get(WINDOW):
+            examples.set_string_custom_property(spans.PROPERTY, json.dumps(window))
 
 
-def pack_config(config: ReadingConfig) -> example_gen_pb2.CustomConfig:
-    """Returns the form in which the settings travel to the executor."""
+def pack_config(
+    config: ReadingConfig, extra: Mapping[str, Any] | None = None
+) -> example_gen_pb2.CustomConfig:
+    """Returns the form in which the settings travel to the executor.
+
+    Args:
+        config: how to read.
+        extra: what JSON can hold beside it, such as `SPANS` and `WINDOW`.
+    """
     packed = example_gen_pb2.CustomConfig()
-    text = wrappers_pb2.StringValue(value=config.model_dump_json())
-    packed.custom_config.Pack(text)
+    text = config.model_dump_json()
+    if extra:
+        text = json.dumps({**json.loads(text), **extra})
+    packed.custom_config.Pack(wrappers_pb2.StringValue(value=text))
     return packed
 
 
 def unpack_config(text: str) -> ReadingConfig:
     """Rebuilds the settings from the JSON of `pack_config`'s message."""
+    return ReadingConfig.model_validate(_unpack(text)[0])
+
+
+def unpack_extra(text: str) -> dict[str, Any]:
+    """Returns what `pack_config` was given beside the settings."""
+    return _unpack(text)[1]
+
+
+def _unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     packed = example_gen_pb2.CustomConfig()
     proto_utils.json_to_proto(text, packed)
     value = wrappers_pb2.StringValue()
     packed.custom_config.Unpack(value)
-    return ReadingConfig.model_validate_json(value.value)
+    values = json.loads(value.value)
+    extra = {name: values.pop(name) for name in (SPANS, WINDOW) if name in values}
+    return values, extra
 
 
 @beam.ptransform_fn

@@ -39,7 +39,7 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
 
     Args:
         input_base: folder, or a file (then `pattern` is not looked at).
-        pattern: glob inside the folder.
+        pattern: glob inside the folder; several lines are several, in that order.
 
     Returns:
         Paths whose extension is one of `EXTENSIONS`, with or without one of `PACKED`.
@@ -49,7 +49,7 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
     Raises:
         ValueError: nothing fits, or something that does is no regular file.
     """
-    paths = _match(input_base, pattern)
+    paths = [p for line in pattern.split("\n") for p in matching(input_base, line)]
     fitting = [p for p in paths if is_interactions_file(p)]
     for path in fitting:
         _check_regular(path)
@@ -191,7 +191,8 @@ def _advice(paths: list[str]) -> str:
     return "Check the path given as data set."
 
 
-def _match(input_base: str, pattern: str) -> list[str]:
+def matching(input_base: str, pattern: str) -> list[str]:
+    """Returns the paths that fit a glob inside a folder, sorted, of whatever form."""
     if is_remote(input_base):
         found = _beam_file_systems().match([os.path.join(input_base, pattern)])
         return sorted(m.path for m in found[0].metadata_list)

@@ -10,18 +10,20 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tfx.components.example_gen import utils
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.utils import proto_utils
 
+from components.interactions_example_gen import span_marks
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen.driver import SpansProcessor
 from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
 from pipeline.data import bigquery, catalogue
 from pipeline.data.synthetic import SyntheticConfig
 
-SPAN_MARK = "{SPAN}"
 QUERY_FOLDER = "bigquery"
 DATAFLOW = "--runner=DataflowRunner"
 
@@ -40,16 +42,16 @@ def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
 
     Raises:
         ValueError: there is no such file, or a span is given for a path without
-            `{SPAN}`.
+            `{SPAN}` or a date.
     """
     path, span = values.pop(DATA_PATH), int(values.pop(SPAN))
     values.pop(DATA_VERSION)
-    if span != LATEST_SPAN and SPAN_MARK not in path:
+    if span != LATEST_SPAN and not span_marks.has_marks(path):
         raise ValueError(
             f"`span` is {span}, so `data_path` must say where the number goes, as in "
-            f"gs://bucket/{SPAN_MARK}/ratings.csv; got {path!r}."
+            f"gs://bucket/{{SPAN}}/ratings.csv; got {path!r}."
         )
-    if "://" not in path and SPAN_MARK not in path:
+    if "://" not in path and not span_marks.has_marks(path):
         path = str(catalogue.resolve(path, synthetic=synthetic).path)
     base, config = split_path(path)
     values["input_base"] = base
@@ -89,17 +91,12 @@ def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:
 def split_path(path: str) -> tuple[str, example_gen_pb2.Input]:
     """Returns ExampleGen's `input_base` and `input_config` for a file or folder.
 
-    What follows the first folder with `{SPAN}` belongs to the pattern, where TFX looks.
+    What follows the first folder with a mark belongs to the pattern, where TFX looks.
     """
     properties = InteractionsExampleGen(path, reading=ReadingConfig()).exec_properties
     base = properties["input_base"]
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(properties["input_config"], config)
-    if SPAN_MARK in base:
-        head, _, tail = base.partition(SPAN_MARK)
-        base, start = os.path.split(head)
-        for split in config.splits:
-            split.pattern = os.path.join(start + SPAN_MARK + tail, split.pattern)
     return base, config
 
 
@@ -107,8 +104,10 @@ def run(executor_input: dict[str, Any], inputs_spec: dict[str, Any]) -> None:
     """Runs TFX's driver; what it found out about the output goes into the input.
 
     The parameters that it changed are in the output file, where the executor's start
-    reads them.
+    reads them. TFX's driver knows one span; where several are read, what it wrote is
+    that of all of them.
     """
+    window = _window(executor_input["inputs"]["parameterValues"])
     flags = argparse.Namespace(
         json_serialized_invocation_args=json.dumps(executor_input),
         json_serialized_inputs_spec_args=json.dumps(inputs_spec),
@@ -116,9 +115,45 @@ def run(executor_input: dict[str, Any], inputs_spec: dict[str, Any]) -> None:
     driver.main(flags)
     with fileio.open(executor_input["outputs"]["outputFile"]) as f:
         found = json.loads(f.read())
+    if window is not None:
+        _widen(found, window)
+        with fileio.open(executor_input["outputs"]["outputFile"], "w") as f:
+            f.write(json.dumps(found))
     outputs = executor_input["outputs"]["artifacts"]
     for name, artifacts in found.get("artifacts", {}).items():
         for target, source in zip(
             outputs[name]["artifacts"], artifacts["artifacts"], strict=True
         ):
             target.setdefault("metadata", {}).update(source.get("metadata", {}))
+
+
+def _window(values: dict[str, Any]) -> SpansProcessor | None:
+    """Returns the spans to read; None for a path without marks."""
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(values["input_config"], config)
+    if not any(span_marks.has_marks(split.pattern) for split in config.splits):
+        return None
+    chosen = None
+    if "range_config" in values:
+        chosen = range_config_pb2.RangeConfig()
+        proto_utils.json_to_proto(values["range_config"], chosen)
+    return SpansProcessor(
+        values["input_base"], config.splits, chosen, values["custom_config"]
+    )
+
+
+def _widen(found: dict[str, Any], window: SpansProcessor) -> None:
+    """Puts all spans in the place of the one that TFX's driver found, in place."""
+    values = found["parameterValues"]
+    span, version = window.resolve_span_and_version()
+    fingerprint = window.get_input_fingerprint(span, version)
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(values["input_config"], config)
+    for split in config.splits:
+        split.pattern = window.get_pattern_for_span_version("", span, version)
+    values["input_config"] = proto_utils.proto_to_json(config)
+    values["custom_config"] = window.noted()
+    values[utils.FINGERPRINT_PROPERTY_NAME] = fingerprint
+    for artifacts in found.get("artifacts", {}).values():
+        for artifact in artifacts["artifacts"]:
+            artifact["metadata"][utils.FINGERPRINT_PROPERTY_NAME] = fingerprint

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import platformdirs
 
-from components.interactions_example_gen import files
+from components.interactions_example_gen import files, span_marks
 from pipeline.data import downloads
 from pipeline.data.synthetic import SyntheticConfig
 
@@ -46,6 +46,8 @@ class Dataset:
     Attributes:
         name: of the data set, or of the user's file without its extension.
         path: the file of interactions, or a folder of such files.
+        pattern: which files of the folder, as `files.find` takes it.
+        spans: of a folder of spans, the pattern with marks; empty of others.
         titles: a file that `read_titles` understands, if it is MovieLens'.
         key: what tells this data from other data of the same name; empty for a known
             data set.
@@ -55,6 +57,13 @@ class Dataset:
     path: pathlib.Path
     titles: pathlib.Path | None = None
     key: str = ""
+    pattern: str = "*"
+    spans: str = ""
+
+    @property
+    def location(self) -> str:
+        """The path as it was given: with the marks of spans, if it has any."""
+        return str(self.path / self.spans) if self.spans else str(self.path)
 
 
 def resolve(
@@ -153,6 +162,10 @@ def _from_path(dataset: str) -> Dataset:
             f"`data.dataset` must be on this machine; got {dataset!r}. Copy it here, "
             "or give it to a runner that reads from buckets."
         )
+    marks = ""
+    if span_marks.has_marks(dataset):
+        base, marks = span_marks.split(dataset)
+        path = pathlib.Path(base).expanduser()
     try:
         there = path.exists()
     except OSError as error:  # A name of 5,000 characters, or no permission.
@@ -167,8 +180,10 @@ def _from_path(dataset: str) -> Dataset:
             f"`data.dataset` must be one of {', '.join(NAMES)}, or the path of an "
             f"existing file or folder; got {dataset[:100]!r}.{hint}"
         )
-    digest = hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape"))
-    key = digest.hexdigest()[:8]
+    whole = str(path.resolve()) + marks
+    key = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:8]
+    if marks:
+        return Dataset(path.resolve().name, path, key=key, spans=marks)
     if path.is_dir():
         name = path.resolve().name
         found = _in_folder(path, name) or Dataset(name, path)

@@ -101,7 +101,7 @@ def _of_interactions(
     dataset: catalogue.Dataset, config: ReadingConfig
 ) -> dict[str, str]:
     titles: dict[str, str] = {}
-    for path in files.find(str(dataset.path)):
+    for path in files.find(str(dataset.path), dataset.pattern):
         found = reading.find_layout(path, config)
         titles = _read(path, found) | titles  # The first title of an item stays.
     return titles

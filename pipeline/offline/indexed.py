@@ -31,14 +31,14 @@ class Indexed:
     item_ids: list[bytes]
 
 
-def read(path: str, config: ReadingConfig) -> Indexed:
+def read(path: str, config: ReadingConfig, *, pattern: str = "*") -> Indexed:
     """Reads, groups and indexes the interactions of a file or of a folder of files.
 
     Raises:
         ValueError: the input cannot be read, nothing is left of it, or an id has a line
             break, which Transform's vocabularies do not admit either.
     """
-    rows, has_times = _read_rows(path, config)
+    rows, has_times = _read_rows(path, pattern, config)
     grouped, dropped = grouping.group(rows, config)
     if not len(grouped.user_ids):
         raise ValueError(
@@ -65,9 +65,11 @@ def read(path: str, config: ReadingConfig) -> Indexed:
     return Indexed(users, item_ids)
 
 
-def _read_rows(path: str, config: ReadingConfig) -> tuple[list[pa.RecordBatch], bool]:
+def _read_rows(
+    path: str, pattern: str, config: ReadingConfig
+) -> tuple[list[pa.RecordBatch], bool]:
     """Returns the rows in input order, and whether they have times."""
-    paths = files.find(path)
+    paths = files.find(path, pattern)
     _, found = reading.first_layout(paths, config)
     roles = list(found.columns())
     rows = [block for file in paths for block in _blocks(file, config, roles)]

@@ -72,7 +72,9 @@ def sample(
     """
     epochs = config.train.epochs if epochs is None else epochs
     _check(config, output, epochs, form)
-    found = indexed.read(str(dataset.path), config.data.reading())
+    found = indexed.read(
+        str(dataset.path), config.data.reading(), pattern=dataset.pattern
+    )
     plan = Plan(
         config=config.sampling,
         epochs=epochs,

@@ -237,3 +237,34 @@ def test_movielens_100k(tmp_path, data_dir):
             "timestamps": list(times),
             "ratings": list(map(float, ratings)),
         }
+
+
+def test_histories_are_merged_across_spans_and_nothing_counts_twice(tmp_path):
+    for number, rows in {
+        1: "a,x,3,10\nb,x,3,11\n",
+        2: "a,y,4,20\nc,z,4,21\n",
+        3: "a,x,5,30\na,w,5,31\n",  # x again, as if delivered late
+    }.items():
+        (tmp_path / f"span-{number}").mkdir()
+        (tmp_path / f"span-{number}" / "day.csv").write_text(HEADER + rows)
+    first = Run(tmp_path, tmp_path / "span-{SPAN}" / "*")
+    assert first.users() == {
+        b"a": {
+            "item_ids": [b"x", b"y", b"w"],
+            "timestamps": [10, 20, 31],
+            "ratings": [3.0, 4.0, 5.0],
+        },
+        b"b": {"item_ids": [b"x"], "timestamps": [11], "ratings": [3.0]},
+        b"c": {"item_ids": [b"z"], "timestamps": [21], "ratings": [4.0]},
+    }
+    assert first.properties["span"] == 3
+    assert first.properties["duplicates_dropped"] == 1
+    assert json.loads(first.properties["spans"])["read"] == 3
+
+    # A second run finds the result; a new day is another input.
+    assert len(Run(tmp_path, tmp_path / "span-{SPAN}" / "*").executions) == 2
+    (tmp_path / "span-4").mkdir()
+    (tmp_path / "span-4" / "day.csv").write_text(HEADER + "d,x,3,40\n")
+    third = Run(tmp_path, tmp_path / "span-{SPAN}" / "*")
+    assert third.properties["span"] == 4
+    assert b"d" in third.users()

@@ -2,6 +2,9 @@ import json
 
 import pytest
 
+from components.interactions_example_gen import executor
+from components.interactions_example_gen.component import InteractionsExampleGen
+from components.interactions_example_gen.config import ReadingConfig, SpansConfig
 from pipeline.cluster import example_gen_driver as driver
 from pipeline.data.synthetic import SyntheticConfig
 
@@ -72,14 +75,28 @@ def test_a_local_path_must_exist(tmp_path):
         _set(str(tmp_path / "none.csv"))
 
 
-@pytest.mark.parametrize(("span", "found"), [(-1, "2/r.csv"), (1, "1/r.csv")])
-def test_tfx_driver_finds_the_files(tmp_path, span, found):
+@pytest.mark.parametrize(
+    ("last", "span", "found"),
+    [
+        (1, -1, ["2/r.csv"]),
+        (1, 1, ["1/r.csv"]),
+        ("all", -1, ["1/r.csv", "2/r.csv"]),
+        ("all", 1, ["1/r.csv"]),
+    ],
+)
+def test_driver_finds_the_files(tmp_path, last, span, found):
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
-        (tmp_path / number / "r.csv").write_text("u,i\n")
+        (tmp_path / number / "r.csv").write_text(f"user,item\n{number},i\n")
+    node = InteractionsExampleGen(
+        f"{tmp_path}/{{SPAN}}/r.csv",
+        reading=ReadingConfig(),
+        spans=SpansConfig(last=last),
+    )
     values, _ = _set(f"{tmp_path}/{{SPAN}}/r.csv", span)
     out = tmp_path / "out" / "output.json"
     values |= {"output_config": "{}", "output_data_format": 6}
+    values["custom_config"] = node.exec_properties["custom_config"]
     schema = "title: tfx.Examples\ntype: object\n"
     artifact = {"uri": str(tmp_path), "type": {"instanceSchema": schema}}
     task = {
@@ -93,5 +110,9 @@ def test_tfx_driver_finds_the_files(tmp_path, span, found):
     names["output_data_format"] = {"parameterType": "NUMBER_INTEGER"}
     driver.run(task, {"parameters": names})
     written = json.loads(out.read_text())["parameterValues"]
-    assert json.loads(written["input_config"])["splits"][0]["pattern"] == found
-    assert "total_bytes:4" in str(artifact["metadata"])
+    pattern = json.loads(written["input_config"])["splits"][0]["pattern"]
+    assert pattern.split("\n") == found
+    assert f"total_bytes:{14 * len(found)}" in str(artifact["metadata"])
+    assert written["span"] == int(found[-1][0])
+    window = executor.unpack_extra(written["custom_config"])["window"]
+    assert window["read"] == len(found)
