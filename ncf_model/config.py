@@ -176,6 +176,10 @@ class TrainConfig(Config):
             `hr_threshold`); null never does.
         refit: trains anew, for as many epochs as were best, with the validation items
             included. False ships the model of the best validation epoch.
+        warm_start: `latest_blessed` begins with the tables of the served model, carried
+            over by id; null begins with random ones. For `model.history`.
+        warm_epochs: takes the place of `epochs` in a warm start.
+        warm_rate: fraction of the learning rate that a warm start begins with.
         pretrain_epochs: trains GMF and MLP alone for so many epochs, and starts NeuMF
             from both (section 3.4.1); 0 starts from random weights.
         pretrain_alpha: weight of GMF's output layer in that start, the rest is MLP's.
@@ -199,6 +203,9 @@ class TrainConfig(Config):
     patience: pydantic.PositiveInt | None = None
     hit_rate_target: float | None = pydantic.Field(None, gt=0, le=1)
     refit: bool = True
+    warm_start: Literal["latest_blessed"] | None = None
+    warm_epochs: int = pydantic.Field(4, ge=1, le=100_000)
+    warm_rate: float = pydantic.Field(0.3, gt=0, le=1)
     pretrain_epochs: int = pydantic.Field(0, ge=0, le=100_000)
     pretrain_alpha: float = pydantic.Field(0.5, gt=0, lt=1)
     strategy: Literal[
@@ -306,6 +313,12 @@ def check_together(
         ValueError: a setting belongs to the network of pairs.
     """
     if model.history is None:
+        if train.warm_start is not None:
+            raise ValueError(
+                f"`train.warm_start: {train.warm_start}` is for users by their "
+                "history, whose tables are carried over; `model.history` is null. "
+                "Leave one of them out."
+            )
         return
     refused = {
         "train.pretrain_epochs": train.pretrain_epochs > 0,

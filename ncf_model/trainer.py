@@ -1,6 +1,7 @@
 """TFX Trainer's entry point: from sampled records to a served model."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -17,9 +18,9 @@ from absl import logging
 
 from ncf_model import config, features
 from ncf_model.history import fitting as history_fitting
-from ncf_model.history import resolve
+from ncf_model.history import resolve, warm_start
 from ncf_model.network import model
-from ncf_model.serving import history_model, probe, saved_model
+from ncf_model.serving import history_model, probe, saved_model, versions
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
 
 HISTORY_FILE = "history.json"
@@ -33,8 +34,10 @@ def run_fn(fn_args: Any) -> None:
             patterns of splits `train` and `validation`; `transform_graph_path` has the
             vocabularies; `custom_config` has `model`, `train` and `sampling` (the dicts
             of `ncf_model.config`), `seed`, and `checkpoints`, a folder that outlives a
-            killed training. The model goes to `serving_model_dir`, `history.json` and
-            TensorBoard's logs to `model_run_dir`.
+            killed training. `base_model` is the SavedModel that a warm start begins
+            with; where nobody resolves it, `custom_config` has `serving`, the folder
+            whose newest version it is. The model goes to `serving_model_dir`,
+            `history.json` and TensorBoard's logs to `model_run_dir`.
 
     On several machines each runs this function; the chief writes.
 
@@ -71,13 +74,22 @@ def run_fn(fn_args: Any) -> None:
     # Validation is done on the host, for which TensorFlow's TPU build has no XLA.
     on_tpu = isinstance(distribution, tf.distribute.TPUStrategy)
     lists = data.load_lists(fn_args.eval_files)
+    start = warm_start.Start(None, {})
+    if settings.train.warm_start and network_settings.history:
+        raw = tuple(list(index) for index in indices)
+        start, lists, settings, network_settings = _begin(
+            fn_args, interactions, lists, settings, network_settings, raw
+        )
     network, judge = _network(
         resolve.dot_product(network_settings),
         indices,
         lists,
         jit_compile=settings.train.jit_compile and not on_tpu,
     )
-    saved = _checkpoint(custom, interactions, lists, vocabularies)
+    saved = _checkpoint(
+        custom | ({"warm_start": start.told} if start.told else {}),
+        *(interactions, lists, vocabularies),
+    )
     trained = None
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         where = {"log_dir": log_dir, "strategy": distribution, "saved": saved}
@@ -89,6 +101,7 @@ def run_fn(fn_args: Any) -> None:
                 network_settings.history,
                 num_users=network.num_users,
                 num_items=network.num_items,
+                carry=_carry(start, indices),
                 **where,
             )
             history_model.fill(network, trained)
@@ -105,6 +118,7 @@ def run_fn(fn_args: Any) -> None:
             # The export multiplies in 32 bits, and in another order.
             tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
+        history["warm_start"] = start.told or None
         history["seconds"] = time.monotonic() - started
         path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
         with tf.io.gfile.GFile(path, "w") as f:
@@ -117,6 +131,49 @@ def run_fn(fn_args: Any) -> None:
     # TFX looks for the model in every machine's process, as soon as that returns.
     strategy.wait_for_all(distribution)
     saved.remove()
+
+
+def _begin(
+    fn_args: Any,
+    interactions: data.Interactions,
+    lists: warm_start.Lists,
+    settings: fitting.Settings,
+    network: config.ModelConfig,
+    raw_ids: tuple[list[bytes], ...],
+) -> tuple[warm_start.Start, warm_start.Lists, fitting.Settings, config.ModelConfig]:
+    """Returns what a warm start begins with, and lists and settings that fit it."""
+    path, folder = getattr(fn_args, "base_model", None), None
+    if not path:
+        folder = fn_args.custom_config.get("serving")
+        newest = versions.newest(folder) if folder else None
+        path = newest.path if newest else None
+    assert network.history is not None  # noqa: S101  # Asked by the caller.
+    start, lists = warm_start.begin(
+        path,
+        interactions,
+        lists,
+        factors=int(network.history.factors),  # Resolved.
+        user_ids=raw_ids[0],
+        item_ids=raw_ids[1],
+    )
+    if start.base is not None:
+        train, history = warm_start.settings(
+            settings.train, network.history, start.base, len(lists[0])
+        )
+        settings = dataclasses.replace(settings, train=train)
+        network = network.model_copy(update={"history": history})
+    return start, lists, settings, network
+
+
+def _carry(
+    start: warm_start.Start, indices: tuple[dict[bytes, int], ...]
+) -> history_fitting.Carry | None:
+    if start.base is None:
+        return None
+    users, items = map(list, indices)
+    return functools.partial(
+        warm_start.carry, start.base, user_ids=users, item_ids=items
+    )
 
 
 def _export(
@@ -187,7 +244,8 @@ def _checkpoint(
     ):
         if ragged is not None:
             arrays += [ragged.values, ragged.offsets]
-    settings = {name: custom[name] for name in ("model", "train", "sampling", "seed")}
+    names = ("model", "train", "sampling", "seed", "warm_start")
+    settings = {name: custom[name] for name in names if name in custom}
     settings["code"] = checkpoint.code_digest()
     return checkpoint.Checkpoint(
         custom["checkpoints"],

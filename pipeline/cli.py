@@ -15,7 +15,7 @@ import typer.core
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli
 from pipeline.serving import cli as serving_cli
-from pipeline.serving import manifests_cli, recommend_cli, versions_cli
+from pipeline.serving import evaluate_cli, manifests_cli, recommend_cli, versions_cli
 from pipeline.vertex import cli as vertex_cli
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
 app.command()(recommend_cli.recommend)
 app.command()(recommend_cli.similar)
+app.command()(evaluate_cli.evaluate)
 app.command()(serving_cli.serve)
 app.command("versions")(versions_cli.list_versions)
 app.command()(versions_cli.rollback)

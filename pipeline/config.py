@@ -105,10 +105,16 @@ class PipelineConfig(Config):
         """Returns what `ncf_model.trainer.run_fn` trains by; JSON can hold it."""
         return {
             "model": self.model.model_dump(mode="json"),
-            "train": self.train.model_dump(mode="json"),
+            "train": self._train_settings(),
             "sampling": self.sampling.model_dump(mode="json"),
             "seed": self.seed,
         }
+
+    def _train_settings(self) -> dict[str, Any]:
+        """Without a warm start nothing of it is told: cached models stay valid."""
+        cold = self.train.warm_start is None
+        unused = {"warm_start", "warm_epochs", "warm_rate"} if cold else None
+        return self.train.model_dump(mode="json", exclude=unused)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "PipelineConfig":

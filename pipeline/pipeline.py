@@ -25,6 +25,7 @@ from components.export_check.component import ExportCheck
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import SpansConfig
 from components.latest_blessed_model.strategy import LatestOtherBlessedModel
+from components.latest_blessed_model.warm_start import LatestServedModel
 from components.latest_pushed_model.component import LatestPushedModel
 from components.negative_sampling.component import NegativeSampling
 from components.pusher import executor as pusher_executor
@@ -115,7 +116,7 @@ def create_pipeline(
         ask_metadata=ask_metadata,
         variants=variants,
     )
-    trainer, evaluator, pusher = model[2], *model[-2:]
+    trainer, evaluator, pusher = model[-6], *model[-2:]
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
@@ -208,6 +209,9 @@ def _model_nodes(
     variants: Variants,
 ) -> list[base_node.BaseNode]:
     """From training rows to a judged and, if it deserves it, pushed model."""
+    base, inputs, told = _warm_start(
+        config, locations, sampling=sampling, ask_metadata=ask_metadata
+    )
     trainer = variants.trainer(
         run_fn="ncf_model.trainer.run_fn",
         examples=sampling.outputs["examples"],
@@ -217,8 +221,10 @@ def _model_nodes(
         custom_config={
             **config.trainer_config(),
             "checkpoints": locations.checkpoints,
+            **told,
             **variants.trainer_config,
         },
+        **inputs,
     )
     guard = _shrink_guard(
         config, locations, sampling=sampling, ask_metadata=ask_metadata
@@ -270,7 +276,32 @@ def _model_nodes(
             **variants.pusher_config,
         },
     )
-    return [guard, context, trainer, check, baseline, ranks, evaluator, pusher]
+    nodes = [guard, context, trainer, check, baseline, ranks, evaluator, pusher]
+    return [*base, *nodes]
+
+
+def _warm_start(
+    config: PipelineConfig,
+    locations: Locations,
+    *,
+    sampling: base_node.BaseNode,
+    ask_metadata: bool,
+) -> tuple[list[base_node.BaseNode], dict[str, Any], dict[str, Any]]:
+    """Returns what resolves the model to begin with, and what tells Trainer of it.
+
+    Where metadata cannot be asked, Trainer looks into the serving folder itself.
+    """
+    if config.train.warm_start is None:
+        return [], {}, {}
+    if not ask_metadata:
+        return [], {}, {"serving": locations.serving}
+    resolver = Resolver(
+        strategy_class=LatestServedModel,
+        config={"serving": locations.serving},
+        model=channel.Channel(type=standard_artifacts.Model),
+        examples=sampling.outputs["examples"],
+    ).with_id("WarmStartModel")
+    return [resolver], {"base_model": resolver.outputs["model"]}, {}
 
 
 def _shrink_guard(

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ CATALOGUE_NDCG = f"catalogue_ndcg@{validation.CUTOFF}"
 # Without validation items nothing can be chosen.
 _L2, _WEIGHT = 300.0, 8.0
 _SECONDS_BETWEEN_EVENTS = 0.2
+Carry = Callable[[encoder.Tables], encoder.Tables]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +40,16 @@ class Trained:
         linear: [n, n] weights between the n most frequent items, times the linear
             part's weight; None without that part.
         histories: what each user was trained on, by user index.
+        l2: the linear part's penalty; None without that part.
+        weight: the linear part's weight, which `linear` has in it.
     """
 
     settings: config.HistoryConfig
     tables: encoder.Tables
     linear: np.ndarray | None
     histories: data.Lists
+    l2: float | None = None
+    weight: float = 0.0
 
     def vectors(self) -> np.ndarray:
         """Returns [num_users, factors]."""
@@ -97,6 +102,7 @@ def fit(
     log_dir: str,
     strategy: tf.distribute.Strategy | None = None,
     saved: checkpoint.Checkpoint | None = None,
+    carry: Carry | None = None,
 ) -> tuple[Trained, dict[str, Any]]:
     """Returns what to ship, and how it came about.
 
@@ -110,6 +116,7 @@ def fit(
         log_dir: where TensorBoard's files go.
         strategy: trains; None is TensorFlow's default.
         saved: written after each epoch, gone on from where it holds a state.
+        carry: puts what an earlier model knows into fresh tables.
 
     Raises:
         ValueError: the loss or a score is not finite.
@@ -119,7 +126,8 @@ def fit(
         for name in ("positives", "validation_items", "eval_items")
     }
     run = _Run(
-        everywhere, judge, settings, history, num_items, log_dir, strategy, saved
+        *(everywhere, judge, settings, history, num_items),
+        *(log_dir, strategy, saved, carry),
     )
     return run.fit()
 
@@ -137,7 +145,9 @@ class _Run:
         log_dir: str,
         strategy: tf.distribute.Strategy | None,
         saved: checkpoint.Checkpoint | None,
+        carry: Carry | None,
     ) -> None:
+        self._carry = carry or (lambda tables: tables)
         self._positives = lists["positives"]
         self._all = self._positives.append(lists["validation_items"])
         self._settings, self._history = settings, history
@@ -167,12 +177,13 @@ class _Run:
         self._hit_rate: float | None = None
 
     def _fresh(self, positives: data.Lists) -> encoder.Tables:
-        return encoder.start(
+        fresh = encoder.start(
             self._history,
             counts=np.bincount(positives.values, minlength=self._num_items),
             num_users=len(positives.sizes),
             seed=self._settings.seed,
         )
+        return self._carry(fresh)
 
     def fit(self) -> tuple[Trained, dict[str, Any]]:
         """Does what is left to do."""
@@ -191,7 +202,10 @@ class _Run:
         if matrix is not None:
             matrix = matrix * np.float32(weight) if weight else None
         users = tables.user[:-1] if len(tables.user) > 1 else tables.user
-        trained = Trained(self._history, tables._replace(user=users), matrix, histories)
+        trained = Trained(
+            *(self._history, tables._replace(user=users), matrix, histories),
+            *(done.l2, weight),
+        )
         return trained, self._record(weight, refitting)
 
     def _record(self, weight: float, refitting: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ncf_model.history import fitting
+from ncf_model.history import fitting, warm_start
 from ncf_model.network import model
 from ncf_model.serving import saved_model
 
@@ -51,6 +51,9 @@ class HistoryServingModel(saved_model.ServingModel):
         sizes = np.append(fitted.histories.sizes, 0).astype(np.int32)
         self._history_sizes = _constant(sizes)
         self._linear = None if fitted.linear is None else _constant(fitted.linear)
+        kept = warm_start.state(tables, l2=fitted.l2, weight=fitted.weight)
+        for name, value in kept.items():  # Nothing is served by it.
+            setattr(self, name, _constant(value))
         super().__init__(network, **kwargs)
 
     def signatures(self) -> dict[str, Any]:

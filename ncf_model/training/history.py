@@ -57,6 +57,8 @@ class History(Document):
             network of pairs.
         linear: the linear part that was chosen: `items`, `l2`, `weight`, and `tried`,
             the penalties with their quality; null for the network of pairs.
+        warm_start: of a training that was to begin with the served model's tables: from
+            which one, and how many ids it knew; or `cold_because`. Null otherwise.
         seconds: of the whole Trainer, with reading and export; null while it runs.
     """
 
@@ -68,4 +70,5 @@ class History(Document):
     final_loss: Figure
     history: dict[str, Any] | None = None
     linear: dict[str, Any] | None = None
+    warm_start: dict[str, Any] | None = None
     seconds: float | None = None

@@ -77,6 +77,29 @@ def test_shows_the_parts_of_a_run():
     assert '{"' not in text  # No raw JSON.
 
 
+def _with_warm_start(told):
+    result = examples.result()
+    history = result.history.model_copy(update={"warm_start": told})
+    return page.render(result.model_copy(update={"history": history}))
+
+
+def test_says_whether_it_was_a_warm_start():
+    assert "arm start" not in _page()
+    counts = {
+        f"{what}_{of}": number
+        for number, (what, of) in enumerate(
+            (what, of) for what in ("known", "new", "gone") for of in ("users", "items")
+        )
+    }
+    warm = {"from": "/serving/7", "validation_lists": 9, **counts}
+    text = _with_warm_start(warm)
+    assert (
+        "<strong>Warm start</strong> with the tables of <code>/serving/7</code>" in text
+    )
+    cold = _with_warm_start({"cold_because": "there is none"})
+    assert "<strong>No warm start</strong>: there is none." in cold
+
+
 def test_loads_nothing():
     text = _page()
     for part in ("<script", "<link", "<img", "@import", "url(http"):

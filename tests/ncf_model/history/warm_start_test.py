@@ -1,0 +1,246 @@
+"""Rows follow ids: by hand, and through training, export and training again."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from ncf_model import features, trainer
+from ncf_model.config import (
+    HistoryConfig,
+    ModelConfig,
+    SamplingConfig,
+    TrainConfig,
+    check_together,
+)
+from ncf_model.history import encoder, warm_start
+from ncf_model.training import data
+
+NONE = data.Lists(np.zeros(0, np.int32), np.zeros(1, np.int64))
+
+
+def _base(**fields):
+    tables = encoder.Tables(
+        np.array([[1.0], [3.0]]),
+        np.array([[10.0], [20.0]]),
+        np.array([[2.0], [4.0]]),
+        np.array([0.5, 1.5]),
+    )
+    values = {
+        "path": "served",
+        "user_ids": [b"ann", b"bob"],
+        "item_ids": [b"x", b"y"],
+        "tables": tables,
+        "histories": NONE,
+        "l2": 100.0,
+        "weight": 8.0,
+    }
+    return warm_start.Base(**values | fields)
+
+
+def test_known_ids_keep_their_rows_in_new_places_and_new_ones_are_the_mean():
+    fresh = encoder.Tables(
+        np.zeros((4, 1), np.float32),  # bob, a new one, ann; the last fills up
+        np.full((3, 1), 0.5, np.float32),  # y, new, x
+        np.full((3, 1), 0.25, np.float32),
+        np.array([0.0, -1.0, 0.0], np.float32),
+    )
+    tables = warm_start.carry(
+        _base(), fresh, user_ids=[b"bob", b"new", b"ann"], item_ids=[b"y", b"z", b"x"]
+    )
+    assert tables.user[:, 0].tolist() == [3, 2, 1, 0]
+    # The mean of 10 and 20, and the random start that is new every time.
+    assert tables.history[:, 0].tolist() == [20, 15.5, 10]
+    assert tables.item[:, 0].tolist() == [4, 3.25, 2]
+    # Known biases are 1 above the fresh ones on average; so is the new one.
+    assert tables.bias.tolist() == [1.5, 0.0, 0.5]
+
+
+def test_what_is_gone_is_dropped():
+    fresh = encoder.Tables(*(np.zeros((1, 1), np.float32),) * 3, np.zeros(1))
+    tables = warm_start.carry(_base(), fresh, user_ids=[], item_ids=[b"y"])
+    assert tables.history.tolist() == [[20]]
+    assert tables.item.tolist() == [[4]]
+
+
+def test_settings_are_those_near_the_base():
+    train = TrainConfig(epochs=15, warm_epochs=3, warm_rate=0.5)
+    history = HistoryConfig(learning_rate=0.01)
+    warm, near = warm_start.settings(train, history, _base(), lists=1000)
+    assert (warm.epochs, near.learning_rate, near.linear_l2) == (3, 0.005, (100.0,))
+    assert near.linear_weights == (4, 8, 16)
+    _, few = warm_start.settings(train, history, _base(), lists=10)
+    assert few.linear_weights == (8.0,)
+    _, without = warm_start.settings(train, history, _base(l2=np.nan), lists=1000)
+    assert without.linear_l2 == history.linear_l2
+
+
+class Night:
+    """A data set with vocabularies in some order, and a training on it."""
+
+    def __init__(self, root, records, users, items, people):
+        """Writes `people`: user -> (positives, validation, evaluation), of raw ids."""
+        self.root, self.users, self.items = root, users, items
+        place = {raw: index for index, raw in enumerate(items)}
+        rows = [
+            {
+                features.USER_ID: [user],
+                features.USER_INDEX: [users.index(user)],
+                features.POSITIVES: [place[item] for item in positives],
+                features.VALIDATION_ITEMS: [place[item] for item in validation],
+                features.EVAL_ITEMS: [place[item] for item in evaluation],
+            }
+            for user, (positives, validation, evaluation) in people.items()
+        ]
+        lists = [
+            {features.USER_ID: [user], features.CANDIDATE_IDS: [*validation, items[0]]}
+            for user, (_, validation, _) in people.items()
+            if validation
+        ]
+        records.write(root / "Split-train/data_tfrecord-00000-of-00001.gz", rows)
+        records.write(root / "Split-validation/data_tfrecord-00000-of-00001.gz", lists)
+        assets = root / "transform_fn/assets"
+        assets.mkdir(parents=True)
+        (root / "transformed_metadata").mkdir()
+        for name, ids in (
+            (features.USER_VOCABULARY, users),
+            (features.ITEM_VOCABULARY, items),
+        ):
+            (assets / name).write_bytes(b"".join(raw + b"\n" for raw in ids))
+
+    def train(self, *, base=None, **train):
+        """Trains; returns what the model keeps, and the history."""
+        history = HistoryConfig(factors=2, users_per_batch=2)
+        model = ModelConfig(history=history).model_dump(mode="json")
+        fn_args = types.SimpleNamespace(
+            train_files=[str(self.root / "Split-train/data_tfrecord-*")],
+            eval_files=[str(self.root / "Split-validation/data_tfrecord-*")],
+            transform_graph_path=str(self.root),
+            serving_model_dir=str(self.root / "model"),
+            model_run_dir=str(self.root / "run"),
+            base_model=base,
+            custom_config={
+                "model": {name: model[name] for name in ("history",)},
+                "train": {"epochs": 3, "refit": False, **train},
+                "sampling": {"num_negatives": 2},
+                "seed": 3,
+                "checkpoints": str(self.root / "checkpoints"),
+            },
+        )
+        trainer.run_fn(fn_args)
+        told = json.loads((self.root / "run" / "history.json").read_text())
+        return warm_start.read(fn_args.serving_model_dir), told
+
+
+def _by_id(base, name):
+    """Returns raw id -> row of a table."""
+    ids = base.user_ids if name == "user" else base.item_ids
+    return dict(zip(ids, getattr(base.tables, name), strict=True))
+
+
+PEOPLE = {
+    b"ann": ([b"i0", b"i1", b"i2"], [b"i3"], [b"i4"]),
+    b"bob": ([b"i1", b"i0"], [b"i2"], [b"i4"]),
+    b"eve": ([b"i2", b"i3", b"i0"], [b"i4"], [b"i1"]),
+}
+ITEMS = [b"i0", b"i1", b"i2", b"i3", b"i4"]
+
+
+@pytest.fixture(scope="module", name="first")
+def _first(tmp_path_factory, records):
+    root = tmp_path_factory.mktemp("first")
+    return Night(root, records, [b"ann", b"bob", b"eve"], ITEMS, PEOPLE).train()
+
+
+def test_a_cold_start_says_nothing_of_a_warm_one(first):
+    base, told = first
+    assert told["warm_start"] is None
+    assert (base.user_ids, base.item_ids) == ([b"ann", b"bob", b"eve"], ITEMS)
+    trained = [base.histories.values[a:b].tolist() for a, b in ((0, 3), (3, 5), (5, 8))]
+    assert trained == [[0, 1, 2], [1, 0], [2, 3, 0]]
+    assert base.tables.user.shape == (3, 2)
+
+
+def test_through_a_training_rows_follow_ids_though_all_places_change(
+    first, tmp_path, records
+):
+    base, _ = first
+    people = {
+        # bob took i4, held out before, and i1 is held out for no one who had it.
+        b"bob": ([b"i1", b"i0", b"i2"], [b"i4"], [b"i6"]),
+        b"eve": PEOPLE[b"eve"],
+        b"zoe": ([b"i6", b"i0"], [b"i1"], [b"i2"]),
+    }
+    items = [b"i4", b"i6", b"i2", b"i0", b"i1"]  # i3 is gone, i6 is new
+    people[b"eve"] = ([b"i2", b"i0"], [b"i4"], [b"i1"])
+    night = Night(tmp_path, records, [b"zoe", b"eve", b"bob"], items, people)
+    # So small a rate moves nothing: what comes out is what went in.
+    warm, told = night.train(
+        base=base.path, warm_start="latest_blessed", warm_epochs=1, warm_rate=1e-7
+    )
+    assert told["warm_start"] == {
+        "from": base.path,
+        "known_users": 2,
+        "new_users": 1,
+        "gone_users": 1,
+        "known_items": 4,
+        "new_items": 1,
+        "gone_items": 1,
+        "validation_lists": 3,
+        "validation_lists_it_had_trained_on": 0,
+    }
+    assert len(told["epochs"]) == 1
+    for name, ids in (
+        ("user", "user_ids"),
+        ("history", "item_ids"),
+        ("item", "item_ids"),
+    ):
+        before = dict(zip(getattr(base, ids), getattr(base.tables, name), strict=True))
+        after = dict(zip(getattr(warm, ids), getattr(warm.tables, name), strict=True))
+        known = before.keys() & after.keys()
+        assert known
+        for raw in known:
+            np.testing.assert_allclose(after[raw], before[raw], atol=1e-6)
+    np.testing.assert_allclose(
+        warm.tables.user[0], base.tables.user.mean(axis=0), atol=1e-6
+    )
+
+
+def test_validation_items_that_the_base_trained_on_do_not_judge(
+    first, tmp_path, records
+):
+    base, _ = first
+    people = {b"ann": ([b"i1", b"i2"], [b"i0"], [b"i3"]), b"bob": PEOPLE[b"bob"]}
+    night = Night(tmp_path, records, [b"ann", b"bob"], ITEMS, people)
+    _, told = night.train(base=base.path, warm_start="latest_blessed")
+    assert told["warm_start"]["validation_lists"] == 1
+    assert told["warm_start"]["validation_lists_it_had_trained_on"] == 1
+
+
+@pytest.mark.parametrize(
+    ("people", "why"),
+    [
+        ({b"ann": ([b"i0", b"i1"], [], [b"i2"])}, "trained on 1 of the items"),
+        (None, "there is no served model"),
+    ],
+)
+def test_a_cold_start_says_why(first, tmp_path, records, people, why):
+    base, _ = first
+    night = Night(tmp_path, records, [b"ann", b"bob", b"eve"], ITEMS, people or PEOPLE)
+    _, told = night.train(
+        base=base.path if people else None, warm_start="latest_blessed"
+    )
+    assert why in told["warm_start"]["cold_because"]
+    assert len(told["epochs"]) == 3
+
+
+def test_a_model_of_another_kind(tmp_path):
+    with pytest.raises(ValueError, match="is no model of users by their history"):
+        warm_start.read(str(tmp_path))
+
+
+def test_for_users_by_their_history_alone():
+    train = TrainConfig(warm_start="latest_blessed")
+    with pytest.raises(ValueError, match=r"`train.warm_start: latest_blessed` is for"):
+        check_together(ModelConfig(history=None), train, SamplingConfig())
