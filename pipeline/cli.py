@@ -24,10 +24,19 @@ if TYPE_CHECKING:
     from pipeline.data.catalogue import Dataset as FoundData
 
 STOPPED = 130  # as a shell has it: 128 + SIGINT
+_FIRST = ("run", "prepare", "config")  # in the list of commands
+_MODEL, _HISTORY = "The pushed model", "The runs in a folder"
+_CLUSTER, _FILES = "Clusters", "Without TFX"
 
 
 class _Group(typer.core.TyperGroup):
     """Ends each command in the same way when it is stopped, or cannot read or write."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Returns the names as help lists them: what one does first comes first."""
+        names = super().list_commands(ctx)
+        first = [name for name in _FIRST if name in names]
+        return [*first, *(name for name in names if name not in first)]
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that `ctx` names."""
@@ -54,32 +63,42 @@ app = typer.Typer(
 
 compile_app = typer.Typer(no_args_is_help=True)
 submit_app = typer.Typer(no_args_is_help=True)
-app.add_typer(compile_app, name="compile", help="Compile the pipeline for a cluster.")
-app.add_typer(submit_app, name="submit", help="Submit a compiled pipeline.")
+app.add_typer(
+    compile_app,
+    name="compile",
+    help="Compile the pipeline for a cluster.",
+    rich_help_panel=_CLUSTER,
+)
+app.add_typer(
+    submit_app,
+    name="submit",
+    help="Submit a compiled pipeline.",
+    rich_help_panel=_CLUSTER,
+)
 compile_app.command("kfp")(kfp_cli.compile_kfp)
 compile_app.command("tfjob")(kfp_cli.compile_tfjob)
 compile_app.command("vertex")(vertex_cli.compile_vertex)
 compile_app.command("serving")(manifests_cli.compile_serving)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
-app.command()(recommend_cli.recommend)
-app.command()(recommend_cli.similar)
-app.command()(evaluate_cli.evaluate)
-app.command()(serving_cli.serve)
-app.command("versions")(versions_cli.list_versions)
-app.command()(versions_cli.rollback)
+app.command(rich_help_panel=_MODEL)(recommend_cli.recommend)
+app.command(rich_help_panel=_MODEL)(recommend_cli.similar)
+app.command(rich_help_panel=_MODEL)(evaluate_cli.evaluate)
+app.command(rich_help_panel=_MODEL)(serving_cli.serve)
+app.command("versions", rich_help_panel=_MODEL)(versions_cli.list_versions)
+app.command(rich_help_panel=_MODEL)(versions_cli.rollback)
 app.command("config")(config_cli.show_config)
-app.command()(history_cli.runs)
-app.command()(history_cli.compare)
-app.command()(history_cli.lineage)
-app.command()(history_cli.gc)
-app.command()(history_cli.tensorboard)
+app.command(rich_help_panel=_HISTORY)(history_cli.runs)
+app.command(rich_help_panel=_HISTORY)(history_cli.compare)
+app.command(rich_help_panel=_HISTORY)(history_cli.lineage)
+app.command(rich_help_panel=_HISTORY)(history_cli.gc)
+app.command(rich_help_panel=_HISTORY)(history_cli.tensorboard)
 
 Dataset = Annotated[
     str | None,
     typer.Option(
         help="ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, "
-        "synthetic, or the path of a file."
+        "synthetic, or the path of a file or a folder of files."
     ),
 ]
 ConfigFile = Annotated[
@@ -212,7 +231,7 @@ def prepare(
         typer.echo(found.path)
 
 
-@app.command()
+@app.command(rich_help_panel=_FILES)
 def sample(
     output: Annotated[pathlib.Path, typer.Option(help="A new or empty folder.")],
     file_format: Annotated[
@@ -256,7 +275,7 @@ def sample(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=_FILES)
 def train(
     train_dataset_path: Annotated[
         str, typer.Option(help="Pattern of training files; a folder is an epoch.")

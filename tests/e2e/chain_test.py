@@ -10,6 +10,8 @@ import pathlib
 import subprocess
 import sys
 
+import nbclient
+import nbformat
 import numpy as np
 import pseudo_terminal
 import pytest
@@ -135,12 +137,27 @@ def test_the_terminal_shows_nodes_and_result_and_no_noise(folder, first):
     screen, _ = first
     for node in NODES:
         assert f"✓ {node}" in screen.text
-    assert "hit_rate@10" in screen.text
+    assert "HR@10" in screen.text
+    assert "The model is best on these lists" in screen.text
     assert "Blessed, pushed to" in screen.text
     assert len(screen.lines) < 60
     assert "tensorflow" not in screen.raw.lower()
     [log] = (folder / "runs" / "logs").glob("*.log")
     assert log.stat().st_size > 50_000
+
+
+def test_the_notebook_shows_the_run(folder, first, monkeypatch):
+    monkeypatch.setenv("OUT", str(folder / "runs"))
+    file = ROOT / "docs" / "notebooks" / "look-at-a-run.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    nbformat.validate(notebook)
+    where = {"metadata": {"path": str(file.parent)}}
+    nbclient.NotebookClient(notebook, timeout=600, resources=where).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in shown) == 2
+    text = json.dumps(shown)
+    assert f"{first[1]['metrics']['hit_rate@10']:.4f}"[:5] in text
+    assert "user Zo\\u00eb" in text
 
 
 def test_a_pipe_gets_the_same_without_escape_sequences(second):
