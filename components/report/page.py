@@ -120,6 +120,13 @@ def _of_training(summary: Summary) -> dict[str, str]:
             marked=best,
         )
     }
+    if values := wording.catalogue_figures(history):
+        found["chosen"] = drawing.lines(
+            "NDCG@10 in the catalogue per epoch",
+            [drawing.Line("NDCG@10", epochs, values)],
+            label="epoch",
+            marked=best,
+        )
     if any(epoch.hit_rate is not None for epoch in history.epochs):
         found["validation"] = drawing.lines(
             "Validation quality per epoch", quality, label="epoch", marked=best

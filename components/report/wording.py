@@ -9,6 +9,8 @@ from ncf_model.evaluation.result import Quality
 from ncf_model.training.history import History
 
 MODEL = "the model"
+CHOSEN_BY = "NDCG@10 in the whole catalogue"
+_CATALOGUE = "catalogue_ndcg@10"
 LAST_BLESSED = "last blessed model"
 GATE_METRIC = "hit_rate@10"
 _METHODS = {"item_knn": "item-kNN", "ease": "EASE", "ials": "iALS"}
@@ -111,21 +113,47 @@ def rule(name: str) -> str:
 
 
 def counts(*found: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Returns what nodes counted, in words."""
-    return [
-        (_COUNTS.get(name, name.replace("_", " ")), value)
+    """Returns what nodes counted, in words, in the order of the data's way."""
+    known = list(_COUNTS)
+    values = {
+        name: value
         for properties in found
         for name, value in properties.items()
         if isinstance(value, int)
         and name not in _NOT_SHOWN
         and not name.startswith("has_")
-    ]
+    }
+    ordered = sorted(values, key=lambda n: known.index(n) if n in known else len(known))
+    told = []
+    for name in ordered:
+        told.append((_COUNTS.get(name, name.replace("_", " ")), values[name]))
+        if name == "rows_skipped":
+            told += [(f"refused: {why}", n) for why, n in refusals(found[0])]
+    return told
 
 
 def refusals(data: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Returns why rows were refused, and how many for each reason."""
     kinds = json.loads(data.get("rows_skipped_by_kind") or "{}")
     return [(kind.replace("_", " "), count) for kind, count in kinds.items()]
+
+
+def catalogue_figures(history: History | None) -> list[float]:
+    """Returns the figure of each epoch by which one was chosen, in the whole catalogue.
+
+    [] where epochs are chosen by lists of candidates, as with the network of pairs.
+    """
+    if history is None:
+        return []
+    found = [(epoch.model_extra or {}).get(_CATALOGUE) for epoch in history.epochs]
+    return [value for value in found if value is not None]
+
+
+def chosen_by(history: History | None) -> str:
+    """Returns how the epoch was chosen."""
+    if catalogue_figures(history):
+        return f"for the best {CHOSEN_BY} of each user's validation item"
+    return "for the best HR@10 of each user's validation item among its candidates"
 
 
 def found_while_training(history: History | None) -> list[tuple[str, Any]]:

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 _NAMES = {"timestamp": "time"}
 _SHOWN_CHARACTERS = 60
+_LEAST_CHARACTERS = 8
+_BESIDE = 12  # the roles and what is between columns
 _SHOWN_UNUSED = 300
 
 
 def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> None:
     """Prints which column is what, how much there is, and what to look at."""
-    table = Table("", box=None, padding=(0, 2, 0, 0))
-    table.add_column("column", overflow="fold")
-    table.add_column("first rows", no_wrap=True, overflow="ellipsis")
+    table = Table("", "column", "first rows", box=None, padding=(0, 2, 0, 0))
+    names = overview.found.columns().values()
+    longest = max(len(_column(overview, name)) for name in names)
+    room = max(console.width - longest - _BESIDE, _LEAST_CHARACTERS)
     for role in ("user", "item", "rating", "timestamp"):
         column = overview.found.columns().get(role)
         name = "none" if column is None else _column(overview, column)
@@ -33,7 +36,7 @@ def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> N
         table.add_row(
             Text(_NAMES.get(role, role), style="bold"),
             Text(name, style="" if column else "dim"),
-            Text(_cut(", ".join(values))),
+            Text(_cut(", ".join(values), min(room, _SHOWN_CHARACTERS))),
         )
     console.print(table)
     if unused := overview.found.unused():
@@ -126,7 +129,7 @@ def _column(overview: "Overview", name: str) -> str:
     return printable(name) if overview.found.has_header else f"number {name}"
 
 
-def _cut(text: str, length: int = _SHOWN_CHARACTERS) -> str:
+def _cut(text: str, length: int) -> str:
     text = printable(text)
     return text if len(text) <= length else text[: length - 1] + "…"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from components.report import page
+from components.report import document, page
 from tests.components.report import chromium, examples
 
 PHONE, TABLET, DESKTOP = 390, 768, 1280
@@ -98,6 +98,37 @@ def test_says_whether_it_was_a_warm_start():
     )
     cold = _with_warm_start({"cold_because": "there is none"})
     assert "<strong>No warm start</strong>: there is none." in cold
+
+
+def test_counts_are_in_the_order_of_the_datas_way():
+    text = _page()
+    places = [
+        text.index(f"<td>{part}")
+        for part in ("rows read", "rows refused", "refused: no time", "rows merged")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({}, "for the best HR@10 of each user&#39;s validation item among its"),
+        ({"catalogue_ndcg@10": 0.1}, "for the best NDCG@10 in the whole catalogue"),
+    ],
+)
+def test_says_by_what_the_epoch_was_chosen(figures, said):
+    epochs = [epoch | figures for epoch in examples.HISTORY["epochs"]]
+    text = page.render(examples.result(history=examples.HISTORY | {"epochs": epochs}))
+    assert said in text
+    assert ("NDCG@10 in the catalogue per epoch" in text) == bool(figures)
+
+
+def test_scores_that_all_look_alike_are_left_out():
+    items = [document.Item(item_id=name, score=1.0) for name in "cd"]
+    user = examples.USER.model_copy(update={"recommendations": items})
+    assert "1.000" not in page.render(examples.result(users=[user]))
+    items[0] = document.Item(item_id="c", score=0.75)
+    assert "0.750" in page.render(examples.result(users=[user]))
 
 
 def test_loads_nothing():
