@@ -241,12 +241,16 @@ def _time_notes(
                 "give times, or sort the file by them."
             )
     elif counts.last < _SEVENTIES:
-        form = _time_format(found, rows, counts) or "%Y%m%d"
+        form = _time_format(found, rows, counts)
+        said = (
+            "say how it is written: `data.timestamp_format`"
+            if form is None
+            else f"say so: `data.timestamp_format: '{form}'`"
+        )
         yield (
             f"The latest time would be in {1970 + counts.last // 31_556_952}. If "
-            f"{found.names[found.timestamp]!r} is a date, say so: "
-            f"`data.timestamp_format: '{form}'`. If it is a mere order, nothing is "
-            "wrong."
+            f"{found.names[found.timestamp]!r} is a date, {said}. If it is a mere "
+            "order, nothing is wrong."
         )
 
 
