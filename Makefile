@@ -17,7 +17,8 @@ CODE = $(sort $(foreach folder,benchmarks components kubeflow ncf_model pipeline
 RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CONFIG") \
 	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
 
-.PHONY: help setup setup-dev run test test-current lint format lock docs clean
+.PHONY: help setup setup-dev run test reliability audit test-current lint format lock docs \
+	clean
 
 help: ## List the targets and their variables
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +36,13 @@ run: setup ## Run the pipeline: DATASET=, CONFIG=, OUT=, DATA_DIR=, ARGS="--set 
 
 test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+reliability: setup-dev ## Attack runs: kills, full disks, odd files (hours): SEED=, ARGS=
+	@NCF_RELIABILITY=full NCF_SEQUENCES=200 NCF_SEED="$${SEED:-17}" \
+		$(BIN)/python -m pytest tests/reliability -n 0 $(ARGS)
+
+audit: setup-dev ## Ask for known holes in the locked packages, where that can be asked
+	@$(BIN)/python scripts/audit.py $(ARGS)
 
 test-current: ## Run the tests on the current line, in a Debian 13 root (as root)
 	@sh scripts/in_debian13.sh make test ARGS="$$ARGS"

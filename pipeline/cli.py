@@ -160,6 +160,13 @@ def run(
         bool,
         typer.Option("--allow-shrink", help="Lift `data.max_shrink` for this run."),
     ] = False,
+    fresh_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--fresh-metadata",
+            help="Move records and artifacts of earlier runs aside; serving stays.",
+        ),
+    ] = False,
 ) -> None:
     """Run the whole pipeline on this machine."""
     if not quiet:  # Before slow imports.
@@ -180,6 +187,7 @@ def run(
             item_titles=seen.titles,
             quiet=quiet,
             progress_to_errors=as_json,
+            fresh_metadata=fresh_metadata,
         )
     except local_runner.RunFailed:
         raise typer.Exit(1) from None

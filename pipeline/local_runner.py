@@ -27,7 +27,7 @@ from components.interactions_example_gen import overview, reading, spans
 from ncf_model.serving import versions
 from pipeline import config as config_module
 from pipeline.data import catalogue, titles
-from pipeline.local import interrupts, lock, result, terminal
+from pipeline.local import health, interrupts, lock, result, space, terminal
 from pipeline.local.memory import Memory
 from pipeline.serving import quality
 
@@ -137,6 +137,7 @@ def run(
     item_titles: Mapping[str, str] | None = None,
     quiet: bool = False,
     progress_to_errors: bool = False,
+    fresh_metadata: bool = False,
 ) -> dict[str, Any] | None:
     """Runs the pipeline, showing its progress; returns the contents of summary.json.
 
@@ -152,6 +153,7 @@ def run(
             it in the data.
         quiet: shows the verdict alone, and what went wrong.
         progress_to_errors: shows all of it on standard error.
+        fresh_metadata: moves records and artifacts of earlier runs aside; see `health`.
 
     Returns:
         The summary; None if LocalDagRunner ran nothing, as when the `tfx` command only
@@ -160,7 +162,8 @@ def run(
     Raises:
         RunFailed: a node raised; the message is shown and the log has the traceback.
         ValueError: `out` cannot be a run's folder; `lock.Busy`, which is one: another
-            process is at work in it.
+            process is at work in it; `health.Damaged`: its records are not whole.
+        space.NoSpaceError: the disk is full.
         KeyboardInterrupt: Ctrl-C; how to go on is shown.
     """
     out = out.resolve()
@@ -172,8 +175,17 @@ def run(
     if item_titles is None:
         item_titles = titles.find(config.data.titles, config.data, dataset)
     shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
+    space.check(_that_is_there(out), 0, what="a run")
     with lock.alone(out, doing=f"a run on {dataset.name}"):
+        if fresh_metadata:
+            health.set_aside(out)
+        health.check(out)
         return _run_alone(config, dataset, out, item_titles, shown)
+
+
+def _that_is_there(folder: pathlib.Path) -> pathlib.Path:
+    """Returns a folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -220,9 +232,10 @@ def _run_alone(
         except Exception as error:
             console.quiet = False
             display.failed()
-            terminal.print_failure(console, error, log)
+            told = space.explained(error, out) or error
+            terminal.print_failure(console, told, log)
             logging.exception("The run failed.")
-            raise RunFailed(terminal.explain(error)[0]) from error
+            raise RunFailed(terminal.explain(told)[0]) from error
         result.print_summary(console, summary)
         if shown.quiet:
             console.quiet = False

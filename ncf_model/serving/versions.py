@@ -201,6 +201,8 @@ def push(
         _clear_leftovers(folder)
         digest = folders.digest(source, files)
         if same := holds(folder, digest):
+            if keep is not None:  # The push of it may have died before this.
+                _drop_old(folder, keep)
             return Push(same, False)
         _check_space(folder, sum(files.values()))
         if number is None or number <= _highest(folder):

@@ -19,13 +19,14 @@ from tfx.orchestration.portable import (
 )
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
-from pipeline.local import trust
+from pipeline.local import space, trust
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
     """Runs a Python executor; its outputs carry what they consist of."""
 
     def run_executor(self, execution_info: Any) -> Any:
+        _check_space(execution_info)
         return trust.note_files(super().run_executor(execution_info))
 
 
@@ -33,8 +34,21 @@ class _BeamOperator(beam_executor_operator.BeamExecutorOperator):
     """The same for an executor on Beam."""
 
     def run_executor(self, execution_info: Any, *args: Any, **options: Any) -> Any:
+        _check_space(execution_info)
         result = super().run_executor(execution_info, *args, **options)
         return trust.note_files(result)
+
+
+def _check_space(execution_info: Any) -> None:
+    outputs = [a for found in execution_info.output_dict.values() for a in found]
+    inputs = [a for found in execution_info.input_dict.values() for a in found]
+    for artifact in outputs[:1]:
+        space.check_node(
+            artifact.uri,
+            inputs,
+            execution_info.exec_properties,
+            node=execution_info.pipeline_node.node_info.id,
+        )
 
 
 _OPERATORS = {

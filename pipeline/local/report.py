@@ -2,8 +2,8 @@
 
 import pathlib
 import shutil
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from components.report import page
 from components.report.document import Item, Run, Setting, ShownUser, Summary
@@ -12,6 +12,7 @@ from pipeline.local.memory import Memory
 from pipeline.local.store import Store
 
 PAGE_FILE = "index.html"
+_Result = TypeVar("_Result")
 
 
 def publish(
@@ -37,13 +38,35 @@ def publish(
     run = next(run for run in store.runs if run.id == run_id)
     outputs = (id_ for execution in run.executions for id_ in execution.outputs)
     source = store.of_type(outputs, summary_file.REPORT_TYPE)[-1].uri
-    shutil.copytree(source, out / "report", dirs_exist_ok=True)
-    return complete(
-        out / "report",
-        run_record.describe(store, run, command=command, memory=memory.between),
-        titles=titles,
-        config={name: Setting(**setting) for name, setting in config.items()},
+    return place(
+        source,
+        out,
+        lambda folder: complete(
+            folder,
+            run_record.describe(store, run, command=command, memory=memory.between),
+            titles=titles,
+            config={name: Setting(**setting) for name, setting in config.items()},
+        ),
     )
+
+
+def place(
+    source: str, out: pathlib.Path, finish: Callable[[pathlib.Path], _Result]
+) -> _Result:
+    """Copies a report beside its place and renames it when it is finished.
+
+    Args:
+        source: the folder of the node's report.
+        out: the folder of the run; `report` in it is replaced as a whole.
+        finish: completes the copy; its result is returned.
+    """
+    report, partial = out / "report", out / "report.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    result = finish(partial)
+    shutil.rmtree(report, ignore_errors=True)
+    partial.replace(report)
+    return result
 
 
 def complete(

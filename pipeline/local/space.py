@@ -1,0 +1,112 @@
+"""Free space on the disk: asked for beforehand, and named when it was missing."""
+
+import errno
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SPARE_BYTES = 32 << 20  # for records, logs and what cannot be foreseen
+# What SQLite, TensorFlow and Python say of a full disk. The second is what is left of
+# SQLite's own message when ML Metadata commits.
+_SAID = re.compile(
+    r"database or disk is full|cannot commit - no transaction is active"
+    r"|No space left on device|disk I/O error|Disk quota exceeded"
+)
+_BYTES = re.compile(r"(\d+) bytes")
+_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoSpaceError(OSError):
+    """The disk is full, or would be."""
+
+
+def check(folder: str | pathlib.Path, needed: int, *, what: str) -> None:
+    """Raises `NoSpaceError` unless so much fits onto the disk.
+
+    Args:
+        folder: on the disk.
+        needed: bytes, to which `SPARE_BYTES` are added.
+        what: what needs them, for the message.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE_BYTES:
+        raise NoSpaceError(message(folder, free, needed + SPARE_BYTES, what=what))
+
+
+def check_node(
+    folder: str | pathlib.Path,
+    inputs: Iterable[Any],
+    exec_properties: Mapping[str, Any],
+    *,
+    node: str,
+) -> None:
+    """Raises `NoSpaceError` unless a node's results may fit onto the disk.
+
+    They are taken to be as large as what the node reads: artifacts, or the file of
+    interactions. It is no promise, but ends hours of work before they begin.
+
+    Args:
+        folder: of the artifacts.
+        inputs: artifacts, which carry what they consist of (`trust.note_files`).
+        exec_properties: of the node.
+        node: its id, for the message.
+    """
+    noted = (
+        _BYTES.search(artifact.get_string_custom_property("files"))
+        for artifact in inputs
+    )
+    needed = sum(int(found[1]) for found in noted if found)
+    needed += _size(exec_properties.get("input_base"))
+    check(folder, needed, what=node)
+
+
+def _size(path: Any) -> int:
+    if not isinstance(path, str) or not os.path.exists(path):
+        return 0
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(entry.stat().st_size for entry in os.scandir(path) if entry.is_file())
+
+
+def message(folder: object, free: int, needed: int, *, what: str) -> str:
+    """Returns what must be said: how much there is, how much there must be."""
+    return (
+        f"No space left on {folder}: {what} needs about {needed / 1e6:.0f} MB, "
+        f"{free / 1e6:.1f} MB are free. Make space (`ncf gc` lists what can go), and "
+        "run the same command again."
+    )
+
+
+def explained(error: BaseException, folder: pathlib.Path) -> NoSpaceError | None:
+    """Returns the error that names the full disk, if that is what was behind `error`.
+
+    Args:
+        error: that ended a run, with its causes.
+        folder: that the run wrote to.
+    """
+    if not any(map(_is_of_a_full_disk, _chain(error))):
+        return None
+    if isinstance(error, NoSpaceError):
+        return error
+    free = shutil.disk_usage(folder).free
+    return NoSpaceError(message(folder, free, SPARE_BYTES, what="a run"))
+
+
+def _is_of_a_full_disk(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in _NUMBERS:
+        return True
+    return isinstance(error, NoSpaceError) or bool(_SAID.search(str(error)))
+
+
+def _chain(error: BaseException) -> Iterable[BaseException]:
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one not in seen:
+            seen.append(one)
+            left += [one.__cause__, one.__context__]
+    return seen

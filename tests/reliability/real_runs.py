@@ -1,0 +1,116 @@
+"""Whole runs of `ncf run` as processes of their own, which may be killed."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE_S = 3600
+SETTINGS = ("model.history=null", "train.epochs=6", "train.batch_size=256")
+
+
+def write_data(file):
+    """Writes 160 users in four groups, each with eight of their group's 12 items."""
+    rng = np.random.default_rng(7)
+    with open(file, "w") as f:
+        f.write("user,item,timestamp\n")
+        for user in range(160):
+            own = rng.permutation(12)[:8] + user % 4 * 12
+            for time_, item in enumerate([rng.integers(48), *own]):
+                f.write(f"u{user:04},i{item},{1_000_000_000 + time_}\n")
+
+
+class Run:
+    """One `ncf run`, in a session of its own."""
+
+    def __init__(self, data, out, *settings, env=None):
+        command = [sys.executable, "-m", "pipeline.cli", "run"]
+        command += ["--dataset", str(data), "--out", str(out)]
+        for setting in (*SETTINGS, *settings):
+            command += ["--set", setting]
+        self.out = pathlib.Path(out)
+        self._logs = set(self.out.glob("logs/*.log"))
+        self._said = open(f"{out}.said", "w+b")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=self._said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"COLUMNS": "120"} | (env or {}),
+        )
+
+    def wait(self):
+        """Waits for the end; returns the exit status and what was printed."""
+        status = self.process.wait(PATIENCE_S)
+        self._said.seek(0)
+        said = self._said.read().decode()
+        self._said.close()
+        return status, said
+
+    def wait_for_node(self, node):
+        """Waits until a node runs; returns whether it did before the run's end."""
+        line = f"Component {node} is running."
+        while self.process.poll() is None:
+            for log in set(self.out.glob("logs/*.log")) - self._logs:
+                if line in log.read_text(errors="replace"):
+                    return True
+            time.sleep(0.2)
+        return False
+
+    def kill(self, number, target):
+        """Sends a signal to the group, the parent, or the processes it started."""
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if target == "group":
+                os.killpg(self.process.pid, number)
+            elif target == "parent":
+                self.process.send_signal(number)
+            else:
+                children = psutil.Process(self.process.pid).children(recursive=True)
+                for child in children or [self.process]:
+                    child.send_signal(number)
+
+    def wait_for_the_last(self):
+        """Waits until no process of the session is left, the orphans included."""
+        end = time.monotonic() + PATIENCE_S
+        while left := [p for p in psutil.pids() if _session(p) == self.process.pid]:
+            assert time.monotonic() < end, left
+            time.sleep(0.5)
+
+
+def _session(pid):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        return os.getsid(pid)
+    return None
+
+
+def summary(out):
+    file = pathlib.Path(out) / "report" / "summary.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def states(out):
+    """Returns how many executions ML Metadata has in each state."""
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(pathlib.Path(out) / "metadata.sqlite")
+    found = {}
+    for execution in metadata_store.MetadataStore(connection).get_executions():
+        name = metadata_store_pb2.Execution.State.Name(execution.last_known_state)
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def draw_kill(rng):
+    """Returns a signal and whom it goes to."""
+    number = rng.choice((signal.SIGKILL, signal.SIGINT, signal.SIGTERM))
+    return number, rng.choice(("group", "parent", "children"))
