@@ -1,8 +1,8 @@
-"""Asks PyPI for known holes in the locked packages; installs nothing.
+"""Asks OSV for known holes in the locked packages, in one question; installs nothing.
 
-Each line of a lock is asked for with PyPI's JSON interface, which carries the advisories
-of OSV. Where that cannot be reached this is said, and the exit status is 0: no answer is
-no hole. With a hole it is 1.
+OSV (https://osv.dev) gathers the advisories of PyPI, GitHub and others. Where it cannot
+be reached this is said, and the exit status is 0: no answer is no hole. With a hole it
+is 1.
 """
 
 import json
@@ -10,68 +10,69 @@ import os
 import pathlib
 import re
 import sys
-import urllib.error
 import urllib.request
-from concurrent import futures
+from typing import Any, Callable, Dict, List, Tuple
 
 LOCKS = pathlib.Path(__file__).resolve().parents[1] / "requirements"
-SERVICE = os.environ.get("NCF_ADVISORIES", "https://pypi.org/pypi")
-TIMEOUT_S = 20
+SERVICE = os.environ.get("NCF_ADVISORIES", "https://api.osv.dev/v1/querybatch")
+TIMEOUT_S = 60
+AT_ONCE = 900  # OSV takes a thousand in one question
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
 
-
-class Unreachable(Exception):
-    """The advisories cannot be had."""
+Package = Tuple[str, str]
 
 
-def pinned(lock):
+def pinned(lock: pathlib.Path) -> List[Package]:
     """Returns (name, version) of each package of a lock, sorted."""
     lines = lock.read_text(encoding="utf-8").splitlines()
     found = (_PINNED.match(line) for line in lines)
     return sorted({(match[1].lower(), match[2]) for match in found if match})
 
 
-def holes(package, open_url=urllib.request.urlopen):
-    """Returns a line for each advisory on a package; none if PyPI knows of none.
+def holes(
+    packages: List[Package],
+    open_url: Callable[..., Any] = urllib.request.urlopen,
+) -> Dict[Package, List[str]]:
+    """Returns the ids of the advisories on each package that has some.
 
     Raises:
-        Unreachable: the service does not answer, or answers something else.
+        OSError: the service does not answer.
+        ValueError: it answers something else.
     """
-    name, version = package
-    url = "{}/{}/{}/json".format(SERVICE, name, version)
-    try:
-        with open_url(url, timeout=TIMEOUT_S) as answer:
-            found = json.load(answer)["vulnerabilities"]
-    except urllib.error.HTTPError as error:
-        if error.code == 404:  # A package that is not PyPI's has no advisories there.
-            return []
-        raise Unreachable("{}: {}".format(url, error)) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise Unreachable("{}: {}".format(url, error)) from error
-    return [
-        "{} {}: {}, mended in {}".format(
-            name, version, hole["id"], ", ".join(hole.get("fixed_in") or ["no release"])
+    found = {}
+    for start in range(0, len(packages), AT_ONCE):
+        asked = packages[start : start + AT_ONCE]
+        queries = [
+            {"package": {"name": name, "ecosystem": "PyPI"}, "version": version}
+            for name, version in asked
+        ]
+        request = urllib.request.Request(
+            SERVICE,
+            json.dumps({"queries": queries}).encode(),
+            {"Content-Type": "application/json"},
         )
-        for hole in found
-        if not hole.get("withdrawn")
-    ]
+        with open_url(request, timeout=TIMEOUT_S) as answer:
+            results = json.load(answer).get("results")
+        if not isinstance(results, list) or len(results) != len(asked):
+            raise ValueError(f"{SERVICE} did not answer each question")
+        for package, result in zip(asked, results):
+            if ids := sorted(hole["id"] for hole in result.get("vulns", ())):
+                found[package] = ids
+    return found
 
 
-def main(open_url=urllib.request.urlopen):
+def main(open_url: Callable[..., Any] = urllib.request.urlopen) -> int:
     """Prints the holes of all locks; returns the exit status."""
     packages = sorted({p for lock in LOCKS.glob("*.txt") for p in pinned(lock)})
     try:
-        holes(packages[0], open_url)  # Ask once before asking hundreds of times.
-        with futures.ThreadPoolExecutor(8) as pool:
-            answers = pool.map(lambda package: holes(package, open_url), packages)
-            found = [line for answer in answers for line in answer]
-    except Unreachable as error:
-        print("audit: not done, advisories are out of reach: {}".format(error))
-        print("audit: set NCF_ADVISORIES to a mirror of https://pypi.org/pypi")
+        found = holes(packages, open_url)
+    except (OSError, ValueError) as error:
+        print(f"audit: not done, {SERVICE} is out of reach: {error}")
+        print("audit: set NCF_ADVISORIES to a service of the same form")
         return 0
-    for line in found:
-        print(line)
-    print("audit: {} packages, {} advisories".format(len(packages), len(found)))
+    for (name, version), ids in sorted(found.items()):
+        print(f"{name} {version}: {', '.join(ids)}")
+    print(f"audit: {len(packages)} packages, {len(found)} with advisories")
     return 1 if found else 0
 
 
