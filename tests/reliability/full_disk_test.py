@@ -1,0 +1,107 @@
+"""Disks that are full at some moment: a small tmpfs, which only root may mount.
+
+With less and less space left, a push or a run fails cleanly or comes to a whole result;
+with space again, the same gives what an undisturbed one gives.
+"""
+
+import errno
+import os
+import pathlib
+import random
+import subprocess
+
+import pytest
+
+from ncf_model.serving import folders, versions
+from pipeline.local import space
+from tests.reliability import scale, toy
+
+KB = 1 << 10
+
+
+def _mount(folder, kilobytes):
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(folder)]
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A folder on a disk of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not _mount(folder, 4096):
+        pytest.skip("needs the right to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _fill(disk, spare):
+    """Leaves so many bytes free, in whole pages."""
+    (disk / "filler").unlink(missing_ok=True)
+    usage = os.statvfs(disk)
+    with open(disk / "filler", "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, usage.f_bavail * usage.f_frsize - spare)
+
+
+def test_push(disk, tmp_path, monkeypatch):
+    # As if the space were gone only after it was asked for.
+    monkeypatch.setattr(folders, "free_bytes", lambda folder: None)
+    sizes = {"saved_model.pb": 300, "assets/ids.txt": 200 * KB}
+    for name in ("old", "new"):
+        for file, size in sizes.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\x12\xa9\x02" + name[:1].encode() * (size - 3))
+    serving = disk / "serving"
+    old = versions.push(serving, tmp_path / "old").version
+    failed = []
+    for pages in range(64):
+        _fill(disk, pages * 4 * KB)
+        try:
+            pushed = versions.push(serving, tmp_path / "new").version
+            break
+        except OSError as error:
+            failed.append(error)
+        assert versions.newest(serving) == old
+        assert not versions.look(serving).broken
+    assert {error.errno for error in failed} == {errno.ENOSPC}
+    assert len(failed) >= 50  # 200 KB are 50 pages.
+    assert versions.newest(serving) == pushed
+    assert folders.digest(pushed.path) == folders.digest(str(tmp_path / "new"))
+
+
+def _served(folder):
+    newest = versions.newest(folder / "serving")
+    if newest is None:
+        return None
+    content = pathlib.Path(newest.path, "saved_model.pb").read_bytes()
+    return toy.unpack(content)["quality"]
+
+
+def test_run(disk, monkeypatch):
+    """Whatever is left, what is served was blessed, and space again heals it."""
+    monkeypatch.setattr(space, "SPARE_BYTES", 0)
+    monkeypatch.setattr(folders, "free_bytes", lambda folder: None)
+    rng = random.Random(scale.SEED)
+    toy.run(disk, quality=3, seed=0, code="0")
+    assert _served(disk) == 3
+    failed = []
+    for seed in range(1, scale.of(quick=5, full=60)):
+        worse = {"quality": 2, "seed": seed, "code": "0"}
+        _fill(disk, rng.randrange(0, 48, 4) * KB)
+        try:
+            toy.run(disk, **worse)
+        except Exception as error:
+            failed.append(error)
+        assert _served(disk) == 3  # A worse one is refused, whatever was lost.
+        assert not versions.look(disk / "serving").broken
+        (disk / "filler").unlink()
+        toy.run(disk, **worse)
+        assert _served(disk) == 3
+    assert failed
+    assert all(space.explained(error, disk) for error in failed), failed
+    toy.run(disk, quality=4, seed=0, code="0")
+    assert _served(disk) == 4
