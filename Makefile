@@ -17,8 +17,8 @@ CODE = $(sort $(foreach folder,benchmarks components kubeflow ncf_model pipeline
 RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CONFIG") \
 	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
 
-.PHONY: help setup setup-dev run test reliability audit test-current lint format lock docs \
-	clean
+.PHONY: help setup setup-dev run test reliability audit test-current golden lint format \
+	lock docs clean
 
 help: ## List the targets and their variables
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ audit: setup-dev ## Ask for known holes in the locked packages, where that can b
 
 test-current: ## Run the tests on the current line, in a Debian 13 root (as root)
 	@sh scripts/in_debian13.sh make test ARGS="$$ARGS"
+
+golden: setup-dev ## Write the compiled pipelines that tests compare with; read the diff
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q -n 0 -k test_bytes \
+		tests/pipeline/kfp/compile_test.py
 
 lint: setup-dev ## Check style and types
 	$(BIN)/ruff check

@@ -81,6 +81,15 @@ compile_app.command("vertex")(vertex_cli.compile_vertex)
 compile_app.command("serving")(manifests_cli.compile_serving)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
+schedule_app = typer.Typer(no_args_is_help=True)
+app.add_typer(
+    schedule_app,
+    name="schedule",
+    help="See and change scheduled runs.",
+    rich_help_panel=_CLUSTER,
+)
+schedule_app.command("kfp")(kfp_cli.schedule_kfp)
+schedule_app.command("vertex")(vertex_cli.schedule_vertex)
 app.command(rich_help_panel=_MODEL)(recommend_cli.recommend)
 app.command(rich_help_panel=_MODEL)(recommend_cli.similar)
 app.command(rich_help_panel=_MODEL)(evaluate_cli.evaluate)

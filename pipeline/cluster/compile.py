@@ -18,6 +18,7 @@ from pipeline.cluster import (
     node_spec,
     package,
     parameters,
+    ui_outputs,
 )
 from pipeline.cluster.config import ClusterConfig, with_train
 from pipeline.cluster.packaged_files import PACKAGED
@@ -66,6 +67,7 @@ def compile_spec(
     nodes = _nodes(definition, cluster)
     spec = _tfx_spec(definition)
     _check_types(spec)
+    ui_outputs.declare(spec)
     _set_platform(spec, nodes, longest_retries_s)
     package.set_caching(spec, cluster.cacheable)
     chosen = parameters.parameters(config, _eval_config(spec))

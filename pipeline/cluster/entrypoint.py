@@ -15,7 +15,13 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.cluster import buckets, executor_input, packaged_files, parameters
+from pipeline.cluster import (
+    buckets,
+    executor_input,
+    packaged_files,
+    parameters,
+    ui_outputs,
+)
 from pipeline.data.synthetic import SyntheticConfig
 
 KEEP_URIS_FLAG = "--keep_uris"
@@ -36,6 +42,7 @@ def main(argv: Sequence[str]) -> None:
     inputs_spec = json.loads(flags.json_serialized_inputs_spec_args)
     places = json.loads(flags.parameter_places)
     adapt(task, inputs_spec, places, keep_uris=flags.keep_uris)
+    shown = ui_outputs.take(task)
     if not flags.keep_uris:  # A bucket has no folders to make.
         make_output_folders(task)
     # Late: TFX takes many seconds, and a wrong task is refused before.
@@ -55,6 +62,7 @@ def main(argv: Sequence[str]) -> None:
     except Exception as error:
         buckets.report(error, places=json.dumps(task))
         raise
+    ui_outputs.write(shown, task)
     executor_output.publish(task["outputs"]["outputFile"])
 
 

@@ -33,6 +33,12 @@ Parameters = Annotated[
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait; the exit code is the run's.")]
 Timeout = Annotated[float, typer.Option(help="How long to wait.")]
+ScheduleAction = Annotated[
+    str, typer.Argument(help="list, pause, resume or delete.", metavar="[ACTION]")
+]
+ScheduleName = Annotated[
+    str | None, typer.Argument(help="Name or id of the schedule.", metavar="[NAME]")
+]
 
 
 def note_caching(platform: "ClusterConfig") -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.cluster import buckets
+from pipeline.cluster import buckets, exit_task
 from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, EXAMPLE_GEN
 
 # What they find depends on more than their inputs: on files, on the serving folder.
@@ -77,7 +77,7 @@ def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
     Returns:
         Whether that was changed.
     """
-    tasks = spec["root"]["dag"]["tasks"]
+    tasks = exit_task.graph(spec)
     others = [task.get("cachingOptions") for task in tasks.values()]
     if not values.get(DATA_VERSION) or not any(others):
         return False
@@ -100,14 +100,14 @@ def needs(spec: dict[str, Any], values: Mapping[str, Any]) -> dict[str, frozense
 
 def serving(spec: dict[str, Any]) -> str | None:
     """Returns where the compiled pipeline pushes models; None if it does not."""
-    task = spec["root"]["dag"]["tasks"].get(BASELINE_NODE, {})
+    task = exit_task.graph(spec).get(BASELINE_NODE, {})
     found = task.get("inputs", {}).get("parameters", {}).get("serving", {})
     return found.get("runtimeValue", {}).get("constant")
 
 
 def set_caching(spec: dict[str, Any], enabled: bool) -> None:
     """Lets all tasks be cached that may be, or none, in place."""
-    for name, task in spec["root"]["dag"]["tasks"].items():
+    for name, task in exit_task.graph(spec).items():
         task.pop("cachingOptions", None)
         if enabled and name not in NEVER_CACHED:
             task["cachingOptions"] = {"enableCache": True}

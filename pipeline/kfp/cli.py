@@ -12,12 +12,22 @@ from pipeline.cluster.options import (
     Overrides,
     Parameters,
     Platform,
+    ScheduleAction,
+    ScheduleName,
     Timeout,
     Wait,
     note_caching,
     refuse,
     write,
 )
+
+Host = Annotated[
+    str, typer.Option(envvar="KFP_HOST", help="URL of the UI or of the API.")
+]
+Namespace = Annotated[
+    str | None, typer.Option(help="Of the user, where each has a profile.")
+]
+Token = Annotated[str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")]
 
 
 def compile_kfp(
@@ -121,9 +131,7 @@ def compile_tfjob(
 
 
 def submit_kfp(
-    host: Annotated[
-        str, typer.Option(envvar="KFP_HOST", help="URL of the UI or of the API.")
-    ],
+    host: Host,
     file: Annotated[
         pathlib.Path, typer.Argument(help="What `ncf compile kfp` made.")
     ] = (pathlib.Path("pipeline.yaml")),
@@ -134,9 +142,7 @@ def submit_kfp(
         str | None,
         typer.Option(help="Where artifacts go; by default the server's own place."),
     ] = None,
-    namespace: Annotated[
-        str | None, typer.Option(help="Of the user, where each has a profile.")
-    ] = None,
+    namespace: Namespace = None,
     service_account: Annotated[
         str | None, typer.Option(help="Kubernetes service account of the pods.")
     ] = None,
@@ -147,12 +153,13 @@ def submit_kfp(
             "buckets are then checked first."
         ),
     ] = None,
-    token: Annotated[
-        str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")
-    ] = None,
+    token: Token = None,
     cron: Annotated[
         str | None,
-        typer.Option(help="Runs by this schedule, in UTC, such as '0 3 * * *'."),
+        typer.Option(
+            help="Runs by this schedule, in UTC, such as '0 3 * * *'; it takes the "
+            "place of one with the same --name."
+        ),
     ] = None,
     wait: Wait = False,
     timeout_s: Timeout = 86_400,
@@ -165,6 +172,8 @@ def submit_kfp(
         # Checked before anybody is asked, and before the client is imported.
         spec = package.read(file)[0]
         needs = package.needs(spec, package.parse_parameters(spec, param or ()))
+        if cron is not None:
+            submit.check_cron(cron)
         if wait and cron:
             raise ValueError("`--wait` is for one run; a schedule has no end.")
         if root and root.startswith("gs://"):
@@ -182,6 +191,8 @@ def submit_kfp(
             service_account=service_account,
             cron=cron,
         )
+        for note in made.notes:
+            typer.secho(note, err=True)
         typer.echo(made.url)
         if wait:
             cluster.wait(made, timeout_s=timeout_s)
@@ -191,3 +202,27 @@ def submit_kfp(
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)
+
+
+def schedule_kfp(
+    host: Host,
+    action: ScheduleAction = "list",
+    schedule: ScheduleName = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> None:
+    """List, pause, resume or delete schedules; `ncf submit kfp --cron` makes them."""
+    from pipeline.cluster import schedules
+    from pipeline.kfp import schedules as kfp_schedules
+    from pipeline.kfp import submit
+
+    try:
+        cluster = submit.Cluster(host, namespace=namespace, token=token)
+        found = kfp_schedules.find(cluster)
+        with cluster.explained():
+            said = schedules.act(
+                action, schedule, found=found, deeds=kfp_schedules.deeds(cluster)
+            )
+    except ValueError as error:
+        refuse(error)
+    typer.echo(said)

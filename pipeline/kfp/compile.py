@@ -4,13 +4,19 @@ The first document is the pipeline specification (schema 2.1), the second the Ku
 platform specification.
 """
 
+from typing import Any
+
 import yaml
 
 from pipeline.cluster import compile as compiler
-from pipeline.cluster import parameters
+from pipeline.cluster import exit_task, node_spec, parameters
+from pipeline.cluster import notify as notification
 from pipeline.config import PipelineConfig
 from pipeline.kfp import platform_spec
-from pipeline.kfp.config import KfpConfig
+from pipeline.kfp.config import KfpConfig, NotifyConfig
+from pipeline.kfp.pods import PodConfig, SecretConfig
+
+NOTIFY_NODE = "Notify"
 
 
 def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
@@ -26,9 +32,35 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
     """
     compiled = compiler.compile_spec(config, kfp)
     pods = {name: kfp.node(name) for name in compiled.nodes}
+    if kfp.notify:
+        pods[NOTIFY_NODE] = _add_notification(compiled.spec, kfp, kfp.notify)
     platform = platform_spec.document(pods, run_timeout_s=kfp.run_timeout_s)
     text = yaml.dump_all([compiled.spec, platform], sort_keys=True)
     return _header(compiled.parameters) + text
+
+
+def _add_notification(
+    spec: dict[str, Any], kfp: KfpConfig, notify: NotifyConfig
+) -> PodConfig:
+    """Adds the task that tells a webhook how the run ended; returns its pod."""
+    node = kfp.node(NOTIFY_NODE)
+    url = SecretConfig(name=notify.secret, env={notify.key: notification.URL_VARIABLE})
+    container = {
+        "image": kfp.image,
+        "command": ["python", "-m", "pipeline.cluster.notify"],
+        "args": [
+            "--status",
+            f"{{{{$.inputs.parameters['{exit_task.STATUS}']}}}}",
+            "--pipeline",
+            spec["pipelineInfo"]["name"],
+            "--on",
+            notify.on,
+        ],
+    }
+    if variables := node_spec.environment(node):
+        container["env"] = variables
+    exit_task.add(spec, NOTIFY_NODE, container)
+    return node.model_copy(update={"secrets": (*node.secrets, url), "volumes": ()})
 
 
 def _header(chosen: list[parameters.Parameter]) -> str:

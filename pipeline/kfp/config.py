@@ -2,14 +2,30 @@
 
 import pathlib
 from collections.abc import Mapping
+from typing import Literal
 
 import pydantic
 
+from ncf_model.config import Config
 from pipeline.cluster import config, profiles
 from pipeline.kfp import gke, pods
 from pipeline.kfp.pods import PodConfig, VolumeConfig
 
 _SERVING_SCHEMES = ("gs://", "/")
+
+
+class NotifyConfig(Config):
+    """Who is told how a run has ended: a webhook, such as Slack's.
+
+    Attributes:
+        secret: the Kubernetes secret that holds the URL, in the namespace of the runs.
+        key: of the URL in it.
+        on: `failure` tells of runs that did not succeed, `always` of all.
+    """
+
+    secret: str
+    key: str = "url"
+    on: Literal["failure", "always"] = "failure"
 
 
 class KfpConfig(config.ClusterConfig):
@@ -22,6 +38,7 @@ class KfpConfig(config.ClusterConfig):
         nodes: node id -> what its pod asks for; `*` is every node.
         run_timeout_s: after that many seconds the whole run is ended. For Kubeflow 2.17
             and later; earlier ones refuse a pipeline that has it.
+        notify: who is told how a run has ended; null tells nobody.
     """
 
     serving: str = "/mnt/ncf/serving"
@@ -30,6 +47,7 @@ class KfpConfig(config.ClusterConfig):
     )
     nodes: Mapping[str, PodConfig] = pydantic.Field(default_factory=dict)
     run_timeout_s: pydantic.PositiveInt | None = None
+    notify: NotifyConfig | None = None
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "KfpConfig":

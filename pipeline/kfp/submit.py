@@ -11,8 +11,10 @@ from typing import Any
 
 import yaml
 
+from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package
 from pipeline.cluster.submission import RunFailed, Submission
+from pipeline.kfp import schedules
 
 SUCCEEDED = ("SUCCEEDED", "SKIPPED")
 FAILED = ("FAILED", "CANCELED", "ERROR")
@@ -41,9 +43,9 @@ class Cluster:
         self.host = host.rstrip("/")
         if "://" not in self.host:
             self.host = f"https://{self.host}"
-        self._namespace = namespace
-        with self._explained():
-            self._client = self._connect(token)
+        self.namespace = namespace
+        with self.explained():
+            self.client = self._connect(token)
 
     def submit(
         self,
@@ -66,7 +68,8 @@ class Cluster:
             pipeline_root: where artifacts go; None is the server's own place.
             service_account: of the pods, where the cluster's default may not.
             cron: second, minute, hour, day, month, weekday, in UTC. With five fields
-                it starts at second 0. None runs once, now.
+                it starts at second 0. None runs once, now. A schedule of the same
+                name in the same experiment is replaced.
 
         Raises:
             ValueError: the file, a parameter or `cron` is wrong, or the server refuses.
@@ -74,33 +77,38 @@ class Cluster:
         documents = package.read(file)
         values = package.parse_parameters(documents[0], parameters)
         package.cache_data(documents[0], values)
-        schedule = _six_fields(cron) if cron else None
-        name = name or _name(documents[0], scheduled=schedule is not None)
-        common = {"pipeline_root": pipeline_root, "service_account": service_account}
-        with _written(documents) as path, self._explained():
-            group = self._client.create_experiment(
-                experiment, namespace=self._namespace
-            )
-            if schedule is not None:
-                made = self._client.create_recurring_run(
-                    experiment_id=group.experiment_id,
-                    job_name=name,
-                    cron_expression=schedule,
-                    pipeline_package_path=path,
-                    params=values,
-                    no_catchup=True,
-                    **common,
-                )
-                page = f"recurringrun/details/{made.recurring_run_id}"
-                return Submission(made.recurring_run_id, self._page(page), values)
-            run = self._client.run_pipeline(
-                experiment_id=group.experiment_id,
-                job_name=name,
-                pipeline_package_path=path,
-                params=values,
-                **common,
-            )
-        return Submission(run.run_id, self._page(f"runs/details/{run.run_id}"), values)
+        line = check_cron(cron) if cron is not None else None
+        name = name or _name(documents[0], scheduled=line is not None)
+        with _written(documents) as path, self.explained():
+            group = self.client.create_experiment(experiment, namespace=self.namespace)
+            common = {
+                "experiment_id": group.experiment_id,
+                "job_name": name,
+                "pipeline_package_path": path,
+                "params": values,
+                "pipeline_root": pipeline_root,
+                "service_account": service_account,
+            }
+            if line is not None:
+                return self._schedule(line, common)
+            run = self.client.run_pipeline(**common)
+        return Submission(run.run_id, self.page(f"runs/details/{run.run_id}"), values)
+
+    def _schedule(self, line: str, common: dict[str, Any]) -> Submission:
+        """Makes a schedule; earlier ones of its name in its experiment end."""
+        before = [
+            one
+            for one in schedules.find(self, common["experiment_id"])
+            if one.name == common["job_name"]
+        ]
+        made = self.client.create_recurring_run(
+            cron_expression=line, no_catchup=True, **common
+        )
+        for one in before:  # After: if this fails, there are two, and never none.
+            self.client.delete_recurring_run(one.id)
+        page = self.page(f"recurringrun/details/{made.recurring_run_id}")
+        notes = tuple(f"It takes the place of {one.id}, {one.cron}." for one in before)
+        return Submission(made.recurring_run_id, page, common["params"], notes)
 
     def wait(
         self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
@@ -113,8 +121,8 @@ class Cluster:
         """
         end = time.monotonic() + timeout_s
         while True:
-            with self._explained():
-                found = self._client.get_run(run.id)
+            with self.explained():
+                found = self.client.get_run(run.id)
             state = str(found.state or "PENDING").upper()
             if state in SUCCEEDED:
                 return
@@ -152,14 +160,15 @@ class Cluster:
             return kfp.Client(
                 host=self.host,
                 existing_token=token,
-                namespace=self._namespace or "kubeflow",
+                namespace=self.namespace or "kubeflow",
             )
 
-    def _page(self, path: str) -> str:
+    def page(self, path: str) -> str:
+        """Returns the address of a page of the UI."""
         return f"{self.host}/#/{path}"
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turns what the client raises into one sentence that helps."""
         import kfp_server_api
         import urllib3
@@ -192,17 +201,14 @@ class Cluster:
         return f"{self.host} refuses (HTTP {error.status}): {body or error.reason}"
 
 
-def _six_fields(cron: str) -> str:
-    """Returns a schedule as Kubeflow reads it, seconds first."""
-    fields = cron.split()
-    if len(fields) == _CRON_FIELDS - 1:
-        fields = ["0", *fields]
-    if len(fields) != _CRON_FIELDS:
-        raise ValueError(
-            "`cron` must have 5 fields (minute hour day month weekday), or 6 with the "
-            f"second first; got {cron!r}."
-        )
-    return " ".join(fields)
+def check_cron(cron: str) -> str:
+    """Returns a schedule as Kubeflow reads it, seconds first.
+
+    Raises:
+        ValueError: it is none.
+    """
+    fields = cron_lines.check(cron, option="--cron", seconds=True)
+    return " ".join(fields if len(fields) == _CRON_FIELDS else ["0", *fields])
 
 
 def _name(spec: dict[str, Any], *, scheduled: bool) -> str:

@@ -12,6 +12,8 @@ from pipeline.cluster.options import (
     Overrides,
     Parameters,
     Platform,
+    ScheduleAction,
+    ScheduleName,
     Timeout,
     Wait,
     note_caching,
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
     from pipeline.vertex.submit import Vertex
 
 _INTERRUPTED = 130  # as a shell has it for Ctrl-C
+
+Project = Annotated[str, typer.Option(envvar="GOOGLE_CLOUD_PROJECT", help="Its id.")]
+Region = Annotated[
+    str, typer.Option(envvar="GOOGLE_CLOUD_REGION", help="Such as us-central1.")
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="VERTEX_ENDPOINT",
+        help="URL of the API, such as a private one; by default the region's.",
+    ),
+]
 
 
 def compile_vertex(
@@ -77,12 +91,8 @@ def compile_vertex(
 
 
 def submit_vertex(
-    project: Annotated[
-        str, typer.Option(envvar="GOOGLE_CLOUD_PROJECT", help="Its id.")
-    ],
-    region: Annotated[
-        str, typer.Option(envvar="GOOGLE_CLOUD_REGION", help="Such as us-central1.")
-    ],
+    project: Project,
+    region: Region,
     file: Annotated[
         pathlib.Path, typer.Argument(help="What `ncf compile vertex` made.")
     ] = pathlib.Path("pipeline.json"),
@@ -107,7 +117,10 @@ def submit_vertex(
     ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="Runs by this schedule, in UTC, such as '0 3 * * *'."),
+        typer.Option(
+            help="Runs by this schedule, in UTC, such as '0 3 * * *'; it takes the "
+            "place of one with the same --name."
+        ),
     ] = None,
     wait: Wait = False,
     timeout_s: Timeout = 86_400,
@@ -118,13 +131,7 @@ def submit_vertex(
             help="Ctrl-C while waiting cancels the run; without it the run goes on.",
         ),
     ] = False,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            envvar="VERTEX_ENDPOINT",
-            help="URL of the API, such as a private one; by default the region's.",
-        ),
-    ] = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Submit a compiled pipeline to Vertex AI Pipelines."""
     from pipeline.cluster import submission
@@ -162,6 +169,30 @@ def submit_vertex(
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)
+
+
+def schedule_vertex(
+    project: Project,
+    region: Region,
+    action: ScheduleAction = "list",
+    schedule: ScheduleName = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """List, pause, resume or delete schedules; `ncf submit vertex` makes them."""
+    from pipeline.cluster import google_cloud, schedules
+    from pipeline.vertex import schedules as vertex_schedules
+    from pipeline.vertex import submit
+
+    try:
+        vertex = submit.Vertex(project=project, region=region, endpoint=endpoint)
+        found = vertex_schedules.find(vertex)
+        with google_cloud.explained(), google_cloud.quiet():
+            said = schedules.act(
+                action, schedule, found=found, deeds=vertex_schedules.deeds(vertex)
+            )
+    except ValueError as error:
+        refuse(error)
+    typer.echo(said)
 
 
 def _wait(

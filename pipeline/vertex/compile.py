@@ -15,7 +15,7 @@ from components.vertex_pusher import component as vertex_pusher
 from components.vertex_pusher import executor as pusher_executor
 from pipeline import pipeline
 from pipeline.cluster import compile as compiler
-from pipeline.cluster import machines
+from pipeline.cluster import exit_task, machines
 from pipeline.cluster.entrypoint import KEEP_URIS_FLAG, TIMEOUT_FLAG
 from pipeline.config import PipelineConfig
 from pipeline.vertex import training
@@ -23,6 +23,20 @@ from pipeline.vertex.config import VertexConfig
 
 # Within which Vertex tries a task again, as Kubeflow's SDK has it for Vertex.
 _LONGEST_RETRIES_S = 3600
+NOTIFY_NODE = "Notify"
+# Of google_cloud_pipeline_components 2.22, which is not needed for this alone: Vertex
+# knows the container by its command and writes the letters itself.
+_NOTIFY = {
+    "image": "gcr.io/ml-pipeline/google-cloud-pipeline-components:2.22.0",
+    "command": [
+        "python3",
+        "-u",
+        "-m",
+        "google_cloud_pipeline_components.container.v1."
+        "vertex_notification_email.executor",
+    ],
+    "args": ["--type", "VertexNotificationEmail", "--payload", ""],
+}
 
 
 def compile_pipeline(
@@ -54,6 +68,18 @@ def compile_pipeline(
         accelerator = container.get("resources", {}).get("accelerator")
         if accelerator:
             accelerator["type"] = machines.GPUS[platform.gpu].vertex
+    if platform.notify_emails:
+        emails = {
+            "parameterType": "LIST",
+            "constant": list(platform.notify_emails),
+        }
+        exit_task.add(
+            compiled.spec,
+            NOTIFY_NODE,
+            dict(_NOTIFY),
+            inputs={"recipients": emails},
+            status_input="pipeline_task_final_status",
+        )
     job = {
         "displayName": config.pipeline_name,
         "pipelineSpec": compiled.spec,

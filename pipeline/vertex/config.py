@@ -1,6 +1,6 @@
 """Where the pipeline runs on Vertex AI: the typed, validated settings."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -8,6 +8,8 @@ from components.vertex_pusher.config import PusherConfig
 from ncf_model.config import Config
 from pipeline.cluster import config, profiles
 from pipeline.cluster.node_config import NodeConfig
+
+Email = Annotated[str, pydantic.Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
 class DataflowConfig(Config):
@@ -109,6 +111,8 @@ class VertexConfig(config.ClusterConfig):
         trainer: where Trainer trains.
         dataflow: the steps on Beam run there; null runs each in its own task.
         pusher: where models are pushed besides `serving`.
+        notify_emails: addresses to which Vertex writes when a run has ended, however it
+            did; at most 3.
     """
 
     serving: str = pydantic.Field(pattern="^gs://")
@@ -119,6 +123,7 @@ class VertexConfig(config.ClusterConfig):
     trainer: TrainerConfig = TrainerConfig()
     dataflow: DataflowConfig | None = None
     pusher: PusherConfig = PusherConfig()
+    notify_emails: tuple[Email, ...] = pydantic.Field((), max_length=3)
 
     @pydantic.model_validator(mode="after")
     def _check_vertex(self) -> "VertexConfig":

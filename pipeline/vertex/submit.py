@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.cluster import buckets, google_cloud
+from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package as kfp_package
 from pipeline.cluster.submission import RunFailed, Submission
 from pipeline.vertex import google_cloud as vertex_client
-from pipeline.vertex import package
+from pipeline.vertex import package, schedules
 
 POLL_S = 10.0
-_CRON_FIELDS = 5
 _SUCCEEDED = "PIPELINE_STATE_SUCCEEDED"
 _ENDED = ("PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
 _FAILED_TASK = "FAILED"
@@ -40,8 +40,8 @@ class Vertex:
         self.project = project
         self.region = region
         self._credentials = google_cloud.find_credentials()
-        self._client = vertex_client.import_client()
-        self._client.init(
+        self.client = vertex_client.import_client()
+        self.client.init(
             project=project,
             location=region,
             credentials=self._credentials,
@@ -72,7 +72,8 @@ class Vertex:
             network: the VPC network to peer with.
             caching: whether tasks are taken from the cache; None is as compiled.
             cron: minute, hour, day, month, weekday, in UTC unless it begins with
-                `TZ=...`. None runs once, now.
+                `TZ=...`. None runs once, now. A schedule of the same name in the region
+                is replaced.
 
         Raises:
             ValueError: something is wrong here, or the service refuses. Nothing was
@@ -99,7 +100,7 @@ class Vertex:
         with tempfile.TemporaryDirectory() as folder:
             template = pathlib.Path(folder) / "pipeline.json"
             template.write_text(json.dumps(job), encoding="utf-8")
-            made = self._client.PipelineJob(
+            made = self.client.PipelineJob(
                 display_name=display_name,
                 template_path=str(template),
                 pipeline_root=root,
@@ -108,14 +109,22 @@ class Vertex:
             )
         with google_cloud.explained(), google_cloud.quiet():
             if cron is not None:
-                schedule = made.create_schedule(
-                    cron=cron, display_name=display_name, **runs_as
-                )
-                return self._submission(
-                    schedule.resource_name, "schedules", values, notes
-                )
+                options = {"cron": cron, "display_name": display_name, **runs_as}
+                id_, more = self._schedule(made, options)
+                page = self.page("schedules", id_)
+                return Submission(id_, page, values, (*notes, *more))
             made.submit(**runs_as)
-        return self._submission(made.resource_name, "runs", values, notes)
+        page = self.page("runs", made.resource_name)
+        return Submission(made.resource_name, page, values, tuple(notes))
+
+    def _schedule(self, job: Any, options: dict[str, Any]) -> tuple[str, list[str]]:
+        """Makes a schedule; earlier ones of its name end. Returns its id, and notes."""
+        before = schedules.find(self, options["display_name"])
+        made = job.create_schedule(**options)
+        for one in before:  # After: if this fails, there are two, and never none.
+            schedules.deeds(self)["delete"](one.id)
+        notes = [f"It takes the place of {one.id}, {one.cron}." for one in before]
+        return made.resource_name, notes
 
     def wait(
         self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
@@ -148,20 +157,14 @@ class Vertex:
             self._job(run).cancel()
 
     def _job(self, run: Submission) -> Any:
-        return self._client.PipelineJob.get(run.id)
+        return self.client.PipelineJob.get(run.id)
 
-    def _submission(
-        self,
-        resource: str,
-        kind: str,
-        parameters: dict[str, Any],
-        notes: Sequence[str],
-    ) -> Submission:
-        page = (
+    def page(self, kind: str, resource: str) -> str:
+        """Returns the address of a page of the console, of `runs` or `schedules`."""
+        return (
             f"{_CONSOLE}/locations/{self.region}/pipelines/{kind}/"
             f"{resource.rpartition('/')[2]}?project={self.project}"
         )
-        return Submission(resource, page, parameters, tuple(notes))
 
 
 def check(
@@ -181,12 +184,9 @@ def check(
         buckets.check_root(root)
     vertex_client.check_network(network)
     if cron is not None:
-        fields = [f for f in cron.split() if not f.startswith(("TZ=", "CRON_TZ="))]
-        if len(fields) != _CRON_FIELDS:
-            raise ValueError(
-                "`--schedule` must have 5 fields (minute hour day month weekday); got "
-                f"{cron!r}."
-            )
+        zone = ("TZ=", "CRON_TZ=")
+        fields = [field for field in cron.split() if not field.startswith(zone)]
+        cron_lines.check(" ".join(fields), option="--schedule")
     return kfp_package.parse_parameters(job["pipelineSpec"], parameters)
 
 

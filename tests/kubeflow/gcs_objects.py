@@ -12,6 +12,8 @@ import time
 import urllib.parse
 from typing import NamedTuple
 
+import google_crc32c
+
 API = "/storage/v1/b/"
 
 
@@ -51,7 +53,6 @@ class Objects:
     def resource(self, bucket, name):
         content, number, changed = self.buckets[bucket][name]
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(changed))
-        md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
         return {
             "kind": "storage#object",
             "name": name,
@@ -61,7 +62,9 @@ class Objects:
             "metageneration": "1",
             "updated": f"{stamp}.000Z",
             "timeCreated": f"{stamp}.000Z",
-            "md5Hash": md5,
+            # Google's client from 3.0 on takes no upload without this one for whole.
+            "crc32c": _crc32c(content),
+            "md5Hash": _md5(content),
             "contentType": "application/octet-stream",
             "storageClass": "STANDARD",
             "id": f"{bucket}/{name}/{number}",
@@ -74,6 +77,14 @@ class Objects:
 
     def names(self, bucket, prefix=""):
         return sorted(n for n in self.buckets[bucket] if n.startswith(prefix))
+
+
+def _crc32c(content):
+    return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+
+
+def _md5(content):
+    return base64.b64encode(hashlib.md5(content).digest()).decode()
 
 
 def answer(request, objects, may):
@@ -188,6 +199,7 @@ def _content(request, objects, may, bucket, name):
         "x-goog-generation": str(number),
         "x-goog-stored-content-length": str(len(content)),
         "accept-ranges": "bytes",
+        "x-goog-hash": f"crc32c={_crc32c(content)},md5={_md5(content)}",
     }
     asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.header("range") or "")
     if not asked:

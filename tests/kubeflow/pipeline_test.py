@@ -211,6 +211,22 @@ def test_metadata_names_the_object_store(runs):
     )
 
 
+def test_what_the_services_pages_show(runs, vertex):
+    """Figures for their comparison of runs, and the report as a file by itself."""
+    first, summary = runs.first.outputs["Report"], runs.summary(runs.first)
+    page = runs.cluster.store(first["page"]["uri"])
+    report = runs.cluster.store(first["report"]["uri"])
+    assert page.read_text() == (report / "index.html").read_text()
+    assert first["metrics"]["metadata"]["ndcg@10"] == summary["metrics"]["ndcg@10"]
+    assert first["slice_metrics"]["metadata"]
+    shown = vertex.run.outputs["Report"]
+    assert b"<html" in vertex.project.read(shown["page"]["uri"])
+    assert (
+        shown["metrics"]["metadata"]["ndcg@10"]
+        == vertex.summary()["metrics"]["ndcg@10"]
+    )
+
+
 def test_driver_was_run(runs):
     metadata = _metadata(runs.first, "InteractionsExampleGen", "examples")
     assert "num_files:1" in metadata["input_fingerprint"]

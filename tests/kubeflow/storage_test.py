@@ -4,6 +4,7 @@ What they need the bucket to grant is what the guides ask for; what this project
 itself needs the rights to objects only.
 """
 
+import json
 import re
 
 import gcs_clients
@@ -124,6 +125,18 @@ def test_a_training_is_saved_with_rights_to_objects_only(storage):
     info, arrays = _call(storage, _checkpoint)
     assert info == {"epoch": 2}
     assert arrays["tables"][0].tolist() == [0, 1, 2]
+
+
+def test_the_buckets_rules_leave_pushed_models_alone(pytestconfig):
+    text = (pytestconfig.rootpath / "kubeflow" / "lifecycle.json").read_text()
+    deleting = [r for r in json.loads(text)["rule"] if r["action"]["type"] == "Delete"]
+    conditions = [rule["condition"] for rule in deleting]
+    # Without a prefix a rule is for the whole bucket.
+    assert [c["matchesPrefix"] for c in conditions] == [["runs/"], ["temp/"]]
+    assert all(c["age"] >= 7 for c in conditions)
+    for guide in GUIDES:
+        said = (pytestconfig.rootpath / guide).read_text()
+        assert "--lifecycle-file kubeflow/lifecycle.json" in said
 
 
 @pytest.mark.parametrize("guide", GUIDES)

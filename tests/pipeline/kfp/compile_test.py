@@ -1,8 +1,8 @@
 """The compiled file: its exact bytes, and what the bytes have to mean.
 
-After a change that is meant, this writes the golden file anew; read its diff:
-`UPDATE_GOLDEN=1 pytest tests/pipeline/kfp/compile_test.py`. It serves both lines: TFX's
-version, and the digests of the code, which change with every edit, are left out.
+After a change that is meant, `make golden` writes the golden file anew; read its diff.
+It serves both lines: TFX's version, and the digests of the code, which change with
+every edit, are left out.
 """
 
 import json
@@ -18,7 +18,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx import version
 
 from pipeline import config as config_module
-from pipeline.cluster import executor_input
+from pipeline.cluster import executor_input, package
 from pipeline.kfp import compile as compiler
 from pipeline.kfp import config as kfp_config
 from pipeline.kfp import pods
@@ -64,7 +64,7 @@ def test_bytes(compiled):
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(text)
-    assert text == GOLDEN.read_text()
+    assert text == GOLDEN.read_text(), "If this is meant: make golden"
 
 
 def test_same_input_same_bytes(compiled):
@@ -273,3 +273,54 @@ def test_a_network_that_does_not_train_there():
 def test_a_node_that_does_not_exist():
     with pytest.raises(ValueError, match=r"names \['Trainr'\].*it has .*'Trainer'"):
         _compile(nodes={"Trainr": pods.PodConfig()})
+
+
+def test_the_end_of_a_run_is_told_to_a_webhook(compiled):
+    notify = {"secret": "slack", "on": "always"}
+    spec, platform = _documents(notify=notify, nodes={"*": {"env": {"A": "1"}}})
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+    plain, _ = yaml.safe_load_all(compiled)
+    main, last = (spec["root"]["dag"]["tasks"][name] for name in ("main", "Notify"))
+    # All tasks and parameters are in the part that it waits for.
+    inside = spec["components"]["main"]
+    assert inside["dag"]["tasks"].keys() == plain["root"]["dag"]["tasks"].keys()
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters.keys() == inside["inputDefinitions"]["parameters"].keys()
+    assert parameters.keys() == main["inputs"]["parameters"].keys()
+    assert last["dependentTasks"] == ["main"]
+    assert last["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert last["inputs"]["parameters"] == {
+        "status": {"taskFinalStatus": {"producerTask": "main"}}
+    }
+    container = spec["deploymentSpec"]["executors"]["Notify_executor"]["container"]
+    assert container["command"] == ["python", "-m", "pipeline.cluster.notify"]
+    assert container["args"] == [
+        *("--status", "{{$.inputs.parameters['status']}}"),
+        *("--pipeline", "ncf", "--on", "always"),
+    ]
+    assert container["env"] == [{"name": "A", "value": "1"}]
+    pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert pod["Notify_executor"]["secretAsEnv"] == [
+        {
+            "secretName": "slack",
+            "keyToEnv": [{"secretKey": "url", "envVar": "NCF_WEBHOOK"}],
+        }
+    ]
+    # Who submits it still finds the tasks.
+    assert package.serving(spec) == "gs://bucket/serving"
+    package.set_caching(spec, True)
+    assert inside["dag"]["tasks"]["Trainer"]["cachingOptions"]["enableCache"]
+
+
+def test_what_the_services_pages_show_are_outputs_of_report(compiled):
+    spec, _ = yaml.safe_load_all(compiled)
+    outputs = spec["components"]["Report"]["outputDefinitions"]["artifacts"]
+    assert {
+        key: one["artifactType"].get("schemaTitle") for key, one in outputs.items()
+    } == {
+        "report": None,
+        "metrics": "system.Metrics",
+        "slice_metrics": "system.Metrics",
+        "page": "system.HTML",
+    }

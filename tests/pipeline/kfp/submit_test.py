@@ -5,10 +5,13 @@ import json
 import re
 import socket
 import threading
+import urllib.parse
 
 import pytest
+import typer.testing
 import yaml
 
+from pipeline import cli
 from pipeline.kfp import submit
 
 SPEC = {
@@ -56,6 +59,7 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.posted, self.headers_seen = [], []
         self.states, self.refuse, self.error = ["SUCCEEDED"], None, None
+        self.schedules = {}
 
     @property
     def host(self):
@@ -70,13 +74,35 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             states = self.server.states
             run["state"] = states.pop(0) if len(states) > 1 else states[0]
             run["error"] = self.server.error
+        if path == "/apis/v2beta1/recurringruns":
+            # One a page, so that nobody stops at the first.
+            asked = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+            at = int(asked.get("page_token", ["0"])[0])
+            made = list(self.server.schedules.values())
+            more = {"next_page_token": str(at + 1)} if at + 1 < len(made) else {}
+            run = {"recurringRuns": made[at : at + 1], **more}
         self._answer(run)
 
+    def do_DELETE(self):
+        del self.server.schedules[self.path.split("/")[-1]]
+        self._answer({})
+
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        size = int(self.headers["content-length"] or 0)
+        body = json.loads(self.rfile.read(size) or "{}")
         kind = self.path.split("/")[-1]
+        schedules = self.server.schedules
+        if changed := re.fullmatch(r"(\w+):(en|dis)able", kind):
+            schedules[changed[1]]["status"] = changed[2].upper() + "ABLED"
+            self._answer({})
+            return
         self.server.posted.append((kind, body))
-        self._answer({"experiment_id": "e1", "run_id": "r1", "recurring_run_id": "s1"})
+        made = {"experiment_id": "e1", "run_id": "r1", "recurring_run_id": "s1"}
+        if kind == "recurringruns":
+            number = f"s{len(self.server.posted)}"
+            made = {**body, "recurring_run_id": number, "status": "ENABLED"}
+            schedules[number] = made
+        self._answer(made)
 
     def _answer(self, body):
         self.server.headers_seen.append(dict(self.headers))
@@ -144,17 +170,74 @@ def test_named_data_may_come_from_the_cache(server, file):
 
 def test_schedules(server, file):
     made = submit.Cluster(server.host).submit(file, cron="30 3 * * 1")
+    assert made.notes == ()
     kind, body = server.posted[-1]
     assert kind == "recurringruns"
     assert body["trigger"]["cron_schedule"]["cron"] == "0 30 3 * * 1"
     assert body["no_catchup"] is True
     assert body["pipeline_spec"]["platform_spec"] == PLATFORM
-    assert made.url == f"{server.host}/#/recurringrun/details/s1"
+    assert made.url == f"{server.host}/#/recurringrun/details/{made.id}"
 
 
-def test_cron_of_four_fields(server, file):
-    with pytest.raises(ValueError, match=r"5 fields .*; got '3 \* \* 1'"):
-        submit.Cluster(server.host).submit(file, cron="3 * * 1")
+def test_a_schedule_of_the_same_name_is_replaced(server, file):
+    cluster = submit.Cluster(server.host)
+    other = cluster.submit(file, cron="0 1 * * *", name="other")
+    first = cluster.submit(file, cron="0 3 * * *")
+    second = cluster.submit(file, cron="0 4 * * *")
+    assert set(server.schedules) == {other.id, second.id}
+    assert second.notes == (f"It takes the place of {first.id}, 0 0 3 * * *.",)
+
+
+def _ncf(server, *arguments):
+    command = ["schedule", "kfp", "--host", server.host, *arguments]
+    return typer.testing.CliRunner().invoke(cli.app, command)
+
+
+def test_schedules_are_listed_paused_resumed_and_deleted(server, file):
+    assert _ncf(server).output == "There are no schedules.\n"
+    cluster = submit.Cluster(server.host)
+    one = cluster.submit(file, cron="0 3 * * *", name="nightly")
+    two = cluster.submit(file, cron="0 4 * * 1", name="weekly")
+    assert _ncf(server, "pause", "nightly").output == "nightly is paused.\n"
+    assert _ncf(server, "list").output == (
+        f"nightly: 0 0 3 * * *, paused\n  {one.id}\n  {one.url}\n"
+        f"weekly: 0 0 4 * * 1, active\n  {two.id}\n  {two.url}\n"
+    )
+    assert _ncf(server, "resume", one.id).output == "nightly runs again.\n"
+    assert server.schedules[one.id]["status"] == "ENABLED"
+    assert _ncf(server, "delete", "weekly").output == "weekly is deleted.\n"
+    assert set(server.schedules) == {one.id}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pause", "hourly"), "There is no schedule 'hourly'. There are: 'nightly'."),
+        (("pause",), "Which one? Give a name or an id"),
+        (
+            ("stop", "nightly"),
+            "A schedule knows list, pause, resume, delete; got 'stop'",
+        ),
+    ],
+)
+def test_what_cannot_be_done_to_a_schedule(server, file, arguments, message):
+    submit.Cluster(server.host).submit(file, cron="0 3 * * *", name="nightly")
+    result = _ncf(server, *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("3 * * 1", r"`--cron` must have 5 fields .*; got '3 \* \* 1'"),
+        ("0 25 * * *", "the hour must be .* from 0 to 23.*; got '25'"),
+        ("", "`--cron` must have 5 fields .*; got ''"),
+    ],
+)
+def test_a_line_of_cron_that_cannot_be(server, file, cron, message):
+    with pytest.raises(ValueError, match=message):
+        submit.Cluster(server.host).submit(file, cron=cron)
     assert server.posted == []
 
 

@@ -3,6 +3,8 @@ import json
 import pytest
 import typer.testing
 from google.cloud.aiplatform.utils import pipeline_utils, yaml_utils
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline import cli
 from pipeline import config as config_module
@@ -132,3 +134,22 @@ def test_command_writes_the_file_and_notes_what_is_not_cached(tmp_path, image, n
     assert result.exit_code == 0
     assert json.loads(file.read_text())["runtimeConfig"]["gcsOutputDirectory"] == ROOT
     assert ("No task is cached: the image i:1" in result.output) is noted
+
+
+def test_vertex_writes_letters_about_the_end_of_a_run(tmp_path):
+    emails = ["a@example.com", "b@example.com"]
+    (tmp_path / "pipeline.json").write_text(_compile(notify_emails=emails))
+    spec = yaml_utils.load_yaml(str(tmp_path / "pipeline.json"))["pipelineSpec"]
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    last = spec["root"]["dag"]["tasks"]["Notify"]
+    assert last["inputs"]["parameters"] == {
+        "recipients": {"runtimeValue": {"constant": emails}},
+        "pipeline_task_final_status": {"taskFinalStatus": {"producerTask": "main"}},
+    }
+    assert last["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    container = spec["deploymentSpec"]["executors"]["Notify_executor"]["container"]
+    assert container["args"][:2] == ["--type", "VertexNotificationEmail"]
+    tasks = spec["components"]["main"]["dag"]["tasks"]
+    assert {"Trainer", "Pusher", "Report"} <= tasks.keys()
+    with pytest.raises(ValueError, match="notify_emails"):
+        _compile(notify_emails=["nobody"])

@@ -20,6 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
         accounts: service accounts that the caller may act as -> their permissions.
         states: of the run, one per look.
         endpoints: models and endpoints.
+        schedules: number -> the schedule.
         refuse: (HTTP status, message) of Vertex to whatever is posted.
     """
 
@@ -30,6 +31,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.accounts = {}
         self.states, self.detail = ["PIPELINE_STATE_SUCCEEDED"], {}
         self.endpoints = endpoint_fake.Endpoints()
+        self.schedules = {}
         self.refuse, self.token_status = None, 200
 
     @property
@@ -70,10 +72,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             state = states.pop(0) if len(states) > 1 else states[0]
             name = self.path.split("?")[0].removeprefix("/v1/")
             self._answer(200, {"name": name, "state": state, **server.detail})
+        elif self.path.startswith(f"{PARENT}/schedules?"):
+            asked = urllib.parse.parse_qs(self.path.partition("?")[2])
+            name = asked.get("filter", [""])[0].removeprefix("display_name=").strip('"')
+            made = list(server.schedules.values())
+            found = [one for one in made if name in ("", one["displayName"])]
+            self._answer(200, {"schedules": found})
+        elif found := re.match(rf"{PARENT}/schedules/(\w+)", self.path):
+            self._answer(200, server.schedules[found[1]])
         elif found := server.endpoints.answer("GET", self.path, {}):
             self._answer(200, found)
         else:
             self._answer(404, _error(404))
+
+    def do_DELETE(self):
+        del self.server.schedules[self.path.split("?")[0].split("/")[-1]]
+        empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+        name = f"{PARENT[4:]}/operations/1"
+        self._answer(200, {"name": name, "done": True, "response": empty})
 
     def do_PATCH(self):
         text = self.rfile.read(int(self.headers["content-length"]))
@@ -97,6 +113,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.server.posted[-1][1]
         if found := self.server.endpoints.answer("POST", self.path, body):
             self._answer(200, found)
+            return
+        if path == f"{PARENT}/schedules":
+            number = f"s{len(self.server.posted)}"
+            made = {"name": f"{path[4:]}/{number}", "state": "ACTIVE", **body}
+            self.server.schedules[number] = made
+            self._answer(200, made)
+            return
+        if changed := re.fullmatch(rf"{PARENT}/schedules/(\w+):(pause|resume)", path):
+            states = {"pause": "PAUSED", "resume": "ACTIVE"}
+            self.server.schedules[changed[1]]["state"] = states[changed[2]]
+            self._answer(200, {})
             return
         job_id = re.search(r"pipelineJobId=([\w-]+)", query)
         name = f"{path.removeprefix('/v1/')}/{job_id[1] if job_id else 's1'}"

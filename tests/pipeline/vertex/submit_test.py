@@ -137,6 +137,38 @@ def test_schedules(google, vertex, file, cron):
     assert "/pipelines/schedules/s1?" in made.url
 
 
+def test_a_schedule_of_the_same_name_is_replaced(google, vertex, file):
+    other = vertex.submit(file, cron="0 1 * * *", name="other")
+    first = vertex.submit(file, cron="0 3 * * *")
+    second = vertex.submit(file, cron="0 4 * * *")
+    kept = {made.id.rpartition("/")[2] for made in (other, second)}
+    assert set(google.schedules) == kept
+    assert second.notes == (f"It takes the place of {first.id}, 0 3 * * *.",)
+
+
+def _schedule(google, *arguments):
+    command = ["schedule", "vertex", "--project", "ncf-project", "--region"]
+    command += ["us-central1", "--endpoint", google.url, *arguments]
+    return typer.testing.CliRunner().invoke(cli.app, command)
+
+
+def test_schedules_are_listed_paused_resumed_and_deleted(google, vertex, file):
+    one = vertex.submit(file, cron="0 3 * * *", name="nightly")
+    ended = vertex.submit(file, cron="0 4 * * 1", name="ended")
+    google.schedules[ended.id.rpartition("/")[2]]["state"] = "COMPLETED"
+    assert _schedule(google, "pause", "nightly").output == "nightly is paused.\n"
+    assert _schedule(google).output == (
+        f"nightly: 0 3 * * *, paused\n  {one.id}\n  {one.url}\n"
+    )
+    assert _schedule(google, "resume", one.id).output == "nightly runs again.\n"
+    assert google.schedules[one.id.rpartition("/")[2]]["state"] == "ACTIVE"
+    assert _schedule(google, "delete", "nightly").output == "nightly is deleted.\n"
+    assert _schedule(google).output == "There are no schedules.\n"
+    result = _schedule(google, "pause", "nightly")
+    assert result.exit_code == 2
+    assert "There is no schedule 'nightly'. There are: none at all." in result.output
+
+
 def test_waits_until_the_run_has_succeeded(google, vertex, file):
     google.states = [
         f"PIPELINE_STATE_{state}"
