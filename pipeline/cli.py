@@ -261,8 +261,12 @@ def sample(
         bool,
         typer.Option("--refit", help="Train on validation items, too; no such lists."),
     ] = False,
-    train_prebatch_size: Annotated[int, typer.Option(help="Rows per Example.")] = 99000,
-    eval_prebatch_size: Annotated[int, typer.Option(help="Likewise.")] = 99000,
+    train_prebatch_size: Annotated[
+        int, typer.Option(help="Training rows per Example.")
+    ] = 99000,
+    eval_prebatch_size: Annotated[
+        int, typer.Option(help="Evaluation rows per Example.")
+    ] = 99000,
     dataset: Dataset = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,

@@ -237,6 +237,7 @@ def _run_alone(
             logging.exception("The run failed.")
             raise RunFailed(terminal.explain(told)[0]) from error
         result.print_summary(console, summary)
+        result.print_next(console, summary, out)
         if shown.quiet:
             console.quiet = False
             result.print_verdict(console, summary)
@@ -290,6 +291,7 @@ def _run_pipeline(
     if (out / "metadata.sqlite").exists():
         with metadata.Metadata(store) as handle:
             before = executions.latest_run(handle.store) or 0
+            display.earlier = executions.seconds(handle.store, before)
     progress.observers.append(display.training)
     try:
         dag_runner.Runner(

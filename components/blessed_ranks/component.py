@@ -44,7 +44,7 @@ class BlessedRanks(base_component.BaseComponent):
             best_model: the best `Model` of those blessed; empty if that is the last.
             latest_blessing: `ModelBlessing` of the former, where it can be had; it has
                 the model's level. Else the model's own property does.
-            best_blessing: likewise.
+            best_blessing: `ModelBlessing` of `best_model`, where it can be had.
         """
         super().__init__(
             spec=spec.BlessedRanksSpec(

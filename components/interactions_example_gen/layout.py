@@ -30,7 +30,7 @@ class Layout:
         names: of all columns, in order; without a header their positions from 0.
         user, item, rating, timestamp: positions in `names`; None if the file has no
             such column, which holds for the last two only.
-        title: likewise, of the items' titles; only if it was asked for.
+        title: position of the items' titles; only if it was asked for.
     """
 
     delimiter: str = ""

@@ -58,7 +58,7 @@ class ServingModel(tf.Module):
         Args:
             network: trained, unknown rows set.
             user_vocabulary: path of a text file, one raw id a line.
-            item_vocabulary: likewise.
+            item_vocabulary: path of the same kind of file, of items.
             seen: per user index what `recommend` leaves out.
             trained: indices of the users who trained; the others are unknown.
             popularity: [num_items] how often each item was a training positive.
@@ -344,7 +344,7 @@ def export(
         interactions: what it was trained on, and what `recommend` leaves out.
         path: the folder to write.
         user_vocabulary: path of a text file, one raw id a line.
-        item_vocabulary: likewise.
+        item_vocabulary: path of the same kind of file, of items.
         refitted: whether the validation items were trained on.
         serving: makes the module from the arguments of `ServingModel`.
     """

@@ -107,7 +107,7 @@ class Comparison:
         gained: how many users only the second serves.
         lost: how many only the first serves.
         users_gained: some of them, those whose place changed most first.
-        users_lost: likewise of those lost.
+        users_lost: the same of the users whose item the second model loses.
     """
 
     first: str

@@ -57,6 +57,11 @@ def of_run(store: Any, run: int) -> list[NodeRun]:
     ]
 
 
+def seconds(store: Any, run: int) -> dict[str, float]:
+    """Returns how long each node took that has a result in the run with that id."""
+    return {node.node: node.seconds for node in of_run(store, run) if node.finished}
+
+
 def unfinished(nodes: Iterable[str], runs: Iterable[NodeRun]) -> list[str]:
     """Returns those of `nodes` of which `runs` has no result, in order."""
     finished = {run.node for run in runs if run.finished}

@@ -63,7 +63,9 @@ def runs(
 
 def compare(
     first: Annotated[str, typer.Argument(help="A number of `ncf runs`, or a folder.")],
-    second: Annotated[str, typer.Argument(help="Likewise: the one that is judged.")],
+    second: Annotated[
+        str, typer.Argument(help="The run it is compared with, named in the same way.")
+    ],
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,5 +1,9 @@
 """The result of a run in words and as a table, for the terminal."""
 
+import pathlib
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +55,17 @@ def print_verdict(console: Console, summary: Mapping[str, Any]) -> None:
         console.print("Not blessed, nothing pushed:", style="yellow")
         for reason in summary["not_blessed_because"]:
             console.print(f"  {printable(reason)}", markup=False)
+
+
+def print_next(console: Console, summary: Mapping[str, Any], out: pathlib.Path) -> None:
+    """Prints where the report is and, of a pushed model, how to ask it."""
+    lines = [f"Report: {out / 'report' / 'index.html'}"]
+    if summary.get("pushed_to") and (users := summary.get("users")):
+        program = "ncf" if shutil.which("ncf") else sys.argv[0]
+        asked = ["recommend", "--user", users[0]["user_id"], "--out", str(out)]
+        lines.append(f"Ask it: {shlex.join([program, *asked])}")
+    for line in lines:
+        console.print(printable(line), markup=False, soft_wrap=True)
 
 
 def left_out(data: Mapping[str, Any]) -> list[str]:

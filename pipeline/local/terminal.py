@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -80,12 +80,14 @@ class RunDisplay(logging.Handler):
     Attributes:
         shown: the finished nodes, in order.
         current: the running node, or None.
+        earlier: seconds that nodes took in an earlier run, by id.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(level=logging.INFO)
         self.shown: list[str] = []
         self.current: str | None = None
+        self.earlier: Mapping[str, float] = {}
         self._cached = False
         self._console = console
         self._started = 0.0
@@ -156,7 +158,9 @@ class RunDisplay(logging.Handler):
     def _start(self, node: str) -> None:
         self.current, self._cached = node, False
         self._started = time.monotonic()
-        self._progress.add_task(node, total=None, detail="")
+        seconds = self.earlier.get(node)
+        detail = "" if seconds is None else f"took {seconds:.0f} s the last time"
+        self._progress.add_task(node, total=None, detail=detail)
 
     def _end(self, mark: str, note: str) -> None:
         for task in self._progress.task_ids:

@@ -20,7 +20,7 @@ class Metadata:
     Attributes:
         num_users, num_items: no index reaches them.
         num_train_elements: rows of an epoch, padding apart.
-        num_eval_elements: rows of all lists, likewise.
+        num_eval_elements: rows of all lists, padding apart.
         train_prebatch_size, eval_prebatch_size: rows per Example.
         num_eval_negatives: per list. The official NCF does not write it: it is 999.
     """

@@ -34,7 +34,8 @@ class Form:
     Attributes:
         format: `tfrecord` (see `official`) or `parquet` (see `tables`).
         train_prebatch_size: rows per Example of TFRecord; the official NCF's default.
-        eval_prebatch_size: likewise, a multiple of 1 + `sampling.eval_negatives`.
+        eval_prebatch_size: evaluation rows per Example, a multiple of 1 +
+            `sampling.eval_negatives`.
     """
 
     format: str = "tfrecord"

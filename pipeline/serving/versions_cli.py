@@ -40,7 +40,8 @@ def rollback(
     version: Annotated[
         int | None,
         typer.Argument(
-            help="Its number [default: the one before the newest].", show_default=False
+            help="The number of the version [default: the one before the newest].",
+            show_default=False,
         ),
     ] = None,
     folder: Annotated[

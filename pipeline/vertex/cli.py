@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
-Project = Annotated[str, typer.Option(envvar="GOOGLE_CLOUD_PROJECT", help="Its id.")]
+Project = Annotated[
+    str,
+    typer.Option(
+        envvar="GOOGLE_CLOUD_PROJECT", help="The id of the Google Cloud project."
+    ),
+]
 Region = Annotated[
     str, typer.Option(envvar="GOOGLE_CLOUD_REGION", help="Such as us-central1.")
 ]

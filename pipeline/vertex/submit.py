@@ -25,7 +25,7 @@ class Vertex:
     """Vertex AI Pipelines in one region of a project.
 
     Args:
-        project: its id.
+        project: the id of the Google Cloud project.
         region: such as us-central1.
         endpoint: URL of the API; None is the region's.
 

@@ -1,6 +1,7 @@
 """The result in words and figures that a reader can work out by hand."""
 
 import io
+import pathlib
 
 import pytest
 from rich.console import Console
@@ -75,6 +76,19 @@ def test_a_model_that_a_baseline_beats_is_not_praised(console):
 
 def test_the_tables_heading_says_what_was_ranked(console):
     assert "of 100 candidates" in _printed(console, candidates="of 100 candidates")
+
+
+def test_says_where_the_report_is_and_how_to_ask(console, monkeypatch):
+    monkeypatch.setattr(result.shutil, "which", lambda name: f"/bin/{name}")
+    users = {"users": [{"user_id": "it's u 1"}]}
+    out = pathlib.Path("/a run")
+    result.print_next(console, SUMMARY | users, out)
+    result.print_next(console, SUMMARY | users | {"pushed_to": None}, out)
+    assert console.file.getvalue().splitlines() == [
+        "Report: /a run/report/index.html",
+        """Ask it: ncf recommend --user 'it'"'"'s u 1' --out '/a run'""",
+        "Report: /a run/report/index.html",
+    ]
 
 
 def test_what_was_left_out_in_words():

@@ -46,6 +46,16 @@ def test_a_line_per_node_with_its_time(console):
     assert "cached" not in lines[0]
 
 
+def test_a_running_node_says_how_long_it_took_the_last_time():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    display = terminal.RunDisplay(console)
+    display.earlier = {"Transform": 61.6}
+    logger = logging.Logger("a run")
+    with display.following(logger):
+        logger.info("Component Transform is running.")
+    assert "took 62 s the last time" in console.file.getvalue()
+
+
 def test_a_node_that_failed_is_marked(console):
     display = _follow(console, "Component Trainer is running.")
     display.failed()
