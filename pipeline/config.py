@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 import pydantic
 
-from components.interactions_example_gen.config import AUTO, ReadingConfig, SpansConfig
+from components.interactions_example_gen.config import (
+    AUTO,
+    DriftConfig,
+    ReadingConfig,
+    SpansConfig,
+)
 from components.pusher.config import PushConfig
 from ncf_model.config import (
     Config,
@@ -44,6 +49,8 @@ class DataConfig(ReadingConfig):
         max_shrink: the run stops before Trainer if a larger share of the users or items
             is gone that the latest blessed model was judged on; 1 never stops it.
         spans: which days are read, where `dataset` has `{SPAN}` or a date in it.
+        drift: limits to how far the newest day may be from those before it; null does
+            not look.
         synthetic: size and seed of the data set `synthetic`.
     """
 
@@ -53,6 +60,7 @@ class DataConfig(ReadingConfig):
     titles: str | None = AUTO
     max_shrink: float = pydantic.Field(0.3, ge=0, le=1)
     spans: SpansConfig = SpansConfig()
+    drift: DriftConfig | None = None
     synthetic: SyntheticConfig = SyntheticConfig()
 
     @pydantic.model_validator(mode="after")

@@ -170,6 +170,7 @@ def _data_nodes(
         reading=config.data.reading(),
         # Not the default: what is cached for a single file stays valid.
         spans=config.data.spans if config.data.spans != SpansConfig() else None,
+        drift=config.data.drift,
     )
     statistics = StatisticsGen(examples=example_gen.outputs["examples"])
     schema = ImportSchemaGen(schema_file=locations.schema)

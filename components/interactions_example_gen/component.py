@@ -8,7 +8,11 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
 from components.interactions_example_gen import driver, executor, files, span_marks
-from components.interactions_example_gen.config import ReadingConfig, SpansConfig
+from components.interactions_example_gen.config import (
+    DriftConfig,
+    ReadingConfig,
+    SpansConfig,
+)
 from ncf_model import features
 
 
@@ -35,6 +39,7 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
         reading: ReadingConfig,
         pattern: str = "*",
         spans: SpansConfig | None = None,
+        drift: DriftConfig | None = None,
     ) -> None:
         """Wires the node. No file is opened; see `reading.check_input`.
 
@@ -44,12 +49,15 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
             pattern: glob inside the folder; not looked at for a file.
             spans: which spans to read, where the path has marks, or may have at run
                 time; None is the default.
+            drift: how far the newest span may be from those before it; None does not
+                look.
 
         Raises:
             ValueError: the folder's name has a character that would be taken for
                 a pattern.
         """
-        extra = {executor.SPANS: spans.model_dump(mode="json")} if spans else None
+        given = {executor.SPANS: spans, executor.DRIFT: drift}
+        extra = {k: v.model_dump(mode="json") for k, v in given.items() if v}
         if span_marks.has_marks(input_base):
             input_base, pattern = span_marks.split(input_base)
         elif files.is_interactions_file(input_base) and not os.path.isdir(input_base):

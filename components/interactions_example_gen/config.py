@@ -1,7 +1,7 @@
 """How a file of interactions is read: the typed, validated settings."""
 
 import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -14,6 +14,7 @@ AUTO = "auto"  # a column is found by its name or position
 EXCEL = "excel"  # days since 1899-12-30, as spreadsheets store dates
 
 Column = str | pydantic.NonNegativeInt
+Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
 class ColumnsConfig(config.Config):
@@ -60,6 +61,35 @@ class SpansConfig(config.Config):
     empty: Literal["error", "skip"] = "error"
     twice: Literal["error", "skip"] = "skip"
     max_age_days: pydantic.PositiveInt | None = None
+
+
+class DriftConfig(config.Config):
+    """By how much the newest span may differ from those before it.
+
+    A figure above its limit stops the run; null has no limit. All figures are noted.
+
+    Attributes:
+        against: so many spans before it are compared with.
+        events: how many times as many, or as few, interactions as their median.
+        new_users: fraction of its users that are in none of them.
+        new_items: fraction of its interactions with items that are in none of them.
+        item_share: the largest change of one item's share of the interactions.
+        popularity: the Jensen-Shannon divergence of the items' popularity, in [0, 1].
+        events_per_user: that of the numbers of interactions per user.
+    """
+
+    against: pydantic.PositiveInt = 7
+    events: float | None = pydantic.Field(None, ge=1)
+    new_users: Fraction | None = None
+    new_items: Fraction | None = None
+    item_share: Fraction | None = None
+    popularity: Fraction | None = None
+    events_per_user: Fraction | None = None
+
+    def limits(self) -> dict[str, float]:
+        """Returns those that are set."""
+        values = self.model_dump(exclude={"against"})
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class ReadingConfig(config.Config):

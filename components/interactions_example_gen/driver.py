@@ -76,6 +76,8 @@ class SpansProcessor(input_processor.FileBasedInputProcessor):
         """Returns the node's settings with what was found by them."""
         extra = executor.unpack_extra(self._custom)
         extra[executor.WINDOW] = self.window.note()
+        if extra.get(executor.DRIFT):
+            extra[executor.DELIVERIES] = self.window.deliveries()
         config = executor.unpack_config(self._custom)
         return str(proto_utils.proto_to_json(executor.pack_config(config, extra)))
 

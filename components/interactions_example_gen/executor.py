@@ -20,19 +20,22 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.interactions_example_gen import (
+    drift,
     files,
     grouping,
     reading,
     report,
     spans,
 )
-from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen.config import DriftConfig, ReadingConfig
 from ncf_model import features
 
 PARTITION_BYTES = 1 << 25
 _REPORT, _ROWS = "report", "rows"
 _EXAMPLES_URI = "_examples_uri"
-SPANS, WINDOW = "spans", "window"  # settings, and what the driver found by them
+# Settings, and what the driver found by them.
+SPANS, DRIFT, WINDOW, DELIVERIES = "spans", "drift", "window", "deliveries"
+_EXTRA = (SPANS, DRIFT, WINDOW, DELIVERIES)
 
 # (file number, block number, rows as an Arrow stream)
 _Chunk = tuple[int, int, bytes]
@@ -70,9 +73,35 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
                 examples.set_int_custom_property(name, value)
         kinds = json.dumps(found["rows_skipped_by_kind"])
         examples.set_string_custom_property("rows_skipped_by_kind", kinds)
-        custom = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
-        if window := unpack_extra(custom).get(WINDOW):
-            examples.set_string_custom_property(spans.PROPERTY, json.dumps(window))
+        _note_spans(examples, exec_properties)
+
+
+def _note_spans(examples: types.Artifact, exec_properties: dict[str, Any]) -> None:
+    """Notes which spans were read, and how the newest differs from those before.
+
+    Raises:
+        ValueError: it differs by more than it may.
+    """
+    keys = standard_component_specs
+    custom = exec_properties[keys.CUSTOM_CONFIG_KEY]
+    extra = unpack_extra(custom)
+    if window := extra.get(WINDOW):
+        examples.set_string_custom_property(spans.PROPERTY, json.dumps(window))
+    if not extra.get(DELIVERIES):
+        return
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(exec_properties[keys.INPUT_CONFIG_KEY], config)
+    names, sizes = zip(*extra[DELIVERIES], strict=True)
+    found = drift.look(
+        exec_properties[keys.INPUT_BASE_KEY],
+        config.splits[0].pattern,
+        sizes,
+        names,
+        DriftConfig.model_validate(extra[DRIFT]),
+        unpack_config(custom),
+    )
+    logging.info("Drift: %s", json.dumps(found))
+    examples.set_string_custom_property(drift.PROPERTY, json.dumps(found))
 
 
 def pack_config(
@@ -108,7 +137,7 @@ def _unpack(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     value = wrappers_pb2.StringValue()
     packed.custom_config.Unpack(value)
     values = json.loads(value.value)
-    extra = {name: values.pop(name) for name in (SPANS, WINDOW) if name in values}
+    extra = {name: values.pop(name) for name in _EXTRA if name in values}
     return values, extra
 
 

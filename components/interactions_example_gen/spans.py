@@ -59,6 +59,10 @@ class Window(NamedTuple):
             "delivered_twice": [os.path.basename(p) for p, _ in self.twice],
         }
 
+    def deliveries(self) -> list[tuple[str, int]]:
+        """Returns the name of each span that is read, and how many files it has."""
+        return [(self.name(span.number), len(span.paths)) for span in self.spans]
+
 
 def window(
     base: str,

@@ -156,6 +156,25 @@ def chosen_by(history: History | None) -> str:
     return "for the best HR@10 of each user's validation item among its candidates"
 
 
+def spans(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns which days were read, and which were not, in words; empty without."""
+    noted = json.loads(data.get("spans") or "{}")
+    if not noted:
+        return []
+    read = f"{noted['read']}, from {noted['first']} to {noted['last']}"
+    lists = {
+        name.replace("_", " "): ", ".join(noted[name])
+        for name in ("missing", "empty", "delivered_twice")
+    }
+    return [("spans", read), *((k, v) for k, v in lists.items() if v)]
+
+
+def drift(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns how the newest day differs from those before; empty if nobody looked."""
+    noted = json.loads(data.get("drift") or "{}")
+    return noted if noted.get("figures") else {}
+
+
 def found_while_training(history: History | None) -> list[tuple[str, Any]]:
     """Returns the settings that training found, or chose on validation items."""
     if history is None:

@@ -11,7 +11,7 @@ from tfx.utils import proto_utils
 
 from components.interactions_example_gen import executor
 from components.interactions_example_gen.component import InteractionsExampleGen
-from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen.config import DriftConfig, ReadingConfig
 
 HEADER = "userId,movieId,rating,timestamp\n"
 
@@ -19,9 +19,11 @@ HEADER = "userId,movieId,rating,timestamp\n"
 class Run:
     """One run of the component on a real metadata store, and what it left."""
 
-    def __init__(self, root, input_base, **reading):
+    def __init__(self, root, input_base, *, drift=None, **reading):
         self._store = metadata.sqlite_metadata_connection_config(str(root / "m.sqlite"))
-        node = InteractionsExampleGen(str(input_base), reading=ReadingConfig(**reading))
+        node = InteractionsExampleGen(
+            str(input_base), reading=ReadingConfig(**reading), drift=drift
+        )
         definition = pipeline.Pipeline(
             "test",
             str(root / "out"),
@@ -268,3 +270,22 @@ def test_histories_are_merged_across_spans_and_nothing_counts_twice(tmp_path):
     third = Run(tmp_path, tmp_path / "span-{SPAN}" / "*")
     assert third.properties["span"] == 4
     assert b"d" in third.users()
+
+
+def test_the_drift_of_the_newest_span_is_noted_and_stops_the_run(tmp_path):
+    for number, item in enumerate("xxxz"):
+        (tmp_path / f"{number}.csv").write_text(HEADER + f"a,{item},3,{number}\n")
+    example_gen = InteractionsExampleGen(
+        f"{tmp_path}/{{SPAN}}.csv",
+        reading=ReadingConfig(),
+        drift=DriftConfig(new_items=0.5),
+    )
+    text = example_gen.exec_properties["custom_config"]
+    assert executor.unpack_config(text) == ReadingConfig()
+    with pytest.raises(ValueError, match=r"Span 3 .* has drifted.*\n.*new_items: 1 of"):
+        Run(tmp_path, f"{tmp_path}/{{SPAN}}.csv", drift=DriftConfig(new_items=0.5))
+    (tmp_path / "3.csv").unlink()
+    run = Run(tmp_path, f"{tmp_path}/{{SPAN}}.csv", drift=DriftConfig(new_items=0.5))
+    noted = json.loads(run.properties["drift"])
+    assert (noted["span"], noted["against"]) == ("2", 2)
+    assert noted["figures"]["popularity"] == 0

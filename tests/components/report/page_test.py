@@ -131,6 +131,31 @@ def test_scores_that_all_look_alike_are_left_out():
     assert "0.750" in page.render(examples.result(users=[user]))
 
 
+def test_draws_spans_and_drift():
+    noted = {
+        "spans": {
+            "read": 3,
+            "first": "1",
+            "last": "4",
+            "missing": ["2"],
+            "empty": [],
+            "delivered_twice": [],
+        },
+        "drift": {
+            "span": "4",
+            "against": 2,
+            "figures": {"events": 1.5, "popularity": 0.25},
+            "limits": {"events": 3},
+        },
+    }
+    data = {name: json.dumps(value) for name, value in noted.items()}
+    text = page.render(examples.result().model_copy(update={"data": data}))
+    assert "3, from 1 to 4" in text
+    assert "<td>missing</td>" in text
+    assert _figures(text)["drift popularity"] == 0.25
+    assert '<meter min="0" max="3" value="1.5">50%</meter>' in text
+
+
 def test_loads_nothing():
     text = _page()
     for part in ("<script", "<link", "<img", "@import", "url(http"):
