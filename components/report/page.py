@@ -7,6 +7,8 @@ import jinja2
 
 from components.report import drawing, graph, standing, wording
 from components.report.document import Histogram, Summary
+from ncf_model import features
+from ncf_model.evaluation.result import Paired
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("components.report", "."),
@@ -31,6 +33,7 @@ def render(summary: Summary) -> str:
         words=wording,
         standing=standing.find(summary),
         sentences=standing.sentences(summary),
+        leads=_leads(summary),
         headline=[name for name in _HEADLINE if name in summary.metrics],
         methods=wording.methods(summary),
         changed={name: s for name, s in summary.config.items() if s.changed},
@@ -43,6 +46,14 @@ def render(summary: Summary) -> str:
         show=_shown,
         types={artifact.number: artifact.type for artifact in summary.run.artifacts},
     )
+
+
+def _leads(summary: Summary) -> dict[str, Paired]:
+    """Returns how the model stands to each other method, by the method's name."""
+    leads = {wording.method(k): row for k, row in summary.against_baselines.items()}
+    if latest := summary.comparisons.get(features.LATEST_BLESSED):
+        leads[wording.LAST_BLESSED] = latest
+    return {name: row for name, row in leads.items() if row.difference is not None}
 
 
 def _shown(value: Any) -> str:

@@ -41,6 +41,9 @@ EVALUATION = {
         "ease": {"hit_rate@10": NAN},
     },
     "blessed_model": {"hit_rate@10": 0.4375},
+    "against_baselines": {
+        "popularity": {"difference": 0.25, "standard_error": 0.03125, "p_value": 1.0}
+    },
     "slices": {
         "item_popularity=tail": {
             "lists": 2,

@@ -45,6 +45,7 @@ def test_figures_are_those_of_the_summary():
     assert figures["item-kNN hit_rate@5"] == 0.5
     assert figures["last blessed model hit_rate@10"] == 0.4375
     assert figures["item_popularity=tail popularity"] == 0.0
+    assert figures["lead over popularity"] == 0.25
 
 
 def test_says_what_was_ranked_which_is_best_and_why_a_figure_is_missing():
