@@ -26,3 +26,8 @@ def test_the_table_is_what_the_declarations_say():
 
 def test_every_field_has_a_meaning():
     assert [field.name for field in config_fields.fields() if not field.meaning] == []
+
+
+def test_a_newcomer_is_told_of_what_the_set_up_needs_and_runs_are_not_committed():
+    assert "python3-venv" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "/runs/" in (ROOT / ".gitignore").read_text().splitlines()

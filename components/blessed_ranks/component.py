@@ -41,10 +41,11 @@ class BlessedRanks(base_component.BaseComponent):
             transform_graph: `TransformGraph` of the same run: its items are the
                 catalogue.
             baseline_model: `Model` blessed last; may be empty.
-            best_model: the best `Model` of those blessed; empty if that is the last.
+            best_model: others that were blessed, the highest level first; the best of
+                them on these lists counts, if it is better than the last.
             latest_blessing: `ModelBlessing` of the former, where it can be had; it has
                 the model's level. Else the model's own property does.
-            best_blessing: `ModelBlessing` of `best_model`, where it can be had.
+            best_blessing: the `ModelBlessing`s of `best_model`, in any order.
         """
         super().__init__(
             spec=spec.BlessedRanksSpec(

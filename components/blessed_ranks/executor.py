@@ -13,17 +13,15 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.utils import path_utils
 
-from components.blessed_ranks import ranking_model, spec
+from components.blessed_ranks import rivals, spec
 from ncf_model import features
 
 _BATCH = 512
-LEVEL = "level"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Input and output; `ranking_model` ranks."""
+    """Input and output; `ranking_model` ranks, `rivals` chooses whom."""
 
     def Do(
         self,
@@ -40,20 +38,22 @@ class Executor(base_executor.BaseExecutor):
         catalogue = tft.TFTransformOutput(graph.uri).vocabulary_by_name(
             features.ITEM_VOCABULARY
         )
-        models = dict(_models(input_dict, examples, catalogue))
-        folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)
-        fileio.makedirs(folder)
-        file = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
         pattern = os.path.join(
             artifact_utils.get_split_uri([lists], features.EVAL_SPLIT), "*"
         )
+        models = rivals.choose(input_dict, catalogue, lambda: _batches(pattern))
+        for name, rival in models.items():
+            examples.set_string_custom_property(name, json.dumps(rival.noted))
+        folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)
+        fileio.makedirs(folder)
+        file = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
         written, whole = 0, False
         with tf.io.TFRecordWriter(file, tf.io.TFRecordOptions("GZIP")) as writer:
             for batch in _batches(pattern):
                 whole = features.SEEN_IDS in batch[0].features.feature
-                for name, model in models.items():
+                for name, rival in models.items():
                     feature = features.BASELINE_RANK.format(name)
-                    ranks = model.ranks(batch).tolist()
+                    ranks = rival.model.ranks(batch).tolist()
                     for example, rank in zip(batch, ranks, strict=True):
                         example.features.feature[feature].int64_list.value.append(rank)
                 for example in batch:
@@ -61,30 +61,6 @@ class Executor(base_executor.BaseExecutor):
                 written += len(batch)
         _note(examples, lists, catalogue, whole=whole)
         logging.info("%d lists with the ranks of %s.", written, sorted(models))
-
-
-def _models(
-    input_dict: dict[str, list[types.Artifact]],
-    examples: types.Artifact,
-    catalogue: list[bytes],
-) -> Iterator[tuple[str, ranking_model.RankingModel]]:
-    """Yields the models that can be loaded, and notes each on `examples`."""
-    for name, model_key, blessing_key in spec.RIVALS:
-        for artifact in input_dict.get(model_key, ())[:1]:
-            path = path_utils.serving_model_path(artifact.uri)
-            model = ranking_model.load(path, catalogue)
-            if model is None:
-                continue
-            (blessing,) = input_dict.get(blessing_key, ())[:1] or [artifact]
-            noted = {"id": artifact.id, "uri": artifact.uri, LEVEL: _level(blessing)}
-            examples.set_string_custom_property(name, json.dumps(noted))
-            yield name, model
-
-
-def _level(artifact: types.Artifact) -> float:
-    """Returns the level noted with a blessing; 0 for one of an earlier release."""
-    text = artifact.get_string_custom_property(LEVEL)
-    return float(text) if text else 0.0
 
 
 def _note(

@@ -14,11 +14,11 @@ LATEST_BLESSING_KEY = "latest_blessing"
 BEST_BLESSING_KEY = "best_blessing"
 EXAMPLES_KEY = "examples"
 
-# Of each model its name in the lists, and where it and its blessing come in.
-RIVALS = (
-    (features.LATEST_BLESSED, LATEST_MODEL_KEY, LATEST_BLESSING_KEY),
-    (features.BEST_BLESSED, BEST_MODEL_KEY, BEST_BLESSING_KEY),
-)
+# Of each kind of model its name in the lists -> where it and its blessing come in.
+KEYS = {
+    features.LATEST_BLESSED: (LATEST_MODEL_KEY, LATEST_BLESSING_KEY),
+    features.BEST_BLESSED: (BEST_MODEL_KEY, BEST_BLESSING_KEY),
+}
 # Custom properties of the output: what was ranked, and by which models.
 CANDIDATES_PROPERTY = "candidates"
 CATALOGUE_PROPERTY = "catalogue_digest"

@@ -12,13 +12,17 @@ from tfx.types.standard_component_specs import (
     EVAL_CONFIG_KEY,
     EVALUATION_KEY,
     EXAMPLES_KEY,
+    MODEL_KEY,
 )
+from tfx.utils import path_utils
 
 from components.explaining_evaluator import level
 from ncf_model import features
 from ncf_model.evaluation import evaluation_result
+from ncf_model.serving import folders
 
 REASONS_PROPERTY = "not_blessed_because"
+DIGEST_PROPERTY = "model_digest"
 BASELINE_URI = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY
 BASELINE_ID = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY
 
@@ -34,6 +38,8 @@ class Executor(tfx_executor.Executor):
     ) -> None:
         """Writes figures and verdict; notes the level and the reasons of a refusal."""
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
+        model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
+        judged = folders.digest(path_utils.serving_model_path(model.uri))
         rivals = level.rivals(_texts(examples))
         config = level.without_absent(exec_properties[EVAL_CONFIG_KEY], rivals)
         super().Do(input_dict, output_dict, exec_properties | {EVAL_CONFIG_KEY: config})
@@ -41,6 +47,7 @@ class Executor(tfx_executor.Executor):
         result = evaluation_result.read_evaluation(evaluation.uri)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         _note_data(blessing, examples)
+        blessing.set_string_custom_property(DIGEST_PROPERTY, judged)
         if latest := rivals.get(features.LATEST_BLESSED):
             # As TFX notes its own baseline: so others know what was compared with.
             blessing.set_string_custom_property(BASELINE_URI, latest["uri"])

@@ -21,6 +21,8 @@ CANDIDATE_KEY = "candidate"
 BEST_MODEL_KEY = "best_model"
 BEST_BLESSING_KEY = "best_blessing"
 LEVEL_KEY = "level"
+# So many may be the best on the lists of a run; BlessedRanks finds out.
+MOST_BEST = 8
 
 
 def can_be_loaded(model: types.Artifact) -> bool:
@@ -30,7 +32,7 @@ def can_be_loaded(model: types.Artifact) -> bool:
 
 
 class LatestOtherBlessedModel(resolver.ResolverStrategy):
-    """Resolves the model in service, and the best blessed so far, where another.
+    """Resolves the model in service, and the best others blessed so far.
 
     That is the model of the newest version in the serving folder: also after a
     rollback, or if a later one was blessed and never pushed. If that is the candidate,
@@ -39,9 +41,11 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
     the folder has no records, it is the model blessed last: by the blessing, not by the
     model, since an older model that was judged again is the one to beat.
 
-    The best goes by the level noted on a blessing by ExplainingEvaluator, the sum of
-    the paired differences from model to model. The candidate itself, a model that was
-    taken back and one whose files are gone are neither.
+    The best go by the level noted on a blessing by ExplainingEvaluator, the sum of the
+    paired differences from model to model. Where data change, levels are chained, so
+    that a few are returned and BlessedRanks finds the best of them on the lists of the
+    run. The candidate itself, a model that was taken back and one whose files are gone
+    are neither.
 
     TFX's `LatestBlessedModelStrategy` returns the candidate when a second identical run
     finds it trained and blessed already: the Evaluator would then run again, and judge
@@ -71,7 +75,7 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: object, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Returns at most one model of each kind with its blessing.
+        """Returns at most one latest model and the best others, with their blessings.
 
         Args:
             store: not used.
@@ -99,11 +103,8 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
         }
         uris = {blessing: model.uri for blessing, model in blessed.items()}
         last = pushed.to_beat(uris, candidates.values())
-        best = [
-            blessing
-            for blessing in _best(blessed)
-            if last and blessed[blessing].id != blessed[last[0]].id
-        ]
+        latest = {blessed[blessing].id for blessing in last}
+        best = _best({b: m.id for b, m in blessed.items() if m.id not in latest})
         found = {
             MODEL_KEY: [blessed[blessing] for blessing in last],
             BLESSING_KEY: last,
@@ -160,14 +161,20 @@ class _Pushed:
         return sorted(served, key=lambda item: self._numbers[blessed[item]])[-1:]
 
 
-def _best(blessings: Collection[types.Artifact]) -> list[types.Artifact]:
-    """Returns at most one, of the highest level; of equals the later one.
+def _best(blessed: Mapping[types.Artifact, int]) -> list[types.Artifact]:
+    """Returns a blessing of each of the best models, the highest level first.
 
-    A blessing of an earlier release has no level, and is not the best.
+    Of equal levels the later one comes first. A blessing of an earlier release has no
+    level, and is none of the best.
+
+    Args:
+        blessed: blessing -> the id of its model, in the order of blessing.
     """
+    last = {model: blessing for blessing, model in blessed.items()}
     levels = {
         blessing: float(text)
-        for blessing in blessings
+        for blessing in last.values()
         if (text := blessing.get_string_custom_property(LEVEL_KEY))
     }
-    return sorted(levels, key=lambda blessing: (levels[blessing], blessing.id))[-1:]
+    ranked = sorted(levels, key=lambda b: (levels[b], b.id), reverse=True)
+    return ranked[:MOST_BEST]

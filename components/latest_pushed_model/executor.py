@@ -46,13 +46,15 @@ def _copy(version: versions.Version, model: types.Artifact) -> None:
 def others(serving: str, candidate: str) -> list[versions.Version]:
     """Returns the whole versions that are not the candidate, the newest first.
 
+    Nor are models that a rollback took back among them: they count for none.
+
     Args:
         serving: Pusher's folder; it need not exist.
         candidate: folder of the candidate's SavedModel.
     """
-    digest = folders.digest(candidate)
+    out = {folders.digest(candidate), *versions.withdrawn(serving)}
     found = versions.look(serving).versions
-    return [version for version in found if versions.digest_of(version) != digest]
+    return [version for version in found if versions.digest_of(version) not in out]
 
 
 def latest_and_best(

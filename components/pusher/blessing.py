@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 BLESSED_FILE, NOT_BLESSED_FILE = "BLESSED", "NOT_BLESSED"
 REASONS = "not_blessed_because"
+DIGEST = "model_digest"
 
 
 class Model(NamedTuple):
-    """The model to be pushed, as its metadata have it."""
+    """The model to be pushed, as its metadata have it, and the digest of its files."""
 
     id: int
     uri: str
+    digest: str = ""
 
 
 def refusal(model: Model, properties: Mapping[str, Any], files: Collection[str]) -> str:
@@ -23,8 +25,9 @@ def refusal(model: Model, properties: Mapping[str, Any], files: Collection[str])
         files: names in its folder.
 
     Raises:
-        ValueError: file and properties do not agree, or it is the blessing of another
-            model. Then nothing can be said of this one, so the run stops.
+        ValueError: file and properties do not agree, it is the blessing of another
+            model, or the model's files are not those that were judged. Then nothing can
+            be said of this one, so the run stops.
 
     Example:
         >>> refusal(Model(3, "m"), {"blessed": 0}, ["NOT_BLESSED"])
@@ -46,6 +49,13 @@ def refusal(model: Model, properties: Mapping[str, Any], files: Collection[str])
         raise ValueError(
             f"The blessing must be of the model to be pushed, {model.uri} "
             f"({model.id}); it is of {uri} ({number}). Nothing is pushed."
+        )
+    judged = properties.get(DIGEST)  # A blessing of an earlier release has none.
+    if judged and model.digest and judged != model.digest:
+        raise ValueError(
+            f"The files of {model.uri} must be those that were judged; they have been "
+            "changed since. Nothing is pushed. Remove that folder and run the same "
+            "command again: it is made anew."
         )
     return ""
 

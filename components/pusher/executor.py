@@ -74,8 +74,9 @@ class Executor(tfx_executor.Executor):
         candidate = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_KEY]
         )
+        digest = folders.digest(model)
         reason = blessing.refusal(
-            blessing.Model(candidate.id, candidate.uri),
+            blessing.Model(candidate.id, candidate.uri, digest),
             _properties(artifact),
             fileio.listdir(artifact.uri) if fileio.isdir(artifact.uri) else (),
         )
@@ -83,7 +84,7 @@ class Executor(tfx_executor.Executor):
             return reason
         if not self.CheckBlessing(input_dict):
             return "InfraValidator did not bless it."
-        if folders.digest(model) in versions.withdrawn(serving):
+        if digest in versions.withdrawn(serving):
             return destination.TAKEN_BACK
         return ""
 

@@ -22,7 +22,7 @@ import pathlib
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ncf_model.serving import folders, whole
@@ -184,8 +184,9 @@ def push(
         serving: the folder, made if need be.
         model: folder of the SavedModel.
         record: JSON values noted with the version.
-        keep: how many versions stay, the new one included, >= 1; None keeps all.
-            Versions without a record were not pushed here and stay.
+        keep: how many versions stay, the new one included, >= 1; None keeps all. The
+            one whose blessing has the highest `level` stays besides. Versions without a
+            record were not pushed here and stay.
         number: of the new version, of `next_number`; taken if it is still free.
 
     Raises:
@@ -341,11 +342,16 @@ def _clear_leftovers(folder: str) -> None:
 
 
 def _drop_old(folder: str, keep: int) -> None:
-    """Removes versions of ours before the last `keep`, each at once for readers."""
+    """Removes versions of ours before the last `keep`, each at once for readers.
+
+    But not the best: where no ML Metadata can be asked, a new model finds here what it
+    has to measure up to, however many were pushed since.
+    """
     found = look(folder)
     kept = [version.number for version in found.versions if version.record][:keep]
+    best = _best(found.versions, withdrawn(folder))
     for version in (*found.versions, *found.broken):
-        if not version.record or version.number >= kept[-1]:
+        if not version.record or version.number >= kept[-1] or version.number == best:
             continue
         if folders.is_remote(folder):
             folders.remove(os.path.join(version.path, MODEL_FILE))
@@ -356,6 +362,17 @@ def _drop_old(folder: str, keep: int) -> None:
             os.rename(version.path, moved)
             version = dataclasses.replace(version, path=moved)
         folders.remove(version.path)
+
+
+def _best(versions: Iterable[Version], taken_back: Container[str]) -> int | None:
+    """Returns the version whose blessing has the highest level, None without any."""
+    levels = {
+        version.number: float(text)
+        for version in versions
+        if (text := version.record.get("blessing", {}).get("level"))
+        and version.record["digest"] not in taken_back
+    }
+    return max(levels, key=lambda number: (levels[number], number), default=None)
 
 
 @contextlib.contextmanager

@@ -134,10 +134,11 @@ def _is_whole(artifact: Any) -> bool:
 def _put_back(artifact: Any, serving: str) -> bool:
     """Copies a model from the version that it was pushed as; returns whether it could.
 
-    Without it there might be nothing left to compare a new model with.
+    Without it there might be nothing left to compare a new model with. A version whose
+    content is not what was pushed is no source.
     """
     for version in versions.look(serving).versions:
-        if version.record.get("model_uri") == artifact.uri:
+        if version.record.get("model_uri") == artifact.uri and _as_pushed(version):
             target = os.path.join(artifact.uri, _MODEL_FOLDER)
             shutil.rmtree(artifact.uri, ignore_errors=True)
             for name in version.record["files"]:
@@ -146,3 +147,7 @@ def _put_back(artifact: Any, serving: str) -> bool:
                 folders.copy(os.path.join(version.path, name), path)
             return _is_whole(artifact)
     return False
+
+
+def _as_pushed(version: versions.Version) -> bool:
+    return versions.digest_of(version) == version.record.get("digest")

@@ -20,6 +20,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import config
 from pipeline.local import recommend
+from tests.reliability import ncf_folder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GROUPS = 4
@@ -32,8 +33,8 @@ NODES = [
     "StrictExampleValidator",
     "Transform",
     "NegativeSampling",
-    "ShrinkGuard",
     "EvalContext",
+    "ShrinkGuard",
     "Trainer",
     "ExportCheck",
     "LatestBlessedModel",
@@ -42,6 +43,8 @@ NODES = [
     "Pusher",
     "Report",
 ]
+# No executors: they look things up in each run.
+RESOLVERS = {"LatestBlessedModel", "ShrinkGuard"}
 SETTINGS = [
     "train.epochs=12",
     "train.batch_size=128",
@@ -114,17 +117,33 @@ def first(folder):
     """A run on a terminal; the others go through a pipe."""
     screen = pseudo_terminal.run(_command(folder, "runs"), cwd=ROOT, columns=120)
     assert screen.returncode == 0, screen.text
+    _check(folder)
     return screen, _summary(folder, "runs")
 
 
 @pytest.fixture(scope="module")
 def second(folder, first):
-    return _run(folder, "runs")
+    return _run_checked(folder)
 
 
 @pytest.fixture(scope="module")
 def third(folder, second):
-    return _run(folder, "runs", "train.learning_rate=0.02")
+    return _run_checked(folder, "train.learning_rate=0.02")
+
+
+def _run_checked(folder, *settings):
+    before = ncf_folder.served(folder / "runs")
+    done, summary = _run(folder, "runs", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _check(folder, before)
+    return done, summary
+
+
+def _check(folder, before=None):
+    """Report, ML Metadata and serving folder tell of one model, and its figures."""
+    lines = (folder / "tastes.csv").read_text().splitlines()[1:]
+    items = {line.split(",")[1].encode() for line in lines}
+    ncf_folder.check(folder / "runs", items, before)
 
 
 def test_every_node_ran_once_in_order(first):
@@ -234,9 +253,7 @@ def test_a_user_never_seen_gets_the_most_popular_items(folder, first):
 def test_an_identical_run_executes_nothing(second, first):
     done, summary = second
     assert done.returncode == 0, done.stdout + done.stderr
-    # A resolver is no executor: it looks things up in each run.
-    resolvers = {"LatestBlessedModel", "ShrinkGuard"}
-    assert set(NODES) - set(summary["cached"]) == resolvers
+    assert set(NODES) - set(summary["cached"]) == RESOLVERS
     assert summary["metrics"] == first[1]["metrics"]
     assert summary["pushed_to"] == first[1]["pushed_to"]
 
@@ -251,7 +268,7 @@ def test_what_came_from_the_cache_keeps_its_true_seconds(second, first):
 def test_another_learning_rate_runs_from_the_trainer_on(folder, third):
     done, summary = third
     assert done.returncode == 0, done.stdout + done.stderr
-    assert set(summary["cached"]) == set(NODES[: NODES.index("Trainer")])
+    assert set(summary["cached"]) == {*NODES[: NODES.index("Trainer")]} - RESOLVERS
     events = _store(folder / "runs").get_executions_by_type(
         "components.explaining_evaluator.component.ExplainingEvaluator"
     )

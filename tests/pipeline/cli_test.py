@@ -59,8 +59,8 @@ def finished(monkeypatch, tmp_path):
     """A run that would end well, and what it was asked for."""
     asked = {}
 
-    def run(*_, **options):
-        asked.update(options)
+    def run(config, *_, **options):
+        asked.update(options, config=config)
         return {"blessed": True}
 
     file = tmp_path / "tiny.csv"
@@ -82,6 +82,14 @@ def test_json_is_all_that_standard_output_gets(finished, capsys):
 def test_quiet_says_nothing_of_its_own(finished):
     assert _invoke("run", "-q").output == ""
     assert finished["quiet"]
+
+
+def test_allow_shrink_lifts_the_limit_for_this_run(finished):
+    limits = []
+    for lifted in ([], ["--allow-shrink"]):
+        _invoke("run", "--set", "data.max_shrink=0.2", *lifted)
+        limits.append(finished["config"].data.max_shrink)
+    assert limits == [0.2, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ncf_model.config import BaselinesConfig, ModelConfig
 from ncf_model.network import model
-from ncf_model.serving import saved_model
+from ncf_model.serving import folders, saved_model
 from ncf_model.training import data
 from pipeline import evaluation
 
@@ -234,6 +234,8 @@ def attack(tmp_path_factory, run_evaluator):
         reasons = blessing.get_string_custom_property("not_blessed_because")
         assert reasons.splitlines() == summary["not_blessed_because"]
         assert blessing.get_int_custom_property("blessed") == summary["blessed"]
+        judged = blessing.get_string_custom_property("model_digest")
+        assert judged == folders.digest(str(saved(candidate) / "Format-Serving"))
         summary["level"] = blessing.get_string_custom_property("level")
         return summary
 

@@ -5,10 +5,11 @@ from tfx.types import channel, standard_artifacts
 
 from components.latest_blessed_model import strategy
 from ncf_model.config import BaselinesConfig
+from ncf_model.serving import versions
 
 POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None)
 
-A, B, C = 11, 12, 13  # Ids of models, in the order in which they were trained.
+A, B, C, D = 11, 12, 13, 15  # Ids of models.
 LOST = 14  # One whose files are gone.
 
 
@@ -115,7 +116,7 @@ def test_what_is_served_is_what_counts(
 
 
 def _resolve(candidate, blessings):
-    known = {model_id: _model(model_id) for model_id in (A, B, C, LOST)}
+    known = {model_id: _model(model_id) for model_id in (A, B, C, D, LOST)}
     return strategy.LatestOtherBlessedModel().resolve_artifacts(
         None,
         {
@@ -132,8 +133,12 @@ def _resolve(candidate, blessings):
     ("blessings", "latest", "best"),
     [
         ([(21, A, 1, 0.0), (22, B, 1, -0.01)], [B], [A]),
-        ([(21, A, 1, 0.0), (22, B, 1, 0.0)], [B], []),  # Of equals the later one.
-        ([(21, A, 1, 0.0), (22, B, 1, 0.01)], [B], []),  # The latest is the best.
+        # The latest has the highest level. On this run's lists A may be better.
+        ([(21, A, 1, 0.0), (22, B, 1, 0.01)], [B], [A]),
+        # The highest level first, of equals the later one; by the latest blessing.
+        ([(21, A, 1, 0.0), (22, D, 1, 0.2), (23, B, 1, 0.1)], [B], [D, A]),
+        ([(21, A, 1, 0.0), (22, D, 1, 0.0), (23, B, 1, 0.1)], [B], [D, A]),
+        ([(21, A, 1, 0.9), (22, A, 1, -0.3), (23, B, 1, 0.1)], [B], [A]),
         ([(21, A, 0, 0.5), (22, B, 1, 0.01)], [B], []),  # A was not blessed.
         ([(21, A, 1), (22, B, 1)], [B], []),  # An earlier release noted no level.
         ([(21, A, 1, 0.1), (22, LOST, 1, 0.9), (23, B, 1, 0.0)], [B], [A]),
@@ -146,7 +151,42 @@ def test_the_best_that_can_still_be_loaded(blessings, latest, best):
     resolved = _resolve(C, blessings)
     assert [model.id for model in resolved["model"]] == latest
     assert [model.id for model in resolved["best_model"]] == best
-    assert len(resolved["best_blessing"]) == len(best)
+    assert best == [
+        blessing.get_int_custom_property("current_model_id")
+        for blessing in resolved["best_blessing"]
+    ]
+
+
+def test_what_is_best_but_not_served_counts_where_nothing_else_does(tmp_path):
+    """A is served and judged again; B was blessed, and its version is gone."""
+    models = [_model(A), _model(B)]
+    for model in models:
+        model.uri = str(tmp_path / str(model.id))
+        graph = tmp_path / str(model.id) / "Format-Serving" / "saved_model.pb"
+        graph.parent.mkdir(parents=True)
+        graph.write_bytes(b"\x08\x01")
+    record = {"model_uri": models[0].uri, "blessing": {}}
+    versions.push(tmp_path / "serving", graph.parent, record=record)
+    found = strategy.LatestOtherBlessedModel(str(tmp_path / "serving"))
+    resolved = found.resolve_artifacts(
+        None,
+        {
+            "model": models,
+            "model_blessing": [_blessing(21, A, 1, 0.0), _blessing(22, B, 1, 0.1)],
+            "candidate": models[:1],
+            "best_model": [],
+            "best_blessing": [],
+        },
+    )
+    assert resolved["model"] == []
+    assert resolved["best_model"] == models[1:]
+
+
+def test_the_best_are_few(monkeypatch):
+    monkeypatch.setattr(strategy, "MOST_BEST", 1)
+    monkeypatch.setattr(strategy, "can_be_loaded", lambda model: True)
+    blessings = [(21, A, 1, 0.0), (22, D, 1, 0.2), (23, B, 1, 0.1)]
+    assert [model.id for model in _resolve(C, blessings)["best_model"]] == [D]
 
 
 @pytest.fixture
@@ -246,4 +286,5 @@ def test_better_worse_better_in_one_store(judge):
     assert judge("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
     assert judge("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
     assert judge("equal", [0, 0, 0, 0]) == (["worse", "first"], 1, 4)
+    assert judge("again", [0, 0, 10, 0]) == (["equal"], 1, 5)
     assert judge("again", [0, 0, 10, 0]) == (["equal"], 1, 5)

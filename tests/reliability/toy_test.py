@@ -206,3 +206,20 @@ def test_any_sequence_of_runs_and_faults(tmp_path, monkeypatch, seed):
         ran = [n for n, state in states.items() if state != mlmd.Execution.CACHED]
         assert ran in ([], ["Resolver"]), (world.said, ran)
         assert sorted(folders.sizes(str(world.serving)).items()) == held
+
+
+def test_back_and_forth_four_times(tmp_path):
+    """The fourth run finds all in the cache; what it says was pushed must be served."""
+    world = World(tmp_path, random.Random(0))
+    numbers = []
+    for seed in (0, 1, 0, 1, 1):
+        world.config = {"quality": 3, "seed": seed, "code": "0"}
+        before = world.remember()
+        world.run()
+        world.check(before)
+        newest = versions.newest(world.serving)
+        content = folders.read(newest.path + "/saved_model.pb")
+        assert toy.unpack(content)["seed"] == seed
+        numbers.append(newest.number)
+    # Each change is a version of its own; the same again is none.
+    assert numbers[0] < numbers[1] < numbers[2] < numbers[3] == numbers[4]

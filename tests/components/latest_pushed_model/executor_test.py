@@ -1,7 +1,10 @@
+import json
+
 import pytest
 from tfx.types import channel, standard_artifacts
 
 from components.latest_pushed_model import component, executor, spec
+from ncf_model.serving import folders
 
 
 def _write(folder, content, *, complete=True):
@@ -13,22 +16,33 @@ def _write(folder, content, *, complete=True):
         (folder / "variables" / "variables.data-00000-of-00001").write_text("")
 
 
+def _push(serving, number, **record):
+    """Writes a version, whose content is its number, and its record."""
+    _write(serving / str(number), f"model {number}")
+    noted = {"digest": folders.digest(str(serving / str(number))), **record}
+    (serving / ".ncf" / "versions").mkdir(parents=True, exist_ok=True)
+    (serving / ".ncf" / "versions" / f"{number}.json").write_text(json.dumps(noted))
+    return noted["digest"]
+
+
 def _run(tmp_path, candidate="candidate"):
-    """Returns the output artifact."""
+    """Returns the latest; the best is in the folder `best`, if there is one."""
     new, found = standard_artifacts.Model(), standard_artifacts.Model()
     new.uri, found.uri = str(tmp_path / "new"), str(tmp_path / "found")
+    best = standard_artifacts.Model()
+    best.uri = str(tmp_path / "best")
     _write(tmp_path / "new" / "Format-Serving", candidate)
     executor.Executor().Do(
         {spec.CANDIDATE_KEY: [new]},
-        {spec.MODEL_KEY: [found]},
+        {spec.MODEL_KEY: [found], spec.BEST_MODEL_KEY: [best]},
         {spec.SERVING_KEY: str(tmp_path / "serving")},
     )
     return found
 
 
-def _content(tmp_path):
-    found = tmp_path / "found" / "Format-Serving" / "variables" / "variables.index"
-    return found.read_text()
+def _content(tmp_path, key="found"):
+    found = tmp_path / key / "Format-Serving" / "variables" / "variables.index"
+    return found.read_text() if found.exists() else None
 
 
 def test_copies_the_highest_version(tmp_path):
@@ -51,6 +65,35 @@ def test_passes_over_copies_of_the_candidate(tmp_path):
     _write(tmp_path / "serving" / "2", "candidate")
     _run(tmp_path)
     assert _content(tmp_path) == "model 1"
+
+
+@pytest.mark.parametrize(
+    ("levels", "best"),
+    [
+        (["0.0", "-0.01"], "model 1"),
+        (["0.0", "0.01"], None),  # The latest is the best.
+        (["0.0", "0.0"], None),  # Of equals it is the newer one.
+        ([None, "-0.01"], None),  # An earlier release noted no level.
+        (["0.1", "0.2", "0.0"], "model 2"),
+    ],
+)
+def test_copies_the_best_beside_the_latest(tmp_path, levels, best):
+    for number, level in enumerate(levels, start=1):
+        blessing = {} if level is None else {"level": level}
+        _push(tmp_path / "serving", number, blessing=blessing)
+    _run(tmp_path)
+    assert _content(tmp_path) == f"model {len(levels)}"
+    assert _content(tmp_path, "best") == best
+
+
+def test_a_model_that_was_taken_back_is_neither(tmp_path):
+    serving = tmp_path / "serving"
+    _push(serving, 1, blessing={"level": "0.0"})
+    bad = _push(serving, 2, blessing={"level": "0.5"})
+    _push(serving, 3, blessing={"level": "0.0"}, takes_back=[bad])
+    _run(tmp_path, candidate="model 3")
+    assert _content(tmp_path) == "model 1"
+    assert _content(tmp_path, "best") is None
 
 
 @pytest.mark.parametrize("versions", [None, [], ["candidate"]])

@@ -7,7 +7,7 @@ from tfx.orchestration.portable import data_types
 from tfx.types import standard_artifacts
 
 from components.pusher import driver, executor
-from ncf_model.serving import versions
+from ncf_model.serving import folders, versions
 
 
 class Pusher:
@@ -130,6 +130,16 @@ def test_a_blessing_whose_file_is_gone_pushes_nothing(pusher):
     with pytest.raises(ValueError, match="must say in its file"):
         a.run()
     assert not a.serving.exists()
+
+
+def test_a_model_that_was_changed_since_is_not_pushed(pusher):
+    a = pusher("A")
+    folder = versions.pathlib.Path(a.model.uri, "Format-Serving")
+    a.blessing.set_string_custom_property("model_digest", folders.digest(str(folder)))
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01\x12\x01B")
+    with pytest.raises(ValueError, match="must be those that were judged"):
+        a.run()
+    assert versions.newest(a.serving) is None
 
 
 def test_a_model_that_was_taken_back_does_not_return(pusher):

@@ -172,6 +172,20 @@ def test_the_last_few_stay_and_foreign_versions_do_too(serving, model):
     assert foreign.number == 7
 
 
+@pytest.mark.parametrize(("taken_back", "left"), [([], [0, 3, 4]), ([0], [1, 3, 4])])
+def test_the_best_stays_besides(serving, model, taken_back, left):
+    """Else each model could be a little worse than those that are still there."""
+    made = []
+    for name, level in zip("ABCDE", ("0.2", "0.1", "0.0", "-0.1", ""), strict=True):
+        record = {"blessing": {"level": level}}
+        if name == "E":
+            record["takes_back"] = [made[i].record["digest"] for i in taken_back]
+        made.append(versions.push(serving, model(name), record=record, keep=9).version)
+    versions.push(serving, model("F"), keep=3)
+    numbers = {version.number for version in versions.look(serving).versions}
+    assert numbers == {max(numbers), *(made[i].number for i in left)}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [

@@ -150,8 +150,9 @@ def test_an_artifact_of_elsewhere_or_without_a_note_is_believed(store, tmp_path)
     assert len(store.repair()) == 1
 
 
-@pytest.mark.parametrize("pushed", [True, False])
-def test_a_model_comes_back_from_the_serving_folder(store, pushed):
+@pytest.mark.parametrize("state", ["pushed", "unknown", "damaged"])
+def test_a_model_comes_back_from_the_serving_folder(store, state):
+    pushed = state == "pushed"
     store.execution("Trainer", STATES.COMPLETE, ["model"])
     folder = store.uri(0)
     (folder / "more").unlink()
@@ -159,8 +160,10 @@ def test_a_model_comes_back_from_the_serving_folder(store, pushed):
     noted = artifact.custom_properties["files"]
     noted.string_value = trust.consists_of(str(folder))
     store.store.put_artifacts([artifact])
-    record = {"model_uri": str(folder)} if pushed else {}
-    versions.push(store.serving, folder / "Format-Serving", record=record)
+    record = {} if state == "unknown" else {"model_uri": str(folder)}
+    made, _ = versions.push(store.serving, folder / "Format-Serving", record=record)
+    if state == "damaged":  # Of the same size.
+        trust.pathlib.Path(made.path, "saved_model.pb").write_bytes(b"\x08\x02")
     shutil.rmtree(folder)
     [line] = store.repair()
     assert ("was put back" in line) is pushed

@@ -1,0 +1,90 @@
+"""Which models blessed before a new one is compared with, on the lists of the run."""
+
+import json
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components.blessed_ranks import executor, rivals
+
+# Ranks in four lists: hits in all, in three and in two of them.
+GOOD, WORSE, WORST = [0, 0, 0, 0], [0, 0, 0, 11], [0, 0, 11, 11]
+MODELS = {"good": GOOD, "worse": WORSE, "worst": WORST, "also good": [1, 1, 1, 1]}
+
+
+@pytest.fixture(scope="module")
+def compare(tmp_path_factory, save_ranker, write_lists):
+    """Returns a function that ranks lists; what it notes of each kind of model."""
+    folder = tmp_path_factory.mktemp("ranks")
+    write_lists(folder / "lists/Split-eval", [10, 10, 10, 10])
+    assets = folder / "graph/transform_fn/assets"
+    assets.mkdir(parents=True)
+    (folder / "graph/transformed_metadata").mkdir()
+    (assets / "item_id").write_text("n0\nn1\n")
+    for name, ranks in MODELS.items():
+        save_ranker(folder / name / "Format-Serving", ranks)
+    (folder / "damaged" / "Format-Serving").mkdir(parents=True)
+
+    def artifact(kind, path, number=0):
+        made = kind()
+        made.uri, made.id = str(folder / path), number
+        return made
+
+    def model(name, number, level):
+        blessing = standard_artifacts.ModelBlessing()
+        blessing.set_int_custom_property("current_model_id", number)
+        blessing.set_string_custom_property("level", repr(level))
+        return artifact(standard_artifacts.Model, name, number), blessing
+
+    lists = artifact(standard_artifacts.Examples, "lists")
+    lists.split_names = '["eval"]'
+
+    def run(latest, *others):
+        inputs = {
+            "lists": [lists],
+            "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
+        }
+        kinds = {"baseline": [latest] if latest else [], "best": others}
+        for kind, names in kinds.items():
+            made = [model(n, 10 + i, 0.1 * i) for i, n in enumerate(names)]
+            inputs[f"{kind}_model"] = [m for m, _ in made]
+            key = "latest_blessing" if kind == "baseline" else "best_blessing"
+            inputs[key] = [b for _, b in reversed(made)]  # In any order.
+        written = artifact(standard_artifacts.Examples, "out")
+        executor.Executor().Do(inputs, {"examples": [written]}, {})
+        texts = [
+            written.get_string_custom_property(name)
+            for name in ("latest_blessed", "best_blessed")
+        ]
+        noted = [json.loads(text) if text else None for text in texts]
+        return [n and (n["uri"].rpartition("/")[2], n["level"]) for n in noted]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("models", "latest", "best"),
+    [
+        ([None], None, None),
+        (["worst"], ("worst", 0), None),
+        ([None, "worst"], None, ("worst", 0)),
+        (["worse", "worst"], ("worse", 0), None),  # The latest is the best.
+        (["good", "also good"], ("good", 0), None),
+        (["worst", "worse", "good"], ("worst", 0), ("good", 0.1)),
+        (["worst", "worst", "worse"], ("worst", 0), ("worse", 0.1)),
+        # Of equals the first: the resolver puts the higher level there.
+        (["worst", "also good", "good"], ("worst", 0), ("also good", 0)),
+        (["damaged", "worse"], None, ("worse", 0)),
+        (["worse", "damaged"], ("worse", 0), None),
+    ],
+)
+def test_the_best_on_these_lists_counts(compare, models, latest, best):
+    assert compare(*models) == [latest, best]
+
+
+def test_it_is_chosen_on_the_first_lists(monkeypatch, compare):
+    """The first two lists know no difference between these."""
+    monkeypatch.setattr(executor, "_BATCH", 2)
+    assert compare("worst", "good")[1] == ("good", 0)
+    monkeypatch.setattr(rivals, "_LISTS", 2)
+    assert compare("worst", "good")[1] is None
