@@ -1,4 +1,4 @@
-"""Epoch after epoch: train, judge, keep the best, stop early, refit, survive a kill."""
+"""Epoch after epoch: train, validate, keep the best, stop, refit, survive a kill."""
 
 import contextlib
 import dataclasses
@@ -59,7 +59,7 @@ class _Done:
 def fit(
     network: model.NeuMF,
     interactions: data.Interactions,
-    judge: validation.Validation,
+    validator: validation.Validation,
     settings: Settings,
     *,
     log_dir: str,
@@ -78,7 +78,7 @@ def fit(
     Args:
         network: freshly initialised, outside any strategy: it lives in this process.
         interactions: the split `train`.
-        judge: bound to `network`.
+        validator: bound to `network`.
         settings: how.
         log_dir: where TensorBoard's files go.
         strategy: trains; None is TensorFlow's default.
@@ -89,7 +89,7 @@ def fit(
         ValueError: the loss or a score is not finite, or a step takes more rows than
             an epoch has.
     """
-    run = _Run(network, interactions, judge, settings, log_dir, strategy, saved)
+    run = _Run(network, interactions, validator, settings, log_dir, strategy, saved)
     return run.fit()
 
 
@@ -100,7 +100,7 @@ class _Run:
         self,
         network: model.NeuMF,
         interactions: data.Interactions,
-        judge: validation.Validation,
+        validator: validation.Validation,
         settings: Settings,
         log_dir: str,
         strategy: tf.distribute.Strategy | None,
@@ -108,7 +108,7 @@ class _Run:
     ) -> None:
         self._network = network
         self._interactions = interactions
-        self._judge = judge
+        self._validator = validator
         self._settings = settings
         self._saved = saved
         self._log_dir = log_dir
@@ -207,10 +207,10 @@ class _Run:
         """Adds the validation metrics to the record, if there are lists."""
         number = record["epoch"]
         self._mlperf.stop("EPOCH", epoch_num=number)
-        if not len(self._judge):
+        if not len(self._validator):
             return
         self._mlperf.start("EVAL", epoch_num=number)
-        record[HIT_RATE], record[NDCG] = self._judge.metrics()
+        record[HIT_RATE], record[NDCG] = self._validator.metrics()
         self._mlperf.event("EVAL_ACCURACY", record[HIT_RATE], epoch_num=number)
         self._mlperf.stop("EVAL", epoch_num=number)
         self._hit_rate = record[HIT_RATE]
@@ -281,7 +281,7 @@ class _Run:
         # The refit's schedule is as long as training's, though it may stop sooner.
         length = epochs if phase in ("gmf", "mlp") else settings.train.epochs
         cosine = settings.train.learning_rate_schedule == "cosine"
-        horizon = loop.steps(len(rows)) * length if cosine else 0
+        decay_steps = loop.steps(len(rows)) * length if cosine else 0
         draws = settings.train.first_draw(phase)
         drawn = data.prefetched(rows, range(draws + first - 1, draws + epochs))
         for epoch, (users, items) in enumerate(drawn, first):
@@ -289,7 +289,7 @@ class _Run:
             name = f"{phase} epoch {epoch}"
             if phase == "train":
                 self._mlperf.start("EPOCH", epoch_num=epoch)
-            for done, loss in loop.epoch(users, items, horizon, name=name):
+            for done, loss in loop.epoch(users, items, decay_steps, name=name):
                 seconds = time.monotonic() - started
                 event = progress.Event(
                     phase=phase,
@@ -301,7 +301,7 @@ class _Run:
                     hit_rate=self._hit_rate,
                 )
                 self._emit(event)
-            loop.publish(horizon=horizon)
+            loop.publish(decay_steps=decay_steps)
             seconds = time.monotonic() - started
             yield {
                 "epoch": epoch,

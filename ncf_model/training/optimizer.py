@@ -83,17 +83,17 @@ class Adam:
         """
         return self._ratio <= _LARGEST_RATIO and self._beta2 >= _SMALLEST_BETA2
 
-    def rate(self, step: tf.Tensor, horizon: tf.Tensor) -> tf.Tensor:
+    def rate(self, step: tf.Tensor, decay_steps: tf.Tensor) -> tf.Tensor:
         """Returns the step size with Adam's bias correction.
 
         Args:
             step: float32, of any shape, 1 or more.
-            horizon: float scalar, the steps after which a cosine reaches 0; 0 keeps
+            decay_steps: float scalar, the steps after which a cosine reaches 0; 0 keeps
                 the learning rate constant.
         """
-        part = tf.clip_by_value((step - 1.0) / tf.maximum(horizon, 1.0), 0.0, 1.0)
+        part = tf.clip_by_value((step - 1.0) / tf.maximum(decay_steps, 1.0), 0.0, 1.0)
         cosine = 0.5 * (1.0 + tf.cos(part * 3.14159265))
-        scale = tf.where(horizon > 0.0, cosine, tf.ones_like(cosine))
+        scale = tf.where(decay_steps > 0.0, cosine, tf.ones_like(cosine))
         correction = tf.sqrt(1.0 - self._beta2**step) / (1.0 - self._beta1**step)
         return self._learning_rate * scale * correction
 
@@ -113,7 +113,7 @@ class Adam:
         return Rows(values.copy(), first, second, clock)
 
     def update_rows(
-        self, rows: Rows, gradient: tf.Tensor, step: tf.Tensor, horizon: tf.Tensor
+        self, rows: Rows, gradient: tf.Tensor, step: tf.Tensor, decay_steps: tf.Tensor
     ) -> Rows:
         """Returns the rows after step number `step`.
 
@@ -121,25 +121,25 @@ class Adam:
             rows: up to date.
             gradient: [n, width] float32.
             step: int64 scalar.
-            horizon: as in `rate`.
+            decay_steps: as in `rate`.
         """
-        rate = self.rate(tf.cast(step, tf.float32), horizon)
+        rate = self.rate(tf.cast(step, tf.float32), decay_steps)
         fields = self.update(rows.values, rows.first, rows.second, gradient, rate)
         before = _digits(step - 1)
         stands = [
             rows.clock[:, i : i + 1] + (digit - before[i])
             for i, digit in enumerate(_digits(step))
         ]
-        clock = self._clock(stands, step, horizon)
+        clock = self._clock(stands, step, decay_steps)
         return Rows(*fields, clock)
 
-    def catch_up(self, rows: Rows, now: tf.Tensor, horizon: tf.Tensor) -> Rows:
+    def catch_up(self, rows: Rows, now: tf.Tensor, decay_steps: tf.Tensor) -> Rows:
         """Returns the rows as dense Adam would have left them after step `now`.
 
         Args:
             rows: as they stand.
             now: int64 scalar, not before the rows' own steps.
-            horizon: as in `rate`.
+            decay_steps: as in `rate`.
         """
         high, low, rate, slope = tf.split(rows.clock, 4, axis=1)
         digits = _digits(now)
@@ -161,16 +161,16 @@ class Adam:
             rows.values - drift,
             fading * rows.first,
             tf.square(shrinking) * rows.second,
-            self._clock(stands, now, horizon),
+            self._clock(stands, now, decay_steps),
         )
 
     def _clock(
-        self, stands: list[tf.Tensor], step: tf.Tensor, horizon: tf.Tensor
+        self, stands: list[tf.Tensor], step: tf.Tensor, decay_steps: tf.Tensor
     ) -> tf.Tensor:
         """Returns the `clock` of rows that stand after `step`; its digits, [n, 1]."""
         step = tf.cast(step, tf.float32)
-        rate = self.rate(step + 1.0, horizon)
-        later = self.rate(step + self._centre, horizon)
+        rate = self.rate(step + 1.0, decay_steps)
+        later = self.rate(step + self._centre, decay_steps)
         slope = (later - rate) / max(self._centre - 1.0, 1.0)
         ones = tf.ones_like(stands[0])
         return tf.concat([*stands, rate * ones, slope * ones], axis=1)

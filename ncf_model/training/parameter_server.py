@@ -52,18 +52,22 @@ class ParameterServerBlocks:
 
     @tf.function(autograph=False)
     def _run(
-        self, users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+        self,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        count: tf.Tensor,
+        decay_steps: tf.Tensor,
     ) -> tf.Tensor:
         def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             batch = self._batch(users[i], items[i], i, count)
-            loss = self._one(batch, horizon)
+            loss = self._one(batch, decay_steps)
             return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
 
         start = (tf.constant(0), tf.zeros([users.shape[0]]))
         steps = self._steps(count)
         return tf.while_loop(lambda i, _: i < steps, body, start)[1]
 
-    def _one(self, batch: training_step.Batch, horizon: tf.Tensor) -> tf.Tensor:
+    def _one(self, batch: training_step.Batch, decay_steps: tf.Tensor) -> tf.Tensor:
         """Does one step; returns its loss."""
         variables = self._variables
         users, user_rows, user_index = _fetched(variables.user, batch.users)
@@ -81,9 +85,9 @@ class ParameterServerBlocks:
             scale=tf.convert_to_tensor(variables.scale),
         )
         small = batch._replace(users=user_index, items=item_index)
-        gradients, random = self._step.gradients(state, small, horizon)
+        gradients, random = self._step.gradients(state, small, decay_steps)
         after = self._step.apply(
-            state, small.users, small.items, gradients, random, horizon
+            state, small.users, small.items, gradients, random, decay_steps
         )
         _write_back(variables.user, users, after.user)
         _write_back(variables.item, items, after.item)

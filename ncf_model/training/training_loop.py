@@ -125,14 +125,14 @@ class TrainingLoop:
         return -(-groups // self.groups_per_step)
 
     def epoch(
-        self, users: np.ndarray, items: np.ndarray, horizon: int, *, name: str
+        self, users: np.ndarray, items: np.ndarray, decay_steps: int, *, name: str
     ) -> Iterator[tuple[int, float]]:
         """Trains on the groups in order, block by block.
 
         Args:
             users: [groups] int32.
             items: [groups, group_size] int32, the positive first.
-            horizon: steps until a cosine schedule ends; 0 for a constant rate.
+            decay_steps: steps until a cosine schedule ends; 0 for a constant rate.
             name: what an error calls this epoch.
 
         Yields:
@@ -143,7 +143,7 @@ class TrainingLoop:
             ValueError: a step's loss is not finite.
         """
         done, total = 0, 0.0
-        for count, result in self._blocks(users, items, horizon):
+        for count, result in self._blocks(users, items, decay_steps):
             losses = self._losses(result, count)
             bad = np.flatnonzero(~np.isfinite(losses))
             if len(bad):
@@ -159,7 +159,7 @@ class TrainingLoop:
             yield done, total / done
 
     def _blocks(
-        self, users: np.ndarray, items: np.ndarray, horizon: int
+        self, users: np.ndarray, items: np.ndarray, decay_steps: int
     ) -> Iterator[tuple[int, Any]]:
         """Yields each block's number of groups, and what `_losses` takes."""
         block = self.steps_per_block * self.groups_per_step
@@ -167,13 +167,13 @@ class TrainingLoop:
         pending: collections.deque[tuple[int, Any]] = collections.deque()
         for start in range(0, len(users), block):
             rows = slice(start, start + block)
-            result = self._run(users[rows], items[rows], horizon)
+            result = self._run(users[rows], items[rows], decay_steps)
             pending.append((len(users[rows]), result))
             if len(pending) > ahead:
                 yield pending.popleft()
         yield from pending
 
-    def _run(self, users: np.ndarray, items: np.ndarray, horizon: int) -> Any:
+    def _run(self, users: np.ndarray, items: np.ndarray, decay_steps: int) -> Any:
         """Starts or does a block; returns what `_losses` takes."""
         count = len(users)
         share = -(-self.groups_per_step // self._replicas)
@@ -185,7 +185,7 @@ class TrainingLoop:
             tf.constant(users),
             tf.constant(items),
             tf.constant(count, tf.int32),
-            tf.constant(horizon, tf.float32),
+            tf.constant(decay_steps, tf.float32),
         )
         if self._servers:
             return self._servers(*args)
@@ -205,13 +205,13 @@ class TrainingLoop:
 
         @tf.function(jit_compile=self._jit_compile, autograph=False)
         def run(
-            users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+            users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, decay_steps: tf.Tensor
         ) -> tf.Tensor:
             def body(i: tf.Tensor, state: Any, losses: tf.Tensor) -> Any:
                 batch = self._batch(users[i], items[i], i, count)
-                gradients, random = self._step.gradients(state, batch, horizon)
+                gradients, random = self._step.gradients(state, batch, decay_steps)
                 state = self._step.apply(
-                    state, batch.users, batch.items, gradients, random, horizon
+                    state, batch.users, batch.items, gradients, random, decay_steps
                 )
                 losses = tf.tensor_scatter_nd_update(losses, [[i]], [gradients.loss])
                 return i + 1, state, losses
@@ -227,12 +227,16 @@ class TrainingLoop:
 
     @tf.function(autograph=False)
     def _run_replicas(
-        self, users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, horizon: tf.Tensor
+        self,
+        users: tf.Tensor,
+        items: tf.Tensor,
+        count: tf.Tensor,
+        decay_steps: tf.Tensor,
     ) -> tf.Tensor:
         """The same where replicas must exchange gradients in every step."""
 
         def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            args = (users[i], items[i], i, count, horizon)
+            args = (users[i], items[i], i, count, decay_steps)
             loss = self._strategy.run(self._replica_step, args)
             loss = self._strategy.experimental_local_results(loss)[0]
             return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
@@ -247,7 +251,7 @@ class TrainingLoop:
         items: tf.Tensor,
         step: tf.Tensor,
         count: tf.Tensor,
-        horizon: tf.Tensor,
+        decay_steps: tf.Tensor,
     ) -> tf.Tensor:
         """One replica's part of a step: its share of the groups, then all updates."""
         context = tf.distribute.get_replica_context()
@@ -264,14 +268,14 @@ class TrainingLoop:
         apart = context.replica_id_in_sync_group * _SEEDS_APART
         seeds = [seed + tf.cast(apart, seed.dtype) for seed in state.random]
         gradients, seeds = self._step.gradients(
-            state._replace(random=seeds), batch, horizon, replicas=replicas
+            state._replace(random=seeds), batch, decay_steps, replicas=replicas
         )
         random = [seed - tf.cast(apart, seed.dtype) for seed in seeds]
         gradients = self._step.place(
             gradients, context.replica_id_in_sync_group, replicas
         )
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        state = self._step.apply(state, users, items, gradients, random, horizon)
+        state = self._step.apply(state, users, items, gradients, random, decay_steps)
         tf.nest.map_structure(lambda v, x: v.assign(x), self._variables, state)
         return gradients.loss
 
@@ -289,9 +293,9 @@ class TrainingLoop:
         weight = 1.0 / tf.cast(real * self.group_size, tf.float32)
         return training_step.Batch(users, items, tf.where(is_real, weight, 0.0))
 
-    def publish(self, *, horizon: int) -> None:
+    def publish(self, *, decay_steps: int) -> None:
         """Brings all rows up to date and writes the weights into the model."""
-        self._catch_up_everywhere(tf.constant(horizon, tf.float32))
+        self._catch_up_everywhere(tf.constant(decay_steps, tf.float32))
         self._copy_to_model()
 
     def _copy_to_model(self) -> None:
@@ -306,18 +310,18 @@ class TrainingLoop:
             variable.assign(value.numpy())
 
     @tf.function(autograph=False)
-    def _catch_up_everywhere(self, horizon: tf.Tensor) -> None:
+    def _catch_up_everywhere(self, decay_steps: tf.Tensor) -> None:
         if self._servers:
-            self._catch_up(horizon)
+            self._catch_up(decay_steps)
         else:
-            self._strategy.run(self._catch_up, (horizon,))
+            self._strategy.run(self._catch_up, (decay_steps,))
 
-    def _catch_up(self, horizon: tf.Tensor) -> None:
+    def _catch_up(self, decay_steps: tf.Tensor) -> None:
         state = self._variables
         step = tf.convert_to_tensor(state.step)
         for table in (state.user, state.item):
             rows = tf.nest.map_structure(tf.convert_to_tensor, table.rows)
-            rows = self._adam.catch_up(rows, step, horizon)
+            rows = self._adam.catch_up(rows, step, decay_steps)
             tf.nest.map_structure(lambda v, x: v.assign(x), table.rows, rows)
 
 

@@ -106,7 +106,7 @@ class Step:
         self._dense_items = dense_items
 
     def gradients(
-        self, state: State, batch: Batch, horizon: tf.Tensor, *, replicas: int = 1
+        self, state: State, batch: Batch, decay_steps: tf.Tensor, *, replicas: int = 1
     ) -> tuple[Gradients, Any]:
         """Returns the gradients of the batch and the new `State.random`.
 
@@ -117,8 +117,10 @@ class Step:
         scorer = self._scorer
         items = tf.reshape(batch.items, [-1])
         inputs = [
-            self._values(state.user, batch.users, self._dense_users, state, horizon),
-            self._values(state.item, items, self._dense_items, state, horizon),
+            self._values(
+                state.user, batch.users, self._dense_users, state, decay_steps
+            ),
+            self._values(state.item, items, self._dense_items, state, decay_steps),
             *(value for value, _, _ in state.dense),
         ]
         with tf.GradientTape() as tape:
@@ -183,7 +185,7 @@ class Step:
         items: tf.Tensor,
         gradients: Gradients,
         random: Any,
-        horizon: tf.Tensor,
+        decay_steps: tf.Tensor,
     ) -> State:
         """Returns the state after Adam's step.
 
@@ -195,16 +197,16 @@ class Step:
             items: [g, group_size] int32.
             gradients: as from `gradients`.
             random: the new `State.random`.
-            horizon: as in `optimizer.Adam.rate`.
+            decay_steps: as in `optimizer.Adam.rate`.
         """
         step = state.step + 1
-        rate = self._adam.rate(tf.cast(step, tf.float32), horizon)
+        rate = self._adam.rate(tf.cast(step, tf.float32), decay_steps)
         keep = self._keeper(gradients)
 
         def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
             if not dense:
-                return self._update_some(old, index, gradient, state, horizon, keep)
-            rows = self._adam.update_rows(old.rows, gradient, step, horizon)
+                return self._update_some(old, index, gradient, state, decay_steps, keep)
+            rows = self._adam.update_rows(old.rows, gradient, step, decay_steps)
             return old._replace(rows=tf.nest.map_structure(keep, rows, old.rows))
 
         flat = tf.reshape(items, [-1])
@@ -250,17 +252,19 @@ class Step:
         index: tf.Tensor,
         dense: bool,
         state: State,
-        horizon: tf.Tensor,
+        decay_steps: tf.Tensor,
     ) -> tf.Tensor:
         """Returns the embeddings: of all rows in dense use, or else at `index`."""
-        rows = table.rows if dense else self._read(table, index, state.step, horizon)
+        rows = (
+            table.rows if dense else self._read(table, index, state.step, decay_steps)
+        )
         return rows.values
 
     def _read(
-        self, table: Table, index: tf.Tensor, now: tf.Tensor, horizon: tf.Tensor
+        self, table: Table, index: tf.Tensor, now: tf.Tensor, decay_steps: tf.Tensor
     ) -> optimizer.Rows:
         """Returns the rows at `index`, up to date."""
-        return self._adam.catch_up(table.rows.at(index), now, horizon)
+        return self._adam.catch_up(table.rows.at(index), now, decay_steps)
 
     def _spread(
         self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool
@@ -282,7 +286,7 @@ class Step:
         index: tf.Tensor,
         gradient: tf.Tensor,
         before: State,
-        horizon: tf.Tensor,
+        decay_steps: tf.Tensor,
         keep: Callable[[Any, Any], Any],
     ) -> Table:
         """Returns the table after the step that follows `before`, at `index`.
@@ -295,9 +299,9 @@ class Step:
         first = tf.gather(slot, index)
         total = tf.math.unsorted_segment_sum(gradient, first, index.shape[0])
         # The same as `gradients` read, so XLA does it once.
-        old = self._read(table, index, before.step, horizon)
+        old = self._read(table, index, before.step, decay_steps)
         new = self._adam.update_rows(
-            old, tf.gather(total, first), before.step + 1, horizon
+            old, tf.gather(total, first), before.step + 1, decay_steps
         )
         rows = [
             tf.tensor_scatter_nd_update(field, at, keep(*changed))

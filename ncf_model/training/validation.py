@@ -33,7 +33,7 @@ class Validation:
         """Maps ids.
 
         Args:
-            network: whom to judge, whenever asked.
+            network: what scores, whenever metrics are asked for.
             user_ids: [L] raw.
             candidates: [L] lists of raw ids, the held-out item first.
             users: index of each user of the vocabulary.

@@ -85,7 +85,7 @@ def train(
     )
     with distribution.scope():
         history = []
-        for record in _epochs(network, epochs, _judge(network, lists), config):
+        for record in _epochs(network, epochs, _validator(network, lists), config):
             report(record)
             history.append(record)
             target = config.train.hit_rate_target
@@ -116,7 +116,7 @@ def _check(train: TrainConfig) -> None:
 def _epochs(
     network: model.NeuMF,
     epochs: official_reader.Epochs,
-    judge: validation.Validation,
+    validator: validation.Validation,
     config: PipelineConfig,
 ) -> Iterator[Record]:
     """Trains; yields each epoch's record once its weights are in the network."""
@@ -134,7 +134,7 @@ def _epochs(
         *_, (_, loss) = loop.epoch(users, items, horizon, name=f"epoch {epoch}")
         loop.publish(horizon=horizon)
         seconds = time.monotonic() - started
-        hit_rate, ndcg = judge.metrics()
+        hit_rate, ndcg = validator.metrics()
         yield {
             "epoch": epoch,
             "loss": loss,
@@ -145,7 +145,7 @@ def _epochs(
         }
 
 
-def _judge(network: model.NeuMF, lists: RankedLists) -> validation.Validation:
+def _validator(network: model.NeuMF, lists: RankedLists) -> validation.Validation:
     """Judges `network` on the lists without what is masked; indices are the ids."""
     users, items = (
         {b"%d" % index: index for index in range(size)}
