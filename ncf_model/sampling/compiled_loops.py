@@ -8,12 +8,13 @@ calls.
 """
 
 import functools
-import pickle
 import typing
 from collections.abc import Callable
 
 import numba
 import numpy as np
+
+from ncf_model.sampling import compiled_cache
 
 # Up to this many items two numbers share a word, and a table of all fits the cache.
 NARROW = 1 << 16
@@ -42,12 +43,13 @@ def _compile(function: _Function) -> _Function:
         kept = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "No locator available": nowhere to keep it.
         return typing.cast(_Function, alone)
+    compiled_cache.protect(kept)
 
     @functools.wraps(function)
     def call(*args: typing.Any) -> typing.Any:
         try:
             return kept(*args)
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except OSError:
             return alone(*args)
 
     return typing.cast(_Function, call)

@@ -7,14 +7,16 @@ import json
 import os
 import pathlib
 import tempfile
-import zipfile
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 _INFO = "info"
+FORGOTTEN_S = 14 * 86_400  # An epoch does not take so long.
 
 Arrays = dict[str, list[np.ndarray]]
 
@@ -65,10 +67,11 @@ class Checkpoint:
         tf.io.gfile.rename(partial, self.path, overwrite=True)
 
     def load(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Returns what was saved; None if there is nothing.
+        """Returns what was saved; None if there is nothing, or nothing whole.
 
-        Raises:
-            ValueError: the file cannot be read.
+        A damaged file is no reason not to train: it is named in the log, and the next
+        epoch replaces it. Each array in it has a checksum, so that what is returned is
+        what was saved.
         """
         if not tf.io.gfile.exists(self.path):
             return None
@@ -80,17 +83,34 @@ class Checkpoint:
                 arrays: Arrays = {}
                 for name in sorted(set(file.files) - {_INFO}):
                     arrays.setdefault(name.split("/")[0], []).append(file[name])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"The checkpoint {self.path} cannot be read ({error}). Remove it to "
-                "train from the start."
-            ) from error
+        except Exception as error:  # What damaged bytes lead to is without end.
+            logging.warning(
+                "The checkpoint %s is damaged (%r): training from the start.",
+                *(self.path, error),
+            )
+            return None
         return info, arrays
 
     def remove(self) -> None:
-        """Removes the file, if there is one."""
-        if self._writes and tf.io.gfile.exists(self.path):
+        """Removes the file, if there is one, and those that nobody came back to."""
+        if not self._writes:
+            return
+        if tf.io.gfile.exists(self.path):
             tf.io.gfile.remove(self.path)
+        self._remove_forgotten()
+
+    def _remove_forgotten(self) -> None:
+        """Removes what killed trainings left that never ran again."""
+        folder = os.path.dirname(self.path)
+        if not tf.io.gfile.isdir(folder):
+            return
+        before = (time.time() - FORGOTTEN_S) * 1e9
+        for name in tf.io.gfile.listdir(folder):
+            path = os.path.join(folder, name)
+            ours = name.endswith((".npz", ".npz.partial"))
+            if ours and tf.io.gfile.stat(path).mtime_nsec < before:
+                logging.info("Removing the forgotten checkpoint %s", path)
+                tf.io.gfile.remove(path)
 
 
 @functools.cache

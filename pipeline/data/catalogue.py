@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import pathlib
+import zlib
 from collections.abc import Callable, Iterator
 
 import platformdirs
@@ -115,11 +116,14 @@ def read_titles(path: pathlib.Path) -> dict[str, str]:
             whose first two columns are id and title. `.gz` is unpacked.
 
     Raises:
-        ValueError: a row has no title.
+        ValueError: it cannot be read or unpacked, or a row has no title.
     """
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        content = gzip.decompress(content)
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be read: {error}.") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:  # GroupLens' older sets are in Latin-1.

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import pathlib
 import shutil
@@ -101,8 +102,8 @@ def test_largest_word_stays_below():
 
 DRAW = """
 import numpy as np
-from ncf_model import sampling
-drawn = sampling.training_negatives(
+from ncf_model.sampling import negatives
+drawn = negatives.training_negatives(
     np.array([0, 3]), np.array([0, 2]), np.array([7], np.uint64), epoch=0,
     num_negatives=4, num_items=6)
 print(*drawn)
@@ -114,7 +115,7 @@ def _draw(copy, folder):
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "HOME": "/nonexistent"}
     environment.pop("NUMBA_CACHE_DIR", None)
     # Root could make a home folder, but no folder in a file.
-    environment["XDG_CACHE_HOME"] = str(copy / "compiled.py")
+    environment["XDG_CACHE_HOME"] = str(copy / "config.py")
     return subprocess.run(
         [sys.executable, "-c", DRAW],
         env=environment,
@@ -128,24 +129,42 @@ def _draw(copy, folder):
 @pytest.fixture
 def copy(tmp_path):
     """Returns a copy of the package with nothing compiled."""
-    package = pathlib.Path(compiled_loops.__file__).parent
+    package = pathlib.Path(compiled_loops.__file__).parents[1]
     copy = tmp_path / "copy" / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
+def _zeroed(content):
+    half = len(content) // 2
+    return content[:half] + bytes(len(content) - half)
+
+
+def _flipped(content):
+    rng = np.random.default_rng(17)
+    changed = np.frombuffer(content, np.uint8).copy()
+    places = rng.integers(len(changed), size=200)
+    changed[places] ^= 1 << rng.integers(8, size=200, dtype=np.uint8)
+    return changed.tobytes()
+
+
 def test_what_was_compiled_is_kept_and_may_be_broken(copy, tmp_path):
     found = _draw(copy, tmp_path)
     assert len(found.split()) == 8
-    kept = list(copy.rglob("*.nbc"))
-    assert kept
-    for path in kept:
-        path.write_bytes(b"")
-    assert _draw(copy, tmp_path) == found
+    kept = {path: path.read_bytes() for path in copy.rglob("*.nb[ci]")}
+    assert {path.suffix for path in kept} == {".nbc", ".nbi"}
+    for damage in (_zeroed, _flipped):
+        for path, content in kept.items():
+            path.write_bytes(damage(content))
+        assert _draw(copy, tmp_path) == found
+        # It was compiled anew and kept anew.
+        for path in kept:
+            stored = path.read_bytes()
+            assert hashlib.sha256(stored[32:]).digest() == stored[:32]
 
 
 def test_nowhere_to_keep_what_was_compiled(copy, tmp_path):
     # A file in the place of the folder stops root too, unlike permissions.
-    (copy / "__pycache__").touch()
+    (copy / "sampling" / "__pycache__").touch()
     assert len(_draw(copy, tmp_path).split()) == 8
     assert not list(tmp_path.rglob("*.nbc"))

@@ -1,5 +1,6 @@
 import contextlib
 import functools
+import gzip
 import hashlib
 import http.server
 import io
@@ -307,6 +308,13 @@ def test_titles(tmp_path, name):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     expected = {"7": "Misérables, Les (1995)", "8": "B (1996)"}
     assert catalogue.read_titles(path) == expected
+
+
+@pytest.mark.parametrize("content", [b"not packed", gzip.compress(b"1::a\n")[:-9]])
+def test_titles_that_cannot_be_unpacked(tmp_path, content):
+    (tmp_path / "movies.dat.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"movies\.dat\.gz: cannot be read"):
+        catalogue.read_titles(tmp_path / "movies.dat.gz")
 
 
 def test_title_that_is_missing(tmp_path):

@@ -1,0 +1,66 @@
+"""Numba's cache of compiled functions, believed only if it is what was written.
+
+Numba runs whatever machine code a cache file holds: with zeroed or flipped bytes, as a
+power cut leaves them, the process ends in a segmentation fault. Here a digest stands
+before the content of each file, and a file that does not fit counts as absent: the
+function is compiled anew and the file replaced.
+
+This leans on the inside of Numba (`IndexDataCacheFile`, as of 0.68). Without that,
+Numba's own cache is used, and a test says so.
+"""
+
+import hashlib
+import pathlib
+import pickle
+from typing import Any
+
+from numba.core import caching
+
+_BYTES = 32
+
+
+def protect(dispatcher: Any) -> None:
+    """Puts digests into the cache of a function compiled with `cache=True`."""
+    cache = getattr(dispatcher, "_cache", None)
+    file = getattr(cache, "_cache_file", None)
+    if isinstance(file, caching.IndexDataCacheFile):
+        file.__class__ = _CheckedFile
+
+
+class _CheckedFile(caching.IndexDataCacheFile):
+    """Index and data files of one function, each with a digest of its content."""
+
+    def _load_index(self) -> dict[Any, str]:
+        content = _checked(self._index_path)
+        if content is None:
+            return {}
+        version, stamp, overloads = pickle.loads(content)  # ours: see the digest
+        fresh = (version, stamp) == (self._version, self._source_stamp)
+        return overloads if fresh else {}
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        index = (self._version, self._source_stamp, overloads)
+        self._write(self._index_path, self._dump(index))
+
+    def _load_data(self, name: str) -> Any:
+        content = _checked(self._data_path(name))
+        if content is None:
+            raise OSError(f"The cache file {name} is damaged.")  # Numba: not there
+        return pickle.loads(content)  # ours: see the digest
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), self._dump(data))
+
+    def _write(self, path: str, content: bytes) -> None:
+        with self._open_for_write(path) as f:
+            f.write(hashlib.sha256(content).digest() + content)
+
+
+def _checked(path: str) -> bytes | None:
+    """Returns the content of a file that is what was written, else None."""
+    try:
+        stored = pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, content = stored[:_BYTES], stored[_BYTES:]
+    return content if hashlib.sha256(content).digest() == digest else None
