@@ -206,7 +206,10 @@ def _export(
 
     def logits(users: np.ndarray, items: np.ndarray) -> np.ndarray:
         said = np.asarray(network([users, items]), np.float64)
-        return said if trained is None else said + probe.linear(trained, users, items)
+        if trained is None:
+            return said
+        said = said + probe.linear(trained, users, items)
+        return np.asarray(trained.curve.logits(said))
 
     said = probe.make(
         logits, user_ids=_lines(users), item_ids=_lines(items), tolerance=tolerance

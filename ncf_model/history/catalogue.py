@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from ncf_model.evaluation import ranking
-from ncf_model.history import linear
+from ncf_model.history import calibration, linear
 from ncf_model.training import validation
 
 _CUTOFF = validation.CUTOFF
@@ -115,6 +115,37 @@ class Catalogue:
             ),
             by_weight=figures.tolist(),
         )
+
+    def calibrate(
+        self,
+        vectors: np.ndarray,
+        item: np.ndarray,
+        bias: np.ndarray,
+        *,
+        weight: float,
+        negatives: int,
+    ) -> calibration.Calibration:
+        """Returns the curve from logits to probabilities, by the lists' candidates.
+
+        Args:
+            vectors: [lists, factors] of the users.
+            item: [num_items, factors].
+            bias: [num_items].
+            weight: of the linear part.
+            negatives: candidates beside each held-out item: how many there are decides
+                what a probability means.
+        """
+        known = np.minimum(self._items[:, : 1 + negatives], len(item) - 1)
+        scores = np.einsum("lf,lcf->lc", vectors, item[known]) + bias[known]
+        if weight and self._linear is not None:
+            inside = known < self._linear.shape[1]
+            at = np.where(inside, known, 0)
+            scores += weight * inside * np.take_along_axis(self._linear, at, axis=1)
+        real = ((self._items < len(item)) & self._real)[:, : 1 + negatives]
+        taken, others = scores[:, 0][real[:, 0]], scores[:, 1:][real[:, 1:]]
+        if not len(taken) or not len(others):
+            return calibration.AS_IT_IS
+        return calibration.fit(taken, others)
 
     def _ranks(
         self,

@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import logging
 
 from ncf_model import config
-from ncf_model.history import batches, catalogue, encoder, linear
+from ncf_model.history import batches, calibration, catalogue, encoder, linear
 from ncf_model.training import checkpoint, data, progress, validation
 from ncf_model.training import fitting as pairs
 
@@ -42,6 +42,7 @@ class Trained:
         histories: what each user was trained on, by user index.
         l2: the linear part's penalty; None without that part.
         weight: the linear part's weight, which `linear` has in it.
+        curve: from a logit, the sum of both parts, to a probability.
     """
 
     settings: config.HistoryConfig
@@ -50,6 +51,7 @@ class Trained:
     histories: data.Lists
     l2: float | None = None
     weight: float = 0.0
+    curve: calibration.Calibration = calibration.AS_IT_IS
 
     def vectors(self) -> np.ndarray:
         """Returns [num_users, factors]."""
@@ -194,6 +196,7 @@ class _Run:
         self._train()
         refitting = train.refit and len(self._all.values) > len(self._positives.values)
         tables, histories = self._best, self._positives
+        curve = self._calibrate()
         if refitting:
             tables, histories = self._refit(), self._all
             if matrix is not None:
@@ -204,9 +207,22 @@ class _Run:
         users = tables.user[:-1] if len(tables.user) > 1 else tables.user
         trained = Trained(
             *(self._history, tables._replace(user=users), matrix, histories),
-            *(done.l2, weight),
+            *(done.l2, weight, curve),
         )
         return trained, self._record(weight, refitting)
+
+    def _calibrate(self) -> calibration.Calibration:
+        """Returns what a score means, by the best epoch and the validation items."""
+        if not len(self._judge):
+            return calibration.AS_IT_IS
+        users, tables = self._judge.users, self._best
+        return self._judge.calibrate(
+            vectors(tables, self._matrix[users], users),
+            tables.item,
+            tables.bias,
+            weight=self._done.epochs[self._done.best - 1]["linear_weight"],
+            negatives=self._settings.sampling.num_negatives,
+        )
 
     def _record(self, weight: float, refitting: bool) -> dict[str, Any]:
         done = self._done

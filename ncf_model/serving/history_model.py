@@ -44,6 +44,7 @@ class HistoryServingModel(saved_model.ServingModel):
             **kwargs: of `ServingModel`.
         """
         # First of all: the base class scores users when it is made.
+        self._slope, self._offset = fitted.curve
         tables = fitted.tables
         self._history = _constant(tables.history)
         # Who has no row of their own gets the average one.
@@ -59,6 +60,9 @@ class HistoryServingModel(saved_model.ServingModel):
     def signatures(self) -> dict[str, Any]:
         """Returns the functions to export, by name."""
         return super().signatures() | {"recommend_for_items": self.recommend_for_items}
+
+    def _probability(self, logits: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(self._slope * logits + self._offset)
 
     def _histories(self, users: tf.Tensor) -> tf.RaggedTensor:
         """Returns the items, [b, (n)] int32, that the linear part knows."""
@@ -148,7 +152,7 @@ class HistoryServingModel(saved_model.ServingModel):
         values, items = tf.math.top_k(left, best)
         gone = tf.logical_not(values > -np.inf)
         items = tf.where(gone, -1, items)
-        scores = tf.where(gone, 0.0, tf.sigmoid(values))
+        scores = tf.where(gone, 0.0, self._probability(values))
         items = tf.where(sizes == 0, self._popular[:best], items)
         scores = tf.where(sizes == 0, self._popular_scores[:best], scores)
         rest = [[0, 0], [0, k - best]]

@@ -132,7 +132,11 @@ class ServingModel(tf.Module):
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
         users, items = self._user_rows(user_id), self._items.lookup(item_id)
-        return {"score": tf.sigmoid(self._pair_logits(users, items))}
+        return {"score": self._probability(self._pair_logits(users, items))}
+
+    def _probability(self, logits: tf.Tensor) -> tf.Tensor:
+        """Returns probabilities in the order of the logits."""
+        return tf.sigmoid(logits)
 
     def _pair_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns [B], of one item per user."""
@@ -292,7 +296,7 @@ class ServingModel(tf.Module):
         gone = tf.fill([tf.shape(at)[0]], -np.inf)
         best, items = tf.math.top_k(tf.tensor_scatter_nd_update(logits, at, gone), k)
         left = best > -np.inf
-        scores = tf.where(unknown, best, tf.sigmoid(best))
+        scores = tf.where(unknown, best, self._probability(best))
         return tf.where(left, items, -1), tf.where(left, scores, 0.0)
 
 

@@ -117,6 +117,27 @@ def test_the_linear_part_can_be_left_out(interactions, tmp_path):
     assert trained.tables.user.tolist() == [[0.0] * 4]
 
 
+@pytest.mark.parametrize(("weight", "probability"), [(0.0, 1 / 2), (5.0, 0.99)])
+def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probability):
+    positives = fitting._matrix(interactions.positives, ITEMS)
+    lists = _Lists(interactions)
+    lists._items[:, 1] = 0  # An item that the linear part below votes against.
+    judge = catalogue.Catalogue(lists, positives, positives, weights=(0.0,), seed=0)
+    matrix = np.full((ITEMS, ITEMS), 0.25, np.float32)
+    matrix[:, 0] = -0.25
+    judge.linear_ndcg(matrix)
+    curve = judge.calibrate(
+        np.zeros((USERS, 1)),
+        np.zeros((ITEMS, 1)),
+        np.zeros(ITEMS),
+        weight=weight,
+        negatives=1,
+    )
+    # Each user has four items, so what is taken scores `weight`.
+    said = 1 / (1 + np.exp(-curve.logits(weight)))
+    assert said == pytest.approx(probability, abs=0.02)
+
+
 def test_a_rank_counts_what_the_user_never_touched(interactions):
     positives = fitting._matrix(interactions.positives, ITEMS)
     everything = interactions.positives.append(interactions.validation_items)

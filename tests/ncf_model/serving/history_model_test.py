@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ncf_model.config import HistoryConfig, ModelConfig
-from ncf_model.history import encoder, fitting, resolve
+from ncf_model.history import calibration, encoder, fitting, resolve
 from ncf_model.network import model
 from ncf_model.serving import history_model, saved_model
 from ncf_model.training import data
@@ -25,7 +25,11 @@ def _loaded(tiny):
     linear = np.array([[0, 4, 1], [2, 0, 1], [1, 3, 0]], np.float32)
     taken = interactions.positives.append(interactions.validation_items)
     trained = fitting.Trained(
-        history, tables, linear, taken.spread(interactions.user_index, 5)
+        history,
+        tables,
+        linear,
+        taken.spread(interactions.user_index, 5),
+        curve=calibration.Calibration(slope=0.5, offset=-1.0),
     )
     settings = resolve.dot_product(ModelConfig(history=history))
     network = model.NeuMF(settings, num_users=5, num_items=7)
@@ -59,7 +63,8 @@ def test_a_basket_by_hand(loaded):
     # i1 votes 1 for i5, by Y; the linear part 2 for i0 and 1 for i2.
     items, scores = _items(loaded, [[b"i1", b"", b"i1", b"nobody knows"]], 3)
     assert items == [[b"i0", b"i5", b"i2"]]
-    np.testing.assert_allclose(scores[0], _sigmoid(np.array([2, 1.5, 1.2])), rtol=1e-5)
+    logits = np.array([2, 1.5, 1.2])
+    np.testing.assert_allclose(scores[0], _sigmoid(logits / 2 - 1), rtol=1e-5)
 
 
 def test_a_user_is_answered_as_their_basket_is_but_for_the_held_out_item(loaded):
