@@ -14,6 +14,7 @@ import typer.core
 
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli
+from pipeline.schedule import cli as schedule_cli
 from pipeline.serving import cli as serving_cli
 from pipeline.serving import evaluate_cli, manifests_cli, recommend_cli, versions_cli
 from pipeline.vertex import cli as vertex_cli
@@ -85,9 +86,10 @@ schedule_app = typer.Typer(no_args_is_help=True)
 app.add_typer(
     schedule_app,
     name="schedule",
-    help="See and change scheduled runs.",
+    help="Have runs come again, here; see and change those of clusters.",
     rich_help_panel=_CLUSTER,
 )
+schedule_app.command("local")(schedule_cli.schedule_local)
 schedule_app.command("kfp")(kfp_cli.schedule_kfp)
 schedule_app.command("vertex")(vertex_cli.schedule_vertex)
 app.command(rich_help_panel=_MODEL)(recommend_cli.recommend)
@@ -96,6 +98,7 @@ app.command(rich_help_panel=_MODEL)(evaluate_cli.evaluate)
 app.command(rich_help_panel=_MODEL)(serving_cli.serve)
 app.command("versions", rich_help_panel=_MODEL)(versions_cli.list_versions)
 app.command(rich_help_panel=_MODEL)(versions_cli.rollback)
+app.command()(schedule_cli.retry)
 app.command("config")(config_cli.show_config)
 app.command(rich_help_panel=_HISTORY)(history_cli.runs)
 app.command(rich_help_panel=_HISTORY)(history_cli.compare)

@@ -102,7 +102,7 @@ class Cluster:
             if one.name == common["job_name"]
         ]
         made = self.client.create_recurring_run(
-            cron_expression=line, no_catchup=True, **common
+            cron_expression=line, no_catchup=True, max_concurrency=1, **common
         )
         for one in before:  # After: if this fails, there are two, and never none.
             self.client.delete_recurring_run(one.id)

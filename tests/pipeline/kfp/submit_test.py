@@ -175,6 +175,7 @@ def test_schedules(server, file):
     assert kind == "recurringruns"
     assert body["trigger"]["cron_schedule"]["cron"] == "0 30 3 * * 1"
     assert body["no_catchup"] is True
+    assert body["max_concurrency"] == "1" or body["max_concurrency"] == 1
     assert body["pipeline_spec"]["platform_spec"] == PLATFORM
     assert made.url == f"{server.host}/#/recurringrun/details/{made.id}"
 

@@ -1,0 +1,145 @@
+"""`ncf schedule local` and `ncf retry`."""
+
+import enum
+import pathlib
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from pipeline.cluster.options import ConfigFile, Dataset, Overrides
+from pipeline.serving.cli import refuse
+
+
+class Form(str, enum.Enum):
+    """What starts the runs."""
+
+    systemd = "systemd"
+    cron = "cron"
+
+
+Times = Annotated[int, typer.Option(min=0, help="How often a failure is tried again.")]
+After = Annotated[float, typer.Option(min=0, help="Seconds before that.")]
+Webhook = Annotated[
+    str | None,
+    typer.Option(
+        envvar="NCF_WEBHOOK", help="URL that is told of a failure, in JSON, by POST."
+    ),
+]
+
+
+def retry(
+    arguments: Annotated[
+        list[str], typer.Argument(help="Of ncf, after --: such as -- run --quiet")
+    ],
+    times: Times = 2,
+    after_s: After = 600,
+    webhook: Webhook = None,
+) -> None:
+    """Run an ncf command; where it fails, again; tell a webhook if it still does."""
+    from pipeline.schedule import retry as rule
+
+    try:
+        rule.check_webhook(webhook)
+    except ValueError as error:
+        refuse(error)
+    status = rule.run(
+        arguments, times=times, after_s=after_s, webhook=webhook, say=typer.echo
+    )
+    raise typer.Exit(status)
+
+
+def schedule_local(
+    cron: Annotated[
+        str,
+        typer.Option(help="Minute, hour, day, month, weekday; UTC for systemd."),
+    ] = "0 3 * * *",
+    form: Annotated[
+        Form, typer.Option("--as", help="A timer of systemd, or a line of cron.")
+    ] = Form.systemd,
+    name: Annotated[
+        str | None, typer.Option(help="Of the units [default: pipeline_name].")
+    ] = None,
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    out: Annotated[pathlib.Path | None, typer.Option(help="The runs' folder.")] = None,
+    data_dir: Annotated[
+        pathlib.Path | None, typer.Option(help="A folder of data sets.")
+    ] = None,
+    times: Times = 2,
+    after_s: After = 600,
+    webhook: Webhook = None,
+    units: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Folder for systemd's files [default: they are printed]."),
+    ] = None,
+) -> None:
+    """Write what has the pipeline run again and again on this machine."""
+    from pipeline import config as config_module
+    from pipeline.schedule import local
+    from pipeline.schedule import retry as rule
+
+    try:
+        settings = config_module.load(config, overrides or (), dataset=dataset)
+        rule.check_webhook(webhook)
+        job = local.Job(
+            name=name or settings.pipeline_name,
+            cron=cron,
+            run=_run_arguments(dataset, config, overrides, out, data_dir),
+            folder=pathlib.Path.cwd(),
+            program=_program(),
+            retries=times,
+            retry_after_s=after_s,
+            webhook=webhook,
+        )
+        if form is Form.cron:
+            typer.echo(local.cron_line(job))
+        else:
+            _write(local.units(job), units, job.name)
+    except ValueError as error:
+        refuse(error)
+
+
+def _run_arguments(
+    dataset: str | None,
+    config: str | None,
+    overrides: list[str] | None,
+    out: pathlib.Path | None,
+    data_dir: pathlib.Path | None,
+) -> list[str]:
+    given = {
+        "--dataset": dataset,
+        "--config": config,
+        "--out": out,
+        "--data-dir": data_dir,
+    }
+    words = [w for k, v in given.items() if v is not None for w in (k, str(v))]
+    changes = [word for change in overrides or () for word in ("--set", change)]
+    return ["run", "--quiet", *words, *changes]
+
+
+def _program() -> pathlib.Path:
+    beside = pathlib.Path(sys.executable).with_name("ncf")
+    found = str(beside) if beside.exists() else shutil.which("ncf")
+    if found is None:
+        raise ValueError(f"There must be a command `ncf` beside {sys.executable}.")
+    return pathlib.Path(found)
+
+
+def _write(texts: dict[str, str], folder: pathlib.Path | None, name: str) -> None:
+    if folder is None:
+        for file, text in texts.items():
+            typer.echo(f"# {file}\n{text}")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+        typer.echo(folder / file)
+    typer.echo(
+        "Next: systemctl --user daemon-reload && systemctl --user enable --now "
+        f"{name}.timer (files in ~/.config/systemd/user; without --user in "
+        "/etc/systemd/system)",
+        err=True,
+    )

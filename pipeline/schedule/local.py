@@ -1,0 +1,99 @@
+"""The files of systemd, or the line of cron, that start a run on this machine."""
+
+import dataclasses
+import pathlib
+import shlex
+from collections.abc import Sequence
+
+from pipeline.cluster import cron as cron_rule
+from pipeline.schedule import calendar
+
+_SERVICE = """\
+# Written by `ncf schedule local`.
+[Unit]
+Description=Retraining of {name}
+
+[Service]
+Type=oneshot
+WorkingDirectory={folder}
+ExecStart={command}
+# The run knows its own end; a second one in the same folder is refused by its lock.
+TimeoutStartSec=infinity
+"""
+_TIMER = """\
+# Written by `ncf schedule local`, from cron's {cron}.
+[Unit]
+Description=When {name} is retrained
+
+[Timer]
+OnCalendar={calendar}
+# A night on which the machine was off is made up for.
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is run again and again, and what becomes of a failure.
+
+    Attributes:
+        name: of the units.
+        cron: minute, hour, day, month, weekday.
+        run: arguments of `ncf`, such as `run --config nightly.yaml`.
+        folder: where it is run; relative paths begin there.
+        program: the path of `ncf`.
+        retries: how often a failed run is run again.
+        retry_after_s: seconds before that.
+        webhook: URL that is told of a failure; None tells nobody.
+    """
+
+    name: str
+    cron: str
+    run: Sequence[str]
+    folder: pathlib.Path
+    program: pathlib.Path
+    retries: int = 2
+    retry_after_s: float = 600
+    webhook: str | None = None
+
+    def command(self) -> list[str]:
+        """Returns the command, with what retries it.
+
+        Raises:
+            ValueError: a word of it cannot be written into both kinds of file.
+        """
+        told = ["--webhook", self.webhook] if self.webhook else []
+        words = [
+            *(str(self.program), "retry", "--times", str(self.retries)),
+            *("--after-s", f"{self.retry_after_s:g}", *told, "--", *self.run),
+        ]
+        for word in words:
+            if any(sign in word for sign in "'\\\n"):
+                raise ValueError(
+                    "A scheduled command must have no quote, backslash or line break; "
+                    f"got {word!r}. Put it into the configuration file."
+                )
+        return words
+
+
+def units(job: Job) -> dict[str, str]:
+    """Returns the files of systemd by name: a service and its timer."""
+    text = shlex.join(job.command()).replace("%", "%%").replace("$", "$$")
+    return {
+        f"{job.name}.service": _SERVICE.format(
+            name=job.name, folder=job.folder, command=text
+        ),
+        f"{job.name}.timer": _TIMER.format(
+            name=job.name, cron=job.cron, calendar=calendar.on_calendar(job.cron)
+        ),
+    }
+
+
+def cron_line(job: Job) -> str:
+    """Returns the line of a crontab. Cron goes by the machine's time zone."""
+    fields = " ".join(cron_rule.check(job.cron, option="--cron"))
+    command = f"cd {shlex.quote(str(job.folder))} && {shlex.join(job.command())}"
+    return f"{fields} {command}".replace("%", r"\%")

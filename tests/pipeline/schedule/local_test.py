@@ -1,0 +1,86 @@
+"""The files of systemd, the line of cron, and the times in them."""
+
+import pathlib
+
+import pytest
+from typer import testing
+
+from pipeline import cli
+from pipeline.schedule import calendar, local
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        ("0 3 * * *", "*-*-* 03:00:00 UTC"),
+        ("*/15 3-5 * * *", "*-*-* 03..05:00/15:00 UTC"),
+        ("30 2 1,15 jan-mar *", "*-01..03-01,15 02:30:00 UTC"),
+        ("0 4 */2 * ?", "*-*-01/2 04:00:00 UTC"),
+        ("0 3 * * 1-5", "Mon..Fri *-*-* 03:00:00 UTC"),
+        ("0 3 * * sat,sun", "Sat,Sun *-*-* 03:00:00 UTC"),
+    ],
+)
+def test_cron_as_systemd_writes_it(cron, expected):
+    assert calendar.on_calendar(cron) == expected
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("0 3 1 * mon", "leave the day or the weekday"),
+        ("0 3 * * */2", "weekdays one by one"),
+        ("0 3 * *", "must have 5 fields"),
+    ],
+)
+def test_times_that_systemd_has_no_word_for(cron, message):
+    with pytest.raises(ValueError, match=message):
+        calendar.on_calendar(cron)
+
+
+def _job(**fields):
+    values = {
+        "name": "shop",
+        "cron": "0 3 * * *",
+        "run": ["run", "--dataset", "events/{YYYY}-{MM}-{DD}.csv", "--set", "a=5%"],
+        "folder": pathlib.Path("/srv/shop"),
+        "program": pathlib.Path("/srv/shop/.venv/bin/ncf"),
+    }
+    return local.Job(**values | fields)
+
+
+def test_units():
+    found = local.units(_job(webhook="https://chat.example/x?y=1"))
+    assert list(found) == ["shop.service", "shop.timer"]
+    lines = found["shop.service"].splitlines()
+    assert "WorkingDirectory=/srv/shop" in lines
+    assert (
+        "ExecStart=/srv/shop/.venv/bin/ncf retry --times 2 --after-s 600 --webhook "
+        "'https://chat.example/x?y=1' -- run --dataset 'events/{YYYY}-{MM}-{DD}.csv' "
+        "--set a=5%%"
+    ) in lines
+    assert "OnCalendar=*-*-* 03:00:00 UTC" in found["shop.timer"].splitlines()
+
+
+def test_a_line_of_cron():
+    assert local.cron_line(_job(retries=0, retry_after_s=1.5)) == (
+        "0 3 * * * cd /srv/shop && /srv/shop/.venv/bin/ncf retry --times 0 --after-s "
+        r"1.5 -- run --dataset 'events/{YYYY}-{MM}-{DD}.csv' --set a=5\%"
+    )
+
+
+def test_words_that_cannot_be_written():
+    with pytest.raises(ValueError, match="no quote, backslash or line break"):
+        local.units(_job(run=["run", "--dataset", "it's.csv"]))
+
+
+def test_the_command_writes_files_or_refuses(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["schedule", "local", "--dataset", "day-{SPAN}/*", "--units", "units"]
+    done = testing.CliRunner().invoke(cli.app, [*command, "--name", "night"])
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "units" / "night.service").read_text()
+    assert "run --quiet --dataset 'day-{SPAN}/*'" in text
+    assert f"WorkingDirectory={tmp_path}" in text
+    assert (tmp_path / "units" / "night.timer").exists()
+    refused = testing.CliRunner().invoke(cli.app, [*command, "--cron", "61 3 * * *"])
+    assert refused.exit_code == 2
