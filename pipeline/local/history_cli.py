@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,8 @@ Out = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+_DATA = "data."
+_ABSENT = object()
 _WHOLE = ("run", "UTC", "data", "HR@10", "difference")
 
 
@@ -51,14 +54,38 @@ def runs(
                 str(row.number),
                 row.started[:16].replace("T", " "),
                 row.dataset,
-                " ".join(f"{name}={_value(v)}" for name, v in row.changes.items()),
+                changed,
                 _figure(row.hit_rate),
                 _came_to(row),
             )
-            for row in rows_of
+            for row, changed in zip(rows_of, changes(rows_of), strict=True)
         ]
         names = ("run", "UTC", "data", "changed", "HR@10", "what came of it")
         _print(str(folder), names, lines)
+
+
+def changes(rows: Iterable["RunRow"]) -> list[str]:
+    """Returns how the configuration of each run differs from that of the run before.
+
+    Of the first it is how it differs from the defaults, without how the data is read,
+    which `ncf lineage` and the report tell. A run that failed before its configuration
+    was recorded has "".
+    """
+    told = []
+    before: dict[str, Any] | None = None
+    for row in rows:
+        now = dict(row.changes)
+        if before is None:
+            parts = {k: v for k, v in now.items() if not k.startswith(_DATA)}
+        else:
+            parts = {k: v for k, v in now.items() if before.get(k, _ABSENT) != v}
+        said = [f"{name}={_value(value)}" for name, value in parts.items()]
+        if row.state == "done" or now:
+            gone = () if before is None else before.keys() - now.keys()
+            said += [f"{name} as by default" for name in sorted(gone)]
+            before = now
+        told.append("\n".join(said))
+    return told
 
 
 def compare(
@@ -163,34 +190,47 @@ def tensorboard(
 
 
 def _print_comparison(found: "Comparison") -> None:
-    names = ("", found.first, found.second, "difference")
+    from components.report import wording
+
+    first, second = _told_apart(found.first, found.second)
+    names = ("", first, second, "difference")
     _print(
-        f"On the same {found.lists:,} lists, those of {found.second}",
+        f"On the same {found.lists:,} lists, those of {second}",
         names,
         [
-            (name, _figure(p.first), _figure(p.second), _difference(p))
+            (wording.metric(name), _figure(p.first), _figure(p.second), _difference(p))
             for name, p in found.paired.items()
         ],
     )
     _print(
         "As each run judged its own model",
         names[:3],
-        [(name, *map(_figure, pair)) for name, pair in found.figures.items()],
+        [
+            (wording.metric(name), *map(_figure, pair))
+            for name, pair in found.figures.items()
+        ],
     )
     _print(
         "Configuration, where it differs" if found.config else "Same configuration",
         names[:3],
         [(name, *map(_value, pair)) for name, pair in found.config.items()],
     )
-    for verb, count, users in (
-        ("gained", found.gained, found.users_gained),
-        ("lost", found.lost, found.users_lost),
+    for count, better, worse, users in (
+        (found.gained, second, first, found.users_gained),
+        (found.lost, first, second, found.users_lost),
     ):
         _print(
-            f"{count:,} users {verb}: the item is among the first ten of only one",
+            f"{count:,} users whose held-out item is among the first ten of {better}, "
+            f"not of {worse}",
             ("user", "held-out item", "place before", "place after"),
             map(_change, users),
         )
+
+
+def _told_apart(first: str, second: str) -> tuple[str, str]:
+    """Returns the names of two runs, without the folder where both are in one."""
+    (one, _, folder), (other, _, same) = (n.partition(" in ") for n in (first, second))
+    return (one, other) if folder == same else (first, second)
 
 
 def _change(change: "Change") -> tuple[str, ...]:
@@ -230,10 +270,10 @@ def _print(title: str, names: Iterable[str], rows: Iterable[Iterable[str]]) -> N
     heading = Text(printable(title))
     table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
     for name in names:
-        whole = name in _WHOLE
+        whole = name in _WHOLE or re.fullmatch(r"run \d+", name) is not None
         table.add_column(Text(printable(name)), overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell, lines=True)) for cell in row))
     if not table.rows:
         Console(highlight=False).print(Text(printable(title)))
         return

@@ -14,6 +14,8 @@ from components.report import standing, wording
 from ncf_model.evaluation.result import Quality
 from pipeline.local.text import printable
 
+_HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
+
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Prints the result of a run.
@@ -107,7 +109,7 @@ def _table(summary: Mapping[str, Any]) -> Table:
     table = Table("metric", title=summary.get("candidates") or None)
     for name in methods:
         table.add_column(name, justify="right")
-    for metric in summary["metrics"]:
+    for metric in sorted(summary["metrics"], key=_place):
         values = [figures.get(metric) for figures in methods.values()]
         best = max((v for v in values if v is not None), default=None)
         model, *others = (_cell(value, best) for value in values)
@@ -116,6 +118,11 @@ def _table(summary: Mapping[str, Any]) -> Table:
         table.add_row(wording.metric(metric), model, *others)
     table.caption = "* the best of the row, ± one standard error"
     return table
+
+
+def _place(metric: str) -> int:
+    """Returns by what metrics are sorted: those that one looks at first come first."""
+    return _HEADLINE.index(metric) if metric in _HEADLINE else len(_HEADLINE)
 
 
 def _cell(value: float | None, best: float | None) -> str:

@@ -1,5 +1,6 @@
 """The history of runs: what is listed, traced and cleared away."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,15 @@ import pytest
 from typer import testing
 
 from pipeline import cli
-from pipeline.local import compare, gc, lineage, run_record, runs, tensorboard
+from pipeline.local import (
+    compare,
+    gc,
+    history_cli,
+    lineage,
+    run_record,
+    runs,
+    tensorboard,
+)
 from pipeline.local.memory import Memory
 from pipeline.local.store import Store
 
@@ -36,6 +45,23 @@ def test_the_list_of_runs_for_people_and_for_programs(three_runs):
     assert "failed at Trainer" in text
     rows = json.loads(_ncf("runs", "--out", three_runs, "--json"))
     assert [row["number"] for row in rows] == [1, 2, 3]
+
+
+def test_the_list_tells_what_was_changed_since_the_run_before(three_runs):
+    first, second, third = runs.rows(three_runs)
+    read = {"data.dataset": "a.csv", "train.epochs": 3}
+    rows = [
+        dataclasses.replace(first, changes=read),
+        dataclasses.replace(second, changes=read | {"seed": 7}),
+        dataclasses.replace(third, changes={}),  # It failed before it was recorded.
+        dataclasses.replace(second, changes={"data.dataset": "b.csv", "seed": 7}),
+    ]
+    assert history_cli.changes(rows) == [
+        "train.epochs=3",
+        "seed=7",
+        "",
+        "data.dataset=b.csv\ntrain.epochs as by default",
+    ]
 
 
 def test_a_moved_folder_is_still_read(three_runs, tmp_path_factory):

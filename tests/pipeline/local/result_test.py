@@ -50,6 +50,13 @@ def test_a_table_with_the_best_of_each_row_marked(console):
     assert "pushed to /serving/7" in text
 
 
+def test_what_decides_stands_first(console):
+    figures = {"mrr": 0.2, "hit_rate@1": 0.1, "ndcg@10": 0.3, "hit_rate@10": 0.5}
+    text = _printed(console, metrics=figures, standard_errors={}, baselines={})
+    rows = [line.split()[1] for line in text.splitlines() if line.startswith("│")]
+    assert rows == ["HR@10", "NDCG@10", "MRR", "HR@1"]
+
+
 def test_says_why_a_model_is_not_blessed(console):
     reasons = ["[floor] 0.5 < 0.6"]
     text = _printed(console, blessed=False, not_blessed_because=reasons)
