@@ -33,6 +33,7 @@ from pipeline.evaluation import EvaluationConfig
 SHIPPED = pathlib.Path(__file__).parent / "configs"
 _SHORT = reprlib.Repr()  # A value in a message: as it is, but not pages of it.
 _SHORT.maxstring = _SHORT.maxother = 100
+_LONGEST = 800  # characters of what a check says
 
 
 class DataConfig(ReadingConfig):
@@ -204,11 +205,12 @@ def _read(path: str | pathlib.Path) -> dict[str, Any]:
 def _parsed(override: str) -> tuple[str, Any]:
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
-        raise ValueError(f"An override must be `a.b=value`; got {override!r}.")
+        said = _SHORT.repr(override)
+        raise ValueError(f"An override must be `a.b=value`; got {said}.")
     try:
         return name.strip(), yaml_values.read(text)
     except ValueError as error:
-        raise ValueError(f"{override!r} is {error}") from None
+        raise ValueError(f"{_SHORT.repr(override)} is {error}") from None
 
 
 def _apply(values: dict[str, Any], name: str, value: Any) -> None:
@@ -243,13 +245,20 @@ def _explain(problem: Mapping[str, Any]) -> str:
     """Returns one line: the field, what must hold, and what came instead."""
     field = ".".join(str(part)[:60] for part in problem["loc"]) or "(top level)"
     if problem["type"] == "value_error":  # Ours, and it says what came.
-        return f"  {field}: {problem['msg'].removeprefix('Value error, ')}"
+        return f"  {field}: {_cut(problem['msg'].removeprefix('Value error, '))}"
     if problem["type"] != "extra_forbidden":
         return f"  {field}: {problem['msg']}; got {_SHORT.repr(problem['input'])}."
     known = _fields(problem["loc"][:-1])
     close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}."
     return f"  {field}: no such field; {hint}"
+
+
+def _cut(message: str) -> str:
+    """Returns a message without the middle of a value that would fill pages."""
+    if len(message) <= _LONGEST:
+        return message
+    return f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
 
 
 def _fields(path: Iterable[str | int]) -> list[str]:

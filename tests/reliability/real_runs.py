@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -33,14 +34,14 @@ def write_data(file):
 class Run:
     """One `ncf run`, in a session of its own."""
 
-    def __init__(self, data, out, *settings, env=None):
+    def __init__(self, data, out, *settings, options=(), env=None):
         command = [sys.executable, "-m", "pipeline.cli", "run"]
-        command += ["--dataset", str(data), "--out", str(out)]
+        command += ["--dataset", str(data), "--out", str(out), *options]
         for setting in (*SETTINGS, *settings):
             command += ["--set", setting]
         self.out = pathlib.Path(out)
         self._logs = set(self.out.glob("logs/*.log"))
-        self._said = open(f"{out}.said", "w+b")  # noqa: SIM115
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
