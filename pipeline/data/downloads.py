@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from typing import Any, Protocol
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"
 TIMEOUT_S = (5, 30)  # to connect, and between two pieces
 _COPY_BYTES = 1 << 20
+_LEFTOVER_S = 86_400
 WHEEL = "recbole==1.2.0"
 _WHEEL_FOLDER = "recbole/dataset_example/ml-100k/"
 _WHEEL_SHA256 = {  # of the files in it
@@ -193,17 +195,42 @@ def _refuse_entries_outside(opened: zipfile.ZipFile, archive: pathlib.Path) -> N
 
 @contextlib.contextmanager
 def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a place to write to, which becomes `folder` if all goes well."""
+    """Gives a place to write to, which becomes `folder` if all goes well.
+
+    Of two processes that fetch the same at once, the first one's folder stays.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(folder.parent)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
     try:
         yield partial
         partial.chmod(0o755)
+        names = [path.name for path in partial.iterdir()]
+        if _has(folder, names):
+            return
         if folder.exists():  # What was there had no file that fits.
             shutil.rmtree(folder)
-        partial.replace(folder)
+        try:
+            partial.replace(folder)
+        except OSError:
+            if not _has(folder, names):
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _has(folder: pathlib.Path, names: Iterable[str]) -> bool:
+    return all((folder / name).is_file() for name in names)
+
+
+def _clear_leftovers(cache: pathlib.Path) -> None:
+    """Removes what a fetch left that was killed a day ago or longer."""
+    before = time.time() - _LEFTOVER_S
+    for prefix in (".unpack-", ".fetch-"):
+        for path in cache.glob(f"{prefix}*"):
+            with contextlib.suppress(OSError):  # Another process may do the same.
+                if path.stat().st_mtime < before:
+                    shutil.rmtree(path)
 
 
 def _get_wheel(target: str) -> None:
