@@ -2,11 +2,10 @@
 
 Between two runs of `ncf run` a setting, the data or a copy of the code is changed, or
 something is removed or damaged in serving/ or pipeline_root/; or a run is killed. Each
-sequence is drawn from a seed, and takes some six minutes of two processors.
-RELIABILITY=1 (`make reliability`) draws them: NCF_SEEDS of them, from NCF_FIRST_SEED
-on, of NCF_RUNS runs. The suite has the same checks after the runs of
-tests/e2e/chain_test.py, and sequences of a pipeline that trains in no time in
-toy_test.py.
+sequence is drawn from a seed, and takes some six minutes of a processor. `make
+reliability` draws NCF_SEEDS of them, of NCF_RUNS runs, SEED being the first. The suite
+has the same checks after the runs of tests/e2e/chain_test.py, and sequences of a
+pipeline that trains in no time in toy_test.py.
 """
 
 import json
@@ -19,17 +18,15 @@ import sys
 
 import pytest
 
-from tests.reliability import ncf_folder
+from tests.reliability import ncf_folder, scale
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LONG = os.environ.get("RELIABILITY") == "1"
-FIRST = int(os.environ.get("NCF_FIRST_SEED", "0"))
-SEEDS = range(FIRST, FIRST + int(os.environ.get("NCF_SEEDS", "2")))
+SEEDS = range(scale.SEED, scale.SEED + int(os.environ.get("NCF_SEEDS", "3")))
 RUNS = int(os.environ.get("NCF_RUNS", "12"))
 TOLERANCE = 0.05
 TIMEOUT_S = 900
 
-GROUPS, OF_GROUP, USERS = 4, 12, 80
+GROUPS, OF_GROUP, USERS = 4, 24, 80
 ITEMS = [b"item %02d" % i for i in range(GROUPS * OF_GROUP)]
 SETTINGS = [
     {},
@@ -275,7 +272,7 @@ EVENTS = [
 ]
 
 
-@pytest.mark.skipif(not LONG, reason="takes long; RELIABILITY=1 runs it")
+@pytest.mark.skipif(not scale.FULL, reason="takes long; `make reliability` runs it")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_sequence(tmp_path, runs, seed):
     rng = random.Random(seed)
