@@ -53,7 +53,15 @@ def test_components_do_not_import_each_other():
 
 
 # The rooms of ncf_model, from the ground up: each may use those before it.
-ROOMS = ("sampling", "network", "evaluation", "training", "serving")
+ROOMS = (
+    "sampling",
+    "network",
+    "evaluation",
+    "training",
+    "history",
+    "serving",
+    "tuning",
+)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -65,3 +73,8 @@ def test_rooms_of_ncf_model_import_only_those_below(room):
             assert parts[0] != "ncf_model" or parts[1] not in above, (
                 f"{path.relative_to(ROOT)} imports {name}, of a room above its own."
             )
+
+
+def test_every_room_of_ncf_model_has_its_place():
+    rooms = {path.parent.name for path in (ROOT / "ncf_model").glob("*/__init__.py")}
+    assert rooms <= set(ROOMS)
