@@ -127,12 +127,12 @@ def _epochs(
         network, settings, num_negatives=first[1].shape[1] - 1
     )
     cosine = settings.learning_rate_schedule == "cosine"
-    horizon = loop.steps(len(first[0])) * settings.epochs if cosine else 0
+    decay_steps = loop.steps(len(first[0])) * settings.epochs if cosine else 0
     for epoch, (users, items) in enumerate(itertools.chain([first], drawn), 1):
         started = time.monotonic()
         # The last block's is the mean of the whole epoch.
-        *_, (_, loss) = loop.epoch(users, items, horizon, name=f"epoch {epoch}")
-        loop.publish(horizon=horizon)
+        *_, (_, loss) = loop.epoch(users, items, decay_steps, name=f"epoch {epoch}")
+        loop.publish(decay_steps=decay_steps)
         seconds = time.monotonic() - started
         hit_rate, ndcg = validator.metrics()
         yield {
