@@ -136,7 +136,7 @@ def test_output_must_be_new_or_empty(samples):
         _train(samples, samples)
 
 
-def test_command(samples, tmp_path):
+def test_command(samples, tmp_path, capfd):
     flags = {
         "--train-dataset-path": samples / "training_cycle_*/*",
         "--eval-dataset-path": samples / "eval_data/*",
@@ -147,9 +147,10 @@ def test_command(samples, tmp_path):
     sets = [part for setting in SETTINGS for part in ("--set", setting)]
     done = testing.CliRunner().invoke(app, ["train", *arguments, *sets])
     assert done.exit_code == 0, done.output
-    lines = done.output.splitlines()
-    assert lines[-3].startswith("epoch 1: loss 0.")
-    assert "HR@10 1.0000 NDCG@10 0." in lines[-2]
-    assert lines[-1] == str(tmp_path / "out" / "model.keras")
+    # The epochs are shown on the terminal itself, below Python's streams.
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[-2].startswith("epoch 1: loss 0.")
+    assert "HR@10 1.0000 NDCG@10 0." in lines[-1]
+    assert done.stdout.splitlines() == [str(tmp_path / "out" / "model.keras")]
     again = testing.CliRunner().invoke(app, ["train", *arguments, *sets])
     assert again.exit_code == 2
