@@ -16,9 +16,9 @@ from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.utils import proto_utils
 
-from components.interactions_example_gen import span_marks
+from components.interactions_example_gen import executor, span_marks
 from components.interactions_example_gen.component import InteractionsExampleGen
-from components.interactions_example_gen.config import ReadingConfig
+from components.interactions_example_gen.config import ReadingConfig, SpansConfig
 from components.interactions_example_gen.driver import SpansProcessor
 from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
 from pipeline.data import bigquery, catalogue
@@ -68,13 +68,25 @@ def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
 def run_query(values: dict[str, Any], folder: str) -> None:
     """Has BigQuery export the result, if the path is a query, and names that instead.
 
+    Where the query has marks for days, those of `data.spans.last` are filled in.
+
     Args:
         values: parameters of the task, changed in place.
         folder: of the task, gs://... as on Vertex.
     """
-    if bigquery.is_query(values[DATA_PATH]):
-        target = os.path.join(folder, QUERY_FOLDER)
-        values[DATA_PATH] = bigquery.export(values[DATA_PATH], target)
+    if not bigquery.is_query(values[DATA_PATH]):
+        return
+    extra = executor.unpack_extra(values["custom_config"])
+    settings = SpansConfig.model_validate(extra.get(executor.SPANS, {}))
+    span = int(values.get(SPAN, LATEST_SPAN))
+    query = bigquery.in_window(
+        values[DATA_PATH],
+        last=settings.last,
+        newest=None if span == LATEST_SPAN else span,
+    )
+    values[SPAN] = LATEST_SPAN  # It is in the query now.
+    target = os.path.join(folder, QUERY_FOLDER)
+    values[DATA_PATH] = bigquery.export(query, target)
 
 
 def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:

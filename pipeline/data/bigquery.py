@@ -4,7 +4,9 @@ The files are then read as any others, so types, bad rows and grouping by user a
 of InteractionsExampleGen.
 """
 
+import datetime
 import os
+from typing import Literal
 
 from absl import logging
 
@@ -12,6 +14,9 @@ PREFIX = "bigquery:"
 # Where a task of Vertex finds the project that it belongs to; the credentials there
 # name one of Google's.
 PROJECT_VARIABLE = "CLOUD_ML_PROJECT_ID"
+_MARKS = ("@span_begin_timestamp", "@span_end_timestamp", "@span_yyyymmdd_utc")
+_EPOCH = datetime.date(1970, 1, 1)
+_DAY = 86_400
 
 
 def is_query(path: str) -> bool:
@@ -46,6 +51,50 @@ def statement(query: str, folder: str) -> str:
         f"EXPORT DATA OPTIONS (uri='{folder}/*.parquet', format='PARQUET', "
         f"overwrite=true)\nAS {query}"
     )
+
+
+def in_window(
+    path: str,
+    *,
+    last: int | Literal["all"],
+    newest: int | None = None,
+    today: datetime.date | None = None,
+) -> str:
+    """Returns the query of a `data_path` with the days that a run reads filled in.
+
+    The marks are TFX's: `@span_begin_timestamp` and `@span_end_timestamp`, seconds
+    since 1970, of which the end does not belong to the window, and
+    `@span_yyyymmdd_utc`, the newest day.
+
+    Args:
+        path: of `is_query`; without marks it stays as it is.
+        last: how many days, or `all`.
+        newest: the last of them, in days since 1970; None is yesterday in UTC.
+        today: None asks the clock.
+
+    Raises:
+        ValueError: a day is named, and the query has no place for it.
+
+    Example:
+        >>> query = "bigquery:SELECT u FROM t WHERE @span_begin_timestamp <= s"
+        >>> in_window(query, last=2, newest=19753)
+        'bigquery:SELECT u FROM t WHERE 1706572800 <= s'
+    """
+    if not any(mark in path for mark in _MARKS):
+        if newest is not None:
+            raise ValueError(
+                f"`span` is {newest}, so the query must say where days go: "
+                f"{', '.join(_MARKS)}; got {path!r}."
+            )
+        return path
+    now = today or datetime.datetime.now(datetime.timezone.utc).date()
+    day = newest if newest is not None else (now - _EPOCH).days - 1
+    first = 0 if last == "all" else day - last + 1
+    date = _EPOCH + datetime.timedelta(day)
+    values = (str(first * _DAY), str((day + 1) * _DAY), f"'{date:%Y%m%d}'")
+    for mark, value in zip(_MARKS, values, strict=True):
+        path = path.replace(mark, value)
+    return path
 
 
 def export(path: str, folder: str) -> str:

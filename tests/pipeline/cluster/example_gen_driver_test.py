@@ -24,12 +24,18 @@ def test_a_query_becomes_the_folder_of_its_result(monkeypatch):
         "export",
         lambda query, folder: asked.append(query) or folder,
     )
-    values = {"data_path": "bigquery:SELECT 1"}
-    driver.run_query(values, "gs://b/task")
-    assert (values, asked) == (
-        {"data_path": "gs://b/task/bigquery"},
-        ["bigquery:SELECT 1"],
+    node = InteractionsExampleGen(
+        "gs://b/x", reading=ReadingConfig(), spans=SpansConfig(last=2)
     )
+    values = {
+        "data_path": "bigquery:SELECT 1 WHERE @span_begin_timestamp <= s",
+        "span": 3,
+        "custom_config": node.exec_properties["custom_config"],
+    }
+    driver.run_query(values, "gs://b/task")
+    assert values["data_path"] == "gs://b/task/bigquery"
+    assert values["span"] == -1
+    assert asked == [f"bigquery:SELECT 1 WHERE {2 * 86_400} <= s"]
     driver.run_query(values, "gs://b/task")
     assert len(asked) == 1  # A path is no query.
 

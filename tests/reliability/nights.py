@@ -1,0 +1,160 @@
+"""Nightly retraining, simulated: data that grow, and nights on which they are spoilt.
+
+Four groups of users each like their own items, some much more than others. Every night
+brings events of known users, new users and, now and then, a new item for each group.
+"""
+
+import contextlib
+import dataclasses
+import io
+import pathlib
+import time
+
+import numpy as np
+
+from pipeline import config, local_runner
+from pipeline.local import gc
+
+GROUPS = 4
+FIRST_USERS, FIRST_ITEMS = 160, 20  # users in all, items of a group
+NEW_USERS = 8
+EVENTS = 360  # of a night
+NIGHTS_PER_ITEM = 5
+SPOILT = ("truncated", "shuffled", "constant")
+KEEP = 3
+SETTINGS = [
+    "data.drift.events=4",
+    "data.drift.popularity=0.12",
+    "data.drift.item_share=0.25",
+    "train.warm_start=latest_blessed",
+    "train.epochs=8",
+    "train.jit_compile=false",
+    "evaluation.baselines.ease_l2=null",
+    "evaluation.baselines.item_knn_neighbours=null",
+    f"push.keep={KEEP}",
+]
+
+
+class World:
+    """Who there is, what they like and what they have."""
+
+    def __init__(self, seed=7):
+        self._rng = np.random.default_rng(seed)
+        self._group = {}
+        self._had = {}
+        self._items = [FIRST_ITEMS] * GROUPS
+        self._new_users(FIRST_USERS)
+
+    def _new_users(self, count):
+        for _ in range(count):
+            user = f"u{len(self._group)}"
+            self._group[user] = len(self._group) % GROUPS
+            self._had[user] = set()
+
+    def first_night(self):
+        """Returns the rows of a long time: eight items of each user."""
+        users = [user for user in self._group for _ in range(8)]
+        return self._rows(0, users)
+
+    def night(self, number):
+        """Returns the rows of a night, from 1."""
+        self._new_users(NEW_USERS)
+        if number % NIGHTS_PER_ITEM == 0:
+            self._items = [count + 1 for count in self._items]
+        new = list(self._group)[-NEW_USERS:]
+        known = self._rng.choice(list(self._group), EVENTS - 4 * NEW_USERS)
+        return self._rows(number, [*new * 4, *known.tolist()])
+
+    def _rows(self, number, users):
+        rows = []
+        for place, user in enumerate(users):
+            group = self._group[user]
+            names = [f"i{group}-{i}" for i in range(self._items[group])]
+            left = [name for name in names if name not in self._had[user]]
+            if not left:
+                continue
+            weights = np.array([1 / (1 + names.index(name)) for name in left])
+            item = str(self._rng.choice(left, p=weights / weights.sum()))
+            self._had[user].add(item)
+            rows.append((user, item, number * 86_400 + place))
+        return rows
+
+
+def spoil(rows, how):
+    """Returns rows as a broken delivery has them."""
+    items = sorted({item for _, item, _ in rows})
+    if how == "truncated":
+        return rows[: len(rows) // 10]
+    if how == "constant":
+        return [(user, items[0], time) for user, _, time in rows]
+    order = np.random.default_rng(1).permutation(len(items))
+    other = dict(zip(items, (items[i] for i in order), strict=True))
+    return [(user, other[item], time) for user, item, time in rows]
+
+
+@dataclasses.dataclass
+class Night:
+    """What came of a night."""
+
+    number: int
+    spoilt: str | None
+    stopped: str | None
+    summary: dict | None
+    seconds: float
+    store_bytes: int
+    disk_bytes: int
+
+
+class Nights:
+    """A folder of deliveries, and one of runs."""
+
+    def __init__(self, root, *, settings=()):
+        self._data, self.out = root / "events", root / "out"
+        self._data.mkdir()
+        self._world = World()
+        self._settings = [*SETTINGS, *settings]
+        self._count = 0
+        self.path = f"{self._data}/night-{{SPAN}}.csv"
+
+    def deliver(self, rows, number):
+        text = "".join(f"{user},{item},{time}\n" for user, item, time in rows)
+        file = self._data / f"night-{number}.csv"
+        file.write_text("user,item,timestamp\n" + text)
+
+    def next(self, spoilt=None):
+        """Delivers and runs a night; a spoilt one is delivered again, right, after."""
+        number, self._count = self._count, self._count + 1
+        rows = self._world.night(number) if number else self._world.first_night()
+        self.deliver(spoil(rows, spoilt) if spoilt else rows, number)
+        started = time.monotonic()
+        summary, stopped = self._run()
+        night = Night(
+            number, spoilt, stopped, summary, time.monotonic() - started, *self._sizes()
+        )
+        if spoilt:
+            self.deliver(rows, number)
+        return night
+
+    def _run(self):
+        settings = config.load(overrides=self._settings, dataset=self.path)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                found = local_runner.find_data(settings, None)
+                summary = local_runner.run(settings, found, out=self.out, quiet=True)
+        except (ValueError, local_runner.RunFailed) as error:
+            return None, str(error)
+        gc.remove(self.out, gc.plan(self.out, keep=KEEP))
+        return summary, None
+
+    def _sizes(self):
+        store = (self.out / "metadata.sqlite").stat().st_size
+        return store, sum(
+            file.stat().st_size for file in self.out.rglob("*") if file.is_file()
+        )
+
+
+def versions(out):
+    """Returns the numbers in the serving folder, ascending."""
+    return sorted(
+        int(path.name) for path in pathlib.Path(out, "serving").glob("[0-9]*")
+    )
