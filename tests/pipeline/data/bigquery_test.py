@@ -104,7 +104,7 @@ def test_a_local_run_refuses_a_query_at_once():
     assert "is for Vertex AI (`ncf compile vertex`)" in done.output + done.stderr
 
 
-QUERY = (
+WINDOWED = (
     "bigquery:SELECT u FROM t WHERE @span_begin_timestamp <= s AND "
     "s < @span_end_timestamp AND d <= @span_yyyymmdd_utc"
 )
@@ -112,12 +112,12 @@ QUERY = (
 
 def test_a_window_of_days():
     # 2024-01-31 is day 19,753.
-    found = bigquery.in_window(QUERY, last=2, newest=19_753)
+    found = bigquery.in_window(WINDOWED, last=2, newest=19_753)
     first, end = 19_752 * 86_400, 19_754 * 86_400
     assert f"WHERE {first} <= s AND s < {end} AND d <= '20240131'" in found
     today = datetime.date(2024, 2, 1)
-    assert bigquery.in_window(QUERY, last=2, today=today) == found
-    assert "WHERE 0 <= s" in bigquery.in_window(QUERY, last="all", newest=19_753)
+    assert bigquery.in_window(WINDOWED, last=2, today=today) == found
+    assert "WHERE 0 <= s" in bigquery.in_window(WINDOWED, last="all", newest=19_753)
 
 
 def test_a_query_without_marks_has_no_days():
