@@ -24,6 +24,7 @@ from ncf_model.serving import folders
 REASONS_PROPERTY = "not_blessed_because"
 DIGEST_PROPERTY = "model_digest"
 BASELINE_URI = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY
+BASELINE_NAME = "baseline_model_name"
 BASELINE_ID = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY
 
 
@@ -51,7 +52,10 @@ class Executor(tfx_executor.Executor):
         if latest := rivals.get(features.LATEST_BLESSED):
             # As TFX notes its own baseline: so others know what was compared with.
             blessing.set_string_custom_property(BASELINE_URI, latest["uri"])
-            blessing.set_int_custom_property(BASELINE_ID, latest["id"])
+            if isinstance(latest["id"], int):
+                blessing.set_int_custom_property(BASELINE_ID, latest["id"])
+            else:  # A name, on a cluster: TFX would take it for one of its numbers.
+                blessing.set_string_custom_property(BASELINE_NAME, latest["id"])
         if result["blessed"]:
             height = level.of_candidate(result["comparisons"], rivals)
             blessing.set_string_custom_property(level.PROPERTY, repr(height))

@@ -11,8 +11,10 @@ class PusherConfig(Config):
     """Where models are pushed besides the serving folder.
 
     Attributes:
-        platform: `folder`, nowhere else; `vertex`, to an endpoint.
-        endpoint: its display name; made if there is none of that name.
+        platform: `folder`, nowhere else; `vertex`, to an endpoint; `registry`, into
+            Vertex' Model Registry as a version of one model, without an endpoint.
+        endpoint: display name of the endpoint, or of the model in the registry; made if
+            there is none of that name.
         image: that serves it: a prebuilt container of Vertex for the TensorFlow that
             trained, or one that keeps to the same routes.
         machine_type: of each replica.
@@ -22,7 +24,7 @@ class PusherConfig(Config):
         keep: how many older models stay deployed, each on machines of its own.
     """
 
-    platform: Literal["folder", "vertex"] = "folder"
+    platform: Literal["folder", "registry", "vertex"] = "folder"
     endpoint: str = pydantic.Field("ncf", pattern="^[a-z]([-a-z0-9]{0,60})$")
     image: str | None = None
     machine_type: str = "n1-standard-2"
@@ -33,7 +35,7 @@ class PusherConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "PusherConfig":
-        if self.platform == "vertex" and not self.image:
+        if self.platform != "folder" and not self.image:
             raise ValueError("`image` must name the container that serves the model")
         if self.max_replicas < self.min_replicas:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Pushes to the folder, then to the endpoint."""
+"""Pushes to the folder, then to the endpoint or the registry."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tfx.utils import json_utils
 
 from components.pusher import driver
 from components.pusher import executor as folder_executor
-from components.vertex_pusher import deployment
+from components.vertex_pusher import deployment, registry
 from components.vertex_pusher.config import PusherConfig
 from ncf_model.serving import versions
 
@@ -17,7 +17,7 @@ MODEL_PROPERTY = "vertex_model"
 
 
 class Executor(folder_executor.Executor):
-    """Pushes to the folder, then to the endpoint."""
+    """Pushes to the folder, then to the endpoint or the registry."""
 
     def Do(
         self,
@@ -25,10 +25,10 @@ class Executor(folder_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Deploys what was pushed; what was not blessed is neither.
+        """Deploys or registers what was pushed; what was not blessed is neither.
 
-        A version is deployed once: one that was deployed by an earlier run, and may
-        have been taken from the endpoint since, is left as it is.
+        A version is deployed or registered once: one that was by an earlier run, and
+        may have been taken from there since, is left as it is.
         """
         super().Do(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(
@@ -45,12 +45,18 @@ class Executor(folder_executor.Executor):
             return
         text = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
         settings = json_utils.loads(text)[CONFIG_KEY]
-        model = deployment.deploy(
-            pushed.get_string_custom_property("pushed_destination"),
-            version=str(version),
-            project=settings["project"],
-            region=settings["region"],
-            settings=PusherConfig.model_validate(settings["pusher"]),
-        )
+        chosen = PusherConfig.model_validate(settings["pusher"])
+        options = {
+            "version": str(version),
+            "project": settings["project"],
+            "region": settings["region"],
+            "settings": chosen,
+        }
+        uri = pushed.get_string_custom_property("pushed_destination")
+        if chosen.platform == "registry":
+            record = versions.records(serving).get(version, {})
+            model = registry.register(uri, record=record, **options)
+        else:
+            model = deployment.deploy(uri, **options)
         versions.annotate(serving, version, **{MODEL_PROPERTY: model})
         pushed.set_string_custom_property(MODEL_PROPERTY, model)

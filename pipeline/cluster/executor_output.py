@@ -1,14 +1,15 @@
 """Makes what TFX reports of a task into what Kubeflow's launcher reads."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tfx.dsl.io import fileio
 
-from pipeline.cluster import local_copies
+from pipeline.cluster import artifact_names, local_copies
 
 
-def publish(file: str) -> None:
+def publish(file: str, known: Mapping[int, str] | None = None) -> None:
     """Rewrites an ExecutorOutput: remote URIs, and no null in the metadata.
 
     The launcher parses strictly and fails a task whose outputs lie outside the run's
@@ -16,11 +17,13 @@ def publish(file: str) -> None:
 
     Args:
         file: written by TFX; it may be absent, if the task has no outputs.
+        known: names of the task's inputs, as from `artifact_names.names`.
     """
     if not fileio.exists(file):
         return
     with fileio.open(file) as f:
         output = local_copies.to_remote(json.loads(f.read()))
+    artifact_names.restore(output, dict(known or {}))
     for artifacts in output.get("artifacts", {}).values():
         for artifact in artifacts.get("artifacts", []):
             _drop_nulls(artifact.get("metadata", {}))

@@ -96,7 +96,7 @@ def _variants(platform: VertexConfig) -> pipeline.Variants:
             trainer=vertex_trainer.Trainer,
             trainer_config=training.custom_config(platform),
         )
-    if platform.pushes_to_endpoint:
+    if platform.pushes_to_vertex:
         settings = {
             "project": platform.project,
             "region": platform.region,

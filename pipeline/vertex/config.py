@@ -129,7 +129,7 @@ class VertexConfig(config.ClusterConfig):
     def _check_vertex(self) -> "VertexConfig":
         if self.dataflow and "beam_args" in self.model_fields_set:
             raise ValueError("`dataflow` makes `beam_args`; give one of them")
-        elsewhere = self.dataflow or self.trains_in_job or self.pushes_to_endpoint
+        elsewhere = self.dataflow or self.trains_in_job or self.pushes_to_vertex
         if elsewhere and not (self.project and self.region):
             raise ValueError(
                 "`project` and `region` are needed for `dataflow`, and for `trainer` "
@@ -150,9 +150,9 @@ class VertexConfig(config.ClusterConfig):
         return self.trainer.platform == "vertex"
 
     @property
-    def pushes_to_endpoint(self) -> bool:
-        """Whether Pusher also deploys the model."""
-        return self.pusher.platform == "vertex"
+    def pushes_to_vertex(self) -> bool:
+        """Whether Pusher also deploys the model, or registers it."""
+        return self.pusher.platform != "folder"
 
     @property
     def strategy(self) -> str:

@@ -41,6 +41,7 @@ class Objects:
     def __init__(self, buckets):
         self.buckets = {name: {} for name in buckets}
         self.uploads = {}
+        self.watch = lambda bucket, name: None  # called when an object is there
         self._numbers = itertools.count(1)
         self.lock = threading.Lock()
 
@@ -48,6 +49,7 @@ class Objects:
         """Stores an object; returns what the API says of it."""
         number = next(self._numbers)
         self.buckets[bucket][name] = (content, number, time.time())
+        self.watch(bucket, name)
         return self.resource(bucket, name)
 
     def resource(self, bucket, name):

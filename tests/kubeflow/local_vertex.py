@@ -10,8 +10,10 @@ pickled and import the rest, as there.
 """
 
 import json
+import signal
 
 import local_cluster
+import warm_task
 
 DATAFLOW = "--runner=DataflowRunner"
 # Spawned by Beam, for each step anew.
@@ -29,11 +31,15 @@ class LocalVertex(local_cluster.LocalCluster):
     Args:
         folder: an empty folder.
         storage: the running `gcs_emulator.Emulator`.
+        root: where artifacts go.
+        preempted: task -> start of names of objects: when the first of them is there,
+            the machine is taken away, and the task is tried again.
     """
 
-    def __init__(self, folder, storage, root):
+    def __init__(self, folder, storage, root, preempted=()):
         super().__init__(folder, root=root)
         self.storage = storage
+        self._preempted = dict(preempted)
 
     def read(self, uri):
         """Returns what an object holds, None if there is none."""
@@ -54,8 +60,30 @@ class LocalVertex(local_cluster.LocalCluster):
         if DATAFLOW in args:
             place = args.index(DATAFLOW)
             args[place : place + 1] = WORKER_PROCESSES
-        self._execute(name, pod, [*container["command"], *args])
+        command = [*container["command"], *args]
+        if prefix := self._preempted.pop(name, None):
+            self._preempt(name, pod.with_name(f"{pod.name}-first"), command, prefix)
+        self._execute(name, pod, command)
         return self._collect(pod, outputs, root)
+
+    def _preempt(self, name, pod, command, prefix):
+        """Kills the task's process as soon as a whole object of that name is there."""
+        pod.mkdir(parents=True)
+        arguments = (command[3:], pod, self._environment(pod), pod / "log.txt")
+        process = self._warm.Process(target=warm_task.run, args=arguments)
+
+        def watch(bucket, object_name):
+            uri = f"gs://{bucket}/{object_name}"
+            if uri.startswith(prefix) and not uri.endswith(".partial"):
+                process.kill()
+
+        self.storage.objects.watch = watch
+        process.start()
+        process.join(local_cluster.TIMEOUT_S)
+        self.storage.objects.watch = lambda bucket, object_name: None
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, (pod / "log.txt").read_text()
 
     def _environment(self, pod):
         return self.storage.environment

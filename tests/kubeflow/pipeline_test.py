@@ -35,7 +35,9 @@ SETTINGS = [
     "evaluation.gate.tolerance=0.9",
     "sampling.eval_negatives=20",
 ]
-RUN_AGAIN = {"Evaluator", "LatestBlessedModel", "Pusher", "Report", "Trainer"}
+NEVER_CACHED = {"LatestBlessedModel", "Pusher", "ShrinkGuard"}
+AFTER_TRAINER = {"BlessedRanks", "Evaluator", "ExportCheck", "Report"}
+RUN_AGAIN = {"Trainer", *NEVER_CACHED, *AFTER_TRAINER}
 
 
 def _write_ratings(file):
@@ -120,7 +122,12 @@ class _VertexRun:
     """
 
     def __init__(self, folder, storage):
-        self.project = local_vertex.LocalVertex(folder, storage, "gs://bucket/runs")
+        self.project = local_vertex.LocalVertex(
+            folder,
+            storage,
+            "gs://bucket/runs",
+            preempted={"Trainer": "gs://bucket/checkpoints/"},
+        )
         _write_ratings(folder / "ratings.csv")
         content = (folder / "ratings.csv").read_bytes()
         storage.objects.put("bucket", "ratings.csv", content)
@@ -150,9 +157,13 @@ class _VertexRun:
         names = self.project.storage.objects.names("bucket", "serving/")
         return [name for name in names if name.endswith("/saved_model.pb")]
 
+    def logs(self, task):
+        """Returns what its attempts said, that of the killed one first."""
+        found = self.project.folder.glob(f"pods/{task}-*/log.txt")
+        return [log.read_text() for log in sorted(found, reverse=True)]
+
     def used_workers(self, task):
-        (log,) = self.project.folder.glob(f"pods/{task}-*/log.txt")
-        return "sdk_worker_main" in log.read_text()
+        return any("sdk_worker_main" in log for log in self.logs(task))
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +241,14 @@ def test_what_the_services_pages_show(runs, vertex):
 def test_driver_was_run(runs):
     metadata = _metadata(runs.first, "InteractionsExampleGen", "examples")
     assert "num_files:1" in metadata["input_fingerprint"]
+
+
+def test_a_trainer_whose_machine_is_taken_away_goes_on(vertex):
+    """To the same numbers as without: see below."""
+    killed, whole = vertex.logs("Trainer")
+    assert "train epoch 1:" in killed
+    assert "Going on from gs://bucket/checkpoints" in whole
+    assert "train epoch 1:" not in whole
 
 
 def test_same_numbers_on_vertex(runs, vertex):

@@ -10,6 +10,7 @@ import re
 import gcs_clients
 import gcs_emulator
 import pytest
+import storage_calls
 
 OBJECTS_ONLY = gcs_emulator.OBJECT_USER
 GUIDES = ("kubeflow/README.md", "docs/vertex.md")
@@ -34,66 +35,23 @@ def _call(storage, function, *arguments):
     return gcs_clients.call(function, storage.environment, *arguments)
 
 
-def _tensorflow():
-    import tensorflow as tf
-
-    gfile, uri = tf.io.gfile, "gs://bucket/a/b/text"
-    gfile.makedirs("gs://bucket/a/b")
-    with gfile.GFile(uri, "w") as f:
-        f.write("hello")
-    gfile.rename(uri, uri + "2")
-    with gfile.GFile(uri + "2") as f:
-        found = f.read()
-    return (
-        found,
-        gfile.exists(uri),
-        gfile.listdir("gs://bucket/a/b"),
-        len(gfile.glob("gs://bucket/a/*/t*")),
-    )
-
-
 def test_tensorflow(storage):
-    assert _call(storage, _tensorflow) == ("hello", False, ["text2"], 1)
-
-
-def _beam():
-    from apache_beam.io.filesystems import FileSystems
-
-    with FileSystems.create("gs://bucket/a/one") as f:
-        f.write(b"x" * 3000)
-    FileSystems.rename(["gs://bucket/a/one"], ["gs://bucket/a/two"])
-    (found,) = FileSystems.match(["gs://bucket/a/*"])[0].metadata_list
-    with FileSystems.open("gs://bucket/a/two") as f:
-        content = f.read()
-    FileSystems.delete(["gs://bucket/a/two"])
-    return found.path, content, FileSystems.exists("gs://bucket/a/two")
+    assert _call(storage, storage_calls.tensorflow) == ("hello", False, ["text2"], 1)
 
 
 def test_beam(storage):
-    assert _call(storage, _beam) == ("gs://bucket/a/two", b"x" * 3000, False)
-
-
-def _makedirs():
-    import tensorflow as tf
-
-    with pytest.raises(tf.errors.PermissionDeniedError, match="403"):
-        tf.io.gfile.makedirs("gs://bucket/a/b")
+    assert _call(storage, storage_calls.beam) == (
+        "gs://bucket/a/two",
+        b"x" * 3000,
+        False,
+    )
 
 
 def test_tensorflows_makedirs_asks_for_the_bucket_itself(storage):
     """Which is why the role for objects alone is not enough on Vertex."""
     storage.permissions = OBJECTS_ONLY
-    _call(storage, _makedirs)
+    _call(storage, storage_calls.makedirs)
     assert ("storage.buckets.get", "gs://bucket") in storage.calls
-
-
-def _copy(folder):
-    from tfx.utils import io_utils
-
-    from pipeline.cluster import object_store
-
-    object_store.register()
-    io_utils.copy_dir(folder, "gs://bucket/serving/7")
 
 
 def test_tfx_copies_a_folder_with_rights_to_objects_only(storage, tmp_path):
@@ -101,7 +59,7 @@ def test_tfx_copies_a_folder_with_rights_to_objects_only(storage, tmp_path):
     (tmp_path / "m" / "variables").mkdir(parents=True)
     (tmp_path / "m" / "saved_model.pb").write_text("model")
     (tmp_path / "m" / "variables" / "index").write_text("index")
-    _call(storage, _copy, str(tmp_path / "m"))
+    _call(storage, storage_calls.copy, str(tmp_path / "m"))
     # And it leaves no empty object for a folder.
     assert storage.objects.names("bucket") == [
         "serving/7/saved_model.pb",
@@ -109,20 +67,9 @@ def test_tfx_copies_a_folder_with_rights_to_objects_only(storage, tmp_path):
     ]
 
 
-def _checkpoint():
-    import numpy as np
-
-    from ncf_model.training import checkpoint
-
-    state = checkpoint.Checkpoint("gs://bucket/checkpoints", "id")
-    for epoch in (1, 2):
-        state.save({"epoch": epoch}, {"tables": [np.arange(3)]})
-    return state.load()
-
-
 def test_a_training_is_saved_with_rights_to_objects_only(storage):
     storage.permissions = OBJECTS_ONLY
-    info, arrays = _call(storage, _checkpoint)
+    info, arrays = _call(storage, storage_calls.checkpoint)
     assert info == {"epoch": 2}
     assert arrays["tables"][0].tolist() == [0, 1, 2]
 

@@ -31,18 +31,32 @@ class Endpoints:
             self.endpoints[name] = {**body, "name": name, "deployedModels": []}
             return _done("Endpoint", self.endpoints[name])
         if path == f"{PARENT}/models:upload":
-            name = f"{PARENT}/models/{len(self.models) + 1}"
-            self.models[name] = {
-                **body["model"],
-                "name": name,
-                "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
-            }
-            return _done("UploadModelResponse", {"model": name})
+            return self._upload(body)
+        if path == f"{PARENT}/models":
+            found = [m for m in self.models.values() if m["displayName"] in query]
+            return {"models": found[:1]}  # The service lists each model once.
         if path in self.models:
             return self.models[path]
         if found := re.fullmatch(r"(.*/endpoints/\d+)(:\w+)?", path):
             return self._endpoint(self.endpoints[found[1]], found[2], body)
         return None
+
+    def _upload(self, body):
+        """Keeps a model; one with an alias is a version of one in the registry."""
+        number = len(self.models) + 1
+        name = body.get("parentModel", f"{PARENT}/models/{number}")
+        made = {
+            **body["model"],
+            "name": name,
+            "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
+        }
+        done = {"model": name}
+        if made["versionAliases"] == ["default"]:  # the client's own, of every model
+            self.models[name] = made
+            return _done("UploadModelResponse", done)
+        version = 1 + sum(key.split("@")[0] == name for key in self.models)
+        self.models[f"{name}@{version}"] = made | {"versionId": str(version)}
+        return _done("UploadModelResponse", done | {"modelVersionId": str(version)})
 
     def _endpoint(self, endpoint, action, body):
         if action == ":deployModel":

@@ -7,7 +7,7 @@ from google.protobuf import symbol_database
 from tfx.types import standard_artifacts
 from tfx.utils import json_utils
 
-from components.vertex_pusher import deployment, executor
+from components.vertex_pusher import deployment, executor, registry
 from pipeline.cluster import google_cloud
 from pipeline.vertex import config
 
@@ -87,8 +87,48 @@ def test_a_full_replacement_keeps_one_to_go_back_to(vertex):
     assert {model: share for model, share in split.items() if share} == {"3": 100}
 
 
+def test_a_registered_model_has_versions_lineage_and_no_endpoint(vertex):
+    record = {
+        "pipeline": "ncf",
+        "run": "Run.7",
+        "model_uri": "gs://bucket/runs/model",
+        "blessing": {"blessed": 1, "lift": 0.25},
+    }
+    names = [
+        registry.register(
+            f"gs://bucket/serving/{version}",
+            version=str(version),
+            record=record,
+            project="ncf-project",
+            region="us-central1",
+            settings=config.PusherConfig(platform="registry", image=IMAGE),
+        )
+        for version in (7, 9)
+    ]
+    model = names[0].split("@")[0]
+    assert names == [f"{model}@1", f"{model}@2"]
+    first, second = vertex.models.values()
+    assert (first["displayName"], first["artifactUri"]) == (
+        "ncf",
+        "gs://bucket/serving/7",
+    )
+    # The newest is the default one, by which others refer to the model.
+    assert second["versionAliases"] == ["v9", "default"]
+    assert second["labels"] == {
+        "source": "ncf",
+        "serving_version": "9",
+        "pipeline": "ncf",
+        "run": "run-7",
+    }
+    assert second["versionDescription"] == (
+        "pipeline: ncf; run: Run.7; model_uri: gs://bucket/runs/model; lift: 0.25"
+    )
+    assert vertex.endpoints == {}
+
+
+@pytest.mark.parametrize("platform", ["vertex", "registry"])
 @pytest.mark.parametrize("blessed", [True, False])
-def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed):
+def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed, platform):
     model, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
     pushed = standard_artifacts.PushedModel()
     model.uri, pushed.uri = str(tmp_path / "model"), str(tmp_path / "pushed")
@@ -101,10 +141,14 @@ def test_only_what_was_pushed_is_deployed(tmp_path, monkeypatch, blessed):
     blessing.set_int_custom_property("blessed", int(blessed))
     blessing.set_string_custom_property("current_model", model.uri)
     deployed = []
+    module, function = {
+        "vertex": (deployment, "deploy"),
+        "registry": (registry, "register"),
+    }[platform]
     monkeypatch.setattr(
-        deployment, "deploy", lambda uri, **options: deployed.append(uri) or "m"
+        module, function, lambda uri, **options: deployed.append(uri) or "m"
     )
-    settings = config.PusherConfig(platform="vertex", image=IMAGE)
+    settings = config.PusherConfig(platform=platform, image=IMAGE)
     custom = {
         "project": "p",
         "region": "us-central1",

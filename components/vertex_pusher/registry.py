@@ -1,0 +1,93 @@
+"""Registers a pushed model in Vertex AI's Model Registry, without an endpoint.
+
+One model of the registry, whose versions stand for those of the serving folder: each
+says whence it came and how good it was, and Vertex' own tools can deploy it later.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from absl import logging
+from google.cloud import aiplatform
+
+from components.vertex_pusher.config import PusherConfig
+
+# What Vertex takes: labels' values, and the length of a description.
+_NO_LABEL = re.compile(r"[^a-z0-9_-]+")
+_LABEL_LENGTH = 63
+_LENGTH = 1000
+# Of the record of a pushed version, in the order of the description.
+_SAID = ("pipeline", "run", "model_uri", "blessing_uri", "digest")
+
+
+def register(
+    uri: str,
+    *,
+    version: str,
+    record: Mapping[str, Any],
+    project: str,
+    region: str,
+    settings: PusherConfig,
+) -> str:
+    """Uploads a model as a version; returns its resource name, `...@VERSION`.
+
+    Args:
+        uri: gs:// folder of the SavedModel.
+        version: its number in the serving folder, an alias of the version.
+        record: what was noted when it was pushed.
+        project, region: of the registry.
+        settings: `endpoint` is the model's name there, `image` serves it.
+    """
+    aiplatform.init(project=project, location=region)
+    # The filter is no equality for names with a part in common.
+    found = [
+        model
+        for model in aiplatform.Model.list(
+            filter=f'display_name="{settings.endpoint}"', order_by="create_time"
+        )
+        if model.display_name == settings.endpoint
+    ]
+    model = aiplatform.Model.upload(
+        display_name=settings.endpoint,
+        parent_model=found[0].resource_name if found else None,
+        artifact_uri=uri,
+        serving_container_image_uri=str(settings.image),
+        version_aliases=[f"v{version}"],
+        version_description=describe(record),
+        labels=labels(record, version),
+    )
+    logging.info("Registered %s as %s.", uri, model.versioned_resource_name)
+    return model.versioned_resource_name
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """Returns lineage and figures of a version in words.
+
+    Example:
+        >>> describe({"run": "r1", "blessing": {"blessed": 1, "ndcg@10": 0.4}})
+        'run: r1; ndcg@10: 0.4'
+    """
+    said = [f"{key}: {record[key]}" for key in _SAID if record.get(key)]
+    blessing = record.get("blessing") or {}
+    said += [
+        f"{name}: {value:g}"
+        for name, value in sorted(blessing.items())
+        if isinstance(value, float)
+    ]
+    return "; ".join(said)[:_LENGTH]
+
+
+def labels(record: Mapping[str, Any], version: str) -> dict[str, str]:
+    """Returns the labels of a version, by which the registry can be searched.
+
+    Example:
+        >>> labels({"run": "ncf-2024.06"}, "7")
+        {'source': 'ncf', 'serving_version': '7', 'run': 'ncf-2024-06'}
+    """
+    given = {"source": "ncf", "serving_version": version}
+    for key in ("pipeline", "run"):
+        if record.get(key):
+            text = _NO_LABEL.sub("-", str(record[key]).lower())
+            given[key] = text[:_LABEL_LENGTH]
+    return given
