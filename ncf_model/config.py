@@ -340,15 +340,23 @@ def check_together(
 class BaselinesConfig(Config):
     """Simple recommenders that are measured beside the model, on the same lists.
 
-    Popularity is always among them.
+    Popularity is always among them. `auto` is chosen on the validation lists by a small
+    search for the best NDCG@10; docs/evaluation.md has the values.
 
     Attributes:
         item_knn_neighbours: neighbours per item; null leaves item-kNN out.
         ease_l2: the penalty of EASE (Steck, 2019); null leaves EASE out.
-        ease_max_items: larger catalogues go without EASE, which takes a dense matrix of
-            items x items and time that grows with its cube.
+        ials_l2: the penalty of iALS (Rendle et al., 2021); null leaves iALS out.
+        ials_unobserved: weight of the pairs that there are not beside those there are.
+        ials_factors: width of its tables; `auto` is 128 from 500,000 pairs on, else 64.
+        max_memory_mb: what would need more memory is left out, by an estimate.
+        max_seconds: likewise; what would only take longer with a search has none.
     """
 
-    item_knn_neighbours: pydantic.PositiveInt | None = 50
-    ease_l2: Positive | None = 300.0
-    ease_max_items: pydantic.PositiveInt = 8000
+    item_knn_neighbours: pydantic.PositiveInt | Auto | None = AUTO
+    ease_l2: Positive | Auto | None = AUTO
+    ials_l2: Positive | Auto | None = AUTO
+    ials_unobserved: Positive | Auto = AUTO
+    ials_factors: pydantic.PositiveInt | Auto = AUTO
+    max_memory_mb: pydantic.PositiveInt = 2_000
+    max_seconds: pydantic.PositiveInt = 600

@@ -36,6 +36,7 @@ SEEN_IDS = "seen_ids"  # bytes [n - 1], what else the user has: not to be ranked
 POPULARITY_RANK = "popularity_rank"  # int64 [1], unseen items that train as often
 
 # EvalContext, split `eval`: added to the above.
+POPULARITY = "popularity"  # The baseline that NegativeSampling computes.
 CANDIDATE_SCORES = "candidate_{}"  # float32 [1 + m], by the baseline of that name
 USER_ACTIVITY = "user_activity"  # bytes [1], a quarter of the users
 ITEM_POPULARITY = "item_popularity"  # bytes [1], of the held-out item
@@ -48,6 +49,7 @@ SLICES = {  # The groups of each, in the order in which they are shown.
 
 # In the place of `CANDIDATE_SCORES` where the record has `SEEN_IDS`.
 BASELINE_RANK = "{}_rank"  # int64 [1], unseen items that score as high; -1 for none
+FIRST_ITEMS = "{}_first"  # int64 [K], the unseen items it scores highest, in order
 
 # BlessedRanks, split `eval`: `BASELINE_RANK` of each of these models that there is,
 # among the very candidates that the new model ranks.

@@ -141,7 +141,11 @@ def eval_config(
         _metric("Lists", {}),
     ]
     if eval_negatives == "all":
-        metrics.append(_metric("Coverage", {"top_k": list(config.top_k)}))
+        sources = [{}, *({"scores": f} for f in _baselines(config.baselines))]
+        metrics += [
+            _metric("Coverage", {"top_k": list(config.top_k), **source})
+            for source in sources
+        ]
     else:
         metrics.append(_metric("ShortLists", {"length": 1 + eval_negatives}))
     return json_format.ParseDict(
@@ -222,12 +226,15 @@ def _limit(slicing: dict[str, Any], threshold: dict[str, Any]) -> dict[str, Any]
 
 def _baselines(config: BaselinesConfig) -> list[str]:
     """Returns the features whose scores are measured beside the model's."""
-    names = [features.CANDIDATE_POPULARITY]
-    if config.item_knn_neighbours:
-        names.append(features.CANDIDATE_SCORES.format("item_knn"))
-    if config.ease_l2:
-        names.append(features.CANDIDATE_SCORES.format("ease"))
-    return names
+    asked = {
+        "item_knn": config.item_knn_neighbours,
+        "ease": config.ease_l2,
+        "ials": config.ials_l2,
+    }
+    return [
+        features.CANDIDATE_POPULARITY,
+        *(features.CANDIDATE_SCORES.format(name) for name in asked if asked[name]),
+    ]
 
 
 def _lift(gate: GateConfig) -> dict[str, Any]:

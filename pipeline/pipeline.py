@@ -116,10 +116,11 @@ def create_pipeline(
         ask_metadata=ask_metadata,
         variants=variants,
     )
-    trainer, evaluator, pusher = model[-6], *model[-2:]
+    (context, trainer), (evaluator, pusher) = model[-7:-5], model[-2:]
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
+        context=context.outputs["examples"],
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
@@ -243,6 +244,7 @@ def _model_nodes(
         transform_graph=transform.outputs["transform_graph"],
         baselines=config.evaluation.baselines,
         refit=config.train.refit,
+        places=max(config.evaluation.top_k),
     )
     ranks = BlessedRanks(
         lists=context.outputs["examples"],

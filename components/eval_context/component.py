@@ -13,7 +13,8 @@ class EvalContext(base_component.BaseComponent):
 
     Outputs:
         examples: `Examples` with the one split `eval`: every feature of the input, the
-            score of each candidate by each baseline, and the slices of the list.
+            score of each candidate by each baseline, and the slices of the list. Custom
+            properties tell the baselines' settings, and why one was left out.
     """
 
     SPEC_CLASS = spec.EvalContextSpec
@@ -26,15 +27,19 @@ class EvalContext(base_component.BaseComponent):
         transform_graph: types.BaseChannel,
         baselines: BaselinesConfig,
         refit: bool,
+        places: int,
     ) -> None:
         """Wires the component.
 
         Args:
-            lists: `Examples` of NegativeSampling; `train` is what baselines learn from.
+            lists: `Examples` of NegativeSampling; `train` is what baselines learn from,
+                `validation` what their settings are chosen on.
             transform_graph: `TransformGraph` of the same run, for its vocabularies.
             baselines: which to compute, and how.
             refit: whether the model that is judged trains on the validation items too;
                 then the baselines do, and else they do not.
+            places: how many of a baseline's first items count for coverage, where the
+                whole catalogue is ranked.
         """
         super().__init__(
             spec=spec.EvalContextSpec(
@@ -42,6 +47,7 @@ class EvalContext(base_component.BaseComponent):
                 transform_graph=transform_graph,
                 baselines=baselines.model_dump_json(),
                 refit=int(refit),
+                places=places,
                 examples=types.Channel(type=standard_artifacts.Examples),
             )
         )

@@ -1,31 +1,30 @@
 """What is known beside a list of candidates; free of TFX."""
 
+import time
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 from absl import logging
 
-from components.eval_context import item_weights, slices
+from components.eval_context import costs, rivals, search, slices
 from ncf_model import features
 from ncf_model.config import BaselinesConfig
+from ncf_model.evaluation import ranking
 
 # Scores of one baseline at a time: some 16 bytes each while they are ranked.
 _SCORES = 1 << 24
 _LISTS = 512
 
-Weights: TypeAlias = scipy.sparse.spmatrix | np.ndarray
-
 
 class Context:
     """Baselines and slices, learned from the training positives.
 
-    Args:
-        positives: [users, items] float32, 1 where the user has the item in training.
-        users: raw user id -> row.
-        items: raw item id -> column.
-        config: which baselines.
+    Attributes:
+        settings: of each baseline that was computed, by its name: what was chosen, and
+            under `tried` all that was, with the NDCG@10 on the validation lists.
+        left_out: why there is no other, by name.
     """
 
     def __init__(
@@ -35,14 +34,63 @@ class Context:
         users: Mapping[bytes, int],
         items: Mapping[bytes, int],
         config: BaselinesConfig,
+        validation: search.Validation | None = None,
     ) -> None:
-        self._positives = positives
+        """Chooses the baselines' settings and fits them.
+
+        Args:
+            positives: [users, items] float32, 1 where the user has the item in
+                training.
+            users: raw user id -> row.
+            items: raw item id -> column.
+            config: which baselines.
+            validation: what to choose settings on; None takes a usual one of each.
+        """
         self._users, self._items = users, items
-        self._weights = dict(_baselines(positives, config))
+        self.settings: dict[str, dict[str, Any]] = {}
+        self.left_out: dict[str, str] = {}
+        self._scorers = {
+            name: self._fitted(name, rival, positives, config, validation)
+            for name, rival in rivals.rivals(config).items()
+        }
         counts = np.asarray(positives.sum(axis=0)).ravel()
         self._activity = slices.activity(np.diff(positives.indptr))
         self._popularity = slices.popularity(counts)
         self._trains = counts > 0
+        # The baseline of this name counts what trains without the validation items.
+        trained = validation.positives if validation else positives
+        self._counts = np.asarray(trained.sum(axis=0), np.float32).ravel()
+
+    def _fitted(
+        self,
+        name: str,
+        rival: rivals.Rival,
+        positives: scipy.sparse.csr_matrix,
+        config: BaselinesConfig,
+        validation: search.Validation | None,
+    ) -> rivals.Scorer | None:
+        """Returns what scores by the baseline `name`; None if it can't be afforded."""
+        found = costs.cost(name, positives, config)
+        reason = costs.reason_against(found, config)
+        if reason:
+            logging.warning("%s %s.", name, reason)
+            self.left_out[name] = reason
+            return None
+        started = time.monotonic()
+        too_long = found.seconds * costs.FITS > config.max_seconds
+        best, tried = search.choose(rival, None if too_long else validation)
+        self.settings[name] = {**best, "tried": tried}
+        scorer = rival.fit(positives, best, False)
+        logging.info(
+            "%s with %s: %.1f s, estimated %.1f s and %.0f MB a fit; tried %s",
+            name,
+            best,
+            time.monotonic() - started,
+            found.seconds,
+            found.memory_mb,
+            tried,
+        )
+        return scorer
 
     @property
     def lists_at_a_time(self) -> int:
@@ -52,7 +100,7 @@ class Context:
     @property
     def baselines(self) -> list[str]:
         """Names of the baselines that were computed."""
-        return [name for name, weights in self._weights.items() if weights is not None]
+        return list(self.settings)
 
     def scores(
         self, user_ids: list[bytes], candidates: list[list[bytes]]
@@ -107,11 +155,45 @@ class Context:
             )
         return result
 
+    def first(
+        self, user_ids: list[bytes], seen: list[list[bytes]], *, places: int
+    ) -> dict[str, np.ndarray]:
+        """Returns, by feature name, the columns of the first items of each user.
+
+        int64, [B, places] or fewer; of popularity too. A baseline that was left out has
+        none, [B, 0].
+
+        Args:
+            user_ids: [B] raw.
+            seen: per user the raw ids that are not to be shown.
+            places: how many items.
+        """
+        gone = self._columns(seen)
+        row = np.repeat(np.arange(len(user_ids)), [len(items) for items in gone])
+        column = np.concatenate(gone)
+        row, column = row[column >= 0], column[column >= 0]
+        shape = (len(user_ids), len(self._items))
+        popular = features.POPULARITY, np.broadcast_to(self._counts, shape)
+        result = {}
+        for name, dense in [popular, *self._score_all(user_ids)]:
+            shown = np.array(dense)
+            shown[row, column] = -np.inf
+            none = np.empty((len(user_ids), 0), np.int64)
+            result[features.FIRST_ITEMS.format(name)] = (
+                none
+                if name in self.left_out
+                else np.stack([_first(scores, places) for scores in shown])
+            )
+        return result
+
     def _score_all(self, user_ids: list[bytes]) -> Iterator[tuple[str, np.ndarray]]:
         """Yields, by baseline, the scores of all items, [B, items]."""
-        rows = self._positives[[self._users[user_id] for user_id in user_ids]]
-        for name, weights in self._weights.items():
-            yield name, _dense(rows, weights)
+        rows = np.array([self._users[user_id] for user_id in user_ids], np.int64)
+        for name, scorer in self._scorers.items():
+            if scorer is None:
+                yield name, np.full((len(rows), len(self._items)), np.nan, np.float32)
+            else:
+                yield name, scorer(rows)
 
     def _columns(self, items: list[list[bytes]]) -> list[np.ndarray]:
         """Returns each list's columns, -1 for an id that is in no vocabulary."""
@@ -133,30 +215,7 @@ class Context:
         }
 
 
-def _dense(rows: scipy.sparse.csr_matrix, weights: Weights | None) -> np.ndarray:
-    """Returns `rows` @ `weights`, [B, items]."""
-    if weights is None:
-        return np.full(rows.shape, np.nan, np.float32)
-    scores = rows @ weights
-    return scores.toarray() if scipy.sparse.issparse(scores) else scores
-
-
-def _baselines(
-    positives: scipy.sparse.csr_matrix, config: BaselinesConfig
-) -> Iterator[tuple[str, Weights | None]]:
-    """Yields the weights by name; None for a baseline that the catalogue forbids."""
-    if config.item_knn_neighbours:
-        yield (
-            "item_knn",
-            item_weights.item_knn(positives, neighbours=config.item_knn_neighbours),
-        )
-    if config.ease_l2:
-        num_items = positives.shape[1]
-        fits = num_items <= config.ease_max_items
-        if not fits:
-            logging.warning(
-                "EASE is left out: %d items are more than `ease_max_items`, %d.",
-                num_items,
-                config.ease_max_items,
-            )
-        yield "ease", item_weights.ease(positives, l2=config.ease_l2) if fits else None
+def _first(scores: np.ndarray, places: int) -> np.ndarray:
+    """Returns [places] columns, -1 where there are fewer."""
+    best = ranking.top(scores, places)
+    return np.concatenate([best, np.full(places - len(best), -1)])

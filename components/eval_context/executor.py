@@ -1,5 +1,6 @@
 """Reads the lists, adds the context, writes them again."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.eval_context import spec
+from components.eval_context import search, spec
 from components.eval_context.context import Context
 from ncf_model import features
 from ncf_model.config import BaselinesConfig
@@ -36,23 +37,30 @@ class Executor(base_executor.BaseExecutor):
         graph = artifact_utils.get_single_instance(input_dict[spec.TRANSFORM_GRAPH_KEY])
         examples = artifact_utils.get_single_instance(output_dict[spec.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names([features.EVAL_SPLIT])
+        pattern = _files(lists, features.EVAL_SPLIT)
         context = _learn(
             _files(lists, features.TRAIN_SPLIT),
+            _files(lists, features.VALIDATION_SPLIT),
             tft.TFTransformOutput(graph.uri),
             BaselinesConfig.model_validate_json(exec_properties[spec.BASELINES_KEY]),
             refit=bool(exec_properties[spec.REFIT_KEY]),
+            whole=_ranks_everything(pattern),
         )
+        places = int(exec_properties[spec.PLACES_KEY])
         written = 0
         folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)
         fileio.makedirs(folder)
         file = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
         with tf.io.TFRecordWriter(file, tf.io.TFRecordOptions("GZIP")) as writer:
-            pattern = _files(lists, features.EVAL_SPLIT)
             for batch in _batches(pattern, context.lists_at_a_time):
-                for example in _annotated(batch, context):
+                for example in _annotated(batch, context, places):
                     writer.write(example.SerializeToString())
                 written += len(batch)
-        examples.set_string_custom_property("baselines", ",".join(context.baselines))
+        for name, value in (
+            (spec.SETTINGS, context.settings),
+            (spec.LEFT_OUT, context.left_out),
+        ):
+            examples.set_string_custom_property(name, json.dumps(value))
         users = lists.get_int_custom_property("num_users")
         examples.set_int_custom_property("num_users", users)
         logging.info("%d lists with %s to %s.", written, context.baselines, folder)
@@ -64,31 +72,68 @@ def _files(examples: types.Artifact, split: str) -> str:
 
 def _learn(
     train: str,
+    validation: str,
     graph: tft.TFTransformOutput,
     config: BaselinesConfig,
     *,
     refit: bool,
+    whole: bool,
 ) -> Context:
-    """Returns the context; with a refit validation items are positives, as there."""
+    """Returns the context; with a refit validation items are positives, as there.
+
+    Settings are chosen on the validation lists or, where the evaluation ranks the whole
+    catalogue, on their held-out items in the whole catalogue.
+    """
     interactions = data.load_interactions([train])
-    positives = interactions.positives
-    if refit:
-        positives = positives.append(interactions.validation_items)
     names = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
-    matrix = scipy.sparse.csr_matrix(
-        (
-            np.ones(len(positives.values), np.float32),
-            positives.values,
-            positives.offsets,
-        ),
-        shape=(len(interactions.user_ids), len(names)),
-    )
+    users = {user_id: row for row, user_id in enumerate(interactions.user_ids)}
+    items = {item_id: column for column, item_id in enumerate(names)}
+    positives = interactions.positives
+    refitted = positives.append(interactions.validation_items)
+    touched = refitted.append(interactions.eval_items)
+    rows, candidates = _validation_lists(validation, users, items)
     return Context(
-        matrix,
-        users={user_id: row for row, user_id in enumerate(interactions.user_ids)},
-        items={item_id: column for column, item_id in enumerate(names)},
+        _matrix(refitted if refit else positives, len(names)),
+        users=users,
+        items=items,
         config=config,
+        validation=search.Validation(
+            _matrix(positives, len(names)),
+            rows,
+            candidates[:, :1] if whole else candidates,
+            _matrix(touched, len(names)) if whole else None,
+        ),
     )
+
+
+def _validation_lists(
+    pattern: str, users: dict[bytes, int], items: dict[bytes, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns rows [L] and candidates [L, 1 + m], -1 for none; a sample of many."""
+    user_ids, candidates = data.load_lists([pattern])
+    chosen = np.arange(len(user_ids))
+    if len(chosen) > search.MOST_LISTS:
+        rng = np.random.default_rng(0)
+        chosen = np.sort(rng.choice(chosen, search.MOST_LISTS, replace=False))
+    width = max((len(candidates[number]) for number in chosen), default=1)
+    columns = np.full((len(chosen), width), -1, np.int64)
+    for row, number in enumerate(chosen):
+        found = [items[item] for item in candidates[number]]
+        columns[row, : len(found)] = found
+    return np.array([users[user_ids[n]] for n in chosen], np.int64), columns
+
+
+def _matrix(lists: data.Lists, num_items: int) -> scipy.sparse.csr_matrix:
+    ones = np.ones(len(lists.values), np.float32)
+    return scipy.sparse.csr_matrix(
+        (ones, lists.values, lists.offsets), shape=(len(lists.sizes), num_items)
+    )
+
+
+def _ranks_everything(pattern: str) -> bool:
+    """Whether the lists of `pattern` are of the whole catalogue."""
+    first = next(iter(_batches(pattern, 1)), [])
+    return any(features.SEEN_IDS in record.features.feature for record in first)
 
 
 def _batches(pattern: str, size: int) -> Iterator[list[tf.train.Example]]:
@@ -100,7 +145,7 @@ def _batches(pattern: str, size: int) -> Iterator[list[tf.train.Example]]:
 
 
 def _annotated(
-    batch: list[tf.train.Example], context: Context
+    batch: list[tf.train.Example], context: Context, places: int
 ) -> list[tf.train.Example]:
     """Adds the features to each example, in place."""
     user_ids = [_bytes(example, features.USER_ID)[0] for example in batch]
@@ -111,6 +156,9 @@ def _annotated(
         for name, ranks in context.ranks(user_ids, held_out, seen).items():
             for example, rank in zip(batch, ranks.tolist(), strict=True):
                 example.features.feature[name].int64_list.value.append(rank)
+        for name, rows in context.first(user_ids, seen, places=places).items():
+            for example, row in zip(batch, rows.tolist(), strict=True):
+                example.features.feature[name].int64_list.value.extend(row)
     else:
         for name, rows in context.scores(user_ids, candidates).items():
             for example, row in zip(batch, rows, strict=True):

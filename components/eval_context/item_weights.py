@@ -1,8 +1,7 @@
-"""Baselines that score an item by its weights to the items a user already has.
+"""Item-kNN: an item's score is the sum of its cosines to what the user has.
 
-Both are linear: with X [users, items] the 0/1 matrix of training positives, user u's
-scores are row u of X @ W. They have no gradient steps and few settings, so a network
-that does not beat them adds nothing.
+Linear: with X [users, items] the 0/1 matrix of training positives, user u's scores are
+row u of X @ W. (So is EASE: `ncf_model.history.linear`.)
 """
 
 import numpy as np
@@ -10,7 +9,7 @@ import scipy.sparse
 
 # Columns of the similarity matrix that are dense at a time, and what they may take.
 _BLOCK = 512
-_BLOCK_BYTES = 1 << 28
+BLOCK_BYTES = 1 << 28
 
 
 def item_knn(
@@ -56,12 +55,12 @@ def item_knn(
 
 
 def block_width(num_items: int) -> int:
-    """Returns how many columns of items are dense at a time, within `_BLOCK_BYTES`.
+    """Returns how many columns of items are dense at a time, within `BLOCK_BYTES`.
 
     One takes at most 8 bytes an item of a sparse product, 4 of a dense one, and 16 to
     find the largest in it.
     """
-    return int(np.clip(_BLOCK_BYTES // (28 * max(num_items, 1)), 1, _BLOCK))
+    return int(np.clip(BLOCK_BYTES // (28 * max(num_items, 1)), 1, _BLOCK))
 
 
 def _nearest(
@@ -83,28 +82,3 @@ def _nearest(
         equal &= np.cumsum(equal, axis=0, dtype=np.int32) <= room
         dense[(dense <= limit) & ~equal] = 0
     return scipy.sparse.csc_matrix(dense)
-
-
-def ease(positives: scipy.sparse.csr_matrix, *, l2: float) -> np.ndarray:
-    """Returns the item-item weights of EASE (Steck, 2019, eq. 8), in closed form.
-
-    Takes a dense matrix of items x items, and time that grows with its cube.
-
-    Args:
-        positives: [users, items] float32, 1 where the user has the item.
-        l2: the penalty on the weights, > 0.
-
-    Returns:
-        [items, items] float32 with a diagonal of zeros.
-
-    Raises:
-        ValueError: `l2` is not above 0: the matrix may then have no inverse.
-    """
-    if not l2 > 0:
-        raise ValueError(f"`l2` must be above 0; got {l2}.")
-    gram = (positives.T @ positives).toarray().astype(np.float64)
-    gram[np.diag_indices_from(gram)] += l2
-    inverse = np.linalg.inv(gram)
-    weights = inverse / -np.diag(inverse)
-    np.fill_diagonal(weights, 0)
-    return weights.astype(np.float32)

@@ -9,6 +9,11 @@ TRANSFORM_GRAPH_KEY = "transform_graph"
 EXAMPLES_KEY = "examples"
 BASELINES_KEY = "baselines"
 REFIT_KEY = "refit"
+PLACES_KEY = "places"
+
+# Custom properties of the output, as JSON.
+SETTINGS = "baseline_settings"  # by baseline what was chosen and what was tried
+LEFT_OUT = "baselines_left_out"  # by baseline why it has no figures
 
 
 class EvalContextSpec(types.ComponentSpec):
@@ -22,4 +27,5 @@ class EvalContextSpec(types.ComponentSpec):
     PARAMETERS = {
         BASELINES_KEY: ExecutionParameter(type=str),  # as JSON
         REFIT_KEY: ExecutionParameter(type=int),  # 1 or 0
+        PLACES_KEY: ExecutionParameter(type=int),
     }

@@ -21,6 +21,7 @@ class Report(base_component.BaseComponent):
         *,
         interactions: types.BaseChannel,
         lists: types.BaseChannel,
+        context: types.BaseChannel | None = None,
         model: types.BaseChannel,
         model_run: types.BaseChannel,
         evaluation: types.BaseChannel,
@@ -34,6 +35,7 @@ class Report(base_component.BaseComponent):
         Args:
             interactions: `Examples` of InteractionsExampleGen; its counts are shown.
             lists: `Examples` of NegativeSampling; its counts are shown.
+            context: `Examples` of EvalContext; the settings of its baselines are shown.
             model: `Model` of the trainer; what it recommends to some users is shown.
             model_run: `ModelRun` holding the trainer's `history.json`.
             evaluation: `ModelEvaluation` of TFX's Evaluator.
@@ -47,6 +49,7 @@ class Report(base_component.BaseComponent):
             spec=spec.ReportSpec(
                 interactions=interactions,
                 lists=lists,
+                context=context,
                 model=model,
                 model_run=model_run,
                 evaluation=evaluation,

@@ -177,6 +177,8 @@ class Summary(Quality):
         catalogue_digest: of the sorted ids of all items of the data.
         baseline: the metrics of ranking by popularity.
         slices: the figures of groups of lists, by `feature=group`.
+        baseline_settings: of each baseline what was chosen, and under `tried` what was
+            tried, with its NDCG@10 on the validation lists.
         baselines_left_out: why a baseline has no figures, by its name.
         blessed: whether every rule of the gate holds.
         not_blessed_because: a sentence for each rule that does not hold.
@@ -205,6 +207,7 @@ class Summary(Quality):
     catalogue_digest: str = ""
     baseline: Figures = {}
     slices: dict[str, Comparison] = {}
+    baseline_settings: dict[str, dict[str, Any]] = {}
     baselines_left_out: dict[str, str] = {}
     blessed: bool = False
     not_blessed_because: list[str] = []

@@ -69,6 +69,7 @@ def _findings(one: dict[str, types.Artifact]) -> summary.Findings:
     return summary.Findings(
         interactions=interactions,
         lists=_properties(lists),
+        context=_properties(one[spec.CONTEXT_KEY]) if spec.CONTEXT_KEY in one else {},
         history=history,
         evaluation=EvaluationResult.model_validate(evaluation),
         blessing=_properties(one[spec.BLESSING_KEY]),

@@ -6,6 +6,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 INTERACTIONS_KEY = "interactions"
 LISTS_KEY = "lists"
+CONTEXT_KEY = "context"
 MODEL_KEY = "model"
 MODEL_RUN_KEY = "model_run"
 EVALUATION_KEY = "evaluation"
@@ -26,6 +27,7 @@ class ReportSpec(types.ComponentSpec):
     INPUTS = {
         INTERACTIONS_KEY: ChannelParameter(type=standard_artifacts.Examples),
         LISTS_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        CONTEXT_KEY: ChannelParameter(type=standard_artifacts.Examples, optional=True),
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
         MODEL_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun),
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),

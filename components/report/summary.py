@@ -35,6 +35,7 @@ class Findings:
     Attributes:
         interactions: custom properties of InteractionsExampleGen's Examples.
         lists: custom properties of NegativeSampling's Examples.
+        context: custom properties of EvalContext's Examples.
         history: of the trainer.
         evaluation: of the Evaluator.
         blessing: custom properties of the ModelBlessing.
@@ -49,6 +50,7 @@ class Findings:
     evaluation: EvaluationResult
     blessing: Mapping[str, Any]
     pushed: Mapping[str, Any]
+    context: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
     users: list[ShownUser] = dataclasses.field(default_factory=list)
 
@@ -76,7 +78,8 @@ def summarise(
         **quality,
         baseline=evaluation.baseline,
         slices=evaluation.slices,
-        baselines_left_out=_left_out(evaluation, findings.interactions, config),
+        baseline_settings=json.loads(findings.context.get("baseline_settings", "{}")),
+        baselines_left_out=_left_out(evaluation, findings.context),
         ranked=str(findings.blessing.get("candidates", "")),
         catalogue_digest=str(findings.blessing.get("catalogue_digest", "")),
         blessed=blessed,
@@ -116,29 +119,15 @@ def _candidates(lists: Mapping[str, Any]) -> str:
 
 
 def _left_out(
-    evaluation: EvaluationResult,
-    interactions: Mapping[str, Any],
-    config: Mapping[str, Setting],
+    evaluation: EvaluationResult, context: Mapping[str, Any]
 ) -> dict[str, str]:
     """Returns why a baseline has no figures, by its name."""
-    empty = [
-        name
+    reasons = json.loads(context.get("baselines_left_out", "{}"))
+    return {
+        name: reasons.get(name, "was left out; the log of EvalContext says why")
         for name, figures in evaluation.baselines.items()
         if all(value is None for value in figures.values())
-    ]
-    return {name: _reason(name, interactions["num_items"], config) for name in empty}
-
-
-def _reason(name: str, num_items: int, config: Mapping[str, Setting]) -> str:
-    """Returns why the baseline `name` was not computed."""
-    field = f"evaluation.baselines.{name}_max_items"
-    limit = config[field].value if field in config else None
-    if limit is not None and num_items > limit:
-        return (
-            f"was left out: the catalogue has {num_items:,} items, more than {field}, "
-            f"which is {limit:,}"
-        )
-    return "was left out; the log of EvalContext says why"
+    }
 
 
 def _ours(properties: Mapping[str, Any]) -> dict[str, Any]:

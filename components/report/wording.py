@@ -63,6 +63,24 @@ def method(name: str) -> str:
     return _METHODS.get(name, name.replace("_", "-"))
 
 
+def settings(chosen: Mapping[str, Any]) -> str:
+    """Returns a baseline's settings and where they are from.
+
+    >>> settings({"l2": 300.0, "tried": [{}, {}]})
+    'l2 300, the best of 2 settings tried on validation items'
+    >>> settings({"l2": 300.0, "tried": []})
+    'l2 300'
+    """
+    values = ", ".join(
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in chosen.items()
+        if name != "tried"
+    )
+    if not (tried := chosen.get("tried")):
+        return values
+    return f"{values}, the best of {len(tried)} settings tried on validation items"
+
+
 def group(name: str) -> str:
     """Returns what people call a slice.
 

@@ -83,10 +83,19 @@ class Coverage(metric_types.Metric):
     list tell of the sample, not of what would be recommended.
     """
 
-    def __init__(self, top_k: Sequence[int], name: str = "coverage") -> None:
-        """Names the metrics `coverage@5` and `coverage@10` for `top_k` [5, 10]."""
+    def __init__(
+        self,
+        top_k: Sequence[int],
+        scores: str = list_counts.MODEL,
+        name: str | None = None,
+    ) -> None:
+        """Names the metrics `coverage@5` and `coverage@10` for `top_k` [5, 10].
+
+        Of a baseline `popularity/coverage@5`; its first items are in the record.
+        """
         top_k = [positive(k) for k in top_k]
-        super().__init__(_coverage, top_k=top_k, name=name)
+        name = name or f"{list_counts.prefix(scores)}coverage"
+        super().__init__(_coverage, top_k=top_k, scores=scores, name=name)
 
 
 class HitRateLift(metric_types.Metric):
@@ -191,14 +200,17 @@ def _hit_rate_lift(
 
 
 def _coverage(
-    top_k: list[int], name: str, model_names: list[str] | None = None
+    top_k: list[int],
+    scores: str,
+    name: str,
+    model_names: list[str] | None = None,
 ) -> metric_types.MetricComputations:
     names = [f"{name}@{k}" for k in top_k]
 
     def figures(shown: shown_items.ShownItems) -> dict[str, float]:
         return {of_k: shown.share(k) for of_k, k in zip(names, top_k, strict=True)}
 
-    counter = functools.partial(shown_items.counter, max(top_k))
+    counter = functools.partial(shown_items.counter, max(top_k), scores)
     return computations_of(names, model_names, [counter], figures)
 
 

@@ -32,12 +32,21 @@ class ShownItems:
         return float("nan") if self.non_finite else float((self.best < top_k).mean())
 
 
-def counter(places: int, model_name: str) -> metric_types.MetricComputation:
-    """Returns what finds the items in the first `places` of any list of a model."""
-    key = metric_types.MetricKey(name=f"_shown@{places}", model_name=model_name)
+def counter(
+    places: int, source: str, model_name: str
+) -> metric_types.MetricComputation:
+    """Returns what finds the items in the first `places` of any list.
+
+    Args:
+        places: how many of a list.
+        source: `list_counts.MODEL`, or the feature of a baseline's scores.
+        model_name: TFMA's, "" for the only model.
+    """
+    name = f"_shown@{places}/{source}"
+    key = metric_types.MetricKey(name=name, model_name=model_name)
     return metric_types.MetricComputation(
         keys=[key],
-        preprocessors=[_Show(places, model_name)],
+        preprocessors=[_Show(places, source, model_name)],
         combiner=_CountShown(key, places),
     )
 
@@ -45,9 +54,10 @@ def counter(places: int, model_name: str) -> metric_types.MetricComputation:
 class _Show(metric_types.Preprocessor):
     """Reduces one list to (number of items, its first ones; None without an order)."""
 
-    def __init__(self, places: int, model_name: str) -> None:
-        super().__init__(name=f"show {places} {model_name}")
+    def __init__(self, places: int, source: str, model_name: str) -> None:
+        super().__init__(name=f"show {places} {source} {model_name}")
         self._places = places
+        self._source = source
         self._model_name = model_name
 
     def process(
@@ -60,9 +70,19 @@ class _Show(metric_types.Preprocessor):
                 "none. Leave it out, or evaluate with `eval_negatives: all`."
             )
         held_out, *_ = scores = list_counts.catalogue_scores(record, self._model_name)
+        if self._source != list_counts.MODEL:
+            yield len(scores) - 1, self._first_items(record)
+            return
         items = np.where(scores[1:] == np.inf, held_out, scores[1:])
         ordered = np.isfinite(held_out) and not np.isnan(items).any()
         yield len(items), ranking.top(items, self._places) if ordered else None
+
+    def _first_items(self, record: util.StandardExtracts) -> np.ndarray | None:
+        """Returns a baseline's, from the record; None if it was left out."""
+        baseline = list_counts.prefix(self._source).removesuffix("/")
+        found = record.features.get(features.FIRST_ITEMS.format(baseline), ())
+        items = np.ravel(found).astype(np.int64)
+        return items[items >= 0][: self._places] if len(items) else None
 
 
 class _CountShown(beam.CombineFn):

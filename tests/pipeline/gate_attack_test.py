@@ -225,7 +225,9 @@ def attack(tmp_path_factory, run_evaluator):
             config=evaluation.EvaluationConfig(
                 top_k=(10,),
                 gate=evaluation.GateConfig(**gate),
-                baselines=BaselinesConfig(item_knn_neighbours=None, ease_l2=None),
+                baselines=BaselinesConfig(
+                    item_knn_neighbours=None, ease_l2=None, ials_l2=None
+                ),
             ),
             negatives="all" if whole else ITEMS,
             beam=BEAM,

@@ -7,7 +7,7 @@ from components.latest_blessed_model import strategy
 from ncf_model.config import BaselinesConfig
 from ncf_model.serving import versions
 
-POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None)
+POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None)
 
 A, B, C, D = 11, 12, 13, 15  # Ids of models.
 LOST = 14  # One whose files are gone.

@@ -1,8 +1,10 @@
 """Scores are those of the list's own user and candidates, in their order."""
 
 import numpy as np
+import pytest
 import scipy.sparse
 
+from components.eval_context import costs, search
 from components.eval_context.context import Context
 from ncf_model.config import BaselinesConfig
 
@@ -12,7 +14,7 @@ POSITIVES = scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32)
 
 
 def _context(**changes):
-    config = {"item_knn_neighbours": 3, "ease_l2": 1.0} | changes
+    config = {"item_knn_neighbours": 3, "ease_l2": 1.0, "ials_l2": None} | changes
     return Context(
         POSITIVES, users=USERS, items=ITEMS, config=BaselinesConfig(**config)
     )
@@ -43,8 +45,11 @@ def test_ranks_are_those_of_brute_force():
         scipy.sparse.csr_matrix(dense),
         users={user: row for row, user in enumerate(users)},
         items={item: column for column, item in enumerate(items)},
-        config=BaselinesConfig(item_knn_neighbours=3, ease_l2=1.0),
+        config=BaselinesConfig(
+            item_knn_neighbours=3, ease_l2=1.0, ials_l2=0.1, ials_unobserved=0.3
+        ),
     )
+    assert context.baselines == ["item_knn", "ease", "ials"]
     held_out = [items[i] for i in rng.integers(12, size=29)] + [b"new"]
     seen = [
         [items[i] for i in np.flatnonzero(row) if items[i] != item]
@@ -73,22 +78,60 @@ def test_ranks_by_hand():
     assert ranks["item_knn_rank"].tolist() == [1]
 
 
-def test_rank_of_a_baseline_that_is_left_out():
-    ranks = _context(ease_max_items=2).ranks([b"u0"], [b"i2"], [[b"i0"]])
+@pytest.fixture(name="too_large")
+def _too_large(monkeypatch):
+    """A context in which EASE can't be afforded."""
+
+    def cost(name, *_):
+        return costs.Cost(9e9 if name == "ease" else 1.0, 1.0)
+
+    monkeypatch.setattr(costs, "cost", cost)
+    return _context()
+
+
+def test_rank_of_a_baseline_that_is_left_out(too_large):
+    ranks = too_large.ranks([b"u0"], [b"i2"], [[b"i0"]])
     assert ranks["ease_rank"].tolist() == [-1]
     assert ranks["item_knn_rank"].tolist() == [1]
+    assert too_large.first([b"u0"], [[b"i0"]], places=2)["ease_first"].size == 0
 
 
-def test_ease_is_left_out_of_a_large_catalogue():
-    context = _context(ease_max_items=2)
-    assert context.baselines == ["item_knn"]
-    [scores] = context.scores([b"u0"], [[b"i0", b"i1"]])["candidate_ease"]
+def test_what_cannot_be_afforded_is_left_out_with_a_reason(too_large):
+    assert too_large.baselines == ["item_knn"]
+    [scores] = too_large.scores([b"u0"], [[b"i0", b"i1"]])["candidate_ease"]
     assert np.isnan(scores).all()
-    assert _context(ease_max_items=3).baselines == ["item_knn", "ease"]
+    assert "max_memory_mb is 2,000" in too_large.left_out["ease"]
+
+
+def test_first_items_by_hand():
+    first = _context().first([b"u1", b"u0"], [[b"i0"], [b"i0", b"i1"]], places=2)
+    # Item 1 is like what user 1 has, item 2 is not; user 0 has left item 2 only.
+    assert first["item_knn_first"].tolist() == [[1, 2], [2, -1]]
+    assert first["popularity_first"].tolist() == [[1, 2], [2, -1]]
+
+
+def test_settings_are_chosen_on_validation_lists():
+    """Item 1's one neighbour is 0; with two, item 2 vouches for it as well."""
+    dense = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
+    positives = scipy.sparse.csr_matrix(dense)
+    lists = search.Validation(positives, np.array([3]), np.array([[1, 0]]), None)
+    context = Context(
+        positives,
+        users={b"u%d" % u: u for u in range(4)},
+        items=ITEMS,
+        config=BaselinesConfig(item_knn_neighbours="auto", ease_l2=2.0, ials_l2=None),
+        validation=lists,
+    )
+    assert context.settings["ease"] == {"l2": 2.0, "tried": []}
+    tried = context.settings["item_knn"]["tried"]
+    # 50 is where it starts; of equals the start stays.
+    assert sorted(x["neighbours"] for x in tried) == [20, 50, 100]
+    assert context.settings["item_knn"]["neighbours"] == 50
 
 
 def test_what_is_turned_off_is_not_there():
-    assert _context(item_knn_neighbours=None, ease_l2=None).scores([b"u0"], [[]]) == {}
+    context = _context(item_knn_neighbours=None, ease_l2=None)
+    assert context.scores([b"u0"], [[]]) == {}
 
 
 def test_slices():

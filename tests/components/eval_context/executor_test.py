@@ -16,7 +16,7 @@ CONTEXT = Context(
     scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32)),
     users={b"u0": 0, b"u1": 1},
     items={b"i0": 0, b"i1": 1, b"i2": 2},
-    config=BaselinesConfig(item_knn_neighbours=3, ease_l2=1.0),
+    config=BaselinesConfig(item_knn_neighbours=3, ease_l2=1.0, ials_l2=None),
 )
 SLICES = {"user_activity", "item_popularity", "item_warmth"}
 
@@ -26,7 +26,7 @@ def _added(**ids):
     record = tf.train.Example()
     for name, values in {"user_id": [b"u1"], **ids}.items():
         record.features.feature[name].bytes_list.value.extend(values)
-    [record] = executor._annotated([record], CONTEXT)
+    [record] = executor._annotated([record], CONTEXT, 2)
     added = record.features.feature
     return {name: added[name] for name in added.keys() - {"user_id", *ids}}
 
@@ -40,15 +40,20 @@ def test_a_list_gets_scores():
 
 def test_a_record_with_what_the_user_has_seen_gets_ranks():
     added = _added(candidate_ids=[b"i2"], seen_ids=[b"i0"])
-    assert added.keys() == {"item_knn_rank", "ease_rank"} | SLICES
+    assert added.keys() == {
+        *("item_knn_rank", "ease_rank"),
+        *("item_knn_first", "ease_first", "popularity_first"),
+        *SLICES,
+    }
     # Item 1 is like item 0, item 2 is not.
     assert list(added["item_knn_rank"].int64_list.value) == [1]
     assert list(added["ease_rank"].int64_list.value) == [1]
+    assert list(added["item_knn_first"].int64_list.value) == [1, 2]
     assert list(added["item_popularity"].bytes_list.value) == [b"tail"]
 
 
-def _train_split(folder):
-    """One user with items 0 and 1, who validates with item 2; returns the pattern."""
+def _splits(folder):
+    """One user with items 0 and 1, who validates with item 2; returns both patterns."""
     folder.mkdir()
     example = tf.train.Example()
     feature = example.features.feature
@@ -57,18 +62,23 @@ def _train_split(folder):
     for name, items in (("positives", [0, 1]), ("validation_items", [2])):
         feature[name].int64_list.value.extend(items)
     feature["eval_items"].int64_list.value.extend([])
-    path = str(folder / "data.gz")
-    with tf.io.TFRecordWriter(path, "GZIP") as writer:
-        writer.write(example.SerializeToString())
-    return path
+    listed = tf.train.Example()
+    listed.features.feature["user_id"].bytes_list.value.append(b"u0")
+    listed.features.feature["candidate_ids"].bytes_list.value.append(b"i2")
+    paths = [str(folder / name) for name in ("train.gz", "validation.gz")]
+    for path, record in zip(paths, (example, listed), strict=True):
+        with tf.io.TFRecordWriter(path, "GZIP") as writer:
+            writer.write(record.SerializeToString())
+    return paths
 
 
+@pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(("refit", "like"), [(True, [1.0]), (False, [0.0])])
-def test_learns_from_what_the_model_trains_on(tmp_path, refit, like):
+def test_learns_from_what_the_model_trains_on(tmp_path, refit, like, whole):
     graph = types.SimpleNamespace(vocabulary_by_name=lambda _: [b"i0", b"i1", b"i2"])
-    config = BaselinesConfig(item_knn_neighbours=1, ease_l2=None)
-    train = _train_split(tmp_path / "train")
-    context = executor._learn(train, graph, config, refit=refit)
+    config = BaselinesConfig(item_knn_neighbours=1, ease_l2=None, ials_l2=None)
+    train, lists = _splits(tmp_path / "splits")
+    context = executor._learn(train, lists, graph, config, refit=refit, whole=whole)
     # Item 2 has two neighbours as like as can be, if it trains; one of them counts.
     (scores,) = context.scores([b"u0"], [[b"i2"]])["candidate_item_knn"]
     assert scores.tolist() == like
@@ -80,6 +90,6 @@ def test_fewer_lists_at_a_time_where_the_catalogue_is_large():
         scipy.sparse.csr_matrix((1, 100_000), dtype=np.float32),
         users={b"u0": 0},
         items={b"%d" % i: i for i in range(100_000)},
-        config=BaselinesConfig(item_knn_neighbours=None, ease_l2=None),
+        config=BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None),
     )
     assert large.lists_at_a_time == 167  # 2**24 scores

@@ -40,37 +40,6 @@ def test_refuses_no_neighbours():
         item_weights.item_knn(POSITIVES, neighbours=0)
 
 
-def test_ease_of_two_items():
-    positives = scipy.sparse.csr_matrix(np.array([[1, 1], [1, 0]], np.float32))
-    # Gram + 1 = [[3, 1], [1, 2]]; its inverse is [[2, -1], [-1, 3]] / 5, so the
-    # weights are 1 / 3 from item 0 to item 1, and 1 / 2 the other way.
-    np.testing.assert_allclose(
-        item_weights.ease(positives, l2=1.0), [[0, 1 / 3], [1 / 2, 0]], rtol=1e-6
-    )
-
-
-def test_ease_minimises_its_loss():
-    """Steck (2019), eq. 2: |X - XB|^2 + l2 |B|^2 with a diagonal of zeros."""
-    rng = np.random.default_rng(3)
-    dense = (rng.random((30, 5)) < 0.4).astype(np.float32)
-    weights = item_weights.ease(scipy.sparse.csr_matrix(dense), l2=2.0)
-
-    def loss(b):
-        return ((dense - dense @ b) ** 2).sum() + 2.0 * (b**2).sum()
-
-    best = loss(weights)
-    for _ in range(50):
-        step = rng.normal(scale=0.01, size=weights.shape)
-        np.fill_diagonal(step, 0)
-        assert loss(weights + step) > best
-
-
-@pytest.mark.parametrize("l2", [0.0, -1.0, float("nan")])
-def test_ease_refuses_no_penalty(l2):
-    with pytest.raises(ValueError, match="`l2` must be above 0"):
-        item_weights.ease(POSITIVES, l2=l2)
-
-
 def test_of_equals_the_more_popular_stay_and_then_the_first():
     """Everybody has the first four items, so that each is as like as any."""
     dense = np.ones((3, 6), np.float32)

@@ -58,7 +58,6 @@ EVALUATION = {
 CONFIG = {
     "train.epochs": document.Setting(value=2, default=15),
     "model.layers": document.Setting(value=[4, 2], default=[4, 2]),
-    "evaluation.baselines.ease_max_items": document.Setting(value=3, default=8000),
     "evaluation.gate.min_hit_rate": document.Setting(value=0.25, default=0.0),
 }
 USER = document.ShownUser(
@@ -100,6 +99,10 @@ def findings(**changes):
             "eval_lists": 3000,
             "tfx_version": "1.16.0",
             "sampling": '{"eval_negatives": 99}',
+        },
+        "context": {
+            "baseline_settings": '{"item_knn": {"neighbours": 20, "tried": [{}, {}]}}',
+            "baselines_left_out": '{"ease": "was left out: it would take about 9 MB"}',
         },
         "history": HISTORY,
         "evaluation": EVALUATION,

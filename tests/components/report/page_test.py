@@ -52,7 +52,8 @@ def test_says_what_was_ranked_which_is_best_and_why_a_figure_is_missing():
     text = _page()
     assert "<h2>Ranking quality of 100 candidates</h2>" in text
     assert "item-kNN is best on these lists: its HR@10 is 0.0625 above" in text
-    assert "EASE was left out: the catalogue has 4 items" in text
+    assert "EASE was left out: it would take about 9 MB" in text
+    assert "item-kNN with neighbours 20, the best of 2 settings tried" in text
     assert "not a number" in text
 
 

@@ -70,7 +70,14 @@ def test_says_what_was_ranked(sampling, candidates):
 def test_says_why_a_baseline_has_no_figures():
     reasons = _summarise()["baselines_left_out"]
     assert list(reasons) == ["ease"]
-    assert "4 items, more than evaluation.baselines.ease_max_items" in reasons["ease"]
+    assert reasons["ease"] == "was left out: it would take about 9 MB"
+    nothing_known = _summarise(context={})["baselines_left_out"]
+    assert nothing_known == {"ease": "was left out; the log of EvalContext says why"}
+
+
+def test_says_how_the_baselines_were_set():
+    settings = _summarise()["baseline_settings"]
+    assert settings == {"item_knn": {"neighbours": 20, "tried": [{}, {}]}}
 
 
 @pytest.mark.parametrize("build", ["tensorflow", "tensorflow-cpu", "tensorflow-tpu"])

@@ -281,6 +281,20 @@ def test_coverage_by_hand(size):
     }
 
 
+def test_coverage_of_a_baseline_is_of_the_items_in_the_record():
+    records = [
+        _catalogue_record([1.0, 0.0, 0.0, 0.0, 0.0], ease_first=first)
+        for first in ([2, 0], [2, -1])
+    ]
+    assert _compute(metrics.Coverage([1, 2], "candidate_ease"), records) == {
+        ("", "ease/coverage@1"): 1 / 4,
+        ("", "ease/coverage@2"): 2 / 4,
+    }
+    left_out = [_catalogue_record([1.0, 0.0, 0.0])]
+    coverage = _compute(metrics.Coverage([1], "candidate_ease"), left_out)
+    assert math.isnan(coverage["", "ease/coverage@1"])
+
+
 def test_coverage_of_each_model_is_of_its_own_catalogue():
     record = _catalogue_record([])
     own = math.inf

@@ -1,0 +1,59 @@
+"""What a simple recommender would cost, estimated before anything is computed.
+
+Seconds are of two cores of a usual server, fitted to the measurements in
+benchmarks/README.md; they need to be right within a factor of two or three only.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from components.eval_context import item_weights, rivals
+from ncf_model.config import BaselinesConfig
+
+_MB = 1e6
+# A search tries about so many settings.
+FITS = 7
+
+
+class Cost(NamedTuple):
+    """Megabytes at the peak, and seconds for one fit."""
+
+    memory_mb: float
+    seconds: float
+
+
+def cost(
+    name: str, positives: scipy.sparse.csr_matrix, config: BaselinesConfig
+) -> Cost:
+    """Returns what fitting the rival `name` once would cost."""
+    users, items = positives.shape
+    if name == rivals.EASE:
+        # The smaller of both Gram matrices is inverted; three of items x items live.
+        small = min(users, items)
+        bytes_ = 4 * (3 * items**2 + (2 * users**2 if users < items else 0))
+        flops = 2 * small**3 + (2 * users * items * items if users < items else 0)
+        return Cost(bytes_ / _MB, flops / 5e10)
+    if name == rivals.IALS:
+        width = rivals.factors(positives, config)
+        bytes_ = 4 * width * 3 * (users + items) + 16 * positives.nnz
+        return Cost(bytes_ / _MB, 10 * width * (positives.nnz + users + items) * 8e-9)
+    sizes = np.diff(positives.indptr).astype(np.float64)
+    stored = 2 * 12 * items * min(items, 400) + item_weights.BLOCK_BYTES
+    return Cost(stored / _MB, float((sizes**2).sum()) * 4e-9 + items**2 * 3e-8)
+
+
+def reason_against(found: Cost, config: BaselinesConfig) -> str | None:
+    """Returns why a rival can't be afforded; None if it can."""
+    for limit, value, unit in (
+        ("max_memory_mb", found.memory_mb, "MB"),
+        ("max_seconds", found.seconds, "s"),
+    ):
+        allowed = getattr(config, limit)
+        if value > allowed:
+            return (
+                f"was left out: it would take about {value:,.0f} {unit}, and "
+                f"evaluation.baselines.{limit} is {allowed:,}"
+            )
+    return None

@@ -1,0 +1,102 @@
+"""The simple recommenders, each as what it takes to fit it, and what scores then."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import scipy.sparse
+
+from components.eval_context import ials, item_weights
+from ncf_model.config import BaselinesConfig
+from ncf_model.history import linear
+
+Matrix: TypeAlias = scipy.sparse.csr_matrix
+Scorer: TypeAlias = Callable[[np.ndarray], np.ndarray]  # [B] users -> [B, items]
+Settings: TypeAlias = Mapping[str, float]
+
+ITEM_KNN, EASE, IALS = "item_knn", "ease", "ials"
+NAMES = (ITEM_KNN, EASE, IALS)
+_LARGE = 500_000  # Interactions from which 128 factors of iALS are better than 64.
+# The search is for a penalty, which depends little on the factors and epochs.
+_SEARCH_FACTORS, _SEARCH_EPOCHS, _EPOCHS = 32, 6, 10
+
+
+class Rival(NamedTuple):
+    """How to fit a recommender.
+
+    Attributes:
+        fit: takes positives, settings, and whether it is for the search alone.
+        grid: by the name of each setting what to choose from, ascending, in the order
+            of the search; one value where there is nothing to choose.
+        start: where the search begins, and what is taken where none is possible.
+    """
+
+    fit: Callable[[Matrix, Settings, bool], Scorer]
+    grid: dict[str, tuple[float, ...]]
+    start: dict[str, float]
+
+
+def rivals(config: BaselinesConfig) -> dict[str, Rival]:
+    """Returns the recommenders that `config` asks for, by name."""
+    made: dict[str, Rival] = {}
+    if config.item_knn_neighbours:
+        made[ITEM_KNN] = _rival(
+            _item_knn,
+            neighbours=(config.item_knn_neighbours, 50, (10, 20, 50, 100, 200, 400)),
+        )
+    if config.ease_l2:
+        grid = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
+        made[EASE] = _rival(_ease, l2=(config.ease_l2, 300, grid))
+    if config.ials_l2:
+        made[IALS] = _rival(
+            functools.partial(_ials, config),
+            l2=(config.ials_l2, 0.003, (3e-4, 1e-3, 3e-3, 0.01, 0.03)),
+            unobserved=(config.ials_unobserved, 0.1, (0.01, 0.03, 0.1, 0.3, 1.0)),
+        )
+    return made
+
+
+def factors(positives: Matrix, config: BaselinesConfig) -> int:
+    """Returns the factors of iALS."""
+    if config.ials_factors != "auto":
+        return config.ials_factors
+    return min(128 if positives.nnz >= _LARGE else 64, *positives.shape)
+
+
+def _rival(
+    fit: Callable[[Matrix, Settings, bool], Scorer],
+    **settings: tuple[float | str, float, tuple[float, ...]],
+) -> Rival:
+    """Each setting: what is configured, where `auto` starts, what it chooses from."""
+    grid, start = {}, {}
+    for name, (value, first, values) in settings.items():
+        auto = isinstance(value, str)
+        grid[name] = values if auto else (float(value),)
+        start[name] = first if auto else float(value)
+    return Rival(fit, grid, start)
+
+
+def _item_knn(positives: Matrix, settings: Settings, _: bool) -> Scorer:
+    neighbours = int(settings["neighbours"])
+    weights = item_weights.item_knn(positives, neighbours=neighbours)
+    return lambda users: (positives[users] @ weights).toarray()
+
+
+def _ease(positives: Matrix, settings: Settings, _: bool) -> Scorer:
+    weights = linear.weights(positives, l2=settings["l2"])
+    return lambda users: positives[users] @ weights
+
+
+def _ials(
+    config: BaselinesConfig, positives: Matrix, settings: Settings, search: bool
+) -> Scorer:
+    width = factors(positives, config)
+    users_, items = ials.fit(
+        positives,
+        factors=min(_SEARCH_FACTORS, width) if search else width,
+        epochs=_SEARCH_EPOCHS if search else _EPOCHS,
+        l2=settings["l2"],
+        unobserved=settings["unobserved"],
+    )
+    return lambda users: users_[users] @ items.T

@@ -1,0 +1,98 @@
+"""The settings of a simple recommender, chosen on validation lists."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from components.eval_context import rivals
+from ncf_model.evaluation import ranking
+
+NDCG = "validation_ndcg@10"
+_CUTOFF = 10
+# Lists that are scored at most, and scores at a time.
+MOST_LISTS = 4_096
+_SCORES = 1 << 22
+
+
+class Validation(NamedTuple):
+    """What the settings are chosen on.
+
+    Attributes:
+        positives: [users, items] what trains, without the validation items.
+        users: [L] rows.
+        candidates: [L, 1 + m] columns, the held-out item first, -1 for none; or [L, 1]:
+            then all items compete that are not in `touched`.
+        touched: [users, items] all there is of each user; None with candidates.
+    """
+
+    positives: scipy.sparse.csr_matrix
+    users: np.ndarray
+    candidates: np.ndarray
+    touched: scipy.sparse.csr_matrix | None
+
+    def ndcg(self, score: rivals.Scorer) -> float:
+        """Returns NDCG@10 of `score`."""
+        step = max(1, _SCORES // self.positives.shape[1])
+        ranks = [
+            self._ranks(score, slice(start, start + step))
+            for start in range(0, len(self.users), step)
+        ]
+        return float(ranking.ndcg(np.concatenate(ranks), _CUTOFF).mean())
+
+    def _ranks(self, score: rivals.Scorer, lists: slice) -> np.ndarray:
+        candidates, users = self.candidates[lists], self.users[lists]
+        scores = score(users)
+        own = np.take_along_axis(scores, candidates[:, :1], axis=1)
+        if self.touched is None:
+            others = np.take_along_axis(scores, candidates[:, 1:], axis=1)
+            above = (others >= own) & (candidates[:, 1:] >= 0)
+        else:
+            above = scores >= own
+            touched = self.touched[users]
+            row = np.repeat(np.arange(len(users)), np.diff(touched.indptr))
+            above[row, touched.indices] = False
+        return np.count_nonzero(above, axis=1)
+
+
+def choose(
+    rival: rivals.Rival, validation: Validation | None
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Returns the best settings, and all that were tried with their NDCG@10.
+
+    One setting after the other is changed, uphill from where it starts, until its
+    neighbours are no better. Without lists, or where there is nothing to choose, the
+    start is returned, and nothing was tried.
+    """
+    choices = max(len(values) for values in rival.grid.values())
+    if validation is None or not len(validation.users) or choices < 2:
+        return dict(rival.start), []
+    tried: dict[tuple[float, ...], float] = {}
+
+    def figure(settings: Mapping[str, float]) -> float:
+        key = tuple(settings.values())
+        if key not in tried:
+            score = rival.fit(validation.positives, settings, True)
+            tried[key] = validation.ndcg(score)
+        return tried[key]
+
+    best = dict(rival.start)
+    for name, values in rival.grid.items():
+        best[name] = _climb(lambda x, n=name: figure(best | {n: x}), values, best[name])
+    return best, [
+        dict(zip(best, key, strict=True)) | {NDCG: ndcg} for key, ndcg in tried.items()
+    ]
+
+
+def _climb(
+    figure: Callable[[float], float], values: tuple[float, ...], start: float
+) -> float:
+    """Returns the value from which no neighbour is better, walking from `start`."""
+    place = values.index(start)
+    while True:
+        near = [p for p in (place, place - 1, place + 1) if 0 <= p < len(values)]
+        best = max(near, key=lambda p: figure(values[p]))
+        if best == place:
+            return values[place]
+        place = best

@@ -1,0 +1,62 @@
+"""iALS, against the loss that it minimises and the solution of its normal equations."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from components.eval_context import ials
+
+L2, UNOBSERVED = 0.05, 0.3
+
+
+def _positives(users=12, items=7):
+    dense = np.random.default_rng(1).random((users, items)) < 0.4
+    dense[0] = False  # A user without anything.
+    return scipy.sparse.csr_matrix(dense.astype(np.float32))
+
+
+def _fit(positives, **changes):
+    settings = {"factors": 3, "l2": L2, "unobserved": UNOBSERVED, "epochs": 40}
+    return ials.fit(positives, **settings | changes)
+
+
+def test_each_user_solves_their_normal_equations():
+    """Of Rendle et al. (2021): the penalty is l2 * (pairs + unobserved * items)."""
+    positives = _positives()
+    users, items = _fit(positives)
+    # The users were solved before the items last moved; by then nothing moves much.
+    for user, row in enumerate(positives.toarray().astype(bool)):
+        gram = UNOBSERVED * items.T @ items + items[row].T @ items[row]
+        gram += L2 * (row.sum() + UNOBSERVED * len(row)) * np.eye(3)
+        expected = np.linalg.solve(gram, items[row].sum(axis=0))
+        np.testing.assert_allclose(users[user], expected, atol=2e-3)
+    assert not users[0].any()
+
+
+def test_one_of_each_by_hand():
+    """w h = 1 - l2 * (1 + unobserved) / |h|^2 ...: both sides are equal and known."""
+    users, items = _fit(scipy.sparse.csr_matrix([[1.0]]), factors=1)
+    # With w = h the optimum has (1 + unobserved) w^2 = 1 - l2 (1 + unobserved).
+    expected = 1 / (1 + UNOBSERVED) - L2
+    assert users[0, 0] * items[0, 0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_blocks_and_threads_make_no_difference(monkeypatch):
+    whole = _fit(_positives())
+    monkeypatch.setattr(ials, "_BLOCK", 1)
+    for one, other in zip(whole, _fit(_positives()), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_blocks_hold_every_row_once_and_no_more_than_fits():
+    sizes = np.array([5, 0, 70_000, 3, 90, 90, 4])
+    found = list(ials._blocks(sizes, 4))
+    assert sorted(np.concatenate(found).tolist()) == list(range(7))
+    for block in found:
+        assert len(block) == 1 or len(block) * sizes[block].max() * 4 <= 1 << 18
+
+
+@pytest.mark.parametrize("name", ["l2", "unobserved", "factors"])
+def test_refuses_what_has_no_solution(name):
+    with pytest.raises(ValueError, match=f"`{name}` must be above 0; got 0"):
+        _fit(_positives(), **{name: 0})
