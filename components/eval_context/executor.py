@@ -156,9 +156,9 @@ def _annotated(
         for name, ranks in context.ranks(user_ids, held_out, seen).items():
             for example, rank in zip(batch, ranks.tolist(), strict=True):
                 example.features.feature[name].int64_list.value.append(rank)
-        for name, rows in context.first(user_ids, seen, places=places).items():
-            for example, row in zip(batch, rows.tolist(), strict=True):
-                example.features.feature[name].int64_list.value.extend(row)
+        for name, first in context.first(user_ids, seen, places=places).items():
+            for example, items in zip(batch, first.tolist(), strict=True):
+                example.features.feature[name].int64_list.value.extend(items)
     else:
         for name, rows in context.scores(user_ids, candidates).items():
             for example, row in zip(batch, rows, strict=True):

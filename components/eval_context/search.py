@@ -79,7 +79,11 @@ def choose(
 
     best = dict(rival.start)
     for name, values in rival.grid.items():
-        best[name] = _climb(lambda x, n=name: figure(best | {n: x}), values, best[name])
+
+        def at(value: float, name: str = name) -> float:
+            return figure(best | {name: value})
+
+        best[name] = _climb(at, values, best[name])
     return best, [
         dict(zip(best, key, strict=True)) | {NDCG: ndcg} for key, ndcg in tried.items()
     ]
