@@ -58,9 +58,9 @@ class HistoryConfig(Config):
     l2: NonNegative = 1e-4
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)
     softmax_items: int = pydantic.Field(16_384, ge=4)
-    linear_items: pydantic.NonNegativeInt = 8_000
-    linear_l2: tuple[Positive, ...] = (30, 100, 300, 1_000, 3_000, 10_000)
-    linear_weights: tuple[NonNegative, ...] = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+    linear_items: pydantic.NonNegativeInt = 10_000
+    linear_l2: tuple[Positive, ...] = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
+    linear_weights: tuple[NonNegative, ...] = (0, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "HistoryConfig":

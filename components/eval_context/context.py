@@ -22,6 +22,7 @@ class Context:
     """Baselines and slices, learned from the training positives.
 
     Attributes:
+        scorers: what scores by each baseline; None for one that was left out.
         settings: of each baseline that was computed, by its name: what was chosen, and
             under `tried` all that was, with the NDCG@10 on the validation lists.
         left_out: why there is no other, by name.
@@ -49,7 +50,7 @@ class Context:
         self._users, self._items = users, items
         self.settings: dict[str, dict[str, Any]] = {}
         self.left_out: dict[str, str] = {}
-        self._scorers = {
+        self.scorers = {
             name: self._fitted(name, rival, positives, config, validation)
             for name, rival in rivals.rivals(config).items()
         }
@@ -189,7 +190,7 @@ class Context:
     def _score_all(self, user_ids: list[bytes]) -> Iterator[tuple[str, np.ndarray]]:
         """Yields, by baseline, the scores of all items, [B, items]."""
         rows = np.array([self._users[user_id] for user_id in user_ids], np.int64)
-        for name, scorer in self._scorers.items():
+        for name, scorer in self.scorers.items():
             if scorer is None:
                 yield name, np.full((len(rows), len(self._items)), np.nan, np.float32)
             else:

@@ -169,9 +169,10 @@ def catalogue_figures(history: History | None) -> list[float]:
 
 def chosen_by(history: History | None) -> str:
     """Returns how the epoch was chosen."""
-    if catalogue_figures(history):
+    if history and history.chosen_by == _CATALOGUE:
         return f"for the best {CHOSEN_BY} of each user's validation item"
-    return "for the best HR@10 of each user's validation item among its candidates"
+    figure = metric(history.chosen_by) if history and history.chosen_by else "HR@10"
+    return f"for the best {figure} of each user's validation item among its candidates"
 
 
 def spans(data: Mapping[str, Any]) -> list[tuple[str, str]]:

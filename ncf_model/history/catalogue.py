@@ -1,4 +1,4 @@
-"""Validation in the whole catalogue, and the weight of the linear part."""
+"""Validation in lists and in the whole catalogue, and the weight of the linear part."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
         weight: the best one of the linear part.
         hit_rate, ndcg: of the sum with that weight, in the whole catalogue.
         listed: the same two in the lists of the split `validation`.
-        by_weight: NDCG@10 in the catalogue, one per weight.
+        by_weight: NDCG@10 of what decides, one per weight.
     """
 
     weight: float
@@ -40,6 +40,7 @@ class Catalogue:
         histories: [num_users, num_items] what each user trains on, by user index.
         touched: likewise, all there is of each user.
         weights: of the linear part, ascending.
+        by_lists: whether the lists of the split `validation` decide, or the catalogue.
         seed: of the choice of lists, if there are too many.
     """
 
@@ -51,6 +52,7 @@ class Catalogue:
         *,
         weights: tuple[float, ...],
         seed: int,
+        by_lists: bool = False,
     ) -> None:
         users, items, real = lists.candidates()
         known = users < histories.shape[0]
@@ -63,6 +65,7 @@ class Catalogue:
         self._touched = touched[self.users]
         self._histories = histories[self.users]
         self._weights = weights
+        self._by_lists = by_lists
         self._linear: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -75,7 +78,8 @@ class Catalogue:
         self._linear = linear.scores(self._histories[:, :covered], matrix)
         none = np.zeros((len(self), 1), np.float32)
         zeros = np.zeros((self._touched.shape[1], 1), np.float32)
-        ranks, _ = self._ranks(none, zeros, np.zeros(len(zeros), np.float32), (1.0,))
+        bias = np.zeros(len(zeros), np.float32)
+        ranks = self._ranks(none, zeros, bias, (1.0,))[self._by_lists]
         return float(ranking.ndcg(ranks[0], _CUTOFF).mean())
 
     def keep(self) -> np.ndarray | None:
@@ -102,13 +106,14 @@ class Catalogue:
         """
         weights = self._weights if self._linear is not None else (0.0,)
         ranks, listed = self._ranks(vectors, item, bias, weights)
-        figures = np.array([ranking.ndcg(r, _CUTOFF).mean() for r in ranks])
+        decisive = listed if self._by_lists else ranks
+        figures = np.array([ranking.ndcg(r, _CUTOFF).mean() for r in decisive])
         padded = np.pad(figures, 1, mode="edge")
         best = int(np.argmax(padded[:-2] + 2 * padded[1:-1] + padded[2:]))
         return Verdict(
             weight=float(weights[best]),
             hit_rate=float(ranking.hit_rate(ranks[best], _CUTOFF).mean()),
-            ndcg=float(figures[best]),
+            ndcg=float(ranking.ndcg(ranks[best], _CUTOFF).mean()),
             listed=(
                 float(ranking.hit_rate(listed[best], _CUTOFF).mean()),
                 float(ranking.ndcg(listed[best], _CUTOFF).mean()),

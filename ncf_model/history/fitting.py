@@ -1,8 +1,9 @@
 """Trains a user's history: the linear part, then epoch after epoch of the deep one.
 
-The linear part is solved once per penalty; the penalty, its weight beside the deep part
-and the epoch are those with the best NDCG@10 in the whole catalogue, on the validation
-items. Then both are trained anew with the validation items.
+The linear part is solved once per penalty. The penalty, its weight beside the deep
+part and the epoch are those with the best NDCG@10 on the validation items: in their
+lists or, where the evaluation ranks the whole catalogue, there. Then both are trained
+anew with the validation items.
 """
 
 import contextlib
@@ -153,6 +154,8 @@ class _Run:
         self._positives = lists["positives"]
         self._all = self._positives.append(lists["validation_items"])
         self._settings, self._history = settings, history
+        whole = settings.sampling.eval_negatives == "all"
+        self._decides = CATALOGUE_NDCG if whole else pairs.NDCG
         self._num_items = num_items
         self._saved = saved
         self._matrix = _matrix(self._positives, num_items)
@@ -161,6 +164,7 @@ class _Run:
             self._matrix,
             _matrix(self._all.append(lists["eval_items"]), num_items),
             weights=history.linear_weights,
+            by_lists=settings.sampling.eval_negatives != "all",
             seed=settings.seed,
         )
         self._covered = min(history.linear_items, num_items)
@@ -234,6 +238,7 @@ class _Run:
             "refit": refit,
             "examples_per_second": pairs.median_rate(done.epochs),
             "final_loss": last["loss"],
+            "chosen_by": self._decides,
             "history": self._history.model_dump(mode="json"),
             "linear": {
                 "items": self._covered,
@@ -273,7 +278,7 @@ class _Run:
         def figure(l2: float) -> float:
             matrix = self._linear(self._matrix, l2)
             ndcg = self._judge.linear_ndcg(matrix)
-            done.linear.append({"l2": l2, CATALOGUE_NDCG: ndcg})
+            done.linear.append({"l2": l2, self._decides: ndcg})
             # Of the matrices only the best is kept.
             if not found or ndcg > next(iter(found.values()))[0]:
                 found.clear()
@@ -295,7 +300,8 @@ class _Run:
             self._judge_epoch(record)
             done.epochs.append(record)
             self._log("train", record)
-            if not done.best or _key(record) >= _key(done.epochs[done.best - 1]):
+            key = self._key
+            if not done.best or key(record) >= key(done.epochs[done.best - 1]):
                 done.best = record["epoch"]
                 self._best = self._loop.tables()
             target = train.hit_rate_target
@@ -308,6 +314,10 @@ class _Run:
             self._save()
             if done.stopped:
                 return
+
+    def _key(self, record: dict[str, Any]) -> float:
+        """Returns what makes one epoch better than another; of equals the last is."""
+        return record.get(self._decides, record["epoch"])
 
     def _judge_epoch(self, record: dict[str, Any]) -> None:
         """Adds the validation metrics to the record, if there are lists."""
@@ -455,11 +465,6 @@ def _finite(losses: Sequence[tf.Tensor], name: str) -> float:
             f"{values[bad[0]]}. Try a smaller `model.history.learning_rate`."
         )
     return float(values.mean())
-
-
-def _key(record: dict[str, Any]) -> float:
-    """Returns what makes one epoch better than another; of equals the last is."""
-    return record.get(CATALOGUE_NDCG, record["epoch"])
 
 
 def _closest(values: Sequence[float], wanted: float) -> float:

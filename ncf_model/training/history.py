@@ -53,6 +53,8 @@ class History(Document):
         pretraining: the last epoch of each half that was trained alone, by name.
         examples_per_second: median over `epochs`.
         final_loss: of the last epoch of the model that ships.
+        chosen_by: the figure of `epochs` that chose the epoch; null for the network of
+            pairs, where it is HR@10.
         history: the settings of `model.history`, with what `auto` came to; null for the
             network of pairs.
         linear: the linear part that was chosen: `items`, `l2`, `weight`, and `tried`,
@@ -68,6 +70,7 @@ class History(Document):
     pretraining: dict[str, Epoch] = {}
     examples_per_second: float
     final_loss: Figure
+    chosen_by: str | None = None
     history: dict[str, Any] | None = None
     linear: dict[str, Any] | None = None
     warm_start: dict[str, Any] | None = None

@@ -112,15 +112,21 @@ def test_counts_are_in_the_order_of_the_datas_way():
 
 
 @pytest.mark.parametrize(
-    ("figures", "said"),
+    ("chosen_by", "figures", "said"),
     [
-        ({}, "for the best HR@10 of each user&#39;s validation item among its"),
-        ({"catalogue_ndcg@10": 0.1}, "for the best NDCG@10 in the whole catalogue"),
+        (None, {}, "for the best HR@10 of each user&#39;s validation item among its"),
+        ("ndcg@10", {"catalogue_ndcg@10": 0.1}, "for the best NDCG@10 of each user"),
+        (
+            "catalogue_ndcg@10",
+            {"catalogue_ndcg@10": 0.1},
+            "for the best NDCG@10 in the whole catalogue",
+        ),
     ],
 )
-def test_says_by_what_the_epoch_was_chosen(figures, said):
+def test_says_by_what_the_epoch_was_chosen(chosen_by, figures, said):
     epochs = [epoch | figures for epoch in examples.HISTORY["epochs"]]
-    text = page.render(examples.result(history=examples.HISTORY | {"epochs": epochs}))
+    history = examples.HISTORY | {"epochs": epochs, "chosen_by": chosen_by}
+    text = page.render(examples.result(history=history))
     assert said in text
     assert ("NDCG@10 in the catalogue per epoch" in text) == bool(figures)
 

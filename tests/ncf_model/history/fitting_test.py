@@ -45,12 +45,15 @@ def _interactions():
     )
 
 
-def _fit(interactions, tmp_path, *, saved=None, history=HISTORY, **train):
+def _fit(
+    interactions, tmp_path, *, saved=None, history=HISTORY, negatives="all", **train
+):
     train = {"epochs": 4} | train
+    sampling = SamplingConfig(eval_negatives=negatives)
     return fitting.fit(
         interactions,
         _Lists(interactions),
-        pairs.Settings(train=TrainConfig(**train), sampling=SamplingConfig(), seed=1),
+        pairs.Settings(train=TrainConfig(**train), sampling=sampling, seed=1),
         history,
         num_users=USERS,
         num_items=ITEMS,
@@ -71,6 +74,21 @@ def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
     assert told["linear"]["l2"] in HISTORY.linear_l2
     assert told["refit"]["epochs"] == told["best_epoch"]
     assert trained.histories.sizes.tolist() == [5] * USERS  # The refit's.
+
+
+@pytest.mark.parametrize(
+    ("negatives", "figure"), [(1, pairs.NDCG), ("all", fitting.CATALOGUE_NDCG)]
+)
+def test_chooses_by_what_the_evaluation_will_rank(
+    interactions, tmp_path, negatives, figure
+):
+    _, told = _fit(interactions, tmp_path, negatives=negatives, refit=False)
+    best = told["epochs"][told["best_epoch"] - 1]
+    assert told["chosen_by"] == figure
+    assert best[figure] == max(epoch[figure] for epoch in told["epochs"])
+    # What was tried is told by the same figure.
+    assert all(figure in tried for tried in told["linear"]["tried"])
+    assert max(best["by_weight"]) >= best[figure] > 0
 
 
 def test_without_a_refit_the_validation_items_stay_out(interactions, tmp_path):

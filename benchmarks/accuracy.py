@@ -1,0 +1,250 @@
+"""Accuracy of the default model beside its four rivals, without TFX.
+
+    python benchmarks/accuracy.py ratings.csv --seeds 1 2 3
+    python benchmarks/accuracy.py u.data --separator tab --columns 0 1 3 --strong .1
+
+Each method is ranked in the whole catalogue and in lists with 99 negatives. `--on
+validation` judges on the validation items, for experiments; `--on test`, the default,
+is for a configuration that is final. `--by` is the `sampling.eval_negatives` by which the
+model chooses. `--strong` holds whole users out: they are known by all but their last
+item, as a basket is. `--set` changes fields of `model.history`.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+
+from components.eval_context import context, rivals, search
+from ncf_model import config
+from ncf_model.evaluation import ranking
+from ncf_model.history import fitting, linear, resolve
+from ncf_model.training import data
+from ncf_model.training import fitting as pairs
+
+_BLOCK = 512
+
+
+class Table(NamedTuple):
+    """Distinct pairs, by user and time, with the place of each from the user's end."""
+
+    users: np.ndarray
+    items: np.ndarray
+    back: np.ndarray
+    shape: tuple[int, int]
+
+    def lists(self, mask: np.ndarray) -> data.Lists:
+        """Returns the items of the pairs in `mask`, per user."""
+        sizes = np.bincount(self.users[mask], minlength=self.shape[0])
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        return data.Lists(self.items[mask].astype(np.int32), offsets)
+
+    def matrix(self, mask: np.ndarray) -> scipy.sparse.csr_matrix:
+        """Returns the same as a matrix of ones."""
+        where = (self.users[mask], self.items[mask])
+        return scipy.sparse.csr_matrix(
+            (np.ones(mask.sum(), np.float32), where), self.shape
+        )
+
+
+def read(path: str, columns: list[str], separator: str) -> Table:
+    """Reads user, item and time; a repeated pair counts once, at its first time."""
+    header = None if columns[0].isdigit() else "infer"
+    frame = pd.read_csv(
+        path, sep="\t" if separator == "tab" else separator, header=header
+    )
+    names = [int(c) if c.isdigit() else c for c in columns]
+    frame = frame[names].set_axis(["user", "item", "time"], axis=1)
+    frame["user"] = pd.factorize(frame["user"], sort=True)[0]
+    frame = frame.sort_values(["user", "time"], kind="stable")
+    frame = frame.drop_duplicates(["user", "item"])
+    frame["item"] = frame["item"].map(
+        {item: place for place, item in enumerate(frame["item"].value_counts().index)}
+    )
+    users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
+    back = np.asarray(frame.groupby("user").cumcount(ascending=False))
+    return Table(users, items, back, (users.max() + 1, items.max() + 1))
+
+
+class Lists:
+    """One held-out item per user, and 99 that the user never touched."""
+
+    def __init__(self, table: Table, held_out: np.ndarray, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        everything = np.ones(len(table.users), bool)
+        self.touched = table.matrix(everything)
+        self.users, self.held_out = table.users[held_out], table.items[held_out]
+        self._items = np.full((len(self.users), 100), -1, np.int32)
+        self._items[:, 0] = self.held_out
+        for row, user in enumerate(self.users):
+            others = np.ones(table.shape[1], bool)
+            others[self.touched[user].indices] = False
+            unseen = np.flatnonzero(others)
+            drawn = rng.choice(unseen, min(99, len(unseen)), replace=False)
+            self._items[row, 1 : 1 + len(drawn)] = drawn
+        self._num_items = table.shape[1]
+
+    def candidates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns users, items and which of these are real, as validation does."""
+        real = self._items >= 0
+        items = np.where(real, self._items, self._num_items)
+        return self.users.astype(np.int32), items, real
+
+    def validation(self, positives: scipy.sparse.csr_matrix) -> search.Validation:
+        """Returns what the rivals choose on: the whole catalogue."""
+        own = self.held_out[:, np.newaxis]
+        return search.Validation(positives, self.users, own, self.touched)
+
+    def figures(self, score: rivals.Scorer) -> dict[str, str]:
+        """Returns HR@10 and NDCG@10 with their standard errors, by kind of list."""
+        ranks: dict[str, list[np.ndarray]] = {"catalogue": [], "99 negatives": []}
+        for start in range(0, len(self.users), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            scores = score(self.users[rows])
+            own = np.take_along_axis(scores, self.held_out[rows, np.newaxis], axis=1)
+            items = self._items[rows, 1:]
+            others = np.take_along_axis(scores, np.maximum(items, 0), axis=1)
+            ranks["99 negatives"].append(((others >= own) & (items >= 0)).sum(axis=1))
+            above = scores >= own
+            touched = self.touched[self.users[rows]]
+            row = np.repeat(np.arange(len(own)), np.diff(touched.indptr))
+            above[row, touched.indices] = False
+            ranks["catalogue"].append(above.sum(axis=1))
+        return {name: _mean(np.concatenate(parts)) for name, parts in ranks.items()}
+
+
+def _mean(ranks: np.ndarray) -> str:
+    parts = []
+    for gain in (ranking.hit_rate(ranks, 10), ranking.ndcg(ranks, 10)):
+        error = gain.std(ddof=1) / np.sqrt(len(gain))
+        parts.append(f"{gain.mean():.4f} ± {error:.4f}")
+    return " / ".join(parts)
+
+
+def train(
+    table: Table, known: np.ndarray, judge: Lists, args: argparse.Namespace, seed: int
+) -> fitting.Trained:
+    """Trains the default model on the pairs in `known`."""
+    users = table.shape[0]
+    interactions = data.Interactions(
+        user_ids=[b"%d" % user for user in range(users)],
+        user_index=np.arange(users, dtype=np.int32),
+        positives=table.lists(known & (table.back >= 2)),
+        validation_items=table.lists(known & (table.back == 1)),
+        eval_items=table.lists(known & (table.back == 0)),
+    )
+    changes = {name: json.loads(value) for name, value in args.set}
+    settings = pairs.Settings(
+        train=config.TrainConfig(epochs=args.epochs, refit=args.on == "test"),
+        sampling=config.SamplingConfig(eval_negatives=args.by),
+        seed=seed,
+    )
+    history = resolve.resolve(
+        config.ModelConfig(history=config.HistoryConfig(**changes)),
+        interactions,
+        num_items=table.shape[1],
+    ).history
+    assert history is not None  # noqa: S101
+    with tempfile.TemporaryDirectory() as log_dir:
+        trained, told = fitting.fit(
+            *(interactions, judge, settings, history),
+            num_users=users,
+            num_items=table.shape[1],
+            log_dir=log_dir,
+        )
+    print(f"  epoch {told['best_epoch']} of {args.epochs}, linear {told['linear']}")
+    return trained
+
+
+def scorer(
+    trained: fitting.Trained, positives: scipy.sparse.csr_matrix, *, known: bool
+) -> rivals.Scorer:
+    """Returns what scores; users who are not `known` have the average row."""
+    tables, part = trained.tables, trained.linear
+    nobody = tables._replace(user=np.zeros((1, tables.item.shape[1]), np.float32))
+
+    def score(users: np.ndarray) -> np.ndarray:
+        own = tables.user[users] if known else tables.user.mean(axis=0)
+        vectors = fitting.vectors(nobody, positives[users], users) + own
+        scores = vectors @ tables.item.T + tables.bias
+        if part is not None:
+            covered = positives[users][:, : len(part)]
+            scores[:, : len(part)] += linear.scores(covered, part)
+        return scores
+
+    return score
+
+
+def compare(table: Table, args: argparse.Namespace) -> None:
+    """Prints every method's figures: users known, or some of them held out whole."""
+    rng = np.random.default_rng(0)
+    strange = rng.random(table.shape[0]) < args.strong
+    known = ~strange[table.users]
+    judge = Lists(table, known & (table.back == 1), seed=1)
+    target = ~known if args.strong else known
+    back = 0 if args.on == "test" else 1
+    lists = Lists(table, target & (table.back == back), seed=7)
+    history = table.matrix(table.back > back)
+    fitted_on = table.matrix(known & (table.back > back))
+    started = time.process_time()
+    rival = context.Context(
+        fitted_on,
+        users={b"%d" % user: user for user in range(table.shape[0])},
+        items={b"%d" % item: item for item in range(table.shape[1])},
+        config=config.BaselinesConfig(ials_l2=None if args.strong else "auto"),
+        validation=judge.validation(table.matrix(known & (table.back >= 2))),
+    )
+    print(f"rivals: {time.process_time() - started:.1f} s of CPU")
+    counts = np.asarray(fitted_on.sum(axis=0), np.float32)
+    print("popularity", lists.figures(lambda users: np.repeat(counts, len(users), 0)))
+    for name, settings in rival.settings.items():
+        score = rival.scorers[name]
+        if args.strong and name == rivals.EASE:
+            weights = linear.weights(fitted_on, l2=settings["l2"])
+            score = lambda users, weights=weights: history[users] @ weights  # noqa: E731
+        elif args.strong:
+            continue  # Only EASE's fold-in is a plain product.
+        chosen = {key: value for key, value in settings.items() if key != "tried"}
+        print(name, chosen, lists.figures(score), flush=True)
+    for seed in args.seeds:
+        started = time.process_time()
+        trained = train(table, known, judge, args, seed)
+        score = scorer(trained, history, known=not args.strong)
+        taken = time.process_time() - started
+        print(
+            f"model, seed {seed}, {taken:.0f} s of CPU",
+            lists.figures(score),
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Reads the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file")
+    parser.add_argument(
+        "--columns", nargs=3, default=["userId", "movieId", "timestamp"]
+    )
+    parser.add_argument("--separator", default=",")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--epochs", type=int, default=config.TrainConfig().epochs)
+    parser.add_argument("--on", choices=["test", "validation"], default="test")
+    parser.add_argument(
+        "--by", default="all", type=lambda x: x if x == "all" else int(x)
+    )
+    parser.add_argument("--strong", type=float, default=0.0, metavar="SHARE")
+    parser.add_argument("--set", nargs=2, action="append", default=[])
+    args = parser.parse_args()
+    table = read(args.file, args.columns, args.separator)
+    users, items = table.shape
+    print(f"{args.file}: {users} users, {items} items, {len(table.users)} pairs")
+    compare(table, args)
+
+
+if __name__ == "__main__":
+    main()
