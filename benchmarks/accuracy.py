@@ -5,9 +5,9 @@
 
 Each method is ranked in the whole catalogue and in lists with 99 negatives. `--on
 validation` judges on the validation items, for experiments; `--on test`, the default,
-is for a configuration that is final. `--by` is the `sampling.eval_negatives` by which the
-model chooses. `--strong` holds whole users out: they are known by all but their last
-item, as a basket is. `--set` changes fields of `model.history`.
+is for a configuration that is final. `--by` is the `sampling.eval_negatives` by which
+the model chooses. `--strong` holds whole users out: they are known by all but their
+last item, as a basket is. `--set` changes fields of `model.history`.
 """
 
 import argparse
