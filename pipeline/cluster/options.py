@@ -1,6 +1,9 @@
 """Options and words that the commands for all clusters share."""
 
+import contextlib
 import pathlib
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -39,6 +42,20 @@ ScheduleAction = Annotated[
 ScheduleName = Annotated[
     str | None, typer.Argument(help="Name or id of the schedule.", metavar="[NAME]")
 ]
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Keeps from view that Google's packages will not support Python 3.10 for ever.
+
+    It is the older line's Python, and nothing that a user of it can change; each of
+    four packages says so when TFX imports it.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*non-supported Python version", category=FutureWarning
+        )
+        yield
 
 
 def note_caching(platform: "ClusterConfig") -> None:

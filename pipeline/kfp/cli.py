@@ -17,6 +17,7 @@ from pipeline.cluster.options import (
     Timeout,
     Wait,
     note_caching,
+    quiet_imports,
     refuse,
     write,
 )
@@ -78,7 +79,8 @@ def compile_kfp(
             topology=topology,
             spot=spot,
         )
-        from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
+        with quiet_imports():
+            from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
 
         text = compiler.compile_pipeline(settings, kfp)
     except ValueError as error:

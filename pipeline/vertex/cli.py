@@ -17,6 +17,7 @@ from pipeline.cluster.options import (
     Timeout,
     Wait,
     note_caching,
+    quiet_imports,
     refuse,
     write,
 )
@@ -86,7 +87,8 @@ def compile_vertex(
             gpu=gpu,
             gpus=gpus,
         )
-        from pipeline.vertex import compile as compiler  # Late: TFX takes seconds.
+        with quiet_imports():
+            from pipeline.vertex import compile as compiler  # Late: TFX takes seconds.
 
         text = compiler.compile_pipeline(settings, chosen, root=root)
     except ValueError as error:
