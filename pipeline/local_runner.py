@@ -281,6 +281,7 @@ def _run_pipeline(
             interactions=dataset.location,
             pipeline_root=str(out / "pipeline_root"),
             serving=str(out / "serving"),
+            titles=str(out / titles.FILE_NAME),
         ),
         dataset=dataset.name,
         metadata=store,

@@ -19,6 +19,7 @@ from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import channel, standard_artifacts
 
 from components.blessed_ranks.component import BlessedRanks
+from components.bulk_recommendations.component import BulkRecommendations
 from components.eval_context.component import EvalContext
 from components.explaining_evaluator.component import ExplainingEvaluator
 from components.export_check.component import ExportCheck
@@ -51,12 +52,14 @@ class Locations:
         pipeline_root: folder of all artifacts.
         serving: folder to which blessed models are pushed, one numbered folder each.
         schema: the reviewed schema of the interactions.
+        titles: a CSV of `item_id,title` for bulk recommendations, or "".
     """
 
     interactions: str
     pipeline_root: str
     serving: str
     schema: str = SCHEMA
+    titles: str = ""
 
     @property
     def checkpoints(self) -> str:
@@ -129,7 +132,7 @@ def create_pipeline(
         dataset=dataset,
         config=config_fields.told_to_report(config),
     )
-    nodes = [*data, *model, report]
+    nodes = [*data, *model, report, *_bulk(config, locations, trainer, pusher)]
     _note_code(nodes, locations.schema)
     return tfx_pipeline.Pipeline(
         pipeline_name=config.pipeline_name,
@@ -139,6 +142,24 @@ def create_pipeline(
         beam_pipeline_args=list(beam_args),
         enable_cache=True,
     )
+
+
+def _bulk(
+    config: PipelineConfig,
+    locations: Locations,
+    trainer: base_node.BaseNode,
+    pusher: base_node.BaseNode,
+) -> list[base_node.BaseNode]:
+    """Returns the node that writes everybody's list, if it is wanted."""
+    if config.push.bulk is None:
+        return []
+    bulk = BulkRecommendations(
+        model=trainer.outputs["model"],
+        pushed_model=pusher.outputs["pushed_model"],
+        k=config.push.bulk.k,
+        titles=locations.titles,
+    )
+    return [bulk]
 
 
 def _note_code(nodes: Sequence[base_node.BaseNode], schema: str) -> None:
@@ -275,7 +296,9 @@ def _model_nodes(
             )
         ),
         custom_config={
-            pusher_executor.CONFIG_KEY: config.push.model_dump(mode="json"),
+            pusher_executor.CONFIG_KEY: config.push.model_dump(
+                mode="json", exclude={"bulk"}
+            ),
             **variants.pusher_config,
         },
     )

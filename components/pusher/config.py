@@ -5,6 +5,16 @@ import pydantic
 from ncf_model.config import Config
 
 
+class BulkConfig(Config):
+    """Everybody's list, written as Parquet after each push.
+
+    Attributes:
+        k: items per user.
+    """
+
+    k: int = pydantic.Field(100, ge=1, le=10_000)
+
+
 class PushConfig(Config):
     """How models get into the serving folder.
 
@@ -12,6 +22,8 @@ class PushConfig(Config):
         keep: how many versions stay there, the newest included, and besides them the
             best one so far; null keeps all. Two at least: the one before is what a new
             model has to measure up to, and what a rollback goes back to.
+        bulk: adds the node BulkRecommendations; null leaves it out.
     """
 
     keep: int | None = pydantic.Field(10, ge=2)
+    bulk: BulkConfig | None = None

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Iterable
 
-import numpy as np
 import pyarrow as pa
 
+from ncf_model.serving import list_tables
 from pipeline.serving import list_files
 from pipeline.serving.audience import Block
 from pipeline.serving.loaded_model import LoadedModel
@@ -71,19 +71,4 @@ def _table(
         ids, scores = model.recommend(block.user_ids, k)
     else:
         ids, scores = model.recommend_for_items(block.baskets, k)
-    items = pa.array(ids.ravel().tolist(), pa.binary()).cast(pa.string())
-    # Titles are looked up once per item, not once per row.
-    coded = items.dictionary_encode()
-    titles = pa.array([title_of(item) for item in coded.dictionary.to_pylist()])
-    users = pa.array(block.user_ids, pa.string())
-    places = np.arange(ids.size, dtype=np.int32)
-    table = pa.table(
-        {
-            "user_id": users.take(pa.array(places // k)),
-            "rank": pa.array(places % k + 1),
-            "item_id": items,
-            "score": pa.array(scores.ravel()),
-            "title": titles.cast(pa.string()).take(coded.indices),
-        }
-    )
-    return table.filter(pa.array((ids != b"").ravel()))
+    return list_tables.table(block.user_ids, ids, scores, title_of)

@@ -9,15 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-SCHEMA = pa.schema(
-    {
-        "user_id": pa.string(),
-        "rank": pa.int32(),
-        "item_id": pa.string(),
-        "score": pa.float32(),
-        "title": pa.string(),
-    }
-)
+from ncf_model.serving import list_tables
 
 
 class _Writer(Protocol):
@@ -81,7 +73,7 @@ class Files:
         with contextlib.ExitStack() as stack:
             for name in self.names:
                 file = stack.enter_context(self._open(name))
-                writer = _WRITERS[self._form](file, SCHEMA)
+                writer = _WRITERS[self._form](file, list_tables.SCHEMA)
                 stack.callback(writer.close)
                 self._writers.append(writer)
             self._stack = stack.pop_all()
@@ -104,7 +96,7 @@ class Files:
 
     def write(self, shard: int, table: pa.Table) -> None:
         """Adds `table` to a file."""
-        self._writers[shard].write_table(table.cast(SCHEMA))
+        self._writers[shard].write_table(table)
 
     def _open(self, name: str) -> Any:
         if self._remote:

@@ -126,7 +126,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         return
     table = Table()
     for name in ("version", "pushed", "data", *_METRICS, "MB", ""):
-        table.add_column(name, no_wrap=name == "version")
+        table.add_column(name, no_wrap=name in ("version", "pushed"))
     for row in rows:
         figures = [row["metrics"].get(name) for name in _METRICS.values()]
         notes = [
@@ -136,7 +136,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         ]
         table.add_row(
             str(row["version"]),
-            row["pushed_at"],
+            row["pushed_at"][:16].replace("T", " "),
             printable(row["dataset"]),
             *("" if figure is None else f"{figure:.4f}" for figure in figures),
             f"{row['bytes'] / 1e6:.1f}",

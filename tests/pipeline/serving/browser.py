@@ -48,7 +48,7 @@ class Page:
 
     def wait(self, script):
         """Waits until a JavaScript expression is true."""
-        for _ in range(600):
+        for _ in range(1200):
             if value := self.run(script):
                 return value
             time.sleep(0.05)
@@ -121,7 +121,10 @@ def open_page(binary, url, profile):
         with client.connect(target["webSocketDebuggerUrl"], max_size=None) as socket:
             page = Page(socket)
             page.send("Page.navigate", url=url)
-            page.wait("document.readyState === 'complete'")
+            # Else that may be the empty page from before.
+            page.wait(
+                "location.href !== 'about:blank' && document.readyState === 'complete'"
+            )
             yield page
     finally:
         process.terminate()

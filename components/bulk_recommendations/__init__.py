@@ -1,0 +1,1 @@
+"""BulkRecommendations: everybody's list, as files."""

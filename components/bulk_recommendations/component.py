@@ -1,0 +1,58 @@
+"""BulkRecommendations: writes each user's list once a model is pushed."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+
+from components.bulk_recommendations import executor, spec
+
+
+class BulkRecommendations(base_component.BaseComponent):
+    """Asks a model that was pushed for the lists of all its users, on Beam.
+
+    Example:
+        bulk = BulkRecommendations(
+            model=trainer.outputs["model"],
+            pushed_model=pusher.outputs["pushed_model"],
+            k=100,
+        )
+
+    Outputs:
+        lists: `InferenceResult`, Parquet files with `user_id`, `rank`, `item_id`,
+            `score` and `title`, and the properties `num_rows` and `version`. No file
+            and `not_written_because` if the model was not pushed.
+    """
+
+    SPEC_CLASS = spec.BulkRecommendationsSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        *,
+        model: types.BaseChannel,
+        pushed_model: types.BaseChannel,
+        k: int,
+        titles: str = "",
+    ) -> None:
+        """Wires the node.
+
+        Args:
+            model: `Model` channel, what is asked.
+            pushed_model: `PushedModel` channel: whether it was pushed.
+            k: items per user, >= 1.
+            titles: a CSV of `item_id,title`, which need not exist; "" for none.
+
+        Raises:
+            ValueError: `k` is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"`k` must be >= 1; got {k}.")
+        super().__init__(
+            spec=spec.BulkRecommendationsSpec(
+                model=model,
+                pushed_model=pushed_model,
+                k=k,
+                titles=titles,
+                lists=types.Channel(type=standard_artifacts.InferenceResult),
+            )
+        )
