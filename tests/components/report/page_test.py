@@ -102,6 +102,14 @@ def test_says_whether_it_was_a_warm_start():
     assert "<strong>No warm start</strong>: there is none." in cold
 
 
+def test_code_in_a_sentence_is_shown_as_code_and_stays_text():
+    failure = {"metric": "m", "rule": "r", "value": 0.00001, "message": "`a<b` <c> `d`"}
+    evaluation = examples.EVALUATION | {"failures": [failure]}
+    text = page.render(examples.result(blessing={"blessed": 0}, evaluation=evaluation))
+    assert "<li><code>a&lt;b</code> &lt;c&gt; <code>d</code></li>" in text
+    assert ">&lt; 0.0001</data>" in text
+
+
 def test_counts_are_in_the_order_of_the_datas_way():
     text = _page()
     places = [
