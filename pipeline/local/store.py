@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as proto
 
@@ -104,7 +105,7 @@ class Store:
         """Reads `metadata.sqlite` in `out`.
 
         Raises:
-            ValueError: there is no such file.
+            ValueError: there is no such file, or it is damaged.
         """
         file = out / FILE
         if not file.exists():
@@ -113,10 +114,15 @@ class Store:
                 "a run with --out."
             )
         self._file = file
-        self._store = _connect(file, proto.SqliteMetadataSourceConfig.READONLY)
-        self.artifacts = {a.id: _artifact(a) for a in self._store.get_artifacts()}
-        self._events = self._read_events()
-        self._nodes = self._read_nodes()
+        try:
+            self._store = _connect(file, proto.SqliteMetadataSourceConfig.READONLY)
+            self.artifacts = {a.id: _artifact(a) for a in self._store.get_artifacts()}
+            self._events = self._read_events()
+            self._nodes = self._read_nodes()
+        except (errors.StatusError, RuntimeError) as error:
+            raise ValueError(
+                f"{file} cannot be read; it is damaged, or of another program: {error}."
+            ) from error
 
     @functools.cached_property
     def runs(self) -> list[RecordedRun]:

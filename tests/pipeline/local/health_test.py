@@ -5,7 +5,7 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.local import health
+from pipeline.local import health, store
 
 
 @pytest.fixture(scope="module")
@@ -14,12 +14,12 @@ def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("made")
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(out / "metadata.sqlite")
-    store = metadata_store.MetadataStore(connection)
-    kind = store.put_execution_type(metadata_store_pb2.ExecutionType(name="Trainer"))
+    records = metadata_store.MetadataStore(connection)
+    kind = records.put_execution_type(metadata_store_pb2.ExecutionType(name="Trainer"))
     for _ in range(40):
         execution = metadata_store_pb2.Execution(type_id=kind)
         execution.custom_properties["text"].string_value = "x" * 500
-        [last] = store.put_executions([execution])
+        [last] = records.put_executions([execution])
     assert last == 40
     (out / "pipeline_root" / "Trainer" / "model" / "40").mkdir(parents=True)
     return out
@@ -105,6 +105,13 @@ def test_damage_is_named_with_the_way_out(out, damage, said):
     assert (out / "serving" / "7").is_dir()
     assert (target / "pipeline_root" / "Trainer" / "model" / "40").is_dir()
     assert not (out / "pipeline_root").exists()
+
+
+@pytest.mark.parametrize("damage", [_empty, _no_database, _cut, _other_schema])
+def test_what_only_reads_names_the_damage_too(out, damage):
+    damage(out / "metadata.sqlite")
+    with pytest.raises(ValueError, match=r"metadata\.sqlite cannot be read"):
+        store.Store(out)
 
 
 def test_setting_aside_twice_in_a_second_overwrites_nothing(out):
