@@ -38,11 +38,11 @@ SETTINGS = [
 class World:
     """Who there is, what they like and what they have."""
 
-    def __init__(self, seed=7):
+    def __init__(self, seed=7, items=FIRST_ITEMS):
         self._rng = np.random.default_rng(seed)
         self._group = {}
         self._had = {}
-        self._items = [FIRST_ITEMS] * GROUPS
+        self._items = [items] * GROUPS
         self._new_users(FIRST_USERS)
 
     def _new_users(self, count):
@@ -87,9 +87,7 @@ def spoil(rows, how):
         return rows[: len(rows) // 10]
     if how == "constant":
         return [(user, items[0], time) for user, _, time in rows]
-    order = np.random.default_rng(1).permutation(len(items))
-    other = dict(zip(items, (items[i] for i in order), strict=True))
-    return [(user, other[item], time) for user, item, time in rows]
+    return [(user, item[::-1], time) for user, item, time in rows]  # no known item
 
 
 @dataclasses.dataclass
@@ -108,10 +106,10 @@ class Night:
 class Nights:
     """A folder of deliveries, and one of runs."""
 
-    def __init__(self, root, *, settings=()):
+    def __init__(self, root, *, settings=(), items=FIRST_ITEMS):
         self._data, self.out = root / "events", root / "out"
         self._data.mkdir()
-        self._world = World()
+        self._world = World(items=items)
         self._settings = [*SETTINGS, *settings]
         self._count = 0
         self.path = f"{self._data}/night-{{SPAN}}.csv"

@@ -1,11 +1,13 @@
 """Nights that follow each other: three by default, fifty with RELIABILITY=1."""
 
+import collections
 import json
 import os
 
 import numpy as np
 import pytest
 
+from components.interactions_example_gen import drift
 from tests.reliability import nights
 
 LONG = os.environ.get("RELIABILITY") == "1"
@@ -39,18 +41,34 @@ def test_a_spoilt_night_stops_and_the_next_begins_with_the_served_model(tmp_path
     assert third.summary["num_users"] == nights.FIRST_USERS + 2 * nights.NEW_USERS
 
 
-@pytest.mark.parametrize("how", nights.SPOILT)
-def test_spoilt_nights_are_spoilt(how):
-    world = nights.World()
-    rows = world.first_night()
-    assert nights.spoil(rows, how) != rows
+LIMITS = {"events": 4, "new_items": 0.3, "item_share": 0.25}
+BREAKS = {"truncated": "events", "shuffled": "new_items", "constant": "item_share"}
+
+
+def _counts(rows):
+    users, items, _ = zip(*rows, strict=True)
+    return drift.Counts(collections.Counter(users), collections.Counter(items))
+
+
+def test_fifty_ordinary_nights_keep_the_limits_and_each_spoilt_one_breaks_its_own():
+    world = nights.World(items=60)
+    spans = [_counts(world.first_night())]
+    for number in range(1, 50):
+        rows = world.night(number)
+        ordinary = drift.compare(_counts(rows), spans[-7:])
+        assert all(ordinary[name] <= limit for name, limit in LIMITS.items())
+        for how, name in BREAKS.items():
+            spoilt = drift.compare(_counts(nights.spoil(rows, how)), spans[-7:])
+            assert spoilt[name] > LIMITS[name]
+        spans.append(_counts(rows))
 
 
 @pytest.mark.skipif(not LONG, reason="takes long; RELIABILITY=1 runs it")
 def test_a_season_of_nights(tmp_path):
-    folder = nights.Nights(tmp_path)
+    # Enough items that nobody has them all, and what is popular changes slowly.
+    limits = ["data.drift.popularity=null", "data.drift.new_items=0.3"]
+    folder = nights.Nights(tmp_path, settings=limits, items=60)
     at = {NIGHTS * (i + 1) // 4: how for i, how in enumerate(nights.SPOILT)}
-    limits = {"truncated": "events", "shuffled": "popularity", "constant": "item_share"}
     done = []
     for number in range(NIGHTS):
         night = folder.next(spoilt=at.get(number))
@@ -64,7 +82,7 @@ def test_a_season_of_nights(tmp_path):
             flush=True,
         )
         if night.spoilt:
-            assert f"data.drift.{limits[night.spoilt]}" in night.stopped
+            assert f"data.drift.{BREAKS[night.spoilt]}" in night.stopped
         else:
             assert night.stopped is None
     good = [night for night in done if not night.spoilt]
