@@ -109,7 +109,9 @@ def _evaluate(folder: pathlib.Path) -> None:
     for name, (artifact,) in outputs.items():
         artifact.uri = str(folder / name)
     config = evaluation.eval_config(
-        evaluation.EvaluationConfig(baselines=BaselinesConfig(ease_l2=None)),
+        evaluation.EvaluationConfig(
+            baselines=BaselinesConfig(ease_l2=None, ials_l2=None)
+        ),
         eval_negatives="all",
     )
     context = executor.Executor.Context(

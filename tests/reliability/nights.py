@@ -30,6 +30,7 @@ SETTINGS = [
     "train.epochs=8",
     "train.jit_compile=false",
     "evaluation.baselines.ease_l2=null",
+    "evaluation.baselines.ials_l2=null",
     "evaluation.baselines.item_knn_neighbours=null",
     f"push.keep={KEEP}",
 ]

@@ -43,6 +43,7 @@ FIXED = {
     "model.history.factors": 8,
     "evaluation.gate.tolerance": TOLERANCE,
     "evaluation.baselines.ease_l2": "null",
+    "evaluation.baselines.ials_l2": "null",
     "evaluation.baselines.item_knn_neighbours": "null",
 }
 # A file, and a node that must run again after an edit of it.
