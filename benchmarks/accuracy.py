@@ -14,7 +14,7 @@ import argparse
 import json
 import tempfile
 import time
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from components.eval_context import context, rivals, search
 from ncf_model import config
 from ncf_model.evaluation import ranking
 from ncf_model.history import fitting, linear, resolve
-from ncf_model.training import data
+from ncf_model.training import data, validation
 from ncf_model.training import fitting as pairs
 
 _BLOCK = 512
@@ -152,7 +152,11 @@ def train(
     assert history is not None  # noqa: S101
     with tempfile.TemporaryDirectory() as log_dir:
         trained, told = fitting.fit(
-            *(interactions, judge, settings, history),
+            interactions,
+            # Of `Validation` only `candidates` is asked for, which `Lists` has.
+            cast(validation.Validation, judge),
+            settings,
+            history,
             num_users=users,
             num_items=table.shape[1],
             log_dir=log_dir,
@@ -209,6 +213,8 @@ def compare(table: Table, args: argparse.Namespace) -> None:
             score = lambda users, weights=weights: history[users] @ weights  # noqa: E731
         elif args.strong:
             continue  # Only EASE's fold-in is a plain product.
+        if score is None:
+            continue  # It was left out, as the catalogue is too large for it.
         chosen = {key: value for key, value in settings.items() if key != "tried"}
         print(name, chosen, lists.figures(score), flush=True)
     for seed in args.seeds:
