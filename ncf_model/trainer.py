@@ -10,20 +10,21 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from absl import logging
 
-from ncf_model import config, features
+from ncf_model import config, features, fit
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve, warm_start
 from ncf_model.network import model
 from ncf_model.serving import history_model, probe, saved_model, versions
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
+from ncf_model.tuning import space
 
 HISTORY_FILE = "history.json"
+VOCABULARIES = (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
 
 
 def run_fn(fn_args: Any) -> None:
@@ -36,7 +37,8 @@ def run_fn(fn_args: Any) -> None:
             of `ncf_model.config`), `seed`, and `checkpoints`, a folder that outlives a
             killed training. `base_model` is the SavedModel that a warm start begins
             with; where nobody resolves it, `custom_config` has `serving`, the folder
-            whose newest version it is. The model goes to `serving_model_dir`,
+            whose newest version it is. `hyperparameters` has what Tuner found best,
+            in place of the configuration's. The model goes to `serving_model_dir`,
             `history.json` and TensorBoard's logs to `model_run_dir`.
 
     On several machines each runs this function; the chief writes.
@@ -46,67 +48,48 @@ def run_fn(fn_args: Any) -> None:
             not finite; nothing is exported then.
     """
     started = time.monotonic()
-    custom = fn_args.custom_config
-    settings = fitting.Settings(
-        train=config.TrainConfig(**custom["train"]),
-        sampling=config.SamplingConfig(**custom["sampling"]),
-        seed=custom["seed"],
-    )
+    tuned = tuning_values(fn_args)
+    custom = space.apply(fn_args.custom_config, tuned)
+    network_settings, train, sampling = space.settings(custom)
+    settings = fitting.Settings(train=train, sampling=sampling, seed=custom["seed"])
     if strategy.is_server(settings.train):
         strategy.serve_forever()
     # First of all: machines can only be joined before TensorFlow has run anything.
     distribution = strategy.make_strategy(settings.train)
-    network_settings = config.ModelConfig(**custom["model"])
     config.check_together(network_settings, settings.train, settings.sampling)
-    vocabularies = _vocabularies(fn_args.transform_graph_path)
+    vocabularies = vocabulary_files(fn_args.transform_graph_path)
     interactions = data.load_interactions(
         fn_args.train_files, materialised=settings.sampling.mode == "materialised"
     )
-    keras.utils.set_random_seed(settings.seed)
-    indices = tuple(
-        {raw: index for index, raw in enumerate(_lines(vocabularies[name]))}
-        for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
-    )
+    users, items = (index(vocabularies[name]) for name in VOCABULARIES)
     if network_settings.history:
         network_settings = resolve.resolve(
-            network_settings, interactions, num_items=len(indices[1])
+            network_settings, interactions, num_items=len(items)
         )
-    # Validation is done on the host, for which TensorFlow's TPU build has no XLA.
-    on_tpu = isinstance(distribution, tf.distribute.TPUStrategy)
     lists = data.load_lists(fn_args.eval_files)
     start = warm_start.Start(None, {})
     if settings.train.warm_start and network_settings.history:
-        raw = tuple(list(index) for index in indices)
+        raw = (list(users), list(items))
         start, lists, settings, network_settings = _begin(
             fn_args, interactions, lists, settings, network_settings, raw
         )
-    network, judge = _network(
-        resolve.dot_product(network_settings),
-        indices,
-        lists,
-        jit_compile=settings.train.jit_compile and not on_tpu,
-    )
     saved = _checkpoint(
         custom | ({"warm_start": start.told} if start.told else {}),
         *(interactions, lists, vocabularies),
     )
-    trained = None
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
-        where = {"log_dir": log_dir, "strategy": distribution, "saved": saved}
-        if network_settings.history:
-            trained, history = history_fitting.fit(
-                interactions,
-                judge,
-                settings,
-                network_settings.history,
-                num_users=network.num_users,
-                num_items=network.num_items,
-                carry=_carry(start, indices),
-                **where,
-            )
-            history_model.fill(network, trained)
-        else:
-            history = fitting.fit(network, interactions, judge, settings, **where)
+        network, trained, history = fit.fit(
+            network_settings,
+            interactions,
+            validation.by_index(*lists, users=users, items=items),
+            settings,
+            num_users=len(users),
+            num_items=len(items),
+            log_dir=log_dir,
+            strategy=distribution,
+            saved=saved,
+            carry=_carry(start, (users, items)),
+        )
     if strategy.is_chief():
         _export(
             network,
@@ -119,6 +102,7 @@ def run_fn(fn_args: Any) -> None:
             tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
         history["warm_start"] = start.told or None
+        history["tuned"] = {name: space.plain(value) for name, value in tuned.items()}
         history["seconds"] = time.monotonic() - started
         path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
         with tf.io.gfile.GFile(path, "w") as f:
@@ -190,10 +174,7 @@ def _export(
     serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
     if trained is not None:
         serving = functools.partial(history_model.HistoryServingModel, fitted=trained)
-    users, items = (
-        vocabularies[name]
-        for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY)
-    )
+    users, items = (vocabularies[name] for name in VOCABULARIES)
     saved_model.export(
         network,
         interactions,
@@ -267,27 +248,22 @@ def _folder_of_the_chief(folder: str) -> Iterator[str]:
             yield temporary
 
 
-def _network(
-    settings: config.ModelConfig,
-    indices: tuple[dict[bytes, int], ...],
-    lists: tuple[list[bytes], list[list[bytes]]],
-    *,
-    jit_compile: bool,
-) -> tuple[model.NeuMF, validation.Validation]:
-    """Returns a fresh network and its judge."""
-    users, items = indices
-    network = model.NeuMF(settings, num_users=len(users), num_items=len(items))
-    judge = validation.Validation(
-        network, *lists, users=users, items=items, jit_compile=jit_compile
-    )
-    return network, judge
+def tuning_values(fn_args: Any) -> dict[str, Any]:
+    """Returns what Tuner found best, by dotted name; nothing without one."""
+    found = getattr(fn_args, "hyperparameters", None) or {}
+    return dict(found.get("values", {}))
 
 
-def _vocabularies(transform_graph_path: str) -> dict[str, str]:
+def index(vocabulary: str) -> dict[bytes, int]:
+    """Returns the indices of a vocabulary's raw ids."""
+    return {raw: number for number, raw in enumerate(_lines(vocabulary))}
+
+
+def vocabulary_files(transform_graph_path: str) -> dict[str, str]:
     """Returns the paths of the vocabulary files by name."""
     output = tft.TFTransformOutput(transform_graph_path)
     paths = {}
-    for name in (features.USER_VOCABULARY, features.ITEM_VOCABULARY):
+    for name in VOCABULARIES:
         path = output.vocabulary_file_by_name(name)
         if path is None:
             raise ValueError(

@@ -13,7 +13,7 @@ import typer
 import typer.core
 
 from pipeline.kfp import cli as kfp_cli
-from pipeline.local import config_cli, history_cli
+from pipeline.local import config_cli, history_cli, tune_cli
 from pipeline.schedule import cli as schedule_cli
 from pipeline.serving import cli as serving_cli
 from pipeline.serving import evaluate_cli, manifests_cli, recommend_cli, versions_cli
@@ -100,6 +100,7 @@ app.command("versions", rich_help_panel=_MODEL)(versions_cli.list_versions)
 app.command(rich_help_panel=_MODEL)(versions_cli.rollback)
 app.command()(schedule_cli.retry)
 app.command("config")(config_cli.show_config)
+app.command()(tune_cli.tune)
 app.command(rich_help_panel=_HISTORY)(history_cli.runs)
 app.command(rich_help_panel=_HISTORY)(history_cli.compare)
 app.command(rich_help_panel=_HISTORY)(history_cli.lineage)

@@ -25,6 +25,8 @@ from ncf_model.config import (
     TrainConfig,
     check_together,
 )
+from ncf_model.tuning import space
+from ncf_model.tuning.config import TuneConfig
 from pipeline import yaml_values
 from pipeline.data import bigquery
 from pipeline.data.synthetic import SyntheticConfig
@@ -97,6 +99,8 @@ class PipelineConfig(Config):
         pipeline_name: also the name of the default output folder. Letters, digits and
             hyphens, 63 at most, because Kubernetes objects are named after it.
         seed: of every draw: negatives, initial weights, order of the rows.
+        tune: a search for better hyperparameters before each training; null trains with
+            these. `ncf tune` searches once and writes what it found.
     """
 
     pipeline_name: str = pydantic.Field(
@@ -107,6 +111,7 @@ class PipelineConfig(Config):
     sampling: SamplingConfig = SamplingConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    tune: TuneConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     push: PushConfig = PushConfig()
 
@@ -125,6 +130,12 @@ class PipelineConfig(Config):
         unused = {"warm_start", "warm_epochs", "warm_rate"} if cold else None
         return self.train.model_dump(mode="json", exclude=unused)
 
+    def searched(self) -> space.Space:
+        """Returns the fields that `tune` searches; none without it."""
+        if self.tune is None:
+            return {}
+        return space.of(self.tune, self.model, self.sampling)
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> "PipelineConfig":
         check_together(self.model, self.train, self.sampling)
@@ -133,6 +144,9 @@ class PipelineConfig(Config):
                 "`train.pretrain_epochs` trains the two halves of a `neumf` model; got "
                 f"`model.type: {self.model.type}`, which is one of them."
             )
+        if self.tune is not None:
+            self.tune.objective_of(self.model, self.sampling)
+            space.check(self.searched(), self.trainer_config())
         return self
 
 

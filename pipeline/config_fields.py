@@ -78,10 +78,13 @@ def told_to_report(config: PipelineConfig) -> str:
 
     Not every field: else a compiled pipeline changes with each field that is added.
     """
+    searched = config.searched()
     shown = {
         name: setting
         for name, setting in settings(config).items()
-        if setting["value"] != setting["default"] or name.startswith("evaluation.")
+        if setting["value"] != setting["default"]
+        or name.startswith("evaluation.")
+        or name in searched
     }
     return json.dumps(shown, sort_keys=True)
 

@@ -270,6 +270,7 @@ def _run_pipeline(
         from tfx.orchestration import metadata
 
         from ncf_model.training import progress
+        from ncf_model.tuning import progress as searching
         from pipeline import pipeline
         from pipeline.local import dag_runner, executions
 
@@ -294,12 +295,14 @@ def _run_pipeline(
             before = executions.latest_run(handle.store) or 0
             display.earlier = executions.seconds(handle.store, before)
     progress.observers.append(display.training)
+    searching.observers.append(display.tuning)
     try:
         dag_runner.Runner(
             root=str(out / "pipeline_root"), serving=str(out / "serving")
         ).run(definition)
     finally:
         progress.observers.remove(display.training)
+        searching.observers.remove(display.tuning)
     if not (out / "metadata.sqlite").exists():
         _put_report_back(out)
         return None

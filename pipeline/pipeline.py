@@ -36,7 +36,7 @@ from components.shrink_guard.component import ShrinkGuard
 from components.shrink_guard.strategy import ShrinkGuardStrategy
 from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
-from pipeline import code_digest, config_fields, evaluation
+from pipeline import code_digest, config_fields, evaluation, search_node
 from pipeline.cluster import packaged_files
 from pipeline.config import PipelineConfig
 
@@ -64,7 +64,15 @@ class Locations:
     @property
     def checkpoints(self) -> str:
         """Where a killed training is gone on from: beside the serving folder."""
-        return os.path.join(os.path.dirname(self.serving.rstrip("/")), "checkpoints")
+        return self._beside_serving("checkpoints")
+
+    @property
+    def tuning(self) -> str:
+        """Where a killed search is gone on from: likewise."""
+        return self._beside_serving("tuning")
+
+    def _beside_serving(self, name: str) -> str:
+        return os.path.join(os.path.dirname(self.serving.rstrip("/")), name)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,7 +127,11 @@ def create_pipeline(
         ask_metadata=ask_metadata,
         variants=variants,
     )
-    (context, trainer), (evaluator, pusher) = model[-7:-5], model[-2:]
+    context, trainer = (
+        next(node for node in model if node.id == name)
+        for name in ("EvalContext", "Trainer")
+    )
+    evaluator, pusher = model[-2:]
     report = Report(
         interactions=data[0].outputs["examples"],
         lists=sampling.outputs["examples"],
@@ -160,6 +172,37 @@ def _bulk(
         titles=locations.titles,
     )
     return [bulk]
+
+
+def create_tuning(
+    config: PipelineConfig,
+    locations: Locations,
+    *,
+    metadata: metadata_store_pb2.ConnectionConfig,
+    beam_args: Sequence[str] = (),
+) -> tfx_pipeline.Pipeline:
+    """Returns the part of the pipeline that ends with the search, for `ncf tune`.
+
+    It has the pipeline's name, so that a run uses what this computed.
+
+    Args:
+        config: what to compute; `tune` is set.
+        locations: where to read and write.
+        metadata: the ML Metadata store.
+        beam_args: for the components that run on Beam.
+    """
+    data = _data_nodes(config, locations)
+    transform, sampling = data[-2:]
+    nodes = [*data, *search_node.tuner(config, locations.tuning, transform, sampling)]
+    _note_code(nodes, locations.schema)
+    return tfx_pipeline.Pipeline(
+        pipeline_name=config.pipeline_name,
+        pipeline_root=locations.pipeline_root,
+        components=nodes,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(beam_args),
+        enable_cache=True,
+    )
 
 
 def _note_code(nodes: Sequence[base_node.BaseNode], schema: str) -> None:
@@ -235,6 +278,13 @@ def _model_nodes(
     base, inputs, told = _warm_start(
         config, locations, sampling=sampling, ask_metadata=ask_metadata
     )
+    guard = _shrink_guard(
+        config, locations, sampling=sampling, ask_metadata=ask_metadata
+    )
+    tuner = search_node.tuner(config, locations.tuning, transform, sampling)
+    for search in tuner:
+        search.add_upstream_node(guard)
+        inputs["hyperparameters"] = search.outputs["best_hyperparameters"]
     trainer = variants.trainer(
         run_fn="ncf_model.trainer.run_fn",
         examples=sampling.outputs["examples"],
@@ -248,9 +298,6 @@ def _model_nodes(
             **variants.trainer_config,
         },
         **inputs,
-    )
-    guard = _shrink_guard(
-        config, locations, sampling=sampling, ask_metadata=ask_metadata
     )
     trainer.add_upstream_node(guard)
     baseline = (
@@ -302,8 +349,8 @@ def _model_nodes(
             **variants.pusher_config,
         },
     )
-    nodes = [guard, context, trainer, check, baseline, ranks, evaluator, pusher]
-    return [*base, *nodes]
+    nodes = [context, trainer, check, baseline, ranks, evaluator, pusher]
+    return [*base, guard, *tuner, *nodes]
 
 
 def _warm_start(

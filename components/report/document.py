@@ -27,12 +27,14 @@ class Setting(Document):
     """A field of the configuration.
 
     Attributes:
-        value: what the run was given.
+        value: what the run was given, or what Tuner chose.
         default: what it would have been.
+        tuned: whether Tuner chose it.
     """
 
     value: Any = None
     default: Any = None
+    tuned: bool = False
 
     @property
     def changed(self) -> bool:

@@ -94,13 +94,24 @@ def summarise(
             final_loss=history.final_loss,
         ),
         history=history,
-        config=dict(config),
+        config=with_tuned(config, history.tuned),
         data=_ours(findings.interactions),
         lists=_ours(findings.lists),
         distribution=findings.distribution,
         users=findings.users,
         versions=_versions(),
     )
+
+
+def with_tuned(
+    config: Mapping[str, Setting], tuned: Mapping[str, Any]
+) -> dict[str, Setting]:
+    """Returns the configuration with what Tuner chose in place of what was given."""
+    found = dict(config)
+    for name, value in tuned.items():
+        default = found[name].default if name in found else None
+        found[name] = Setting(value=value, default=default, tuned=True)
+    return found
 
 
 def _not_pushed(blessed: bool, pushed: Mapping[str, Any]) -> str | None:

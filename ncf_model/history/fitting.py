@@ -311,6 +311,8 @@ class _Run:
                 logging.info("Stopping after epoch %d", record["epoch"])
                 done.stopped = True
             done.stopped |= record["epoch"] == train.epochs
+            if self._settings.judged:
+                done.stopped |= self._settings.judged(done.epochs, done.best)
             self._save()
             if done.stopped:
                 return

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import numpy as np
@@ -28,13 +28,24 @@ NDCG = f"ndcg@{validation.CUTOFF}"
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 
+# Called with the records of all epochs so far and the number of the best of them.
+Judged = Callable[[list[dict[str, Any]], int], bool]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What `fit` needs to know: see `config`; `seed` is of every draw."""
+    """What `fit` needs to know.
+
+    Attributes:
+        train, sampling: see `config`.
+        seed: of every draw.
+        judged: asked after each epoch whether to stop with it; None never does.
+    """
 
     train: config.TrainConfig
     sampling: config.SamplingConfig
     seed: int
+    judged: Judged | None = None
 
 
 @dataclasses.dataclass
@@ -198,6 +209,8 @@ class _Run:
             elif train.patience and record["epoch"] - done.best >= train.patience:
                 logging.info("No better epoch since %d: stopping", done.best)
                 done.stopped = True
+            if self._settings.judged:
+                done.stopped |= self._settings.judged(done.epochs, done.best)
             self._save()
             if done.stopped:
                 return

@@ -61,6 +61,8 @@ class History(Document):
             the penalties with their quality; null for the network of pairs.
         warm_start: of a training that was to begin with the served model's tables: from
             which one, and how many ids it knew; or `cold_because`. Null otherwise.
+        tuned: what Tuner chose in place of the configuration's values, by the dotted
+            name of the field.
         seconds: of the whole Trainer, with reading and export; null while it runs.
     """
 
@@ -74,4 +76,5 @@ class History(Document):
     history: dict[str, Any] | None = None
     linear: dict[str, Any] | None = None
     warm_start: dict[str, Any] | None = None
+    tuned: dict[str, Any] = {}
     seconds: float | None = None

@@ -1,6 +1,7 @@
 """HR@10 and NDCG@10 on the validation lists, between epochs."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,44 @@ from ncf_model.network import layers, model
 CUTOFF = 10
 # Candidates scored at a time, times the first layer's width.
 _BLOCK_VALUES = 1 << 22
+
+
+class Candidates(NamedTuple):
+    """Lists to rank, by indices of the vocabularies.
+
+    Attributes:
+        users: [L] int32.
+        items: [L, 1 + m] int32, the held-out item first; padding is "unknown", too.
+        real: [L, 1 + m], which of the items are no padding.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    real: np.ndarray
+
+
+def by_index(
+    user_ids: Sequence[bytes],
+    candidates: Sequence[Sequence[bytes]],
+    *,
+    users: Mapping[bytes, int],
+    items: Mapping[bytes, int],
+) -> Candidates:
+    """Returns lists of raw ids by index; an unknown id counts as "unknown".
+
+    Args:
+        user_ids: [L] raw.
+        candidates: [L] lists of raw ids, the held-out item first.
+        users: index of each user of the vocabulary.
+        items: index of each item.
+    """
+    sizes = np.array([len(row) for row in candidates], np.int64)
+    width = int(sizes.max(initial=1))
+    real = np.arange(width) < sizes[:, np.newaxis]
+    indices = np.full((len(sizes), width), len(items), np.int32)
+    indices[real] = [items.get(item, len(items)) for row in candidates for item in row]
+    known = np.array([users.get(u, len(users)) for u in user_ids], np.int32)
+    return Candidates(known, indices, real)
 
 
 class Validation:
@@ -40,29 +79,34 @@ class Validation:
             items: index of each item.
             jit_compile: scores with XLA.
         """
+        found = by_index(user_ids, candidates, users=users, items=items)
+        self._bind(network, found, jit_compile=jit_compile)
+
+    @classmethod
+    def on(
+        cls, network: model.NeuMF, candidates: Candidates, *, jit_compile: bool = True
+    ) -> "Validation":
+        """Returns the judge of a network on lists by index; see `__init__`."""
+        judge = cls.__new__(cls)
+        judge._bind(network, candidates, jit_compile=jit_compile)
+        return judge
+
+    def _bind(
+        self, network: model.NeuMF, candidates: Candidates, *, jit_compile: bool
+    ) -> None:
         self._network = network
         self._logits = tf.function(
             self._logits_of, jit_compile=jit_compile, autograph=False
         )
-        self._users = np.array([users.get(u, len(users)) for u in user_ids], np.int32)
-        sizes = np.array([len(row) for row in candidates], np.int64)
-        width = int(sizes.max(initial=1))
-        self._real = np.arange(width) < sizes[:, np.newaxis]
-        self._items = np.full((len(sizes), width), len(items), np.int32)
-        self._items[self._real] = [
-            items.get(item, len(items)) for row in candidates for item in row
-        ]
+        self._users, self._items, self._real = candidates
 
     def __len__(self) -> int:
         """Number of lists."""
         return len(self._users)
 
-    def candidates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns users [L], items [L, 1 + m], and which of the items are no padding.
-
-        Indices of the vocabularies; padding is "unknown", too.
-        """
-        return self._users, self._items, self._real
+    def candidates(self) -> Candidates:
+        """Returns the lists."""
+        return Candidates(self._users, self._items, self._real)
 
     def metrics(self) -> tuple[float, float]:
         """Returns mean HR@10 and NDCG@10.

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ncf_model.config import SamplingConfig
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import GATE_TOP_K
 
@@ -88,19 +87,19 @@ def parameters(
             "epochs",
             config.train.epochs,
             "Passes over the training data.",
-            _epochs_places(config.sampling),
+            _epochs_places(config),
         ),
         Parameter(
             "learning_rate",
             config.train.learning_rate,
             "Adam's step size.",
-            (_train("learning_rate"),),
+            _train(config, "learning_rate"),
         ),
         Parameter(
             "batch_size",
             config.train.batch_size,
             "Rows per step, over all replicas.",
-            (_train("batch_size"),),
+            _train(config, "batch_size"),
         ),
         Parameter(
             "min_hit_rate",
@@ -111,14 +110,17 @@ def parameters(
     ]
 
 
-def _train(field: str) -> Place:
-    return Place("Trainer", "custom_config", ("train", field))
+def _train(config: PipelineConfig, field: str) -> tuple[Place, ...]:
+    """Returns the places of a field of `train`; a search starts from the same."""
+    tasks = ("Trainer",) if config.tune is None else ("Tuner", "Trainer")
+    return tuple(Place(task, "custom_config", ("train", field)) for task in tasks)
 
 
-def _epochs_places(sampling: SamplingConfig) -> tuple[Place, ...]:
-    if sampling.mode == "materialised":
-        return (_train("epochs"), Place("NegativeSampling", "epochs"))
-    return (_train("epochs"),)
+def _epochs_places(config: PipelineConfig) -> tuple[Place, ...]:
+    places = _train(config, "epochs")
+    if config.sampling.mode == "materialised":
+        return (*places, Place("NegativeSampling", "epochs"))
+    return places
 
 
 def floor_path(eval_config: Mapping[str, Any]) -> Path:

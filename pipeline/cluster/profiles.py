@@ -13,7 +13,7 @@ from pipeline.cluster.node_config import (
 
 Profile = Literal["cpu", "gpu", "tpu"]
 
-TRAINER = "Trainer"
+TRAINER, TUNER = "Trainer", "Tuner"
 SPOT_RETRIES = 3
 
 _HOUR_S = 3600
@@ -45,6 +45,8 @@ def node_config(
         gpu, gpus: kind and number, for profile `gpu`.
         topology: of the v5e slice, for profile `tpu`.
     """
+    if node_id == TUNER:  # Its trials train on the cores.
+        return _TRAINER
     if node_id != TRAINER:
         return _DATA if node_id in _DATA_NODES else _SMALL
     if profile == "gpu":

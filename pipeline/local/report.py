@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from components.report import page
+from components.report import summary as summaries
 from components.report.document import Item, Run, Setting, ShownUser, Summary
 from pipeline.local import run_record, summary_file
 from pipeline.local.memory import Memory
@@ -88,7 +89,9 @@ def complete(
     summary = summary.model_copy(
         update={
             "run": run,
-            "config": dict(config),
+            "config": summaries.with_tuned(
+                config, summary.history.tuned if summary.history else {}
+            ),
             "seconds": {node.name: node.seconds or 0.0 for node in run.nodes},
             "cached": sorted(node.name for node in run.nodes if node.cached),
             "users": [_titled(user, titles) for user in summary.users],

@@ -15,6 +15,7 @@ from pipeline.local.store import FILE, RecordedRun, Store
 
 _OK = ("COMPLETE", "CACHED")
 _LAST_NODE = "Report"
+_TUNER = "Tuner"  # The last of `ncf tune`.
 _ROOT = "pipeline_root"
 
 
@@ -26,7 +27,8 @@ class RunRow:
         out: the folder that it is in.
         number: its number there, from 1.
         started: UTC, ISO 8601.
-        state: `done`, or the node that failed or was running last.
+        state: `done`, `tuned` after `ncf tune`, or the node that failed or was running
+            last.
         dataset: the name of the data; "" where the run did not come to its report.
         changes: the fields of the configuration that differ from their defaults.
         hit_rate: HR@10; None if it was not measured.
@@ -128,6 +130,8 @@ def _state(run: RecordedRun) -> str:
     if last.state not in _OK:
         verb = "failed" if last.state == "FAILED" else "stopped"
         return f"{verb} at {last.node}"
+    if last.node == _TUNER:
+        return "tuned"
     return "done" if last.node == _LAST_NODE else f"stopped after {last.node}"
 
 

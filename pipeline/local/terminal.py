@@ -134,6 +134,19 @@ class RunDisplay(logging.Handler):
                 detail=_training_detail(event),
             )
 
+    def tuning(self, event: Any) -> None:
+        """Moves the bar; `event` is an `ncf_model.tuning.progress.Event`."""
+        best = (
+            "" if event.best is None else f"  best {event.objective} {event.best:.4f}"
+        )
+        for task in self._progress.task_ids:
+            self._progress.update(
+                task,
+                total=event.trials,
+                completed=event.done,
+                detail=f"{event.done} of {event.trials} trials{best}",
+            )
+
     def failed(self, note: str = "failed") -> None:
         """Marks the running node as failed."""
         if self.current:

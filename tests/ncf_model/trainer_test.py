@@ -65,7 +65,10 @@ def test_trains_judges_refits_and_exports(run, tmp_path):
     assert history["seconds"] > 0
     assert history["examples_per_second"] > 0
     loaded = tf.saved_model.load(str(tmp_path / "serving"))
-    assert set(loaded.signatures) == {"serving_default", "recommend", "evaluate"}
+    assert set(loaded.signatures) == {
+        *("serving_default", "recommend", "evaluate"),
+        *("history", "similar_items"),
+    }
     assert list((tmp_path / "run" / "train").glob("events.out.tfevents.*"))
     assert list((tmp_path / "run" / "refit").glob("events.out.tfevents.*"))
 
@@ -80,10 +83,10 @@ def test_validation_is_compiled_where_xla_is(
     class Asked(Exception):
         pass
 
-    def validation(*args, jit_compile, **kwargs):
+    def on(*args, jit_compile, **kwargs):
         raise Asked(jit_compile)
 
-    monkeypatch.setattr(trainer.validation, "Validation", validation)
+    monkeypatch.setattr(trainer.validation.Validation, "on", on)
     if on_tpu:
         # one_device stands in for a TPU, which a machine of tests does not have.
         one_device = tf.distribute.OneDeviceStrategy
@@ -139,7 +142,8 @@ def test_missing_vocabulary(run, tiny):
 _PROCESS = """
 import json, os, signal, sys, types
 from absl import logging
-from ncf_model import progress, trainer
+from ncf_model import trainer
+from ncf_model.training import progress
 
 def kill(event):
     if (event.phase, event.epoch) == (sys.argv[2], int(sys.argv[3])):

@@ -1,0 +1,1 @@
+"""The search for better hyperparameters, on validation items."""

@@ -1,0 +1,107 @@
+"""What to search, where, and for how long."""
+
+from typing import Any, Literal
+
+import pydantic
+
+from ncf_model.config import (
+    AUTO,
+    Auto,
+    Config,
+    ModelConfig,
+    Positive,
+    SamplingConfig,
+)
+
+Metric = Literal["hit_rate@10", "ndcg@10", "catalogue_hit_rate@10", "catalogue_ndcg@10"]
+# Of the network of users by their history alone.
+CATALOGUE = ("catalogue_hit_rate@10", "catalogue_ndcg@10")
+
+
+class Range(Config):
+    """Numbers between two bounds.
+
+    Attributes:
+        min, max: the bounds, which are possible, too. If both are whole numbers, so are
+            all between them.
+        log: draws evenly by order of magnitude; the bounds are then above 0.
+    """
+
+    min: int | float
+    max: int | float
+    log: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are possible."""
+        return isinstance(self.min, int) and isinstance(self.max, int)
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Range":
+        if not self.min < self.max:
+            raise ValueError(f"`min` must be below `max`; got {self.min}, {self.max}.")
+        if self.log and self.min <= 0:
+            raise ValueError(f"With `log`, `min` must be above 0; got {self.min}.")
+        return self
+
+
+class TuneConfig(Config):
+    """The search for better hyperparameters, before the training.
+
+    The first trial is the configuration as it is. All trials train without validation
+    items and are judged on them.
+
+    Attributes:
+        objective: the figure of the validation items that counts, in their lists or,
+            for the network of users by their history, in the whole catalogue. `auto` is
+            what epochs are chosen by: `ndcg@10`, with `sampling.eval_negatives: all`
+            `catalogue_ndcg@10`; for the network of pairs `hit_rate@10`.
+        trials: how many configurations are tried at most, the first included.
+        minutes: after so much time no trial is started, and those that run end with
+            their epoch; null sets no limit.
+        processes: trials at a time, each in a process of its own; `auto` is one per
+            core, 8 at most. With 1 the same seed gives the same search.
+        stop_early: ends a trial that is in the worse half of all at a quarter, a half
+            or three quarters of its epochs.
+        space: by dotted name, the fields to search and their values: a list, or `min`,
+            `max` and, if the order of magnitude counts, `log: true`. `auto` is that of
+            `ncf_model.tuning.space`.
+    """
+
+    objective: Metric | Auto = AUTO
+    trials: int = pydantic.Field(40, ge=1, le=10_000)
+    minutes: Positive | None = None
+    processes: pydantic.PositiveInt | Auto = AUTO
+    stop_early: bool = True
+    space: dict[str, Range | tuple[Any, ...]] | Auto = AUTO
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "TuneConfig":
+        if self.space == AUTO:
+            return self
+        if not self.space:
+            raise ValueError("`space` must name a field or be `auto`; it is empty.")
+        for name, values in self.space.items():
+            if isinstance(values, tuple) and not values:
+                raise ValueError(f"`space` must have a value for `{name}`; got none.")
+        return self
+
+    def objective_of(self, model: ModelConfig, sampling: SamplingConfig) -> str:
+        """Returns the figure that counts.
+
+        Raises:
+            ValueError: the network has no such figure.
+        """
+        if self.objective == AUTO:
+            if model.history is None:
+                return "hit_rate@10"
+            whole = sampling.eval_negatives == "all"
+            return "catalogue_ndcg@10" if whole else "ndcg@10"
+        if self.objective in CATALOGUE and model.history is None:
+            raise ValueError(
+                f"`tune.objective: {self.objective}` is of the network of users by "
+                "their history; that of pairs is judged on the lists. Set "
+                "`hit_rate@10` or `ndcg@10`, with `sampling.eval_negatives: all` for "
+                "the whole catalogue."
+            )
+        return self.objective

@@ -1,0 +1,191 @@
+"""Runs the trials that the oracle names, several at a time."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras_tuner
+from absl import logging
+from keras_tuner.engine import base_tuner
+from keras_tuner.engine import trial as trial_module
+
+from ncf_model.tuning import oracle, progress, trial, worker
+from ncf_model.tuning.shared import Shared
+
+_MOST_FAILURES = 5
+_Run = Callable[[Mapping[str, Any], trial.Report], None]
+
+
+class Tuner(base_tuner.BaseTuner):
+    """KerasTuner's tuner, as TFX's Tuner drives it, with processes of its own.
+
+    On several machines (KERASTUNER_ORACLE_IP and so on, as TFX's Tuner for Google Cloud
+    sets them) each does this with the trials that the chief's oracle gives it.
+    """
+
+    def __init__(
+        self, chooser: oracle.Oracle, *, folder: str, name: str, overwrite: bool = False
+    ) -> None:
+        """Goes on with the search in `folder`, if there is one of that name.
+
+        Args:
+            chooser: of the trials.
+            folder: of searches; here or in an object store.
+            name: of what decides what trials come to.
+            overwrite: begins anew.
+        """
+        super().__init__(
+            oracle=chooser, directory=folder, project_name=name, overwrite=overwrite
+        )
+        # All calls of the oracle are in it: its own does not survive an error.
+        self._lock = threading.Lock()
+        self._failures = 0
+
+    def search(
+        self,
+        *,
+        shared: Shared,
+        custom: Mapping[str, Any],
+        objective: str,
+        processes: int,
+        threads: int,
+    ) -> None:
+        """Runs trials until the oracle has no more.
+
+        Args:
+            shared: the data.
+            custom: the configuration that trials change.
+            objective: the figure.
+            processes: trials at a time; 1 runs them in this process.
+            threads: of each of several processes.
+
+        Raises:
+            RuntimeError: five trials in a row failed.
+        """
+        if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
+            super().search()  # It serves the oracle and runs no trial.
+            return
+        with _runs(shared, custom, objective, processes, threads) as runs:
+            if len(runs) == 1:
+                self._work(0, runs[0])
+                return
+            with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
+                loops = [pool.submit(self._work, *slot) for slot in enumerate(runs)]
+                try:
+                    for loop in concurrent.futures.as_completed(loops):
+                        loop.result()
+                except BaseException:
+                    for run in runs:
+                        run.close()
+                    raise
+
+    def _work(self, slot: int, run: Any) -> None:
+        """Runs one trial after the other."""
+        name = f"{self.tuner_id}-{slot}"
+        while True:
+            with self._lock:
+                chosen = self.oracle.create_trial(name)
+            if chosen.status == trial_module.TrialStatus.STOPPED:
+                return
+            logging.info("Trial %s: %s", chosen.trial_id, chosen.hyperparameters.values)
+            self._try(chosen, run)
+            with self._lock:
+                self.on_trial_end(chosen)
+                self._tell(chosen)
+
+    def _try(self, chosen: trial_module.Trial, run: _Run) -> None:
+        def report(step: int, figure: float) -> bool:
+            with self._lock:
+                metrics = {self.oracle.objective.name: figure}
+                told = self.oracle.update_trial(chosen.trial_id, metrics, step=step)
+            return bool(told.status == trial_module.TrialStatus.STOPPED)
+
+        try:
+            run(chosen.hyperparameters.values, report)
+        except (ValueError, worker.Died) as error:
+            # A process that died, as for want of memory, may not the second time.
+            again = isinstance(error, worker.Died)
+            status = trial_module.TrialStatus
+            chosen.status = status.INVALID if again else status.FAILED
+            chosen.message = str(error)
+        else:
+            chosen.status = trial_module.TrialStatus.COMPLETED
+
+    def _tell(self, ended: trial_module.Trial) -> None:
+        """Says how far the search is.
+
+        Raises:
+            RuntimeError: five trials in a row failed.
+        """
+        failed = ended.status != trial_module.TrialStatus.COMPLETED
+        self._failures = self._failures + 1 if failed else 0
+        if failed:
+            logging.warning("Trial %s failed: %s", ended.trial_id, ended.message)
+        if self._failures == _MOST_FAILURES:
+            raise RuntimeError(
+                f"{_MOST_FAILURES} trials in a row failed; the last: {ended.message}"
+            )
+        found = [t for t in self.oracle.get_best_trials(1) if t.score is not None]
+        best = found[0].score if found else None
+        logging.info("Trial %s has ended; the best so far: %s", ended.trial_id, best)
+        if isinstance(self.oracle, keras_tuner.Oracle):
+            progress.emit(
+                progress.Event(
+                    done=len(self.oracle.end_order),
+                    trials=self.oracle.max_trials,
+                    objective=self.oracle.objective.name,
+                    best=best,
+                )
+            )
+
+
+class _Here:
+    """Runs trials in this process."""
+
+    def __init__(
+        self, shared: Shared, custom: Mapping[str, Any], objective: str
+    ) -> None:
+        self._shared, self._custom, self._objective = shared, custom, objective
+
+    def __call__(self, values: Mapping[str, Any], report: trial.Report) -> None:
+        trial.run(
+            self._shared,
+            self._custom,
+            values,
+            objective=self._objective,
+            report=report,
+        )
+
+    def close(self) -> None:
+        """Does nothing: there is nothing to end."""
+
+
+@contextlib.contextmanager
+def _runs(
+    shared: Shared,
+    custom: Mapping[str, Any],
+    objective: str,
+    processes: int,
+    threads: int,
+) -> Iterator[list[Any]]:
+    """Yields what runs trials, one per process; ends the processes."""
+    if processes == 1:
+        yield [_Here(shared, custom, objective)]
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        shared.save(folder / worker.DATA_FILE)
+        job = {"custom": dict(custom), "objective": objective}
+        (folder / worker.JOB_FILE).write_text(json.dumps(job))
+        workers = [worker.Worker(folder, threads=threads) for _ in range(processes)]
+        try:
+            yield workers
+        finally:
+            for one in workers:
+                one.close()

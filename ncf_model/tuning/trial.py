@@ -1,0 +1,91 @@
+"""One trial: a training without the validation items, judged on them."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from ncf_model import config, fit
+from ncf_model.history import resolve
+from ncf_model.training import fitting, progress, strategy
+from ncf_model.tuning import oracle, space
+from ncf_model.tuning.shared import Shared
+
+# Called with how much of the epochs is done (of `oracle.WHOLE`) and the figure of the
+# best epoch so far; returns whether to end the trial.
+Report = Callable[[int, float], bool]
+
+
+def run(
+    shared: Shared,
+    custom: Mapping[str, Any],
+    values: Mapping[str, Any],
+    *,
+    objective: str,
+    report: Report,
+) -> None:
+    """Trains with the values of a trial.
+
+    Args:
+        shared: the data.
+        custom: the configuration that the trial changes.
+        values: by dotted name.
+        objective: the figure to report.
+        report: asked after each epoch.
+
+    Raises:
+        ValueError: the values do not go together, the training diverges, or there is
+            no such figure.
+    """
+    network, train, sampling = space.settings(space.apply(custom, values))
+    # Each trial is on one device, and ends with the best epoch on validation items.
+    alone = {"refit": False, "hit_rate_target": None, "strategy": "one_device"}
+    alone |= {"mlperf_log": False, "warm_start": None}
+    train = config.TrainConfig(**{**train.model_dump(), **alone})
+    config.check_together(network, train, sampling)
+    if network.history:
+        network = resolve.resolve(
+            network, shared.interactions, num_items=shared.num_items
+        )
+
+    def judged(epochs: list[dict[str, Any]], best: int) -> bool:
+        done = oracle.WHOLE * len(epochs) // train.epochs
+        return report(done, _figure(epochs[best - 1], objective))
+
+    keras.backend.clear_session()
+    with tempfile.TemporaryDirectory() as logs, _unseen():
+        fit.fit(
+            network,
+            shared.interactions,
+            shared.candidates,
+            fitting.Settings(
+                train=train, sampling=sampling, seed=custom["seed"], judged=judged
+            ),
+            num_users=shared.num_users,
+            num_items=shared.num_items,
+            log_dir=logs,
+            strategy=strategy.make_strategy(train),
+        )
+
+
+def _figure(record: Mapping[str, Any], objective: str) -> float:
+    if objective not in record:
+        raise ValueError(
+            f"`tune.objective` must be a figure of the validation items; there is no "
+            f"{objective!r}, only {sorted(k for k in record if '@' in k)}. Users with "
+            "three interactions or more have validation items."
+        )
+    return float(record[objective])
+
+
+@contextlib.contextmanager
+def _unseen() -> Any:
+    """Shows nobody the single epochs."""
+    observers = progress.observers[:]
+    progress.observers.clear()
+    try:
+        yield
+    finally:
+        progress.observers[:] = observers

@@ -1,0 +1,98 @@
+"""`ncf tune`: searches better hyperparameters and writes a configuration with them."""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from pipeline.cluster.options import ConfigFile, Overrides, refuse
+
+
+def tune(
+    dataset: Annotated[
+        str | None, typer.Option(help="As of `ncf run`: a name, or a file.")
+    ] = None,
+    config: ConfigFile = None,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="The folder of the run.", show_default="runs/<pipeline>-<data set>"
+        ),
+    ] = None,
+    data_dir: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            envvar="DATA_DIR", help="A folder of data sets to look into first."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Configurations to try.", show_default="40")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="For how long.", show_default="no limit")
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(help="Trials at a time.", show_default="one per core, 8 at most"),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="hit_rate@10, ndcg@10, catalogue_hit_rate@10 or catalogue_ndcg@10 of "
+            "the validation items.",
+            show_default="what epochs are chosen by",
+        ),
+    ] = None,
+    new_config: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--write-config", help="Write a configuration with the best: a new file."
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Search better hyperparameters on the validation items."""
+    typer.echo("Checking the configuration and the data ...", err=as_json)
+    from pipeline import config as config_module
+    from pipeline import local_runner
+
+    told = {
+        "trials": trials,
+        "minutes": minutes,
+        "processes": processes,
+        "objective": objective,
+    }
+    given = [f"tune.{n}={value}" for n, value in told.items() if value is not None]
+    try:
+        if new_config is not None and new_config.exists():
+            raise ValueError(f"{new_config} exists; name another file, or remove it.")
+        settings = config_module.load(
+            config, [*(overrides or ()), *given], dataset=dataset
+        )
+        if settings.tune is None:
+            settings = config_module.load(
+                config, [*(overrides or ()), "tune={}"], dataset=dataset
+            )
+        found = local_runner.find_data(settings, data_dir)
+        from pipeline.local import tuning
+
+        result = tuning.tune(
+            settings,
+            found,
+            out=out or local_runner.default_out(settings, found),
+            progress_to_errors=as_json,
+        )
+        if new_config is not None:
+            tuning.write_config(new_config, settings, result)
+            typer.echo(
+                f"Wrote {new_config}. Next: ncf run --config {new_config}", err=as_json
+            )
+    except local_runner.RunFailed:
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        typer.echo(result.to_json())
