@@ -80,8 +80,8 @@ def advice(standing: Standing) -> list[str]:
     if not standing.is_beaten:
         return []
     return [
-        "Try more factors (`--set model.history.factors=256`, or with the network of "
-        "pairs `--set model.mf_dim=32`) or more epochs (`--set train.epochs=30`). "
+        "`ncf tune` searches settings that suit the data; or try more factors (`--set "
+        "model.history.factors=256`) or more epochs (`--set train.epochs=30`). "
         f"Where nothing helps, {standing.rival} is what to ship; with `--set "
         "evaluation.gate.baseline=best` no model is blessed that a baseline beats."
     ]
