@@ -19,7 +19,7 @@ from ncf_model import config, features, fit
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve, warm_start
 from ncf_model.network import model
-from ncf_model.serving import history_model, probe, saved_model, versions
+from ncf_model.serving import history_model, probe, saved_model, whole
 from ncf_model.training import checkpoint, data, fitting, strategy, validation
 from ncf_model.tuning import space
 
@@ -129,8 +129,7 @@ def _begin(
     path, folder = getattr(fn_args, "base_model", None), None
     if not path:
         folder = fn_args.custom_config.get("serving")
-        newest = versions.newest(folder) if folder else None
-        path = newest.path if newest else None
+        path = whole.newest(folder) if folder else None
     assert network.history is not None  # noqa: S101  # Asked by the caller.
     start, lists = warm_start.begin(
         path,

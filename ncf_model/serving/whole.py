@@ -35,6 +35,17 @@ def problem(folder: str, files: Mapping[str, int] | None) -> str:
     return ""
 
 
+def newest(serving: str) -> str | None:
+    """Returns the path of the newest version that is whole; None without any.
+
+    Args:
+        serving: a folder of numbered SavedModels.
+    """
+    numbers = sorted(int(n) for n in folders.children(serving) if n.isdecimal())
+    paths = (os.path.join(serving, str(number)) for number in reversed(numbers))
+    return next((path for path in paths if not problem(path, None)), None)
+
+
 def _bytes(count: int | None) -> str:
     return "no bytes" if count is None else f"{count} bytes"
 

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 def graph(spec: Json) -> Json:
     """Returns the tasks of the pipeline by name, wherever they are."""
-    wrapped = spec["components"].get(MAIN)
+    wrapped = spec.get("components", {}).get(MAIN)
     return (wrapped or spec["root"])["dag"]["tasks"]
 
 

@@ -185,7 +185,7 @@ def test_same_numbers_as_on_one_machine(runs):
 
 
 def test_first_run_has_no_model_to_beat_and_pushes(runs):
-    baseline = runs.first.inputs["Evaluator"]["artifacts"]["baseline_model"]
+    baseline = runs.first.inputs["BlessedRanks"]["artifacts"]["baseline_model"]
     (artifact,) = baseline["artifacts"]
     assert not runs.cluster.store(artifact["uri"]).exists()
     blessing = _metadata(runs.first, "Evaluator", "blessing")

@@ -25,7 +25,7 @@ def _ports(count):
 
 
 def _start(arguments, tf_config=None):
-    env = os.environ | {"PYTHONPATH": str(HERE.parents[1]), "CUDA_VISIBLE_DEVICES": ""}
+    env = os.environ | {"PYTHONPATH": str(HERE.parents[2]), "CUDA_VISIBLE_DEVICES": ""}
     env.pop("TF_CONFIG", None)
     if tf_config:
         env["TF_CONFIG"] = json.dumps(tf_config)
