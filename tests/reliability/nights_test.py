@@ -1,4 +1,4 @@
-"""Nights that follow each other: three by default, fifty with RELIABILITY=1."""
+"""Nights that follow each other: three by default, fifty in `make reliability`."""
 
 import collections
 import json
@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from components.interactions_example_gen import drift
-from tests.reliability import nights
+from tests.reliability import nights, scale
 
-LONG = os.environ.get("RELIABILITY") == "1"
 NIGHTS = int(os.environ.get("NCF_NIGHTS", "50"))
 
 
@@ -63,7 +62,7 @@ def test_fifty_ordinary_nights_keep_the_limits_and_each_spoilt_one_breaks_its_ow
         spans.append(_counts(rows))
 
 
-@pytest.mark.skipif(not LONG, reason="takes long; RELIABILITY=1 runs it")
+@pytest.mark.skipif(not scale.FULL, reason="takes long; `make reliability` runs it")
 def test_a_season_of_nights(tmp_path):
     # Enough items that nobody has them all, and what is popular changes slowly.
     limits = ["data.drift.popularity=null", "data.drift.new_items=0.3"]
