@@ -114,6 +114,9 @@ def _route(request, objects, may):
         return _test_permissions(request, objects, may, found[1])
     if found := re.fullmatch(rf"{API}([^/]+)/o", path):
         return _list(request, objects, may, urllib.parse.unquote(found[1]))
+    if found := re.fullmatch(rf"{API}([^/]+)/storageLayout", path):
+        # TensorFlow 2.21 asks for it before it renames a folder.
+        return _layout(objects, may, urllib.parse.unquote(found[1]))
     if found := re.fullmatch(rf"{API}([^/]+)", path):
         _need(may, "storage.buckets.get", found[1])
         objects.buckets[found[1]]
@@ -132,8 +135,26 @@ def _route(request, objects, may):
 
 
 def _names(path):
-    bucket, name = re.fullmatch(rf"{API}([^/]+)/o/(.+)", path).groups()
+    found = re.fullmatch(rf"{API}([^/]+)/o/(.+)", path)
+    if found is None:
+        raise KeyError(path)
+    bucket, name = found.groups()
     return urllib.parse.unquote(bucket), urllib.parse.unquote(name)
+
+
+def _layout(objects, may, bucket):
+    _need(may, "storage.objects.list", bucket)
+    objects.buckets[bucket]
+    return (
+        200,
+        {},
+        {
+            "kind": "storage#storageLayout",
+            "bucket": bucket,
+            "location": "US-CENTRAL1",
+            "hierarchicalNamespace": {"enabled": False},
+        },
+    )
 
 
 def _need(may, permission, bucket, name=None):

@@ -1,6 +1,7 @@
 """Vertex AI's endpoints and models, enough for a deployment (REST)."""
 
 import re
+import urllib.parse
 
 PARENT = "projects/ncf-project/locations/us-central1"
 TYPES = "type.googleapis.com/google.cloud.aiplatform.v1"
@@ -21,6 +22,7 @@ class Endpoints:
     def answer(self, method, path, body):
         """Returns what a request gets, None if it is none of these."""
         path, _, query = path.removeprefix("/v1/").partition("?")
+        path = urllib.parse.unquote(path)  # Newer clients write @ as %40.
         if path == f"{PARENT}/endpoints" and method == "GET":
             found = [
                 e for e in self.endpoints.values() if e["displayName"] in (query or "")
