@@ -8,7 +8,7 @@ TAKEN_BACK = (
 )
 
 
-def state(serving: str, model: str) -> str:
+def state(serving: str, model: str, *, above: int = 0) -> str:
     """Returns the version the model has or would get; what it returns is a cache key.
 
     A push leaves the folder in the state that was announced, so the same run again
@@ -18,10 +18,11 @@ def state(serving: str, model: str) -> str:
     Args:
         serving: folder of the versions.
         model: folder of the SavedModel.
+        above: a new number is higher than this.
     """
     digest = folders.digest(model)
     if held := versions.holds(serving, digest):
         return str(held.number)
     if digest in versions.withdrawn(serving):
         return "taken back"
-    return str(versions.next_number(serving))
+    return str(max(versions.next_number(serving), above + 1))

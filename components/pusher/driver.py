@@ -9,11 +9,13 @@ from tfx.orchestration.portable import data_types
 from tfx.proto import pusher_pb2
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.standard_artifacts import PushedModel
 from tfx.utils import path_utils, proto_utils
 
 from components.pusher import destination
 
 STATE_KEY = "destination_state"
+VERSION_PROPERTY = "pushed_version"  # of a PushedModel, by TFX's Pusher
 
 
 class Driver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
@@ -32,11 +34,25 @@ class Driver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
     ) -> driver_output_pb2.DriverOutput:
         """Returns the one property that is added; see `destination.state`."""
         result = driver_output_pb2.DriverOutput()
-        result.exec_properties[STATE_KEY].string_value = _state(execution_info)
+        state = _state(execution_info, above=self._highest_pushed())
+        result.exec_properties[STATE_KEY].string_value = state
         return result
 
+    def _highest_pushed(self) -> int:
+        """Returns the highest number that ML Metadata has of a push, 0 without any.
 
-def _state(execution_info: data_types.ExecutionInfo) -> str:
+        The folder may be gone, and a number that comes again would be taken for the
+        state that an earlier push found.
+        """
+        if self._mlmd_connection is None:
+            return 0
+        with self._mlmd_connection as handle:
+            found = handle.store.get_artifacts_by_type(PushedModel.TYPE_NAME)
+        numbers = [a.custom_properties[VERSION_PROPERTY].string_value for a in found]
+        return max((int(n) for n in numbers if n.isdigit()), default=0)
+
+
+def _state(execution_info: data_types.ExecutionInfo, *, above: int) -> str:
     inputs = execution_info.input_dict
     blessings = inputs.get(standard_component_specs.MODEL_BLESSING_KEY, ())
     if not any(item.get_int_custom_property("blessed") == 1 for item in blessings):
@@ -47,6 +63,7 @@ def _state(execution_info: data_types.ExecutionInfo) -> str:
     return destination.state(
         serving_folder(execution_info.exec_properties),
         path_utils.serving_model_path(model.uri, old),
+        above=above,
     )
 
 

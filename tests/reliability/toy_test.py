@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import shutil
+import types
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -223,3 +224,17 @@ def test_back_and_forth_four_times(tmp_path):
         numbers.append(newest.number)
     # Each change is a version of its own; the same again is none.
     assert numbers[0] < numbers[1] < numbers[2] < numbers[3] == numbers[4]
+
+
+def test_serving_that_is_gone_is_pushed_to_again_within_the_same_second(
+    tmp_path, monkeypatch
+):
+    """With its records gone the folder alone would give the same number again."""
+    clock = types.SimpleNamespace(time=lambda: 1_800_000_000.0)
+    monkeypatch.setattr(versions, "time", clock)
+    world = World(tmp_path, random.Random(0))
+    world.run()
+    world.remove_serving()
+    world.run()
+    world.check(None)
+    assert versions.newest(world.serving).number == 1_800_000_001
