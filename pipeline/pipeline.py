@@ -145,11 +145,22 @@ def create_pipeline(
         config=config_fields.told_to_report(config),
     )
     nodes = [*data, *model, report, *_bulk(config, locations, trainer, pusher)]
+    return _assemble(nodes, config, locations, metadata, beam_args)
+
+
+def _assemble(
+    nodes: Sequence[base_node.BaseNode],
+    config: PipelineConfig,
+    locations: Locations,
+    metadata: metadata_store_pb2.ConnectionConfig | None,
+    beam_args: Sequence[str],
+) -> tfx_pipeline.Pipeline:
+    """Returns the pipeline of these nodes, each with the digest of its code."""
     _note_code(nodes, locations.schema)
     return tfx_pipeline.Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=locations.pipeline_root,
-        components=nodes,
+        components=list(nodes),
         metadata_connection_config=metadata,
         beam_pipeline_args=list(beam_args),
         enable_cache=True,
@@ -194,15 +205,7 @@ def create_tuning(
     data = _data_nodes(config, locations)
     transform, sampling = data[-2:]
     nodes = [*data, *search_node.tuner(config, locations.tuning, transform, sampling)]
-    _note_code(nodes, locations.schema)
-    return tfx_pipeline.Pipeline(
-        pipeline_name=config.pipeline_name,
-        pipeline_root=locations.pipeline_root,
-        components=nodes,
-        metadata_connection_config=metadata,
-        beam_pipeline_args=list(beam_args),
-        enable_cache=True,
-    )
+    return _assemble(nodes, config, locations, metadata, beam_args)
 
 
 def _note_code(nodes: Sequence[base_node.BaseNode], schema: str) -> None:
