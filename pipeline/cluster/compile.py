@@ -23,6 +23,7 @@ from pipeline.cluster import (
 from pipeline.cluster.config import ClusterConfig, with_train
 from pipeline.cluster.packaged_files import PACKAGED
 from pipeline.config import PipelineConfig
+from pipeline.nodes import ids
 
 COMMAND = ("python", "-m", "pipeline.cluster.entrypoint")
 SYNTHETIC_FLAG = "--synthetic"
@@ -72,7 +73,7 @@ def compile_spec(
     package.set_caching(spec, cluster.cacheable)
     chosen = parameters.parameters(config, _eval_config(spec))
     parameters.expose(spec, chosen)
-    container(spec, parameters.EXAMPLE_GEN)["args"] += [
+    container(spec, ids.EXAMPLE_GEN)["args"] += [
         SYNTHETIC_FLAG,
         config.data.synthetic.model_dump_json(),
     ]
@@ -155,7 +156,7 @@ def _set_platform(
 
 
 def _eval_config(spec: dict[str, Any]) -> dict[str, Any]:
-    inputs = spec["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["parameters"]
+    inputs = spec["root"]["dag"]["tasks"][ids.EVALUATOR]["inputs"]["parameters"]
     return json.loads(inputs["eval_config"]["runtimeValue"]["constant"])
 
 

@@ -12,6 +12,7 @@ from pipeline.cluster import machines, node_config, profiles
 from pipeline.cluster.machines import Gpu, Topology
 from pipeline.cluster.node_config import EVERY_NODE, NodeConfig
 from pipeline.config import PipelineConfig
+from pipeline.nodes import ids
 
 
 class ClusterConfig(Config):
@@ -63,7 +64,7 @@ class ClusterConfig(Config):
             node_config.check_node_id(node_id)
         if self.profile == "gpu":
             machines.gpu_machine(self.gpu, self.gpus)
-        changes = self.nodes.get(profiles.TRAINER, NodeConfig())
+        changes = self.nodes.get(ids.TRAINER, NodeConfig())
         if self.profile != "cpu" and not (self.trainer_image or changes.image):
             raise ValueError(
                 f"profile {self.profile!r} needs `trainer_image`, the image of that "
@@ -85,7 +86,7 @@ class ClusterConfig(Config):
         use fails, and does not train on its CPU for hours.
         """
         fields: dict[str, Any] = {"strategy": self.strategy}
-        trainer = self.nodes.get(profiles.TRAINER, NodeConfig())
+        trainer = self.nodes.get(ids.TRAINER, NodeConfig())
         if self.profile == "gpu" and "accelerator" not in trainer.model_fields_set:
             fields["num_gpus"] = self.gpus
         return fields
@@ -110,7 +111,7 @@ class ClusterConfig(Config):
 
     def _profile_node(self, node_id: str) -> NodeConfig:
         """Returns what a node asks for by the profile alone."""
-        trainer = node_id == profiles.TRAINER
+        trainer = node_id == ids.TRAINER
         node = profiles.node_config(
             node_id,
             profile=self.profile,

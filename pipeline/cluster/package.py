@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from pipeline.cluster import buckets, exit_task
-from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, EXAMPLE_GEN
+from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION
+from pipeline.nodes import ids
 
 # What they find depends on more than their inputs: on files, on the serving folder.
-BASELINE_NODE = "LatestBlessedModel"
-NEVER_CACHED = (EXAMPLE_GEN, "ShrinkGuard", BASELINE_NODE, "Pusher")
+NEVER_CACHED = (ids.EXAMPLE_GEN, ids.SHRINK_GUARD, ids.BASELINE, ids.PUSHER)
 
 _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
@@ -81,7 +81,7 @@ def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
     others = [task.get("cachingOptions") for task in tasks.values()]
     if not values.get(DATA_VERSION) or not any(others):
         return False
-    tasks[EXAMPLE_GEN]["cachingOptions"] = {"enableCache": True}
+    tasks[ids.EXAMPLE_GEN]["cachingOptions"] = {"enableCache": True}
     return True
 
 
@@ -100,7 +100,7 @@ def needs(spec: dict[str, Any], values: Mapping[str, Any]) -> dict[str, frozense
 
 def serving(spec: dict[str, Any]) -> str | None:
     """Returns where the compiled pipeline pushes models; None if it does not."""
-    task = exit_task.graph(spec).get(BASELINE_NODE, {})
+    task = exit_task.graph(spec).get(ids.BASELINE, {})
     found = task.get("inputs", {}).get("parameters", {}).get("serving", {})
     return found.get("runtimeValue", {}).get("constant")
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import GATE_TOP_K
+from pipeline.nodes import ids
 
-EXAMPLE_GEN = "InteractionsExampleGen"
 DATA_PATH, SPAN, DATA_VERSION = "data_path", "span", "data_version"
 LATEST_SPAN = -1
 
@@ -62,14 +62,14 @@ def parameters(
         config: what the pipeline was compiled with.
         eval_config: Evaluator's compiled `eval_config`.
     """
-    example_gen = (Place(EXAMPLE_GEN, ""),)
+    example_gen = (Place(ids.EXAMPLE_GEN, ""),)
     return [
         Parameter(
             DATA_PATH,
             config.data.location,
             "File or folder of interactions (gs://... or a path in a mounted volume), "
             "or the name of a public data set. {SPAN} in it stands for a number.",
-            (*example_gen, Place("Report", "dataset")),
+            (*example_gen, Place(ids.REPORT, "dataset")),
         ),
         Parameter(
             SPAN,
@@ -105,21 +105,21 @@ def parameters(
             "min_hit_rate",
             config.evaluation.gate.min_hit_rate,
             f"The HR@{GATE_TOP_K} a model must reach to be pushed, in [0, 1].",
-            (Place("Evaluator", "eval_config", floor_path(eval_config)),),
+            (Place(ids.EVALUATOR, "eval_config", floor_path(eval_config)),),
         ),
     ]
 
 
 def _train(config: PipelineConfig, field: str) -> tuple[Place, ...]:
     """Returns the places of a field of `train`; a search starts from the same."""
-    tasks = ("Trainer",) if config.tune is None else ("Tuner", "Trainer")
+    tasks = (ids.TRAINER,) if config.tune is None else (ids.TUNER, ids.TRAINER)
     return tuple(Place(task, "custom_config", ("train", field)) for task in tasks)
 
 
 def _epochs_places(config: PipelineConfig) -> tuple[Place, ...]:
     places = _train(config, "epochs")
     if config.sampling.mode == "materialised":
-        return (*places, Place("NegativeSampling", "epochs"))
+        return (*places, Place(ids.SAMPLING, "epochs"))
     return places
 
 

@@ -10,10 +10,10 @@ from pipeline.cluster.node_config import (
     AcceleratorConfig,
     NodeConfig,
 )
+from pipeline.nodes import ids
 
 Profile = Literal["cpu", "gpu", "tpu"]
 
-TRAINER, TUNER = "Trainer", "Tuner"
 SPOT_RETRIES = 3
 
 _HOUR_S = 3600
@@ -24,13 +24,13 @@ _DATA = NodeConfig(cpu=3.5, memory_gb=12, timeout_s=6 * _HOUR_S)
 # Of e2-standard-8 or c3-standard-8.
 _TRAINER = NodeConfig(cpu=7, memory_gb=26, timeout_s=TRAINER_TIMEOUT_S)
 _DATA_NODES = (
-    "InteractionsExampleGen",
-    "StatisticsGen",
-    "Transform",
-    "NegativeSampling",
-    "EvalContext",
-    "BlessedRanks",
-    "Evaluator",
+    ids.EXAMPLE_GEN,
+    ids.STATISTICS,
+    ids.TRANSFORM,
+    ids.SAMPLING,
+    ids.CONTEXT,
+    ids.RANKS,
+    ids.EVALUATOR,
 )
 
 
@@ -45,9 +45,9 @@ def node_config(
         gpu, gpus: kind and number, for profile `gpu`.
         topology: of the v5e slice, for profile `tpu`.
     """
-    if node_id == TUNER:  # Its trials train on the cores.
+    if node_id == ids.TUNER:  # Its trials train on the cores.
         return _TRAINER
-    if node_id != TRAINER:
+    if node_id != ids.TRAINER:
         return _DATA if node_id in _DATA_NODES else _SMALL
     if profile == "gpu":
         kind = machines.GPUS[gpu]

@@ -12,7 +12,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-REPORT_NODE = "Report"
+from pipeline.nodes import ids
+
 REPORT_KEY = "report"
 METRICS_KEY = "metrics"
 SLICES_KEY = "slice_metrics"
@@ -30,7 +31,7 @@ Json = dict[str, Any]
 
 def declare(spec: Json) -> None:
     """Declares them as outputs of Report in a compiled specification, in place."""
-    artifacts = spec["components"][REPORT_NODE]["outputDefinitions"]["artifacts"]
+    artifacts = spec["components"][ids.REPORT]["outputDefinitions"]["artifacts"]
     for key, title in OUTPUTS.items():
         kind = {"schemaTitle": title, "schemaVersion": _VERSION}
         artifacts[key] = {"artifactType": kind}

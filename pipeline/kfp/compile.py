@@ -15,8 +15,7 @@ from pipeline.config import PipelineConfig
 from pipeline.kfp import platform_spec
 from pipeline.kfp.config import KfpConfig, NotifyConfig
 from pipeline.kfp.pods import PodConfig, SecretConfig
-
-NOTIFY_NODE = "Notify"
+from pipeline.nodes import ids
 
 
 def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
@@ -33,7 +32,7 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
     compiled = compiler.compile_spec(config, kfp)
     pods = {name: kfp.node(name) for name in compiled.nodes}
     if kfp.notify:
-        pods[NOTIFY_NODE] = _add_notification(compiled.spec, kfp, kfp.notify)
+        pods[ids.NOTIFY] = _add_notification(compiled.spec, kfp, kfp.notify)
     platform = platform_spec.document(pods, run_timeout_s=kfp.run_timeout_s)
     text = yaml.dump_all([compiled.spec, platform], sort_keys=True)
     return _header(compiled.parameters) + text
@@ -43,7 +42,7 @@ def _add_notification(
     spec: dict[str, Any], kfp: KfpConfig, notify: NotifyConfig
 ) -> PodConfig:
     """Adds the task that tells a webhook how the run ended; returns its pod."""
-    node = kfp.node(NOTIFY_NODE)
+    node = kfp.node(ids.NOTIFY)
     url = SecretConfig(name=notify.secret, env={notify.key: notification.URL_VARIABLE})
     container = {
         "image": kfp.image,
@@ -59,7 +58,7 @@ def _add_notification(
     }
     if variables := node_spec.environment(node):
         container["env"] = variables
-    exit_task.add(spec, NOTIFY_NODE, container)
+    exit_task.add(spec, ids.NOTIFY, container)
     return node.model_copy(update={"secrets": (*node.secrets, url), "volumes": ()})
 
 

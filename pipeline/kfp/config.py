@@ -7,9 +7,10 @@ from typing import Literal
 import pydantic
 
 from ncf_model.config import Config
-from pipeline.cluster import config, profiles
+from pipeline.cluster import config
 from pipeline.kfp import gke, pods
 from pipeline.kfp.pods import PodConfig, VolumeConfig
+from pipeline.nodes import ids
 
 _SERVING_SCHEMES = ("gs://", "/")
 
@@ -73,7 +74,7 @@ class KfpConfig(config.ClusterConfig):
         sizes = self._profile_node(node_id)
         base = PodConfig(**sizes.model_dump(exclude_defaults=True))
         base = base.model_copy(update={"volumes": self.volumes})
-        if node_id == profiles.TRAINER:
+        if node_id == ids.TRAINER:
             base = gke.placed(
                 base.model_copy(update={"spot": self.spot}),
                 profile=self.profile,

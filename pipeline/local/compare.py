@@ -16,6 +16,7 @@ import numpy as np
 from components.report.document import Summary
 from pipeline.local import runs
 from pipeline.local.store import RecordedRun, Store
+from pipeline.nodes import ids
 
 TOP_K = 10
 SHOWN_USERS = 20
@@ -153,7 +154,7 @@ def compare(first: Chosen, second: Chosen) -> Comparison:
     from components.report import records
 
     found = records.some_lists(
-        str(second.folder("Examples", "EvalContext") / _EVAL_FILES), MOST_LISTS
+        str(second.folder("Examples", ids.CONTEXT) / _EVAL_FILES), MOST_LISTS
     )
     asked = [record for _, _, record in found]
     ranks = [_ranks(tf, chosen, asked) for chosen in (first, second)]
@@ -209,7 +210,7 @@ def paired(first: np.ndarray, second: np.ndarray) -> dict[str, Paired]:
 def _ranks(tf: Any, chosen: Chosen, asked: list[bytes]) -> np.ndarray:
     from ncf_model.evaluation import model_ranks
 
-    folder = chosen.folder("Model", "Trainer") / _SERVING_MODEL
+    folder = chosen.folder("Model", ids.TRAINER) / _SERVING_MODEL
     return model_ranks.rank(tf.saved_model.load(str(folder)), asked).ranks
 
 

@@ -12,10 +12,9 @@ from components.report.document import Summary
 from ncf_model.serving import versions
 from pipeline.local import summary_file
 from pipeline.local.store import FILE, RecordedRun, Store
+from pipeline.nodes import ids
 
 _OK = ("COMPLETE", "CACHED")
-_LAST_NODE = "Report"
-_TUNER = "Tuner"  # The last of `ncf tune`.
 _ROOT = "pipeline_root"
 
 
@@ -130,14 +129,14 @@ def _state(run: RecordedRun) -> str:
     if last.state not in _OK:
         verb = "failed" if last.state == "FAILED" else "stopped"
         return f"{verb} at {last.node}"
-    if last.node == _TUNER:
+    if last.node == ids.TUNER:
         return "tuned"
-    return "done" if last.node == _LAST_NODE else f"stopped after {last.node}"
+    return "done" if last.node == ids.REPORT else f"stopped after {last.node}"
 
 
 def _changes(run: RecordedRun, summary: Summary | None) -> dict[str, Any]:
     """Returns what the run was told that differs from the defaults."""
-    execution = run.execution(_LAST_NODE)
+    execution = run.execution(ids.REPORT)
     text = execution.properties.get("config") if execution else None
     if text:
         settings = json.loads(text)

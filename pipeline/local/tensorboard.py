@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.local import recommend, runs
 from pipeline.local.store import Store
+from pipeline.nodes import ids
 
 FOLDER = "tensorboard"
 # The projector slows down beyond; the most frequent items come first.
@@ -78,7 +79,7 @@ def _copy_curves(out: pathlib.Path, folder: pathlib.Path) -> None:
     """Copies the logs of every training that is there, named after its run."""
     store = Store(out)
     for run in store.runs:
-        trainer = run.execution("Trainer")
+        trainer = run.execution(ids.TRAINER)
         if trainer is None or trainer.state == "CACHED":
             continue
         for artifact in store.of_type(trainer.outputs, "ModelRun"):

@@ -17,12 +17,12 @@ from pipeline import local_runner
 from pipeline.config import PipelineConfig
 from pipeline.local import interrupts, lock, terminal
 from pipeline.local.store import RecordedRun, Store
+from pipeline.nodes import ids
 
 if TYPE_CHECKING:
     from pipeline.data.catalogue import Dataset
 
 _RESULTS, _FILE = "TunerResults", "tuner_results.json"
-_NODE = "Tuner"
 _SHOWN = 5
 STOPPED = (
     "Stopped. The same command goes on with the trials that were running; those that "
@@ -165,7 +165,7 @@ def _run(
 def _read(config: PipelineConfig, dataset: str, store: Store) -> Found:
     """Returns what the newest run's Tuner found."""
     run: RecordedRun = store.runs[-1]
-    node = run.execution(_NODE)
+    node = run.execution(ids.TUNER)
     if node is None or node.state not in ("COMPLETE", "CACHED"):
         raise RuntimeError("ML Metadata has no result of Tuner; search again.")
     (results,) = store.of_type(node.outputs, _RESULTS)

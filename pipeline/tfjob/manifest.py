@@ -18,11 +18,11 @@ from kubeflow.training import (
 from kubernetes import client
 
 from ncf_model import train_job
-from pipeline.cluster import profiles
 from pipeline.cluster.config import with_train
 from pipeline.config import PipelineConfig
 from pipeline.kfp.config import KfpConfig
 from pipeline.kfp.pods import PodConfig, SecretConfig, TolerationConfig
+from pipeline.nodes import ids
 
 _CONTAINER = "tensorflow"  # The operator gives TF_CONFIG to the container of this name.
 
@@ -77,7 +77,7 @@ def manifest(
         train_job.OUTPUT_FLAG: output,
         train_job.CUSTOM_CONFIG_FLAG: json.dumps(_custom_config(config, kfp)),
     }
-    pod = _pod(kfp.node(profiles.TRAINER), flags, service_account)
+    pod = _pod(kfp.node(ids.TRAINER), flags, service_account)
     job = KubeflowOrgV1TFJob(
         api_version="kubeflow.org/v1",
         kind="TFJob",

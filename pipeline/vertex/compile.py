@@ -18,12 +18,12 @@ from pipeline.cluster import compile as compiler
 from pipeline.cluster import exit_task, machines
 from pipeline.cluster.entrypoint import KEEP_URIS_FLAG, TIMEOUT_FLAG
 from pipeline.config import PipelineConfig
+from pipeline.nodes import ids
 from pipeline.vertex import training
 from pipeline.vertex.config import VertexConfig
 
 # Within which Vertex tries a task again, as Kubeflow's SDK has it for Vertex.
 _LONGEST_RETRIES_S = 3600
-NOTIFY_NODE = "Notify"
 # Of google_cloud_pipeline_components 2.22, which is not needed for this alone: Vertex
 # knows the container by its command and writes the letters itself.
 _NOTIFY = {
@@ -75,7 +75,7 @@ def compile_pipeline(
         }
         exit_task.add(
             compiled.spec,
-            NOTIFY_NODE,
+            ids.NOTIFY,
             dict(_NOTIFY),
             inputs={"recipients": emails},
             status_input="pipeline_task_final_status",

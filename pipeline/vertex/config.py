@@ -6,8 +6,9 @@ import pydantic
 
 from components.vertex_pusher.config import PusherConfig
 from ncf_model.config import Config
-from pipeline.cluster import config, profiles
+from pipeline.cluster import config
 from pipeline.cluster.node_config import NodeConfig
+from pipeline.nodes import ids
 
 Email = Annotated[str, pydantic.Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
@@ -172,7 +173,7 @@ class VertexConfig(config.ClusterConfig):
 
     def node(self, node_id: str) -> NodeConfig:
         """Returns everything that a node asks for; little, if it only waits."""
-        if node_id != profiles.TRAINER or not self.trains_in_job:
+        if node_id != ids.TRAINER or not self.trains_in_job:
             return super().node(node_id)
         # Not ended by itself: the job, which costs, has the limit.
         waiting = NodeConfig(cpu=1, memory_gb=4, image=self.image, retries=0)

@@ -10,6 +10,7 @@ from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.trainer import executor
 
 from pipeline.cluster import machines, profiles
+from pipeline.nodes import ids
 from pipeline.vertex.config import VertexConfig
 
 
@@ -20,7 +21,7 @@ def custom_config(platform: VertexConfig) -> dict[str, Any]:
         spec["service_account"] = platform.service_account
     if platform.network:
         spec["network"] = platform.network
-    timeout_s = platform.node(profiles.TRAINER).timeout_s or profiles.TRAINER_TIMEOUT_S
+    timeout_s = platform.node(ids.TRAINER).timeout_s or profiles.TRAINER_TIMEOUT_S
     spec["scheduling"] = {"timeout": f"{timeout_s}s"}
     if platform.spot:
         spec["scheduling"]["strategy"] = "SPOT"

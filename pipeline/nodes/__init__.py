@@ -1,0 +1,1 @@
+"""The nodes of the pipeline, how they are wired, and their names."""

@@ -1,0 +1,110 @@
+"""The nodes that find earlier models: to begin with, to compare sizes, to beat.
+
+A runner that knows TFX's Resolver asks ML Metadata; the others look into the serving
+folder.
+"""
+
+import dataclasses
+from typing import Any
+
+from tfx.dsl.components.base import base_node
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.types import channel, standard_artifacts
+
+from components.latest_blessed_model.strategy import LatestOtherBlessedModel
+from components.latest_blessed_model.warm_start import LatestServedModel
+from components.latest_pushed_model.component import LatestPushedModel
+from components.shrink_guard.component import ShrinkGuard
+from components.shrink_guard.strategy import ShrinkGuardStrategy
+from pipeline.nodes import ids
+from pipeline.nodes.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WarmStart:
+    """What a training from an earlier model needs; empty where it starts afresh.
+
+    Attributes:
+        nodes: what finds the model, if a node does.
+        inputs: further inputs of Trainer.
+        custom_config: further settings of Trainer.
+    """
+
+    nodes: list[base_node.BaseNode]
+    inputs: dict[str, channel.BaseChannel]
+    custom_config: dict[str, str]
+
+
+def warm_start(settings: Settings, examples: channel.BaseChannel) -> WarmStart:
+    """Returns what finds the model to begin with, and what tells Trainer of it.
+
+    Where metadata cannot be asked, Trainer looks into the serving folder itself.
+
+    Args:
+        settings: `train.warm_start` says whether there is one.
+        examples: the training rows, so that the node runs after they are made.
+    """
+    serving = settings.locations.serving
+    if settings.config.train.warm_start is None:
+        return WarmStart(nodes=[], inputs={}, custom_config={})
+    if not settings.ask_metadata:
+        return WarmStart(nodes=[], inputs={}, custom_config={"serving": serving})
+    resolver = Resolver(
+        strategy_class=LatestServedModel,
+        config={"serving": serving},
+        model=channel.Channel(type=standard_artifacts.Model),
+        examples=examples,
+    ).with_id(ids.WARM_START)
+    inputs = {"base_model": resolver.outputs["model"]}
+    return WarmStart(nodes=[resolver], inputs=inputs, custom_config={})
+
+
+def shrink_guard(
+    settings: Settings, examples: channel.BaseChannel
+) -> base_node.BaseNode:
+    """Returns the node that stops the run if too much of the data is gone."""
+    max_shrink = settings.config.data.max_shrink
+    if not settings.ask_metadata:
+        return ShrinkGuard(
+            examples=examples,
+            serving=settings.locations.serving,
+            max_shrink=max_shrink,
+        )
+    return Resolver(
+        strategy_class=ShrinkGuardStrategy,
+        config={"max_shrink": max_shrink},
+        examples=examples,
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id(ids.SHRINK_GUARD)
+
+
+def baseline(settings: Settings, candidate: channel.BaseChannel) -> base_node.BaseNode:
+    """Returns the node that finds the models that the candidate has to beat."""
+    serving = settings.locations.serving
+    if not settings.ask_metadata:
+        node = LatestPushedModel(candidate=candidate, serving=serving)
+        return node.with_id(ids.BASELINE)
+    return Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        config={"serving": serving},
+        candidate=candidate,
+        model=channel.Channel(type=standard_artifacts.Model),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+        best_model=channel.Channel(type=standard_artifacts.Model),
+        best_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id(ids.BASELINE)
+
+
+def blessings(settings: Settings, found: base_node.BaseNode) -> dict[str, Any]:
+    """Returns the blessings of the models to beat, as BlessedRanks takes them.
+
+    Args:
+        settings: without ML Metadata there are none.
+        found: the node of `baseline`.
+    """
+    if not settings.ask_metadata:
+        return {}
+    return {
+        "latest_blessing": found.outputs["model_blessing"],
+        "best_blessing": found.outputs["best_blessing"],
+    }
