@@ -56,3 +56,7 @@ FIRST_ITEMS = "{}_first"  # int64 [K], the unseen items it scores highest, in or
 LATEST_BLESSED = "latest_blessed"
 BEST_BLESSED = "best_blessed"
 RIVALS = (LATEST_BLESSED, BEST_BLESSED)
+# So many may be the best on the lists of a run; BlessedRanks finds out. Where they are
+# versions of a serving folder, all but the first are named in this property of it.
+MOST_BEST = 8
+MORE_BEST_PROPERTY = "more_best"

@@ -1,6 +1,7 @@
 """Which models a new one is compared with: the latest, and the best on these lists."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -73,19 +74,22 @@ def _loaded(
     name: str,
     catalogue: list[bytes],
 ) -> Iterator[Rival]:
-    """Yields those of a kind that can be loaded."""
+    """Yields those of a kind that can be loaded; on clusters some are named alone."""
     model_key, blessing_key = spec.KEYS[name]
     levels = {
         blessing.get_int_custom_property(_MODEL_ID): _level(blessing)
         for blessing in input_dict.get(blessing_key, ())
     }
     for artifact in input_dict.get(model_key, ()):
+        level = levels.get(artifact.id, _level(artifact))
+        noted = {"id": artifact.id, "uri": artifact.uri, LEVEL: level}
         path = path_utils.serving_model_path(artifact.uri)
-        model = ranking_model.load(path, catalogue)
-        if model is not None:
-            level = levels.get(artifact.id, _level(artifact))
-            noted = {"id": artifact.id, "uri": artifact.uri, LEVEL: level}
-            yield Rival(model, noted)
+        more = artifact.get_string_custom_property(features.MORE_BEST_PROPERTY)
+        others = [(other["uri"], other) for other in json.loads(more or "[]")]
+        for place, told in [(path, noted), *others]:
+            model = ranking_model.load(place, catalogue)
+            if model is not None:
+                yield Rival(model, told)
 
 
 def _level(artifact: types.Artifact) -> float:

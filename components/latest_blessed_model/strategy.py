@@ -8,6 +8,7 @@ from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
+from ncf_model import features
 from ncf_model.serving import versions
 
 # Written by TFX's Evaluator; `tfx.components.evaluator.constants` has them too, but
@@ -21,8 +22,6 @@ CANDIDATE_KEY = "candidate"
 BEST_MODEL_KEY = "best_model"
 BEST_BLESSING_KEY = "best_blessing"
 LEVEL_KEY = "level"
-# So many may be the best on the lists of a run; BlessedRanks finds out.
-MOST_BEST = 8
 
 
 def can_be_loaded(model: types.Artifact) -> bool:
@@ -177,4 +176,4 @@ def _best(blessed: Mapping[types.Artifact, int]) -> list[types.Artifact]:
         if (text := blessing.get_string_custom_property(LEVEL_KEY))
     }
     ranked = sorted(levels, key=lambda b: (levels[b], b.id), reverse=True)
-    return ranked[:MOST_BEST]
+    return ranked[: features.MOST_BEST]

@@ -27,8 +27,10 @@ class LatestPushedModel(base_component.BaseComponent):
     Outputs:
         model: `Model`; empty if nothing was pushed before. Its custom property
             `pushed_version` is the version's number.
-        best_model: `Model`, of the versions still there the best by the level noted
-            with each blessing; empty if that is the latest.
+        best_model: `Model`, of the other versions still there the best by the level
+            noted with each blessing; empty if there is none. Its custom property
+            `more_best` has path and level of those that come next, as JSON: where data
+            change, BlessedRanks finds the best of them on the lists of the run.
     """
 
     SPEC_CLASS = spec.LatestPushedModelSpec

@@ -1,5 +1,6 @@
-"""Looks into Pusher's folder, copies the latest version and the best."""
+"""Looks into Pusher's folder, copies the latest version and the best, names others."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.latest_pushed_model import spec
+from ncf_model import features
 from ncf_model.serving import folders, versions
 
 
@@ -28,11 +30,14 @@ class Executor(base_executor.BaseExecutor):
         found = others(serving, path_utils.serving_model_path(candidate.uri))
         if not found:
             logging.info("No other model was pushed to %s yet.", serving)
-        for key, version in zip(spec.MODEL_KEYS, latest_and_best(found), strict=True):
-            if version is not None:
+        best = best_of(found)
+        for key, these in zip(spec.MODEL_KEYS, (found, best), strict=True):
+            if these:
                 model = artifact_utils.get_single_instance(output_dict[key])
-                _copy(version, model)
-                logging.info("%s is %s.", key, version.path)
+                _copy(these[0], model)
+                logging.info("%s is %s.", key, these[0].path)
+        if best[1:]:
+            _name(best[1:], model)
 
 
 def _copy(version: versions.Version, model: types.Artifact) -> None:
@@ -41,6 +46,14 @@ def _copy(version: versions.Version, model: types.Artifact) -> None:
     level = _level(version)
     if level is not None:
         model.set_string_custom_property(spec.LEVEL_PROPERTY, repr(level))
+
+
+def _name(more: Sequence[versions.Version], model: types.Artifact) -> None:
+    """Notes with a model which others may be as good."""
+    told = [
+        {"id": v.number, "uri": v.path, spec.LEVEL_PROPERTY: _level(v)} for v in more
+    ]
+    model.set_string_custom_property(features.MORE_BEST_PROPERTY, json.dumps(told))
 
 
 def others(serving: str, candidate: str) -> list[versions.Version]:
@@ -57,21 +70,24 @@ def others(serving: str, candidate: str) -> list[versions.Version]:
     return [version for version in found if versions.digest_of(version) not in out]
 
 
-def latest_and_best(
-    found: Sequence[versions.Version],
-) -> tuple[versions.Version | None, versions.Version | None]:
-    """Returns the first, and that of the highest level where it is another.
+def best_of(found: Sequence[versions.Version]) -> list[versions.Version]:
+    """Returns the best of all but the first, by level, the highest first.
 
-    Of equal levels the newest is the best; a version without a level is not.
+    Of equal levels the newer one comes first; a version without a level is none, and
+    of versions of one model only the newest counts.
 
     Args:
         found: the newest first.
     """
-    latest = found[0] if found else None
-    levels = [(version, _level(version)) for version in found]
-    known = [(version, level) for version, level in levels if level is not None]
-    best = max(known, key=lambda pair: pair[1])[0] if known else None
-    return latest, None if best is latest else best
+    distinct = {v.record.get("digest"): v for v in reversed(found)}
+    known = [
+        (level, version)
+        for version in found[1:]
+        if (level := _level(version)) is not None
+        and distinct[version.record["digest"]] is version
+    ]
+    ranked = sorted(known, key=lambda pair: pair[0], reverse=True)  # Is stable.
+    return [version for _, version in ranked[: features.MOST_BEST]]
 
 
 def _level(version: versions.Version) -> float | None:

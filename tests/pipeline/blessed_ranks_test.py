@@ -39,7 +39,7 @@ def compare(tmp_path_factory, save_ranker, write_lists):
     lists = artifact(standard_artifacts.Examples, "lists")
     lists.split_names = '["eval"]'
 
-    def run(latest, *others):
+    def run(latest, *others, versions=()):
         inputs = {
             "lists": [lists],
             "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
@@ -50,6 +50,14 @@ def compare(tmp_path_factory, save_ranker, write_lists):
             inputs[f"{kind}_model"] = [m for m, _ in made]
             key = "latest_blessing" if kind == "baseline" else "best_blessing"
             inputs[key] = [b for _, b in reversed(made)]  # In any order.
+        if versions:  # As on clusters: named in the first one's property.
+            told = [
+                {"id": i, "uri": str(folder / name / "Format-Serving"), "level": -0.1}
+                for i, name in enumerate(versions, start=1)
+            ]
+            inputs["best_model"][0].set_string_custom_property(
+                "more_best", json.dumps(told)
+            )
         written = artifact(standard_artifacts.Examples, "out")
         executor.Executor().Do(inputs, {"examples": [written]}, {})
         texts = [
@@ -57,7 +65,11 @@ def compare(tmp_path_factory, save_ranker, write_lists):
             for name in ("latest_blessed", "best_blessed")
         ]
         noted = [json.loads(text) if text else None for text in texts]
-        return [n and (n["uri"].rpartition("/")[2], n["level"]) for n in noted]
+        names = [n and n["uri"].removesuffix("/Format-Serving") for n in noted]
+        return [
+            n and (name.rpartition("/")[2], n["level"])
+            for n, name in zip(noted, names, strict=True)
+        ]
 
     return run
 
@@ -80,6 +92,18 @@ def compare(tmp_path_factory, save_ranker, write_lists):
 )
 def test_the_best_on_these_lists_counts(compare, models, latest, best):
     assert compare(*models) == [latest, best]
+
+
+@pytest.mark.parametrize(
+    ("versions", "best"),
+    [
+        (["worst"], ("worse", 0)),
+        (["good"], ("good", -0.1)),
+        (["damaged", "also good", "good"], ("also good", -0.1)),
+    ],
+)
+def test_versions_of_a_serving_folder_may_be_the_best(compare, versions, best):
+    assert compare("worst", "worse", versions=versions) == [("worst", 0), best]
 
 
 def test_it_is_chosen_on_the_first_lists(monkeypatch, compare):

@@ -4,6 +4,7 @@ import pytest
 from tfx.types import channel, standard_artifacts
 
 from components.latest_blessed_model import strategy
+from ncf_model import features
 from ncf_model.config import BaselinesConfig
 from ncf_model.serving import versions
 
@@ -183,7 +184,7 @@ def test_what_is_best_but_not_served_counts_where_nothing_else_does(tmp_path):
 
 
 def test_the_best_are_few(monkeypatch):
-    monkeypatch.setattr(strategy, "MOST_BEST", 1)
+    monkeypatch.setattr(features, "MOST_BEST", 1)
     monkeypatch.setattr(strategy, "can_be_loaded", lambda model: True)
     blessings = [(21, A, 1, 0.0), (22, D, 1, 0.2), (23, B, 1, 0.1)]
     assert [model.id for model in _resolve(C, blessings)["best_model"]] == [D]

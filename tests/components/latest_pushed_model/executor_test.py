@@ -16,9 +16,9 @@ def _write(folder, content, *, complete=True):
         (folder / "variables" / "variables.data-00000-of-00001").write_text("")
 
 
-def _push(serving, number, **record):
+def _push(serving, number, *, content=None, **record):
     """Writes a version, whose content is its number, and its record."""
-    _write(serving / str(number), f"model {number}")
+    _write(serving / str(number), content or f"model {number}")
     noted = {"digest": folders.digest(str(serving / str(number))), **record}
     (serving / ".ncf" / "versions").mkdir(parents=True, exist_ok=True)
     (serving / ".ncf" / "versions" / f"{number}.json").write_text(json.dumps(noted))
@@ -26,7 +26,10 @@ def _push(serving, number, **record):
 
 
 def _run(tmp_path, candidate="candidate"):
-    """Returns the latest; the best is in the folder `best`, if there is one."""
+    """Returns the latest; the best is in the folder `best`, if there is one.
+
+    What is told of others is in the file `more`.
+    """
     new, found = standard_artifacts.Model(), standard_artifacts.Model()
     new.uri, found.uri = str(tmp_path / "new"), str(tmp_path / "found")
     best = standard_artifacts.Model()
@@ -37,7 +40,13 @@ def _run(tmp_path, candidate="candidate"):
         {spec.MODEL_KEY: [found], spec.BEST_MODEL_KEY: [best]},
         {spec.SERVING_KEY: str(tmp_path / "serving")},
     )
+    more = best.get_string_custom_property("more_best")
+    (tmp_path / "more").write_text(more or "[]")
     return found
+
+
+def _more(tmp_path):
+    return json.loads((tmp_path / "more").read_text())
 
 
 def _content(tmp_path, key="found"):
@@ -68,22 +77,40 @@ def test_passes_over_copies_of_the_candidate(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("levels", "best"),
+    ("levels", "best", "more"),
     [
-        (["0.0", "-0.01"], "model 1"),
-        (["0.0", "0.01"], None),  # The latest is the best.
-        (["0.0", "0.0"], None),  # Of equals it is the newer one.
-        ([None, "-0.01"], None),  # An earlier release noted no level.
-        (["0.1", "0.2", "0.0"], "model 2"),
+        (["0.0"], None, []),
+        (["0.0", "-0.01"], "model 1", []),
+        # The latest has the highest level. On a run's lists another may be better.
+        (["0.0", "0.01"], "model 1", []),
+        (["0.0", "0.0", "0.0"], "model 2", [1]),  # Of equals the newer one.
+        ([None, "-0.01"], None, []),  # An earlier release noted no level.
+        (["0.1", "0.2", "0.3", "0.0"], "model 3", [2, 1]),
     ],
 )
-def test_copies_the_best_beside_the_latest(tmp_path, levels, best):
+def test_copies_the_best_beside_the_latest_and_names_more(tmp_path, levels, best, more):
+    serving = tmp_path / "serving"
     for number, level in enumerate(levels, start=1):
         blessing = {} if level is None else {"level": level}
-        _push(tmp_path / "serving", number, blessing=blessing)
+        _push(serving, number, blessing=blessing)
     _run(tmp_path)
     assert _content(tmp_path) == f"model {len(levels)}"
     assert _content(tmp_path, "best") == best
+    assert _more(tmp_path) == [
+        {"id": n, "uri": str(serving / str(n)), "level": float(levels[n - 1])}
+        for n in more
+    ]
+
+
+def test_the_best_are_eight_and_each_is_one_model(tmp_path):
+    for number in range(1, 12):
+        _push(tmp_path / "serving", number, blessing={"level": f"0.{number:02}"})
+    again = "model 11"  # A rollback makes the same model two versions.
+    _push(tmp_path / "serving", 12, content=again, blessing={"level": "0.11"})
+    _run(tmp_path)
+    assert _content(tmp_path) == again
+    assert _content(tmp_path, "best") == "model 10"
+    assert [told["id"] for told in _more(tmp_path)] == [9, 8, 7, 6, 5, 4, 3]
 
 
 def test_a_model_that_was_taken_back_is_neither(tmp_path):
