@@ -35,8 +35,9 @@ class Bar:
 def _archive(content=RATINGS):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("ml-1m/ratings.dat", content)
-        archive.writestr("ml-1m/README", "terms")
+        # A ZipInfo, which has a fixed date: every archive has the same bytes.
+        archive.writestr(zipfile.ZipInfo("ml-1m/ratings.dat"), content)
+        archive.writestr(zipfile.ZipInfo("ml-1m/README"), "terms")
     return packed.getvalue()
 
 

@@ -6,21 +6,22 @@ import time
 import pytest
 
 from ncf_model.serving import versions
-from tests.reliability import real_runs, scale
+from tests.reliability import real_runs, run_server, scale
 
 pytestmark = pytest.mark.skipif(
-    not scale.FULL, reason="takes an hour; `make reliability` runs it"
+    not scale.FULL, reason="takes half an hour; `make reliability` runs it"
 )
-ROUNDS = 3
+ROUNDS = {
+    "pairs": (real_runs.PAIRS, 1),
+    "history": (real_runs.HISTORY, 2),
+}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kills")
-    real_runs.write_data(folder / "tastes.csv")
-    status, said = real_runs.Run(folder / "tastes.csv", folder / "whole").wait()
-    assert status == 0, said
-    return folder, real_runs.summary(folder / "whole")
+def runs(tmp_path_factory):
+    started = run_server.Runs(tmp_path_factory.mktemp("server"), of=real_runs.ROOT)
+    yield started
+    started.close()
 
 
 def _kill_in(run, node, seconds, rng):
@@ -33,28 +34,39 @@ def _kill_in(run, node, seconds, rng):
     return f"{number.name} to {target} in {node}"
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
-def test_killed_in_every_node(undisturbed, round_, capsys):
-    folder, expected = undisturbed
-    out = folder / f"round{round_}"
-    rng = random.Random(scale.SEED * 100 + round_)
-    for node, seconds in expected["seconds"].items():
-        run = real_runs.Run(folder / "tastes.csv", out)
-        how = _kill_in(run, node, seconds, rng)
-        status, said = run.wait()
-        run.wait_for_the_last()
-        with capsys.disabled():
-            print(f"\n{how}: exit status {status}")
-        assert "Traceback" not in said, (how, said)
-        served = versions.look(out / "serving")
-        assert not served.broken, how
-        if status == 0:  # It was too late, or TERM came to a child that was done.
-            break
-        assert not (out / "report" / "summary.json").exists(), how
-        # What is served was blessed: Evaluator was through with it.
-        assert not served.versions or node in ("Pusher", "Report"), how
-    status, said = real_runs.Run(folder / "tastes.csv", out).wait()
+@pytest.mark.parametrize("network", ROUNDS)
+def test_killed_in_every_node(tmp_path, runs, network, capsys):
+    settings, rounds = ROUNDS[network]
+    data = tmp_path / "tastes.csv"
+    real_runs.write_data(data)
+    status, said = real_runs.WarmRun(runs, data, tmp_path / "whole", settings).wait()
     assert status == 0, said
+    expected = real_runs.summary(tmp_path / "whole")
+    for round_ in range(rounds):
+        out = tmp_path / f"round{round_}"
+        rng = random.Random(scale.SEED * 100 + round_)
+        for node, seconds in expected["seconds"].items():
+            run = real_runs.WarmRun(runs, data, out, settings)
+            how = _kill_in(run, node, seconds, rng)
+            status, said = run.wait()
+            run.wait_for_the_last()
+            with capsys.disabled():
+                print(f"\n{network} {round_}: {how}: exit status {status}")
+            assert "Traceback" not in said, (how, said)
+            served = versions.look(out / "serving")
+            assert not served.broken, how
+            if status == 0:  # It was too late, or TERM came to a child that was done.
+                continue
+            assert not (out / "report" / "summary.json").exists(), how
+            # What is served was blessed: Evaluator was through with it.
+            assert not served.versions or node in ("Pusher", "Report"), how
+        status, said = real_runs.WarmRun(runs, data, out, settings).wait()
+        assert status == 0, said
+        _check(out, expected)
+
+
+def _check(out, expected):
+    """It is as if nothing had happened."""
     found = real_runs.summary(out)
     for name in ("metrics", "baseline", "blessed", "num_users", "num_interactions"):
         assert found[name] == expected[name], name

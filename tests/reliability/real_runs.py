@@ -17,7 +17,9 @@ from ml_metadata.proto import metadata_store_pb2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_S = 3600
-SETTINGS = ("model.history=null", "train.epochs=6", "train.batch_size=256")
+PAIRS = ("model.history=null", "train.epochs=6", "train.batch_size=256")
+HISTORY = ("model.history.factors=8", "train.epochs=6", "train.batch_size=256")
+SETTINGS = PAIRS
 
 
 def write_data(file):
@@ -31,25 +33,79 @@ def write_data(file):
                 f.write(f"u{user:04},i{item},{1_000_000_000 + time_}\n")
 
 
-class Run:
-    """One `ncf run`, in a session of its own."""
+def arguments(data, out, settings=SETTINGS, options=()):
+    """Returns those of `ncf run`."""
+    sets = [word for setting in settings for word in ("--set", setting)]
+    return ["run", "--dataset", str(data), "--out", str(out), *options, *sets]
 
-    def __init__(self, data, out, *settings, options=(), env=None):
-        command = [sys.executable, "-m", "pipeline.cli", "run"]
-        command += ["--dataset", str(data), "--out", str(out), *options]
-        for setting in (*SETTINGS, *settings):
-            command += ["--set", setting]
+
+class Killable:
+    """A process that leads a session of its own and runs in a folder."""
+
+    def __init__(self, out):
         self.out = pathlib.Path(out)
         self._logs = set(self.out.glob("logs/*.log"))
+        self.pid = self.start()
+
+    def start(self):
+        raise NotImplementedError
+
+    def ended(self):
+        raise NotImplementedError
+
+    def wait_for_node(self, node):
+        """Waits until a node runs; returns whether it did before the run's end."""
+        line = f"Component {node} is running."
+        while not self.ended():
+            for log in set(self.out.glob("logs/*.log")) - self._logs:
+                if line in log.read_text(errors="replace"):
+                    return True
+            time.sleep(0.1)
+        return False
+
+    def kill(self, number, target):
+        """Sends a signal to the group, the parent, or the processes it started."""
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if target == "group":
+                os.killpg(self.pid, number)
+            elif target == "parent":
+                os.kill(self.pid, number)
+            else:
+                process = psutil.Process(self.pid)
+                for child in process.children(recursive=True) or [process]:
+                    child.send_signal(number)
+
+    def wait_for_the_last(self):
+        """Waits until no process of the session is left, the orphans included."""
+        end = time.monotonic() + PATIENCE_S
+        while left := [p for p in psutil.pids() if _session(p) == self.pid]:
+            assert time.monotonic() < end, left
+            time.sleep(0.2)
+
+
+class Run(Killable):
+    """One `ncf run`, from its first import to its end."""
+
+    def __init__(self, data, out, *settings, options=(), env=None):
+        self._command = [sys.executable, "-m", "pipeline.cli"]
+        self._command += arguments(data, out, (*SETTINGS, *settings), options)
+        self._env = os.environ | {"COLUMNS": "120"} | (env or {})
+        super().__init__(out)
+
+    def start(self):
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            command,
+            self._command,
             cwd=ROOT,
             stdout=self._said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | {"COLUMNS": "120"} | (env or {}),
+            env=self._env,
         )
+        return self.process.pid
+
+    def ended(self):
+        return self.process.poll() is not None
 
     def wait(self):
         """Waits for the end; returns the exit status and what was printed."""
@@ -59,34 +115,24 @@ class Run:
         self._said.close()
         return status, said
 
-    def wait_for_node(self, node):
-        """Waits until a node runs; returns whether it did before the run's end."""
-        line = f"Component {node} is running."
-        while self.process.poll() is None:
-            for log in set(self.out.glob("logs/*.log")) - self._logs:
-                if line in log.read_text(errors="replace"):
-                    return True
-            time.sleep(0.2)
-        return False
 
-    def kill(self, number, target):
-        """Sends a signal to the group, the parent, or the processes it started."""
-        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if target == "group":
-                os.killpg(self.process.pid, number)
-            elif target == "parent":
-                self.process.send_signal(number)
-            else:
-                children = psutil.Process(self.process.pid).children(recursive=True)
-                for child in children or [self.process]:
-                    child.send_signal(number)
+class WarmRun(Killable):
+    """One `ncf run` of a `run_server`, which has imported everything before."""
 
-    def wait_for_the_last(self):
-        """Waits until no process of the session is left, the orphans included."""
-        end = time.monotonic() + PATIENCE_S
-        while left := [p for p in psutil.pids() if _session(p) == self.process.pid]:
-            assert time.monotonic() < end, left
-            time.sleep(0.5)
+    def __init__(self, runs, data, out, settings):
+        self._runs, self._arguments = runs, arguments(data, out, settings)
+        runs.log.unlink(missing_ok=True)
+        super().__init__(out)
+
+    def start(self):
+        return self._runs.start(ROOT, self._arguments)
+
+    def ended(self):
+        return not psutil.pid_exists(self.pid)
+
+    def wait(self):
+        status, _ = self._runs.wait()
+        return status, self._runs.said()
 
 
 def _session(pid):

@@ -10,17 +10,13 @@ pipeline that trains in no time in toy_test.py.
 
 import json
 import os
-import pathlib
 import random
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from tests.reliability import ncf_folder, scale
+from tests.reliability import ncf_folder, run_server, scale
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEEDS = range(scale.SEED, scale.SEED + int(os.environ.get("NCF_SEEDS", "3")))
 RUNS = int(os.environ.get("NCF_RUNS", "12"))
 TOLERANCE = 0.05
@@ -57,46 +53,9 @@ EDITS = {
 }
 
 
-class Runs:
-    """Starts runs in processes forked from one that has imported TFX; see there."""
-
-    def __init__(self, folder):
-        self.log = folder / "runs.log"
-        script = pathlib.Path(__file__).with_name("warm_runs.py")
-        self._server = subprocess.Popen(
-            [sys.executable, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-
-    def run(self, code, arguments, kill_after=None):
-        """Returns the exit status, negative if killed, and the number of steps."""
-        request = {
-            "code": str(code),
-            "arguments": arguments,
-            "log": str(self.log),
-            "kill_after": kill_after,
-        }
-        print(json.dumps(request), file=self._server.stdin, flush=True)
-        return json.loads(self._server.stdout.readline())
-
-    def said(self):
-        """Returns the end of all that runs have printed."""
-        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
-
-    def close(self):
-        self._server.stdin.close()
-        try:
-            self._server.wait(timeout=60)
-        finally:
-            self._server.kill()
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    started = Runs(tmp_path_factory.mktemp("server"))
+    started = run_server.Runs(tmp_path_factory.mktemp("server"))
     yield started
     started.close()
 
@@ -133,7 +92,9 @@ class World:
         )
         for package in ("ncf_model", "components", "pipeline"):
             hidden = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / package, self.code / package, ignore=hidden)
+            shutil.copytree(
+                run_server.ROOT / package, self.code / package, ignore=hidden
+            )
         self.settings, self.variant, self.edits = SETTINGS[0], 0, 0
         _write_data(self.file, self.variant)
         self.steps = 400  # of a run, until one has told.

@@ -6,7 +6,9 @@ request names, which may hold an edited copy.
 
 A request is a line of JSON: `code`, a folder; `arguments` of the command; `log`, a
 file; and `kill_after`, a number of steps or null. A step is a call of ML Metadata or a
-change of names and files. The answer is `[status, steps]`; -9 is killed.
+change of names and files. It is answered by the process's id and, once that has ended,
+by `[status, steps]`; -9 is killed. A folder of our packages as an argument says that
+all requests are for these, so that they are imported before, too.
 """
 
 import json
@@ -24,6 +26,9 @@ def main():
     os.dup2(2, 1)
     sys.path[:] = [path for path in sys.path if not path.endswith("reliability")]
     _import()
+    if sys.argv[1:]:
+        sys.path.insert(0, sys.argv[1])
+        _import_ours()
     for line in sys.stdin:
         steps_read, steps_write = os.pipe()
         child = os.fork()
@@ -31,6 +36,7 @@ def main():
             os.close(steps_read)
             os._exit(_run(json.loads(line), steps_write))
         os.close(steps_write)
+        print(child, file=answers, flush=True)
         with os.fdopen(steps_read) as told:
             steps = told.read()
         _, status = os.waitpid(child, 0)
@@ -47,14 +53,21 @@ def _import():
     from tfx.orchestration.local import local_dag_runner  # noqa: F401
 
 
+def _import_ours():
+    from pipeline import cli, local_runner, pipeline  # noqa: F401
+    from pipeline.local import dag_runner, executions  # noqa: F401
+
+
 def _run(request, steps_write):
     """Is the run; returns its exit status."""
+    os.setsid()
     with open(request["log"], "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.set_inheritable(steps_write, False)
-    sys.path.insert(0, request["code"])
+    if sys.path[0] != request["code"]:
+        sys.path.insert(0, request["code"])
     os.chdir(request["code"])
     sys.argv = ["ncf", *request["arguments"]]
     _count(request["kill_after"])
