@@ -17,7 +17,9 @@ CODE = $(sort $(foreach folder,benchmarks components kubeflow ncf_model pipeline
 RUN_FLAGS = $(if $(DATASET),--dataset "$$DATASET") $(if $(CONFIG),--config "$$CONFIG") \
 	$(if $(OUT),--out "$$OUT") $(if $(DATA_DIR),--data-dir "$$DATA_DIR")
 
-.PHONY: help setup setup-dev run test reliability audit test-current golden lint format \
+BENCH_FLAGS = $(if $(DATA_DIR),--data-dir "$$DATA_DIR") $(ARGS)
+
+.PHONY: help setup setup-dev run test reliability bench audit test-current golden lint format \
 	lock docs clean
 
 help: ## List the targets and their variables
@@ -40,6 +42,12 @@ test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
 reliability: setup-dev ## Attack runs: kills, full disks, odd files (hours): SEED=, ARGS=
 	@NCF_RELIABILITY=full NCF_SEQUENCES=200 NCF_SEED="$${SEED:-17}" \
 		$(BIN)/python -m pytest tests/reliability -n 0 $(ARGS)
+
+bench: setup-dev ## Measure speed and what got slower: FULL=1 (all, with peers), ARGS=
+	@if [ -n "$$FULL" ]; then \
+		$(BIN)/python -m benchmarks.peers && \
+		$(BIN)/python -m benchmarks.bench --full --peer build/peers/bin/python $(BENCH_FLAGS); \
+	else $(BIN)/python -m benchmarks.bench $(BENCH_FLAGS); fi
 
 audit: setup-dev ## Ask for known holes in the locked packages, where that can be asked
 	@$(BIN)/python scripts/audit.py $(ARGS)

@@ -6,6 +6,7 @@ Usage: python benchmarks/chain.py [--runs 3] [--data-dir DIR] ml-100k ml-1m [-- 
 import argparse
 import json
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,11 @@ def _status(pid: int, field: str) -> int:
     return next((int(x.split()[1]) for x in lines if x.startswith(field + ":")), 0)
 
 
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, Any]:
     """Runs the chain in a new folder; returns its figures."""
     with tempfile.TemporaryDirectory() as out:
@@ -33,6 +39,7 @@ def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, 
         command += ["--out", out, *extra]
         if data_dir:
             command += ["--data-dir", data_dir]
+        before = _cpu_of_children()
         start = time.perf_counter()
         process = subprocess.Popen(
             command,
@@ -57,6 +64,7 @@ def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, 
             time.sleep(0.1)
         reader.join()
         seconds = time.perf_counter() - start
+        cpu = _cpu_of_children() - before
         if process.returncode:
             raise SystemExit("".join(output))
         summary = json.loads((pathlib.Path(out) / "report/summary.json").read_text())
@@ -66,6 +74,7 @@ def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, 
         **nodes,
         "all nodes but Trainer": sum(nodes.values()) - nodes["Trainer"],
         "command to table": seconds,
+        "CPU s": cpu,
         "peak MB": peak / 1024,
         "examples/s": summary["train"]["examples_per_second"],
         **summary["metrics"],

@@ -141,31 +141,42 @@ def _run_here(users: int, options: argparse.Namespace) -> dict[str, float]:
         }
 
 
-def main() -> None:
-    """Prints a row per number of users, and what all users would take."""
+def measure(users: int, options: argparse.Namespace) -> dict[str, float]:
+    """Returns what `_run_here` finds in a process of its own."""
+    command = [sys.executable, __file__, "--here", str(users)]
+    for name in ("items", "all_users", "mf_dim"):
+        command += [f"--{name.replace('_', '-')}", str(vars(options)[name])]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def options(*arguments: str) -> argparse.Namespace:
+    """Returns the settings, by default those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("users", nargs="+", type=int)
     parser.add_argument("--items", type=int, default=27_000)
     parser.add_argument("--all-users", type=int, default=138_000)
     parser.add_argument("--mf-dim", type=int, default=8)
     parser.add_argument("--here", action="store_true", help="one run, as JSON")
-    options = parser.parse_args()
-    if options.here:
-        print(json.dumps(_run_here(options.users[0], options)))
+    return parser.parse_args(arguments or None)
+
+
+def main() -> None:
+    """Prints a row per number of users, and what all users would take."""
+    chosen = options()
+    if chosen.here:
+        print(json.dumps(_run_here(chosen.users[0], chosen)))
         return
     found = {}
-    for users in options.users:
-        command = [sys.executable, __file__, "--here", str(users)]
-        for name in ("items", "all-users", "mf-dim"):
-            command += [f"--{name}", str(vars(options)[name.replace("-", "_")])]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found[users] = json.loads(done.stdout.splitlines()[-1])
+    for users in chosen.users:
+        found[users] = measure(users, chosen)
         print(users, {name: round(value, 1) for name, value in found[users].items()})
     if len(found) > 1:
         few, many = min(found), max(found)
         for name in ("seconds", "CPU seconds"):
             each = (found[many][name] - found[few][name]) / (many - few)
-            rest = options.all_users - many
+            rest = chosen.all_users - many
             print(f"all users, {name}: {found[many][name] + rest * each:,.0f}")
 
 

@@ -228,8 +228,8 @@ def contenders(positives: Positives) -> dict[str, Callable[[], object]]:
     return found
 
 
-def measure(positives: Positives, rounds: int) -> dict[str, float]:
-    """Returns each contender's median CPU seconds per epoch."""
+def measure(positives: Positives, rounds: int) -> dict[str, list[float]]:
+    """Returns each contender's CPU seconds per epoch, round by round."""
     timed = contenders(positives)
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(rounds):
@@ -237,7 +237,7 @@ def measure(positives: Positives, rounds: int) -> dict[str, float]:
             start = time.thread_time()
             draw()
             seconds[name].append(time.thread_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
 
 
 def feed(positives: Positives, rounds: int) -> None:
@@ -300,7 +300,10 @@ def main() -> None:
         )
         print("| contender | ns per negative | million/s | times ours |")
         print("|---|---|---|---|")
-        seconds = measure(positives, arguments.rounds)
+        seconds = {
+            contender: statistics.median(values)
+            for contender, values in measure(positives, arguments.rounds).items()
+        }
         for contender, value in seconds.items():
             print(
                 f"| {contender} | {value / positives.draws * 1e9:.1f} "

@@ -1,14 +1,17 @@
-"""Times the data nodes from 1 to 20 million interactions: from file to lists.
+"""Times the nodes from 1 to 20 million interactions and more: from file to lists.
 
-Usage: python benchmarks/scaling.py [--data DIR] [--set a.b=value ...] [MILLIONS ...]
+Usage: python benchmarks/scaling.py [--data DIR] [--items 27000] [--to NODE]
+                                    [--out DIR] [--set a.b=value ...] [MILLIONS ...]
 
-Makes synthetic interactions of each size, 145 per user and 27,000 items as in MovieLens
-20M, which is not timed, and runs the pipeline from InteractionsExampleGen to
-NegativeSampling with LocalDagRunner, a process for each size. Per node: seconds of the
-clock and of CPU, and the highest memory of the process while the node ran. Linux only.
+Makes interactions of each size, 145 per user and 27,000 items as in MovieLens 20M
+(`made_up.py`, not timed), and runs the pipeline from InteractionsExampleGen to
+NegativeSampling, or to the node of `--to`, with LocalDagRunner, a process for each
+size. Per node: seconds of the clock and of CPU, and the highest memory of the process
+while the node ran. `--out` keeps what the nodes wrote, a folder per size. Linux only.
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -21,9 +24,9 @@ from typing import Any
 
 from pipeline import config as config_module
 from pipeline import local_runner
-from pipeline.data import latent_factors
 from pipeline.local import terminal
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 MILLIONS = (1.0, 5.0, 20.0)
 LAST_NODE = "NegativeSampling"
 PER_USER, NUM_ITEMS = 145, 27_000
@@ -63,30 +66,32 @@ def _peak_mb() -> float:
     return int(peak) / 1024
 
 
-def settings(millions: float, overrides: list[str]) -> config_module.PipelineConfig:
-    """Returns the defaults with synthetic data of that size, changed by `overrides`."""
-    rows = round(millions * 1e6)
-    sizes = {
-        "num_interactions": rows,
-        "num_users": rows // PER_USER,
-        "num_items": NUM_ITEMS,
-    }
-    named = [f"data.synthetic.{name}={value}" for name, value in sizes.items()]
-    return config_module.load(None, [*named, *overrides], dataset="synthetic")
+def settings(data: str, overrides: list[str]) -> config_module.PipelineConfig:
+    """Returns the defaults for that file, changed by `overrides`."""
+    return config_module.load(None, overrides, dataset=data)
 
 
-def data_file(config: config_module.PipelineConfig, folder: pathlib.Path) -> str:
+def data_file(millions: float, items: int, folder: pathlib.Path) -> str:
     """Returns the path of the interactions, made if they are not there."""
-    path = folder / config.data.synthetic.file_name()
+    # The script's own folder is all that Python knows of this one.
+    sys.path.insert(0, str(ROOT))
+    from benchmarks import made_up
+
+    rows = round(millions * 1e6)
+    users = rows // PER_USER
+    path = folder / made_up.file_name(rows, users, items)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        latent_factors.write(config.data.synthetic, path)
-        print(f"made {path.name} in {time.monotonic() - started:.0f} s", flush=True)
+        made = made_up.write(path, rows=rows, users=users, items=items)
+        seconds = time.monotonic() - started
+        print(f"made {made:,} interactions in {seconds:.0f} s", flush=True)
     return str(path)
 
 
-def run_nodes(config: config_module.PipelineConfig, data: str, out: str) -> None:
+def run_nodes(
+    config: config_module.PipelineConfig, data: str, out: str, last: str
+) -> None:
     """Runs the nodes in this process; leaves `figures.json` in `out`."""
     folder = pathlib.Path(out)
     with terminal.output_to_file(folder / "log") as console:
@@ -113,28 +118,39 @@ def run_nodes(config: config_module.PipelineConfig, data: str, out: str) -> None
                 ),
                 beam_args=local_runner.BEAM_ARGS,
             )
-            local_dag_runner.LocalDagRunner().run(
-                definition, tfx_pipeline.RunOptions(to_nodes=[LAST_NODE])
-            )
-    (folder / "figures.json").write_text(json.dumps(meter.figures))
+            try:
+                local_dag_runner.LocalDagRunner().run(
+                    definition, tfx_pipeline.RunOptions(to_nodes=[last])
+                )
+            finally:
+                (folder / "figures.json").write_text(json.dumps(meter.figures))
 
 
-def measure(millions: float, options: argparse.Namespace) -> dict[str, Any]:
-    """Returns each node's figures, and the bytes that NegativeSampling wrote."""
-    overrides = options.overrides or []
-    data = data_file(settings(millions, overrides), options.data)
-    with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, __file__, "--run", data, out, str(millions)]
-        for override in overrides:
+def measure(
+    millions: float, options: argparse.Namespace
+) -> dict[str, dict[str, float]]:
+    """Returns each node's figures; tells the bytes that they wrote."""
+    data = data_file(millions, options.items, options.data)
+    with contextlib.ExitStack() as stack:
+        if options.out:
+            out = options.out.resolve() / f"{millions:g}"
+            out.mkdir(parents=True)
+        else:
+            out = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        command = [sys.executable, __file__, "--run", data, str(out)]
+        command += ["--to", options.to]
+        for override in options.overrides or []:
             command += ["--set", override]
         load = os.getloadavg()
         done = subprocess.run(command, check=False)
         if done.returncode:
-            raise SystemExit((pathlib.Path(out) / "log").read_text()[-3000:])
-        figures = json.loads((pathlib.Path(out) / "figures.json").read_text())
+            raise SystemExit((out / "log").read_text()[-3000:])
+        figures: dict[str, dict[str, float]] = json.loads(
+            (out / "figures.json").read_text()
+        )
         print(f"{millions:g} million; load before {load[0]:.1f}, after", end=" ")
         print(f"{os.getloadavg()[0]:.1f}; written, MB:", end=" ")
-        print(_written(pathlib.Path(out) / "root"), flush=True)
+        print(_written(out / "root"), flush=True)
     return figures
 
 
@@ -148,17 +164,25 @@ def _written(root: pathlib.Path) -> dict[str, float]:
     }
 
 
+def parser() -> argparse.ArgumentParser:
+    """Returns what reads the command's arguments."""
+    made = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    made.add_argument("millions", nargs="*", type=float, default=MILLIONS)
+    made.add_argument("--data", type=pathlib.Path, default="/tmp/ncf-scaling")
+    made.add_argument("--items", type=int, default=NUM_ITEMS)
+    made.add_argument("--to", default=LAST_NODE, metavar="NODE")
+    made.add_argument("--out", type=pathlib.Path, help="a new folder; not removed")
+    made.add_argument("--set", dest="overrides", action="append")
+    made.add_argument("--run", nargs=2, metavar=("DATA", "OUT"), help="internal")
+    return made
+
+
 def main() -> None:
     """Prints a table: a row per node, three columns per size."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("millions", nargs="*", type=float, default=MILLIONS)
-    parser.add_argument("--data", type=pathlib.Path, default="/tmp/ncf-scaling")
-    parser.add_argument("--set", dest="overrides", action="append")
-    parser.add_argument("--run", nargs=2, metavar=("DATA", "OUT"), help="internal")
-    options = parser.parse_args()
+    options = parser().parse_args()
     if options.run:
-        (millions,) = options.millions
-        run_nodes(settings(millions, options.overrides or []), *options.run)
+        data, out = options.run
+        run_nodes(settings(data, options.overrides or []), data, out, options.to)
         return
     columns = {millions: measure(millions, options) for millions in options.millions}
     print("| | " + " | ".join(f"{millions:g} million" for millions in columns) + " |")

@@ -10,6 +10,7 @@ that has the package `implicit`, whose top-k is timed on the same table.
 
 import argparse
 import http.client
+import json
 import os
 import pathlib
 import subprocess
@@ -55,9 +56,11 @@ def main() -> None:
     """Prints what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("one")
-    one.add_argument("--items", type=int, nargs="+", default=[ITEMS, 27_000, 1_000_000])
-    one.add_argument("--calls", type=int, default=100)
+    single = commands.add_parser("one")
+    single.add_argument(
+        "--items", type=int, nargs="+", default=[ITEMS, 27_000, 1_000_000]
+    )
+    single.add_argument("--calls", type=int, default=100)
     every = commands.add_parser("all")
     every.add_argument("--peer", help="a Python that has `implicit`")
     web = commands.add_parser("http")
@@ -67,40 +70,51 @@ def main() -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if chosen.command == "one":
         for items in chosen.items:
-            _one(items, chosen.calls)
+            print(f"{items:,} items, one user: {_told(one(items, chosen.calls))}")
     elif chosen.command == "all":
         _all(chosen.peer)
     else:
-        _http(chosen.seconds, chosen.clients)
+        http_times(chosen.seconds, chosen.clients)
 
 
-def _one(items: int, calls: int) -> None:
+def one(items: int, calls: int) -> list[float]:
+    """Returns the seconds of each call for one user of a catalogue."""
     with tempfile.TemporaryDirectory() as folder:
         model = _load(_export(pathlib.Path(folder), users=1000, items=items))
-        seconds = _times(lambda: _ask(model, ["u7"]), calls)
-    print(f"{items:,} items, one user: {_told(seconds)}")
+        return _times(lambda: _ask(model, ["u7"]), calls)
 
 
 def _all(peer: str | None) -> None:
+    median = float(np.median(everybody()))
+    print(f"{USERS:,} users at once: {median:.3f} s, {USERS / median:,.0f} users/s")
+    if peer:
+        print(f"implicit, seconds: {implicit(peer)}")
+
+
+def everybody() -> list[float]:
+    """Returns the seconds of each call for all users at once."""
     names = [f"u{user}" for user in range(USERS)]
     with tempfile.TemporaryDirectory() as folder:
         model = _load(_export(pathlib.Path(folder), users=USERS, items=ITEMS))
-        seconds = _times(lambda: _ask(model, names), 5)
-    median = float(np.median(seconds))
-    print(f"{USERS:,} users at once: {median:.3f} s, {USERS / median:,.0f} users/s")
-    if peer:
-        with tempfile.TemporaryDirectory() as folder:
-            file = os.path.join(folder, "tables.npz")
-            seen, offsets = _seen(USERS, ITEMS)
-            users, table = _tables(USERS, ITEMS)
-            np.savez(file, users=users, items=table, seen=seen, offsets=offsets)
-            done = subprocess.run(
-                [peer, "-c", _PEER, file], check=True, capture_output=True, text=True
-            )
-        print(f"implicit, seconds: {done.stdout.strip()}")
+        return _times(lambda: _ask(model, names), 5)
 
 
-def _http(seconds: float, clients: int) -> None:
+def implicit(peer: str) -> dict[str, float]:
+    """Returns implicit's median seconds for one user, and for all at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "tables.npz")
+        seen, offsets = _seen(USERS, ITEMS)
+        users, table = _tables(USERS, ITEMS)
+        np.savez(file, users=users, items=table, seen=seen, offsets=offsets)
+        done = subprocess.run(
+            [peer, "-c", _PEER, file], check=True, capture_output=True, text=True
+        )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def http_times(seconds: float, clients: int) -> dict[int, list[float]]:
+    """Returns each answer's seconds, by how many clients asked at a time."""
     with tempfile.TemporaryDirectory() as folder:
         path = _export(pathlib.Path(folder, "serving"), users=USERS, items=ITEMS)
         model = _load(path)
@@ -117,14 +131,15 @@ def _http(seconds: float, clients: int) -> None:
             assert server.stderr is not None  # noqa: S101
             line = next(line for line in server.stderr if "http://" in line)
             host = line.split("http://")[1].strip().rstrip("/")
-            for number in (1, clients):
-                _load_with(host, number, seconds)
+            return {
+                number: _load_with(host, number, seconds) for number in (1, clients)
+            }
         finally:
             server.terminate()
             server.wait()
 
 
-def _load_with(host: str, clients: int, seconds: float) -> None:
+def _load_with(host: str, clients: int, seconds: float) -> list[float]:
     times: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -148,6 +163,7 @@ def _load_with(host: str, clients: int, seconds: float) -> None:
         thread.join()
     rate = len(times) / seconds
     print(f"ncf serve, {clients} clients: {rate:,.0f} requests/s, {_told(times)}")
+    return times
 
 
 def _times(ask: Callable[[], Any], calls: int) -> list[float]:

@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -115,32 +115,55 @@ CONTENDERS: dict[str, Callable[..., Callable[[Rows], None]]] = {
 
 def speed(args: argparse.Namespace) -> None:
     """Prints the table of examples per second."""
-    peers = {}
-    if args.bfloat16:
-        peers["bfloat16"] = Peer(sys.executable, __file__, "answer")
-    if args.peer:
-        script = pathlib.Path(__file__).with_name("recbole_peer.py")
-        peers["recbole"] = Peer(args.peer, str(script))
+    peers = start_peers(bfloat16=args.bfloat16, recbole=args.peer)
     names = [*args.contenders, *peers]
     print("network  batch  " + "".join(f"{name:>12}" for name in names))
     for network in args.networks:
         for batch in args.batches:
-            timers: dict[str, Callable[[], float]] = {
-                name: functools.partial(peer.timed, network, batch)
-                for name, peer in peers.items()
-            }
-            for timed in timers.values():
-                timed()
-            for name in args.contenders:
-                start = new_network(NETWORKS[network], NUM_USERS, NUM_ITEMS)
-                timers[name] = timer(CONTENDERS[name](start, batch), batch)
-            rates: dict[str, list[float]] = {name: [] for name in timers}
-            for _ in range(args.rounds):
-                for name, timed in timers.items():
-                    rates[name].append(timed())
-            medians = [statistics.median(rates[name]) for name in names]
+            found = rates(network, batch, args.contenders, peers, args.rounds)
+            medians = [statistics.median(found[name]) for name in names]
             cells = "".join(f"{median:12,.0f}" for median in medians)
             print(f"{network:7} {batch:6}  {cells}", flush=True)
+
+
+def rates(
+    network: str,
+    batch: int,
+    contenders: Sequence[str],
+    peers: Mapping[str, "Peer"],
+    rounds: int,
+) -> dict[str, list[float]]:
+    """Returns each contender's examples per second, round by round."""
+    timers: dict[str, Callable[[], float]] = {
+        name: functools.partial(peer.timed, network, batch)
+        for name, peer in peers.items()
+    }
+    for timed in timers.values():
+        timed()
+    for name in contenders:
+        start = new_network(NETWORKS[network], NUM_USERS, NUM_ITEMS)
+        timers[name] = timer(CONTENDERS[name](start, batch), batch)
+    found: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(rounds):
+        for name, timed in timers.items():
+            found[name].append(timed())
+    return found
+
+
+def start_peers(*, bfloat16: bool, recbole: str | None) -> dict[str, "Peer"]:
+    """Returns the contenders that need a process of their own.
+
+    Args:
+        bfloat16: whether ours in `mixed_bfloat16` is one.
+        recbole: the Python of an environment that has it; None leaves it out.
+    """
+    peers = {}
+    if bfloat16:
+        peers["bfloat16"] = Peer(sys.executable, __file__, "answer")
+    if recbole:
+        script = pathlib.Path(__file__).with_name("recbole_peer.py")
+        peers["recbole"] = Peer(recbole, str(script))
+    return peers
 
 
 class Peer:

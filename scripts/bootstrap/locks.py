@@ -50,6 +50,7 @@ def renew(tool: Uv, root: pathlib.Path, *, upgrade: bool) -> None:
         runtime = ("--constraint", f"{line}.txt")
         _lock(tool, folder, "dev.in", f"{line}-dev", line, *runtime, upgrade=upgrade)
     _lock(tool, folder, "uv.in", "uv", "uv", upgrade=upgrade)
+    _lock(tool, folder, "peers.in", "peers", "older", upgrade=upgrade)
 
 
 def _lock(

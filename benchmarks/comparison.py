@@ -1,0 +1,79 @@
+"""What got slower, or faster, than the last time by more than the noise."""
+
+import dataclasses
+import math
+import statistics
+
+from benchmarks.results import Figure, Result
+
+# Of a figure that was measured once nothing says how much it varies.
+_UNKNOWN = 0.25
+# Below that nothing is told: two builds of the same code differ by as much.
+_LEAST = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A figure then and now.
+
+    Attributes:
+        name: of the figure.
+        slower: how many times as slow as the last time, above 1 if it is slower; the
+            machine's own pace is taken out.
+        noise: by how much that may differ from 1 with nothing changed.
+    """
+
+    name: str
+    slower: float
+    noise: float
+
+    @property
+    def verdict(self) -> str:
+        """`slower`, `faster` or `same`."""
+        if self.slower > 1 + self.noise:
+            return "slower"
+        return "faster" if self.slower < 1 / (1 + self.noise) else "same"
+
+
+def changes(new: Result, old: Result) -> list[Change]:
+    """Returns the figures of speed and size that both have, the slowest first."""
+    machine = pace(new, old)
+    found = []
+    for name, figure in new.figures.items():
+        before = old.figures.get(name)
+        if before and before.unit == figure.unit and figure.median and before.median:
+            slower = _slower(figure, before)
+            if slower is not None:
+                timed = figure.unit != "MB"
+                found.append(
+                    Change(
+                        name,
+                        slower / machine if timed else slower,
+                        _noise(figure, before),
+                    )
+                )
+    return sorted(found, key=lambda change: -change.slower)
+
+
+def pace(new: Result, old: Result) -> float:
+    """Returns how many times as slow the machine itself was than the last time."""
+    shared = new.pace.keys() & old.pace.keys()
+    if not shared:
+        return 1.0
+    now, then = (statistics.median(r.pace[part] for part in shared) for r in (new, old))
+    return now / then
+
+
+def _slower(figure: Figure, before: Figure) -> float | None:
+    if figure.unit.endswith("/s"):
+        return before.median / figure.median
+    if figure.unit in ("s", "CPU s", "ns", "MB"):
+        return figure.median / before.median
+    return None
+
+
+def _noise(figure: Figure, before: Figure) -> float:
+    """Both spreads together, twice: a rough bound on what chance does to medians."""
+    spreads = [_UNKNOWN if f.spread is None else f.spread for f in (figure, before)]
+    factor = 1 if any(f.spread is None for f in (figure, before)) else 2
+    return max(_LEAST, factor * math.hypot(*spreads))
