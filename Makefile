@@ -37,7 +37,8 @@ run: setup ## Run the pipeline: DATASET=, CONFIG=, OUT=, DATA_DIR=, ARGS="--set 
 	@$(BIN)/ncf run $(RUN_FLAGS) $(ARGS)
 
 test: setup-dev ## Run the tests: ARGS="-k name", DATA_DIR=
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 reliability: setup-dev ## Attack runs: kills, full disks, odd files (hours): SEED=, ARGS=
 	@NCF_RELIABILITY=full NCF_SEQUENCES=200 NCF_SEED="$${SEED:-17}" \

@@ -5,10 +5,44 @@ import pathlib
 import sys
 
 import pytest
-import tfx  # noqa: F401  On TFX 1.21 TFMA is whole only if this came before it.
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # for `pseudo_terminal`
+
+# Files are dealt out whole (`--dist loadfile`), in this order: those that take minutes
+# first, so that no worker begins one when the others have nothing left to do.
+LONGEST_FIRST = (
+    "tests/kubeflow/pipeline_test.py",
+    "tests/e2e/chain_test.py",
+    "tests/reliability/",
+    "tests/e2e/",
+    "tests/kubeflow/",
+    "tests/ncf_model/training/",
+    "tests/pipeline/",
+)
+
+
+def pytest_configure(config):
+    """Imports TFX, unless this process only deals out tests to workers.
+
+    On TFX 1.21 TFMA is whole only if TFX was imported before it.
+    """
+    deals_out = getattr(config.option, "numprocesses", None)
+    if not deals_out or hasattr(config, "workerinput"):
+        import tfx  # noqa: F401
+
+
+def _place(item):
+    names = enumerate(LONGEST_FIRST)
+    return next(
+        (place for place, name in names if item.nodeid.startswith(name)),
+        len(LONGEST_FIRST),
+    )
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the tests of files that take longest first."""
+    items.sort(key=_place)
 
 
 @pytest.fixture(scope="session")
