@@ -16,7 +16,6 @@ if __name__ == "__main__":
 import dataclasses
 import datetime
 import glob
-import logging
 import re
 import shlex
 import shutil
@@ -27,7 +26,8 @@ from components.interactions_example_gen import overview, reading, spans
 from ncf_model.serving import versions
 from pipeline import config as config_module
 from pipeline.data import catalogue, titles
-from pipeline.local import health, interrupts, lock, result, space, terminal
+from pipeline.local import endings, health, lock, result, space, terminal
+from pipeline.local.endings import RunFailed as RunFailed
 from pipeline.local.memory import Memory
 from pipeline.serving import quality
 
@@ -43,10 +43,6 @@ STOPPED = (
     "Stopped. The same command goes on from the node that was "
     "running; a training, from its last whole epoch."
 )
-
-
-class RunFailed(Exception):
-    """A node failed. Nothing was pushed; the same command runs again from there."""
 
 
 def default_out(
@@ -211,12 +207,8 @@ def _run_alone(
             f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
         )
         display, measured = terminal.RunDisplay(console), Memory()
-        try:
-            with (
-                interrupts.never_lost(),
-                measured.watching(),
-                display.following(logging.getLogger("absl")),
-            ):
+        with endings.shown(display, log, out, stopped=STOPPED):
+            with endings.nodes(display), measured.watching():
                 done = _run_pipeline(config, dataset, out, display)
             if done is None:
                 return None
@@ -224,18 +216,6 @@ def _run_alone(
             summary = _publish_report(done, config, out, measured)
             _check_served(summary["pushed_to"], out)
             quality.note(summary)
-        except KeyboardInterrupt:
-            console.quiet = False
-            display.failed("stopped")
-            console.print(STOPPED, style="yellow")
-            raise
-        except Exception as error:
-            console.quiet = False
-            display.failed()
-            told = space.explained(error, out) or error
-            terminal.print_failure(console, told, log)
-            logging.exception("The run failed.")
-            raise RunFailed(terminal.explain(told)[0]) from error
         result.print_summary(console, summary)
         result.print_next(console, summary, out)
         if shown.quiet:
@@ -269,8 +249,6 @@ def _run_pipeline(
         from absl import logging as absl_logging
         from tfx.orchestration import metadata
 
-        from ncf_model.training import progress
-        from ncf_model.tuning import progress as searching
         from pipeline import pipeline
         from pipeline.local import dag_runner, executions
 
@@ -294,32 +272,32 @@ def _run_pipeline(
         with metadata.Metadata(store) as handle:
             before = executions.latest_run(handle.store) or 0
             display.earlier = executions.seconds(handle.store, before)
-    progress.observers.append(display.training)
-    searching.observers.append(display.tuning)
-    try:
+    with display.progress_within_nodes():
         dag_runner.Runner(
             root=str(out / "pipeline_root"), serving=str(out / "serving")
         ).run(definition)
-    finally:
-        progress.observers.remove(display.training)
-        searching.observers.remove(display.tuning)
-    if not (out / "metadata.sqlite").exists():
+    done = None
+    if (out / "metadata.sqlite").exists():
+        with metadata.Metadata(store) as handle:
+            if run_id := executions.latest_run(handle.store, after=before):
+                done = _Done(store, run_id, executions.of_run(handle.store, run_id))
+    if done is None:
         _put_report_back(out)
         return None
-    with metadata.Metadata(store) as handle:
-        run_id = executions.latest_run(handle.store, after=before)
-        nodes = executions.of_run(handle.store, run_id) if run_id else []
-    if run_id is None:
-        _put_report_back(out)
-        return None
-    ids = [component.id for component in definition.components]
+    _check_finished([component.id for component in definition.components], done.nodes)
+    display.complete(done.nodes)
+    return done
+
+
+def _check_finished(ids: list[str], nodes: list["executions.NodeRun"]) -> None:
+    """Raises RuntimeError if one of the pipeline's nodes has no result."""
+    from pipeline.local import executions
+
     if missing := executions.unfinished(ids, nodes):
         raise RuntimeError(
             f"ML Metadata has no result of {', '.join(missing)} although nothing "
             "failed. The same command runs the missing nodes."
         )
-    display.complete(nodes)
-    return _Done(store, run_id, nodes)
 
 
 def _set_report_aside(out: pathlib.Path) -> None:

@@ -73,7 +73,7 @@ class Catalogue:
         return len(self.users)
 
     def linear_ndcg(self, matrix: np.ndarray) -> float:
-        """Returns NDCG@10 of the linear part alone; `judge` then counts with it."""
+        """Returns NDCG@10 of the linear part alone; `evaluate` then counts with it."""
         covered = matrix.shape[0]
         self._linear = linear.scores(self._histories[:, :covered], matrix)
         none = np.zeros((len(self), 1), np.float32)
@@ -87,10 +87,12 @@ class Catalogue:
         return self._linear
 
     def use(self, scores: np.ndarray | None) -> None:
-        """Makes `judge` count with these scores of the linear part."""
+        """Makes `evaluate` count with these scores of the linear part."""
         self._linear = scores
 
-    def judge(self, vectors: np.ndarray, item: np.ndarray, bias: np.ndarray) -> Verdict:
+    def evaluate(
+        self, vectors: np.ndarray, item: np.ndarray, bias: np.ndarray
+    ) -> Verdict:
         """Returns the best weight and what it reaches.
 
         The choice is by NDCG@10, smoothed over neighbouring weights, for with few users

@@ -8,7 +8,6 @@ anew with the validation items.
 
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,45 +18,15 @@ import tensorflow as tf
 from absl import logging
 
 from ncf_model import config
-from ncf_model.history import batches, calibration, catalogue, encoder, linear
-from ncf_model.training import checkpoint, data, progress, validation
+from ncf_model.history import batches, calibration, catalogue, encoder, linear, penalty
+from ncf_model.history.trained import Trained, user_item_matrix, vectors
+from ncf_model.training import checkpoint, data, epoch_reports, progress, validation
 from ncf_model.training import fitting as pairs
 
 CATALOGUE_HIT_RATE = f"catalogue_hit_rate@{validation.CUTOFF}"
 CATALOGUE_NDCG = f"catalogue_ndcg@{validation.CUTOFF}"
-# Without validation items nothing can be chosen.
-_L2, _WEIGHT = 300.0, 8.0
-_SECONDS_BETWEEN_EVENTS = 0.2
+_WEIGHT = 8.0  # of the linear part, where no validation items choose it
 Carry = Callable[[encoder.Tables], encoder.Tables]
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """What is shipped.
-
-    Attributes:
-        settings: resolved.
-        tables: of the deep part; `user` by user index, without a last row.
-        linear: [n, n] weights between the n most frequent items, times the linear
-            part's weight; None without that part.
-        histories: what each user was trained on, by user index.
-        l2: the linear part's penalty; None without that part.
-        weight: the linear part's weight, which `linear` has in it.
-        curve: from a logit, the sum of both parts, to a probability.
-    """
-
-    settings: config.HistoryConfig
-    tables: encoder.Tables
-    linear: np.ndarray | None
-    histories: data.Lists
-    l2: float | None = None
-    weight: float = 0.0
-    curve: calibration.Calibration = calibration.AS_IT_IS
-
-    def vectors(self) -> np.ndarray:
-        """Returns [num_users, factors]."""
-        matrix = _matrix(self.histories, len(self.tables.history))
-        return vectors(self.tables, matrix, np.arange(matrix.shape[0]))
 
 
 @dataclasses.dataclass
@@ -72,31 +41,9 @@ class _Done:
     refit: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def vectors(
-    tables: encoder.Tables, histories: scipy.sparse.csr_matrix, users: np.ndarray
-) -> np.ndarray:
-    """Returns the vectors of users, [users, factors].
-
-    Args:
-        tables: of the deep part.
-        histories: [users, num_items] of zeros and ones.
-        users: their rows in `tables.user`.
-    """
-    sizes = np.maximum(np.diff(histories.indptr), 1)
-    scaled = scipy.sparse.diags(1 / np.sqrt(sizes)).tocsr() @ histories
-    own = tables.user[users] if len(tables.user) > 1 else 0.0
-    return np.asarray(scaled @ tables.history + own, np.float32)
-
-
-def _matrix(lists: data.Lists, num_items: int) -> scipy.sparse.csr_matrix:
-    ones = np.ones(len(lists.values), np.float32)
-    shape = (len(lists.sizes), num_items)
-    return scipy.sparse.csr_matrix((ones, lists.values, lists.offsets), shape=shape)
-
-
 def fit(
     interactions: data.Interactions,
-    judge: validation.Validation,
+    validator: validation.Validation,
     settings: pairs.Settings,
     history: config.HistoryConfig,
     *,
@@ -111,14 +58,14 @@ def fit(
 
     Args:
         interactions: the split `train`.
-        judge: the validation lists.
+        validator: evaluates on the validation lists.
         settings: of the training.
         history: of the network, resolved.
         num_users: size of the user vocabulary.
         num_items: size of the item vocabulary.
         log_dir: where TensorBoard's files go.
         strategy: trains; None is TensorFlow's default.
-        saved: written after each epoch, gone on from where it holds a state.
+        saved: written after each epoch; training continues from the state it holds.
         carry: puts what an earlier model knows into fresh tables.
 
     Raises:
@@ -129,7 +76,7 @@ def fit(
         for name in ("positives", "validation_items", "eval_items")
     }
     run = _Run(
-        *(everywhere, judge, settings, history, num_items),
+        *(everywhere, validator, settings, history, num_items),
         *(log_dir, strategy, saved, carry),
     )
     return run.fit()
@@ -141,7 +88,7 @@ class _Run:
     def __init__(
         self,
         lists: dict[str, data.Lists],
-        judge: validation.Validation,
+        validator: validation.Validation,
         settings: pairs.Settings,
         history: config.HistoryConfig,
         num_items: int,
@@ -158,11 +105,11 @@ class _Run:
         self._decides = CATALOGUE_NDCG if whole else pairs.NDCG
         self._num_items = num_items
         self._saved = saved
-        self._matrix = _matrix(self._positives, num_items)
-        self._judge = catalogue.Catalogue(
-            judge,
+        self._matrix = user_item_matrix(self._positives, num_items)
+        self._validator = catalogue.Catalogue(
+            validator,
             self._matrix,
-            _matrix(self._all.append(lists["eval_items"]), num_items),
+            user_item_matrix(self._all.append(lists["eval_items"]), num_items),
             weights=history.linear_weights,
             by_lists=settings.sampling.eval_negatives != "all",
             seed=settings.seed,
@@ -173,13 +120,9 @@ class _Run:
             self._loop = encoder.Loop(
                 self._start, history, jit_compile=settings.train.jit_compile
             )
-        self._writers = {
-            phase: tf.summary.create_file_writer(os.path.join(log_dir, phase))
-            for phase in ("train", "refit")
-        }
+        self._reports = epoch_reports.EpochReports(log_dir)
         self._best = self._start
         self._done = _Done()
-        self._emitted = -np.inf
         self._hit_rate: float | None = None
 
     def _fresh(self, positives: data.Lists) -> encoder.Tables:
@@ -204,7 +147,9 @@ class _Run:
         if refitting:
             tables, histories = self._refit(), self._all
             if matrix is not None:
-                matrix = self._linear(_matrix(histories, self._num_items), done.l2)
+                matrix = self._linear(
+                    user_item_matrix(histories, self._num_items), done.l2
+                )
         weight = done.epochs[done.best - 1]["linear_weight"]
         if matrix is not None:
             matrix = matrix * np.float32(weight) if weight else None
@@ -217,10 +162,10 @@ class _Run:
 
     def _calibrate(self) -> calibration.Calibration:
         """Returns what a score means, by the best epoch and the validation items."""
-        if not len(self._judge):
+        if not len(self._validator):
             return calibration.AS_IT_IS
-        users, tables = self._judge.users, self._best
-        return self._judge.calibrate(
+        users, tables = self._validator.users, self._best
+        return self._validator.calibrate(
             vectors(tables, self._matrix[users], users),
             tables.item,
             tables.bias,
@@ -267,27 +212,27 @@ class _Run:
         done = self._done
         if not self._covered:
             return None
-        if done.l2 is not None or not len(self._judge):
-            done.l2 = done.l2 or _closest(self._history.linear_l2, _L2)
+        if done.l2 is not None or not len(self._validator):
+            done.l2 = done.l2 or penalty.closest(self._history.linear_l2, penalty.USUAL)
             matrix = self._linear(self._matrix, done.l2)
-            if len(self._judge):
-                self._judge.linear_ndcg(matrix)
+            if len(self._validator):
+                self._validator.linear_ndcg(matrix)
             return matrix
         found: dict[float, tuple[float, np.ndarray, Any]] = {}
 
         def figure(l2: float) -> float:
             matrix = self._linear(self._matrix, l2)
-            ndcg = self._judge.linear_ndcg(matrix)
+            ndcg = self._validator.linear_ndcg(matrix)
             done.linear.append({"l2": l2, self._decides: ndcg})
             # Of the matrices only the best is kept.
             if not found or ndcg > next(iter(found.values()))[0]:
                 found.clear()
-                found[l2] = (ndcg, matrix, self._judge.keep())
+                found[l2] = (ndcg, matrix, self._validator.keep())
             return ndcg
 
-        _climb(figure, self._history.linear_l2)
+        penalty.climb(figure, self._history.linear_l2)
         ((done.l2, (_, matrix, scores)),) = found.items()
-        self._judge.use(scores)
+        self._validator.use(scores)
         return matrix
 
     def _train(self) -> None:
@@ -297,9 +242,9 @@ class _Run:
             return
         first = len(done.epochs) + 1
         for record in self._epochs("train", train.epochs, self._positives, first):
-            self._judge_epoch(record)
+            self._validate(record)
             done.epochs.append(record)
-            self._log("train", record)
+            self._reports.epoch("train", record)
             key = self._key
             if not done.best or key(record) >= key(done.epochs[done.best - 1]):
                 done.best = record["epoch"]
@@ -311,8 +256,8 @@ class _Run:
                 logging.info("Stopping after epoch %d", record["epoch"])
                 done.stopped = True
             done.stopped |= record["epoch"] == train.epochs
-            if self._settings.judged:
-                done.stopped |= self._settings.judged(done.epochs, done.best)
+            if self._settings.stop_after:
+                done.stopped |= self._settings.stop_after(done.epochs, done.best)
             self._save()
             if done.stopped:
                 return
@@ -321,14 +266,14 @@ class _Run:
         """Returns what makes one epoch better than another; of equals the last is."""
         return record.get(self._decides, record["epoch"])
 
-    def _judge_epoch(self, record: dict[str, Any]) -> None:
+    def _validate(self, record: dict[str, Any]) -> None:
         """Adds the validation metrics to the record, if there are lists."""
-        if not len(self._judge):
+        if not len(self._validator):
             record["linear_weight"] = _WEIGHT if self._covered else 0.0
             return
         tables = self._loop.tables()
-        users = self._judge.users
-        verdict = self._judge.judge(
+        users = self._validator.users
+        verdict = self._validator.evaluate(
             vectors(tables, self._matrix[users], users), tables.item, tables.bias
         )
         record |= {
@@ -349,7 +294,7 @@ class _Run:
             self._loop.reset(self._fresh(self._all))
         first = len(done.refit) + 1
         for record in self._epochs("refit", done.best, self._all, first):
-            self._log("refit", record)
+            self._reports.epoch("refit", record)
             done.refit.append(record)
             self._save()
         return self._loop.tables()
@@ -404,37 +349,18 @@ class _Run:
         rate: float,
         losses: Sequence[tf.Tensor],
     ) -> None:
-        now = time.monotonic()
-        if fraction < 1.0 and now - self._emitted < _SECONDS_BETWEEN_EVENTS:
-            return
-        self._emitted = now
-        progress.emit(
-            progress.Event(
-                phase=phase,
-                epoch=epoch,
-                epochs=epochs,
-                fraction=fraction,
-                examples_per_second=rate,
-                loss=float(losses[-1]),
-                hit_rate=self._hit_rate,
+        if self._reports.is_due(fraction):
+            progress.emit(
+                progress.Event(
+                    phase=phase,
+                    epoch=epoch,
+                    epochs=epochs,
+                    fraction=fraction,
+                    examples_per_second=rate,
+                    loss=float(losses[-1]),
+                    hit_rate=self._hit_rate,
+                )
             )
-        )
-
-    def _log(self, phase: str, record: dict[str, Any]) -> None:
-        values = {
-            name: value
-            for name, value in record.items()
-            if name != "epoch" and isinstance(value, float)
-        }
-        logging.info(
-            "%s epoch %d: %s",
-            phase,
-            record["epoch"],
-            ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
-        )
-        with self._writers[phase].as_default(step=record["epoch"]):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
 
     def _save(self) -> None:
         if self._saved:
@@ -467,26 +393,3 @@ def _finite(losses: Sequence[tf.Tensor], name: str) -> float:
             f"{values[bad[0]]}. Try a smaller `model.history.learning_rate`."
         )
     return float(values.mean())
-
-
-def _closest(values: Sequence[float], wanted: float) -> float:
-    return min(values, key=lambda value: abs(np.log(value / wanted)))
-
-
-def _climb(figure: Any, values: Sequence[float]) -> None:
-    """Calls `figure` for values from the middle one uphill, each once."""
-    known: dict[int, float] = {}
-
-    def at(place: int) -> float:
-        if not 0 <= place < len(values):
-            return -np.inf
-        if place not in known:
-            known[place] = figure(values[place])
-        return known[place]
-
-    place = values.index(_closest(values, _L2))
-    while True:
-        best = max((place, place - 1, place + 1), key=at)
-        if best == place:
-            return
-        place = best

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ncf_model.history import fitting, warm_start
+from ncf_model.history import warm_start
+from ncf_model.history.trained import Trained
 from ncf_model.network import model
 from ncf_model.serving import saved_model
 
@@ -18,7 +19,7 @@ from ncf_model.serving import saved_model
 _BLOCK_VALUES = 1 << 22
 
 
-def fill(network: model.NeuMF, trained: fitting.Trained) -> None:
+def fill(network: model.NeuMF, trained: Trained) -> None:
     """Writes the vectors, Q and b into the tables of a dot product with biases."""
     vectors = trained.vectors()
     users = np.zeros(network.user_table.embeddings.shape, np.float32)
@@ -33,9 +34,7 @@ def fill(network: model.NeuMF, trained: fitting.Trained) -> None:
 class HistoryServingModel(saved_model.ServingModel):
     """Adds the linear part, and answers for users who were never trained."""
 
-    def __init__(
-        self, network: model.NeuMF, *, fitted: fitting.Trained, **kwargs: Any
-    ) -> None:
+    def __init__(self, network: model.NeuMF, *, fitted: Trained, **kwargs: Any) -> None:
         """Computes what does not depend on a request.
 
         Args:

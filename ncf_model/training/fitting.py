@@ -2,10 +2,9 @@
 
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +15,7 @@ from ncf_model.network import model
 from ncf_model.training import (
     checkpoint,
     data,
+    epoch_reports,
     mlperf,
     pretraining,
     progress,
@@ -25,11 +25,9 @@ from ncf_model.training import (
 
 HIT_RATE = f"hit_rate@{validation.CUTOFF}"
 NDCG = f"ndcg@{validation.CUTOFF}"
-_SECONDS_BETWEEN_EVENTS = 0.2
-
 
 # Called with the records of all epochs so far and the number of the best of them.
-Judged = Callable[[list[dict[str, Any]], int], bool]
+StopAfter = Callable[[list[dict[str, Any]], int], bool]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,13 +37,13 @@ class Settings:
     Attributes:
         train, sampling: see `config`.
         seed: of every draw.
-        judged: asked after each epoch whether to stop with it; None never does.
+        stop_after: asked after each epoch whether it is the last; None never says so.
     """
 
     train: config.TrainConfig
     sampling: config.SamplingConfig
     seed: int
-    judged: Judged | None = None
+    stop_after: StopAfter | None = None
 
 
 @dataclasses.dataclass
@@ -125,13 +123,9 @@ class _Run:
         self._log_dir = log_dir
         self._strategy = strategy
         self._loop = self._loop_of(network)
-        self._writers = {
-            phase: tf.summary.create_file_writer(os.path.join(log_dir, phase))
-            for phase in get_args(progress.Phase)
-        }
+        self._reports = epoch_reports.EpochReports(log_dir)
         self._mlperf = mlperf.Log(settings.train, seed=settings.seed)
         self._hit_rate: float | None = None
-        self._emitted = -np.inf
         self._done = _Done()
         self._start = _weights(network)
         self._best = self._start
@@ -182,7 +176,7 @@ class _Run:
             loop = self._loop_of(half)
             epochs = self._epochs(kind, train.pretrain_epochs, half, loop)
             for record in epochs:
-                self._log(kind, record)
+                self._reports.epoch(kind, record)
             self._done.pretraining[kind] = record
             halves[kind] = half
         pretraining.fuse(self._network, **halves, alpha=train.pretrain_alpha)
@@ -197,9 +191,9 @@ class _Run:
             return
         first = len(done.epochs) + 1
         for record in self._epochs("train", train.epochs, first=first):
-            self._judge_epoch(record)
+            self._validate(record)
             done.epochs.append(record)
-            self._log("train", record)
+            self._reports.epoch("train", record)
             if not done.best or _key(record) > _key(done.epochs[done.best - 1]):
                 done.best = record["epoch"]
                 self._best = _weights(self._network)
@@ -209,14 +203,14 @@ class _Run:
             elif train.patience and record["epoch"] - done.best >= train.patience:
                 logging.info("No better epoch since %d: stopping", done.best)
                 done.stopped = True
-            if self._settings.judged:
-                done.stopped |= self._settings.judged(done.epochs, done.best)
+            if self._settings.stop_after:
+                done.stopped |= self._settings.stop_after(done.epochs, done.best)
             self._save()
             if done.stopped:
                 return
         done.stopped = True
 
-    def _judge_epoch(self, record: dict[str, Any]) -> None:
+    def _validate(self, record: dict[str, Any]) -> None:
         """Adds the validation metrics to the record, if there are lists."""
         number = record["epoch"]
         self._mlperf.stop("EPOCH", epoch_num=number)
@@ -243,7 +237,7 @@ class _Run:
             self._loop.reset()
         first = len(done.refit) + 1
         for record in self._epochs("refit", done.best, first=first):
-            self._log("refit", record)
+            self._reports.epoch("refit", record)
             done.refit.append(record)
             self._save()
 
@@ -271,6 +265,15 @@ class _Run:
         )
         return True
 
+    def _rows(self, phase: progress.Phase, num_items: int) -> data.EpochRows:
+        return data.EpochRows(
+            self._interactions,
+            self._settings.sampling,
+            num_items=num_items,
+            seed=self._settings.seed,
+            refit=phase == "refit",
+        )
+
     def _epochs(
         self,
         phase: progress.Phase,
@@ -283,13 +286,7 @@ class _Run:
         """Trains; yields each epoch's record once its weights are in the network."""
         settings = self._settings
         network, loop = network or self._network, loop or self._loop
-        rows = data.EpochRows(
-            self._interactions,
-            settings.sampling,
-            num_items=network.num_items,
-            seed=settings.seed,
-            refit=phase == "refit",
-        )
+        rows = self._rows(phase, network.num_items)
         _check_batch(settings.train.batch_size, rows, loop)
         # The refit's schedule is as long as training's, though it may stop sooner.
         length = epochs if phase in ("gmf", "mlp") else settings.train.epochs
@@ -303,17 +300,20 @@ class _Run:
             if phase == "train":
                 self._mlperf.start("EPOCH", epoch_num=epoch)
             for done, loss in loop.epoch(users, items, decay_steps, name=name):
+                if not self._reports.is_due(done / len(users)):
+                    continue
                 seconds = time.monotonic() - started
-                event = progress.Event(
-                    phase=phase,
-                    epoch=epoch,
-                    epochs=epochs,
-                    fraction=done / len(users),
-                    examples_per_second=done * items.shape[1] / seconds,
-                    loss=loss,
-                    hit_rate=self._hit_rate,
+                progress.emit(
+                    progress.Event(
+                        phase=phase,
+                        epoch=epoch,
+                        epochs=epochs,
+                        fraction=done / len(users),
+                        examples_per_second=done * items.shape[1] / seconds,
+                        loss=loss,
+                        hit_rate=self._hit_rate,
+                    )
                 )
-                self._emit(event)
             loop.publish(decay_steps=decay_steps)
             seconds = time.monotonic() - started
             yield {
@@ -322,24 +322,6 @@ class _Run:
                 "seconds": seconds,
                 "examples_per_second": items.size / seconds,
             }
-
-    def _emit(self, event: progress.Event) -> None:
-        now = time.monotonic()
-        if event.fraction == 1.0 or now - self._emitted >= _SECONDS_BETWEEN_EVENTS:
-            self._emitted = now
-            progress.emit(event)
-
-    def _log(self, phase: progress.Phase, record: dict[str, Any]) -> None:
-        values = {name: value for name, value in record.items() if name != "epoch"}
-        logging.info(
-            "%s epoch %d: %s",
-            phase,
-            record["epoch"],
-            ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
-        )
-        with self._writers[phase].as_default(step=record["epoch"]):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
 
 
 def _check_batch(

@@ -50,7 +50,7 @@ def run(
             network, shared.interactions, num_items=shared.num_items
         )
 
-    def judged(epochs: list[dict[str, Any]], best: int) -> bool:
+    def stop_after(epochs: list[dict[str, Any]], best: int) -> bool:
         done = oracle.WHOLE * len(epochs) // train.epochs
         return report(done, _figure(epochs[best - 1], objective))
 
@@ -61,7 +61,10 @@ def run(
             shared.interactions,
             shared.candidates,
             fitting.Settings(
-                train=train, sampling=sampling, seed=custom["seed"], judged=judged
+                train=train,
+                sampling=sampling,
+                seed=custom["seed"],
+                stop_after=stop_after,
             ),
             num_users=shared.num_users,
             num_items=shared.num_items,

@@ -4,9 +4,12 @@ import contextlib
 import pathlib
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pipeline.cluster.submission import RunFailed, Submission
+from pipeline.messages import refuse, say
 
 if TYPE_CHECKING:
     from pipeline.cluster.config import ClusterConfig
@@ -18,19 +21,29 @@ Dataset = Annotated[
         "volume, or the name of a public data set."
     ),
 ]
-ConfigFile = Annotated[
-    str | None,
-    typer.Option("--config", help="A YAML file, or a shipped one's name."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Any field of the configuration, as a.b=value."),
-]
 Platform = Annotated[
     pathlib.Path | None,
     typer.Option(help="A YAML file that says where and on what it runs."),
 ]
 
+Output = Annotated[
+    pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
+]
+Image = Annotated[str | None, typer.Option(help="Best by digest.")]
+TrainerImage = Annotated[
+    str | None, typer.Option(help="Trainer's, where it is another one.")
+]
+Gpu = Annotated[str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")]
+Gpus = Annotated[int | None, typer.Option(help="How many.")]
+RunName = Annotated[str | None, typer.Option(help="Of the run.")]
+# `--cron` on Kubeflow and `--schedule` on Vertex.
+Cron = Annotated[
+    str | None,
+    typer.Option(
+        help="Runs by this schedule, in UTC, such as '0 3 * * *'; it takes the place "
+        "of one with the same --name."
+    ),
+]
 Parameters = Annotated[
     list[str] | None, typer.Option(help="name=value; may be repeated.")
 ]
@@ -58,6 +71,35 @@ def quiet_imports() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """Ends the command with a message: 1 for a run that failed, 2 for what is refused.
+
+    A ValueError refuses; it comes before anything was started, or from the service.
+    """
+    try:
+        yield
+    except RunFailed as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        refuse(error)
+
+
+def check_wait(wait: bool, cron: str | None) -> None:
+    """Raises ValueError where a schedule would be waited for."""
+    if wait and cron:
+        raise ValueError("`--wait` is for one run; a schedule has no end.")
+
+
+def told(made: Submission) -> Submission:
+    """Prints what was submitted; returns it."""
+    for note in made.notes:
+        typer.secho(note, err=True)
+    typer.echo(made.url)
+    return made
+
+
 def note_caching(platform: "ClusterConfig") -> None:
     """Says so if nothing is cached although it was not switched off."""
     if platform.cache and not platform.cacheable:
@@ -73,9 +115,3 @@ def write(output: pathlib.Path, text: str) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     typer.echo(output)
-
-
-def refuse(error: ValueError) -> NoReturn:
-    """Ends the command with the message of `error`."""
-    typer.secho(str(error), fg="red", err=True)
-    raise typer.Exit(2)

@@ -62,6 +62,16 @@ def parameters(
         config: what the pipeline was compiled with.
         eval_config: Evaluator's compiled `eval_config`.
     """
+    gate = Parameter(
+        "min_hit_rate",
+        config.evaluation.gate.min_hit_rate,
+        f"The HR@{GATE_TOP_K} a model must reach to be pushed, in [0, 1].",
+        (Place(ids.EVALUATOR, "eval_config", floor_path(eval_config)),),
+    )
+    return [*_of_data(config), *_of_training(config), gate]
+
+
+def _of_data(config: PipelineConfig) -> list[Parameter]:
     example_gen = (Place(ids.EXAMPLE_GEN, ""),)
     return [
         Parameter(
@@ -83,6 +93,11 @@ def parameters(
             "Any text that is another one whenever the data under data_path is.",
             example_gen,
         ),
+    ]
+
+
+def _of_training(config: PipelineConfig) -> list[Parameter]:
+    return [
         Parameter(
             "epochs",
             config.train.epochs,
@@ -100,12 +115,6 @@ def parameters(
             config.train.batch_size,
             "Rows per step, over all replicas.",
             _train(config, "batch_size"),
-        ),
-        Parameter(
-            "min_hit_rate",
-            config.evaluation.gate.min_hit_rate,
-            f"The HR@{GATE_TOP_K} a model must reach to be pushed, in [0, 1].",
-            (Place(ids.EVALUATOR, "eval_config", floor_path(eval_config)),),
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""`ncf compile kfp` and `ncf submit kfp`."""
+"""`ncf compile kfp` and `tfjob`, `ncf submit kfp`, `ncf schedule kfp`."""
 
 import os
 import pathlib
@@ -7,20 +7,28 @@ from typing import Annotated
 import typer
 
 from pipeline.cluster.options import (
-    ConfigFile,
+    Cron,
     Dataset,
-    Overrides,
+    Gpu,
+    Gpus,
+    Image,
+    Output,
     Parameters,
     Platform,
+    RunName,
     ScheduleAction,
     ScheduleName,
     Timeout,
+    TrainerImage,
     Wait,
+    check_wait,
+    failures,
     note_caching,
     quiet_imports,
-    refuse,
+    told,
     write,
 )
+from pipeline.options import ConfigFile, Overrides
 
 Host = Annotated[
     str, typer.Option(envvar="KFP_HOST", help="URL of the UI or of the API.")
@@ -28,21 +36,20 @@ Host = Annotated[
 Namespace = Annotated[
     str | None, typer.Option(help="Of the user, where each has a profile.")
 ]
+ServiceAccount = Annotated[
+    str | None, typer.Option(help="Kubernetes service account of the pods.")
+]
 Token = Annotated[str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")]
 
 
 def compile_kfp(
-    output: Annotated[
-        pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
-    ] = pathlib.Path("pipeline.yaml"),
+    output: Output = pathlib.Path("pipeline.yaml"),
     dataset: Dataset = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     platform: Platform = None,
-    image: Annotated[str | None, typer.Option(help="Best by digest.")] = None,
-    trainer_image: Annotated[
-        str | None, typer.Option(help="Trainer's, where it is another one.")
-    ] = None,
+    image: Image = None,
+    trainer_image: TrainerImage = None,
     serving: Annotated[
         str | None,
         typer.Option(help="Where models are pushed: gs://..., or in a mounted volume."),
@@ -50,10 +57,8 @@ def compile_kfp(
     profile: Annotated[
         str | None, typer.Option(help="What Trainer runs on: cpu, gpu or tpu.")
     ] = None,
-    gpu: Annotated[
-        str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")
-    ] = None,
-    gpus: Annotated[int | None, typer.Option(help="How many.")] = None,
+    gpu: Gpu = None,
+    gpus: Gpus = None,
     topology: Annotated[
         str | None, typer.Option(help="Of the TPU v5e: 1x1, 2x2 or 2x4.")
     ] = None,
@@ -66,7 +71,7 @@ def compile_kfp(
     from pipeline import config as config_module
     from pipeline.kfp import config as kfp_config
 
-    try:
+    with failures():
         settings = config_module.load(config, overrides or (), dataset=dataset)
         kfp = kfp_config.load(
             platform,
@@ -83,8 +88,6 @@ def compile_kfp(
             from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
 
         text = compiler.compile_pipeline(settings, kfp)
-    except ValueError as error:
-        refuse(error)
     write(output, text)
     note_caching(kfp)
 
@@ -99,24 +102,20 @@ def compile_tfjob(
     model: Annotated[
         str, typer.Option(help="Folder for the model: gs://..., or in a volume.")
     ],
-    output: Annotated[
-        pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
-    ] = pathlib.Path("tfjob.yaml"),
+    output: Output = pathlib.Path("tfjob.yaml"),
     name: Annotated[str, typer.Option(help="Of the job.")] = "ncf-train",
     workers: Annotated[int, typer.Option(help="How many pods, 2 or more.")] = 2,
     config: ConfigFile = None,
     overrides: Overrides = None,
     platform: Platform = None,
-    service_account: Annotated[
-        str | None, typer.Option(help="Kubernetes service account of the pods.")
-    ] = None,
+    service_account: ServiceAccount = None,
 ) -> None:
     """Make the TFJob that trains on several machines of a cluster."""
     from pipeline import config as config_module
     from pipeline.kfp import config as kfp_config
     from pipeline.tfjob import manifest
 
-    try:
+    with failures():
         text = manifest.manifest(
             config_module.load(config, overrides or ()),
             kfp_config.load(platform),
@@ -127,8 +126,6 @@ def compile_tfjob(
             output=model,
             service_account=service_account,
         )
-    except ValueError as error:
-        refuse(error)
     write(output, text)
 
 
@@ -136,18 +133,16 @@ def submit_kfp(
     host: Host,
     file: Annotated[
         pathlib.Path, typer.Argument(help="What `ncf compile kfp` made.")
-    ] = (pathlib.Path("pipeline.yaml")),
+    ] = pathlib.Path("pipeline.yaml"),
     param: Parameters = None,
     experiment: Annotated[str, typer.Option(help="The runs' group in the UI.")] = "ncf",
-    name: Annotated[str | None, typer.Option(help="Of the run.")] = None,
+    name: RunName = None,
     root: Annotated[
         str | None,
         typer.Option(help="Where artifacts go; by default the server's own place."),
     ] = None,
     namespace: Namespace = None,
-    service_account: Annotated[
-        str | None, typer.Option(help="Kubernetes service account of the pods.")
-    ] = None,
+    service_account: ServiceAccount = None,
     google_account: Annotated[
         str | None,
         typer.Option(
@@ -156,28 +151,21 @@ def submit_kfp(
         ),
     ] = None,
     token: Token = None,
-    cron: Annotated[
-        str | None,
-        typer.Option(
-            help="Runs by this schedule, in UTC, such as '0 3 * * *'; it takes the "
-            "place of one with the same --name."
-        ),
-    ] = None,
+    cron: Cron = None,
     wait: Wait = False,
     timeout_s: Timeout = 86_400,
 ) -> None:
     """Submit a compiled pipeline to Kubeflow Pipelines."""
-    from pipeline.cluster import buckets, package, submission
+    from pipeline.cluster import buckets, package
     from pipeline.kfp import submit
 
-    try:
+    with failures():
         # Checked before anybody is asked, and before the client is imported.
         spec = package.read(file)[0]
         needs = package.needs(spec, package.parse_parameters(spec, param or ()))
         if cron is not None:
             submit.check_cron(cron)
-        if wait and cron:
-            raise ValueError("`--wait` is for one run; a schedule has no end.")
+        check_wait(wait, cron)
         if root and root.startswith("gs://"):
             buckets.check_root(root)
             needs[root] = buckets.WRITE
@@ -193,17 +181,10 @@ def submit_kfp(
             service_account=service_account,
             cron=cron,
         )
-        for note in made.notes:
-            typer.secho(note, err=True)
-        typer.echo(made.url)
+        told(made)
         if wait:
             cluster.wait(made, timeout_s=timeout_s)
             typer.echo("The run has succeeded.")
-    except submission.RunFailed as error:
-        typer.secho(str(error), fg="red", err=True)
-        raise typer.Exit(1) from None
-    except ValueError as error:
-        refuse(error)
 
 
 def schedule_kfp(
@@ -218,13 +199,11 @@ def schedule_kfp(
     from pipeline.kfp import schedules as kfp_schedules
     from pipeline.kfp import submit
 
-    try:
+    with failures():
         cluster = submit.Cluster(host, namespace=namespace, token=token)
         found = kfp_schedules.find(cluster)
         with cluster.explained():
             said = schedules.act(
                 action, schedule, found=found, deeds=kfp_schedules.deeds(cluster)
             )
-    except ValueError as error:
-        refuse(error)
     typer.echo(said)

@@ -12,13 +12,12 @@ from typing import Any
 import yaml
 
 from pipeline.cluster import cron as cron_lines
-from pipeline.cluster import package
-from pipeline.cluster.submission import RunFailed, Submission
+from pipeline.cluster import package, submission
+from pipeline.cluster.submission import POLL_S, State, Submission
 from pipeline.kfp import schedules
 
 SUCCEEDED = ("SUCCEEDED", "SKIPPED")
 FAILED = ("FAILED", "CANCELED", "ERROR")
-POLL_S = 10.0
 _CRON_FIELDS = 6
 _PROBE_TIMEOUT_S = 20.0
 # Google's proxy, for which kfp.Client fetches a token of its own.
@@ -113,29 +112,20 @@ class Cluster:
     def wait(
         self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
     ) -> None:
-        """Returns when the run has succeeded.
+        """Returns when the run has succeeded; see `submission.wait`."""
+        submission.wait(
+            run, lambda: self._state(run.id), timeout_s=timeout_s, poll_s=poll_s
+        )
 
-        Raises:
-            RunFailed: it failed or was cancelled.
-            ValueError: it was not done in time; it goes on.
-        """
-        end = time.monotonic() + timeout_s
-        while True:
-            with self.explained():
-                found = self.client.get_run(run.id)
-            state = str(found.state or "PENDING").upper()
-            if state in SUCCEEDED:
-                return
-            if state in FAILED:
-                detail = getattr(found.error, "message", None)
-                reason = f": {detail}" if detail else ""
-                raise RunFailed(f"The run is {state.lower()}{reason}. See {run.url}")
-            if time.monotonic() > end:
-                raise ValueError(
-                    f"The run is still {state.lower()} after {timeout_s:.0f} s; it "
-                    f"goes on. See {run.url}"
-                )
-            time.sleep(poll_s)
+    def _state(self, run_id: str) -> State:
+        with self.explained():
+            found = self.client.get_run(run_id)
+        state = str(found.state or "PENDING").upper()
+        failure = None
+        if state in FAILED:
+            detail = getattr(found.error, "message", None)
+            failure = f"The run is {state.lower()}{f': {detail}' if detail else ''}."
+        return State(state.lower(), state in SUCCEEDED, failure)
 
     def _connect(self, token: str | None) -> Any:
         import kfp  # Late: it takes seconds, and wrong parameters need none of it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.local.text import printable
-from pipeline.serving.cli import refuse
+from pipeline.messages import refuse
 
 if TYPE_CHECKING:
     from rich.tree import Tree

@@ -78,6 +78,7 @@ class RunDisplay(logging.Handler):
     end (`complete`), as ML Metadata has them.
 
     Attributes:
+        console: of the terminal.
         shown: the finished nodes, in order.
         current: the running node, or None.
         earlier: seconds that nodes took in an earlier run, by id.
@@ -89,7 +90,7 @@ class RunDisplay(logging.Handler):
         self.current: str | None = None
         self.earlier: Mapping[str, float] = {}
         self._cached = False
-        self._console = console
+        self.console = console
         self._started = 0.0
         self._progress = Progress(
             SpinnerColumn(),
@@ -123,6 +124,20 @@ class RunDisplay(logging.Handler):
             self._cached = True
         elif _FINISHED.fullmatch(message) and self.current:
             self._end("[green]✓[/]", "cached" if self._cached else "")
+
+    @contextlib.contextmanager
+    def progress_within_nodes(self) -> Iterator[None]:
+        """Shows how far trainings and searches are that go on in this process."""
+        from ncf_model.training import progress as training
+        from ncf_model.tuning import progress as tuning
+
+        training.observers.append(self.training)
+        tuning.observers.append(self.tuning)
+        try:
+            yield
+        finally:
+            training.observers.remove(self.training)
+            tuning.observers.remove(self.tuning)
 
     def training(self, event: Any) -> None:
         """Moves the bar; `event` is an `ncf_model.training.progress.Event`."""
@@ -183,7 +198,7 @@ class RunDisplay(logging.Handler):
 
     def _line(self, mark: str, node: str, seconds: float, note: str) -> None:
         self.shown.append(node)
-        self._console.print(f"{mark} {node:<26}{seconds:8.1f} s  [dim]{note}[/]")
+        self.console.print(f"{mark} {node:<26}{seconds:8.1f} s  [dim]{note}[/]")
 
 
 def _training_detail(event: Any) -> str:

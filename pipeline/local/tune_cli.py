@@ -5,26 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cluster.options import ConfigFile, Overrides, refuse
+from pipeline.messages import refuse
+from pipeline.options import AsJson, ConfigFile, DataDir, Dataset, Out, Overrides
 
 
 def tune(
-    dataset: Annotated[
-        str | None, typer.Option(help="As of `ncf run`: a name, or a file.")
-    ] = None,
+    dataset: Dataset = None,
     config: ConfigFile = None,
-    out: Annotated[
-        pathlib.Path | None,
-        typer.Option(
-            help="The folder of the run.", show_default="runs/<pipeline>-<data set>"
-        ),
-    ] = None,
-    data_dir: Annotated[
-        pathlib.Path | None,
-        typer.Option(
-            envvar="DATA_DIR", help="A folder of data sets to look into first."
-        ),
-    ] = None,
+    out: Out = None,
+    data_dir: DataDir = None,
     overrides: Overrides = None,
     trials: Annotated[
         int | None, typer.Option(help="Configurations to try.", show_default="40")
@@ -50,9 +39,7 @@ def tune(
             "--write-config", help="Write a configuration with the best: a new file."
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search better hyperparameters on the validation items."""
     typer.echo("Checking the configuration and the data ...", err=as_json)

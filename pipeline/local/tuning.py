@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import logging
 import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from ncf_model.documents import Document
 from ncf_model.tuning import space
 from pipeline import local_runner
 from pipeline.config import PipelineConfig
-from pipeline.local import interrupts, lock, terminal
+from pipeline.local import endings, lock, terminal
 from pipeline.local.store import RecordedRun, Store
 from pipeline.nodes import ids
 
@@ -101,24 +100,10 @@ def tune(
             f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
         )
         display = terminal.RunDisplay(console)
-        try:
-            with (
-                interrupts.never_lost(),
-                display.following(logging.getLogger("absl")),
-            ):
+        with endings.shown(display, log, out, stopped=STOPPED):
+            with endings.nodes(display):
                 _run(config, dataset, out, display)
             found = _read(config, dataset.name, Store(out))
-        except KeyboardInterrupt:
-            console.quiet = False
-            display.failed("stopped")
-            console.print(STOPPED, style="yellow")
-            raise
-        except Exception as error:
-            console.quiet = False
-            display.failed()
-            terminal.print_failure(console, error, log)
-            logging.exception("The search failed.")
-            raise local_runner.RunFailed(terminal.explain(error)[0]) from error
         if not quiet:
             show(console, found)
     return found
@@ -135,7 +120,6 @@ def _run(
         from absl import logging as absl_logging
         from tfx.orchestration import metadata
 
-        from ncf_model.tuning import progress
         from pipeline import pipeline
         from pipeline.local import dag_runner
 
@@ -155,11 +139,8 @@ def _run(
     runner = dag_runner.Runner(
         root=str(out / "pipeline_root"), serving=str(out / "serving")
     )
-    progress.observers.append(display.tuning)
-    try:
+    with display.progress_within_nodes():
         runner.run(definition)
-    finally:
-        progress.observers.remove(display.tuning)
 
 
 def _read(config: PipelineConfig, dataset: str, store: Store) -> Found:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cluster.options import ConfigFile, Dataset, Overrides
-from pipeline.serving.cli import refuse
+from pipeline.messages import refuse
+from pipeline.options import ConfigFile, Dataset, Overrides
 
 
 class Form(str, enum.Enum):

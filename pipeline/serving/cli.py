@@ -2,11 +2,11 @@
 
 import os
 import pathlib
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from pipeline.local.text import printable
+from pipeline.messages import refuse
 
 Out = Annotated[
     pathlib.Path | None,
@@ -85,17 +85,6 @@ def serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
         return named
     inner = pathlib.Path(named) / "serving"
     return str(inner if inner.is_dir() or not _has_versions(named) else named)
-
-
-def refuse(error: Exception) -> NoReturn:
-    """Ends with the message of `error`, red where the terminal allows, no traceback."""
-    from rich.console import Console
-
-    text = printable(str(error), lines=True)
-    Console(stderr=True, highlight=False).print(
-        text, style="red", markup=False, soft_wrap=True
-    )
-    raise typer.Exit(2) from None
 
 
 def _has_versions(folder: str) -> bool:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cluster.options import ConfigFile, Overrides
-from pipeline.serving.cli import Out, refuse, serving_folder
+from pipeline.messages import refuse
+from pipeline.options import ConfigFile, Overrides
+from pipeline.serving.cli import Out, serving_folder
 
 _HIT_RATE, _NDCG = "hit_rate@10", "ndcg@10"
 

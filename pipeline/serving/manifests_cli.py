@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.serving.cli import refuse
+from pipeline.messages import refuse
 
 
 def compile_serving(

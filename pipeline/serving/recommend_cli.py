@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.local.text import printable
-from pipeline.serving.cli import Out, refuse, serving_folder
+from pipeline.messages import refuse
+from pipeline.serving.cli import Out, serving_folder
 from pipeline.serving.errors import RequestError
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ manifest is made of the classes of the operator's SDK and of the Kubernetes clie
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -54,23 +55,12 @@ def manifest(
         ValueError: too few workers, a profile without such a strategy, or a folder
             that not every pod sees.
     """
-    if workers < 2:
-        raise ValueError(
-            f"`workers` must be 2 or more; got {workers}. One machine needs no TFJob: "
-            "it is the pipeline's Trainer."
-        )
-    if kfp.profile == "tpu":
-        raise ValueError("A TFJob trains with profile cpu or gpu; got 'tpu'.")
-    for field, path in (
-        ("examples", examples),
-        ("transform_graph", transform_graph),
-        ("output", output),
-    ):
-        if not kfp.is_shared(path):
-            raise ValueError(
-                f"`{field}` must be gs://... or in a mounted volume, so that every pod "
-                f"sees it; got {path!r}."
-            )
+    folders = {
+        "examples": examples,
+        "transform_graph": transform_graph,
+        "output": output,
+    }
+    _check(kfp, workers, folders)
     flags = {
         train_job.EXAMPLES_FLAG: examples,
         train_job.TRANSFORM_GRAPH_FLAG: transform_graph,
@@ -98,6 +88,23 @@ def manifest(
     )
     fields = ApiClient().sanitize_for_serialization(job)
     return yaml.safe_dump(fields, sort_keys=False)
+
+
+def _check(kfp: KfpConfig, workers: int, folders: Mapping[str, str]) -> None:
+    """Raises ValueError for what `manifest` says that it refuses."""
+    if workers < 2:
+        raise ValueError(
+            f"`workers` must be 2 or more; got {workers}. One machine needs no TFJob: "
+            "it is the pipeline's Trainer."
+        )
+    if kfp.profile == "tpu":
+        raise ValueError("A TFJob trains with profile cpu or gpu; got 'tpu'.")
+    for field, path in folders.items():
+        if not kfp.is_shared(path):
+            raise ValueError(
+                f"`{field}` must be gs://... or in a mounted volume, so that every pod "
+                f"sees it; got {path!r}."
+            )
 
 
 def _custom_config(config: PipelineConfig, kfp: KfpConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`ncf compile vertex` and `ncf submit vertex`."""
+"""`ncf compile vertex`, `ncf submit vertex` and `ncf schedule vertex`."""
 
 import os
 import pathlib
@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cluster.options import (
-    ConfigFile,
+    Cron,
     Dataset,
-    Overrides,
+    Gpu,
+    Gpus,
+    Image,
+    Output,
     Parameters,
     Platform,
+    RunName,
     ScheduleAction,
     ScheduleName,
     Timeout,
+    TrainerImage,
     Wait,
+    check_wait,
+    failures,
     note_caching,
     quiet_imports,
-    refuse,
+    told,
     write,
 )
+from pipeline.options import ConfigFile, Overrides
 
 if TYPE_CHECKING:
     from pipeline.cluster.submission import Submission
@@ -49,25 +57,19 @@ Endpoint = Annotated[
 def compile_vertex(
     root: Annotated[str, typer.Option(help="Where artifacts go, gs://...")],
     serving: Annotated[str, typer.Option(help="Where models are pushed, gs://...")],
-    image: Annotated[str, typer.Option(help="Best by digest.")],
-    output: Annotated[
-        pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
-    ] = pathlib.Path("pipeline.json"),
+    image: Image,
+    output: Output = pathlib.Path("pipeline.json"),
     dataset: Dataset = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     platform: Platform = None,
-    trainer_image: Annotated[
-        str | None, typer.Option(help="Trainer's, where it is another one.")
-    ] = None,
+    trainer_image: TrainerImage = None,
     profile: Annotated[
         str | None,
         typer.Option(help="What Trainer runs on: cpu, gpu or, in a Training job, tpu."),
     ] = None,
-    gpu: Annotated[
-        str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")
-    ] = None,
-    gpus: Annotated[int | None, typer.Option(help="How many.")] = None,
+    gpu: Gpu = None,
+    gpus: Gpus = None,
 ) -> None:
     """Compile the pipeline for Vertex AI Pipelines; nothing else is asked."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -75,7 +77,7 @@ def compile_vertex(
     from pipeline.cluster import config as cluster_config
     from pipeline.vertex import config as vertex_config
 
-    try:
+    with failures():
         settings = config_module.load(config, overrides or (), dataset=dataset)
         chosen = cluster_config.load(
             vertex_config.VertexConfig,
@@ -91,8 +93,6 @@ def compile_vertex(
             from pipeline.vertex import compile as compiler  # Late: TFX takes seconds.
 
         text = compiler.compile_pipeline(settings, chosen, root=root)
-    except ValueError as error:
-        refuse(error)
     write(output, text)
     note_caching(chosen)
 
@@ -108,7 +108,7 @@ def submit_vertex(
         typer.Option(help="Where artifacts go, gs://...; by default as compiled."),
     ] = None,
     param: Parameters = None,
-    name: Annotated[str | None, typer.Option(help="Of the run.")] = None,
+    name: RunName = None,
     service_account: Annotated[
         str | None, typer.Option(help="As which the tasks run.")
     ] = None,
@@ -122,13 +122,7 @@ def submit_vertex(
             help="For all tasks that may be cached; by default as compiled.",
         ),
     ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            help="Runs by this schedule, in UTC, such as '0 3 * * *'; it takes the "
-            "place of one with the same --name."
-        ),
-    ] = None,
+    schedule: Cron = None,
     wait: Wait = False,
     timeout_s: Timeout = 86_400,
     cancel_on_interrupt: Annotated[
@@ -141,10 +135,9 @@ def submit_vertex(
     endpoint: Endpoint = None,
 ) -> None:
     """Submit a compiled pipeline to Vertex AI Pipelines."""
-    from pipeline.cluster import submission
     from pipeline.vertex import package, submit
 
-    try:
+    with failures():
         # Checked before anybody is asked, and before the client is imported.
         submit.check(
             package.read(file),
@@ -153,8 +146,7 @@ def submit_vertex(
             network=network,
             cron=schedule,
         )
-        if wait and schedule:
-            raise ValueError("`--wait` is for one run; a schedule has no end.")
+        check_wait(wait, schedule)
         vertex = submit.Vertex(project=project, region=region, endpoint=endpoint)
         made = vertex.submit(
             file,
@@ -166,16 +158,9 @@ def submit_vertex(
             caching=caching,
             cron=schedule,
         )
-        for note in made.notes:
-            typer.secho(note, err=True)
-        typer.echo(made.url)
+        told(made)
         if wait:
             _wait(vertex, made, timeout_s, cancel=cancel_on_interrupt)
-    except submission.RunFailed as error:
-        typer.secho(str(error), fg="red", err=True)
-        raise typer.Exit(1) from None
-    except ValueError as error:
-        refuse(error)
 
 
 def schedule_vertex(
@@ -190,15 +175,13 @@ def schedule_vertex(
     from pipeline.vertex import schedules as vertex_schedules
     from pipeline.vertex import submit
 
-    try:
+    with failures():
         vertex = submit.Vertex(project=project, region=region, endpoint=endpoint)
         found = vertex_schedules.find(vertex)
         with google_cloud.explained(), google_cloud.quiet():
             said = schedules.act(
                 action, schedule, found=found, deeds=vertex_schedules.deeds(vertex)
             )
-    except ValueError as error:
-        refuse(error)
     typer.echo(said)
 
 

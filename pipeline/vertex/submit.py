@@ -3,18 +3,16 @@
 import json
 import pathlib
 import tempfile
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.cluster import buckets, google_cloud
+from pipeline.cluster import buckets, google_cloud, submission
 from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package as kfp_package
-from pipeline.cluster.submission import RunFailed, Submission
+from pipeline.cluster.submission import POLL_S, State, Submission
 from pipeline.vertex import google_cloud as vertex_client
 from pipeline.vertex import package, schedules
 
-POLL_S = 10.0
 _SUCCEEDED = "PIPELINE_STATE_SUCCEEDED"
 _ENDED = ("PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
 _FAILED_TASK = "FAILED"
@@ -95,18 +93,8 @@ class Vertex:
             runs_as=service_account,
         )
         display_name = name or spec["pipelineInfo"]["name"]
-        labels = {"source": "ncf", "pipeline": spec["pipelineInfo"]["name"]}
+        made = self._make(job, display_name, root, values)
         runs_as = {"service_account": service_account, "network": network}
-        with tempfile.TemporaryDirectory() as folder:
-            template = pathlib.Path(folder) / "pipeline.json"
-            template.write_text(json.dumps(job), encoding="utf-8")
-            made = self.client.PipelineJob(
-                display_name=display_name,
-                template_path=str(template),
-                pipeline_root=root,
-                parameter_values=values,
-                labels=labels,
-            )
         with google_cloud.explained(), google_cloud.quiet():
             if cron is not None:
                 options = {"cron": cron, "display_name": display_name, **runs_as}
@@ -116,6 +104,24 @@ class Vertex:
             made.submit(**runs_as)
         page = self.page("runs", made.resource_name)
         return Submission(made.resource_name, page, values, tuple(notes))
+
+    def _make(
+        self, job: dict[str, Any], name: str, root: str, values: dict[str, Any]
+    ) -> Any:
+        """Returns the client's PipelineJob, which reads its job from a file."""
+        with tempfile.TemporaryDirectory() as folder:
+            template = pathlib.Path(folder) / "pipeline.json"
+            template.write_text(json.dumps(job), encoding="utf-8")
+            return self.client.PipelineJob(
+                display_name=name,
+                template_path=str(template),
+                pipeline_root=root,
+                parameter_values=values,
+                labels={
+                    "source": "ncf",
+                    "pipeline": job["pipelineSpec"]["pipelineInfo"]["name"],
+                },
+            )
 
     def _schedule(self, job: Any, options: dict[str, Any]) -> tuple[str, list[str]]:
         """Makes a schedule; earlier ones of its name end. Returns its id, and notes."""
@@ -129,27 +135,17 @@ class Vertex:
     def wait(
         self, run: Submission, *, timeout_s: float, poll_s: float = POLL_S
     ) -> None:
-        """Returns when the run has succeeded.
+        """Returns when the run has succeeded; see `submission.wait`."""
+        submission.wait(
+            run, lambda: self._state(run), timeout_s=timeout_s, poll_s=poll_s
+        )
 
-        Raises:
-            RunFailed: it failed or was cancelled.
-            ValueError: it was not done in time; it goes on.
-        """
-        end = time.monotonic() + timeout_s
-        while True:
-            with google_cloud.explained(), google_cloud.quiet():
-                found = self._job(run).to_dict()
-            state = found.get("state", "PIPELINE_STATE_PENDING")
-            if state == _SUCCEEDED:
-                return
-            if state in _ENDED:
-                raise RunFailed(f"{_reason(found)} See {run.url}")
-            if time.monotonic() > end:
-                raise ValueError(
-                    f"The run is still {_word(state)} after {timeout_s:.0f} s; it goes "
-                    f"on. See {run.url}"
-                )
-            time.sleep(poll_s)
+    def _state(self, run: Submission) -> State:
+        with google_cloud.explained(), google_cloud.quiet():
+            found = self._job(run).to_dict()
+        state = found.get("state", "PIPELINE_STATE_PENDING")
+        failure = _reason(found) if state in _ENDED else None
+        return State(_word(state), state == _SUCCEEDED, failure)
 
     def cancel(self, run: Submission) -> None:
         """Asks Vertex to stop the run's tasks; it takes a while to do so."""

@@ -5,6 +5,7 @@ import pytest
 
 from ncf_model.config import HistoryConfig, SamplingConfig, TrainConfig
 from ncf_model.history import catalogue, fitting
+from ncf_model.history.trained import user_item_matrix
 from ncf_model.training import checkpoint, data
 from ncf_model.training import fitting as pairs
 
@@ -137,7 +138,7 @@ def test_the_linear_part_can_be_left_out(interactions, tmp_path):
 
 @pytest.mark.parametrize(("weight", "probability"), [(0.0, 1 / 2), (5.0, 0.99)])
 def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probability):
-    positives = fitting._matrix(interactions.positives, ITEMS)
+    positives = user_item_matrix(interactions.positives, ITEMS)
     lists = _Lists(interactions)
     lists._items[:, 1] = 0  # An item that the linear part below votes against.
     judge = catalogue.Catalogue(lists, positives, positives, weights=(0.0,), seed=0)
@@ -157,12 +158,12 @@ def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probabil
 
 
 def test_a_rank_counts_what_the_user_never_touched(interactions):
-    positives = fitting._matrix(interactions.positives, ITEMS)
+    positives = user_item_matrix(interactions.positives, ITEMS)
     everything = interactions.positives.append(interactions.validation_items)
     judge = catalogue.Catalogue(
         _Lists(interactions),
         positives,
-        fitting._matrix(everything, ITEMS),
+        user_item_matrix(everything, ITEMS),
         weights=(0.0,),
         seed=0,
     )

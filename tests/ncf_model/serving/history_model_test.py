@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from ncf_model.config import HistoryConfig, ModelConfig
-from ncf_model.history import calibration, encoder, fitting, resolve
+from ncf_model.history import calibration, encoder, resolve
+from ncf_model.history.trained import Trained
 from ncf_model.network import model
 from ncf_model.serving import history_model, saved_model
 from ncf_model.training import data
@@ -24,7 +25,7 @@ def _loaded(tiny):
     )
     linear = np.array([[0, 4, 1], [2, 0, 1], [1, 3, 0]], np.float32)
     taken = interactions.positives.append(interactions.validation_items)
-    trained = fitting.Trained(
+    trained = Trained(
         history,
         tables,
         linear,

@@ -228,7 +228,7 @@ def test_interruption(google, file, monkeypatch, options, cancelled, message):
         raise KeyboardInterrupt
 
     google.states = ["PIPELINE_STATE_RUNNING"]
-    monkeypatch.setattr(submit.time, "sleep", interrupt)
+    monkeypatch.setattr(submission.time, "sleep", interrupt)
     result = _command(google, file, "--wait", *options)
     assert result.exit_code == 130
     assert message in result.output

@@ -1,0 +1,115 @@
+"""`ncf run` and `ncf prepare`."""
+
+import json
+import pathlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import options
+from pipeline.messages import refuse, say
+from pipeline.options import AsJson, ConfigFile, DataDir, Dataset, Out, Overrides
+
+if TYPE_CHECKING:
+    from pipeline import local_runner
+
+
+def run(
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    out: Out = None,
+    data_dir: DataDir = None,
+    overrides: Overrides = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")
+    ] = False,
+    as_json: AsJson = False,
+    allow_shrink: Annotated[
+        bool,
+        typer.Option("--allow-shrink", help="Lift `data.max_shrink` for this run."),
+    ] = False,
+    fresh_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--fresh-metadata",
+            help="Move records and artifacts of earlier runs aside; serving stays.",
+        ),
+    ] = False,
+) -> None:
+    """Run the whole pipeline on this machine."""
+    if not quiet:  # Before slow imports.
+        typer.echo("Checking the configuration and the data ...", err=as_json)
+    from pipeline import local_runner
+
+    lifted = ["data.max_shrink=1"] if allow_shrink else []
+    settings = options.settings(dataset, config, [*(overrides or ()), *lifted])
+    found = options.data(settings, data_dir)
+    try:
+        seen = local_runner.understand(settings, found)
+        if not quiet:
+            _show(seen, errors=as_json)
+        summary = local_runner.run(
+            settings,
+            found,
+            out=out or local_runner.default_out(settings, found),
+            item_titles=seen.titles,
+            quiet=quiet,
+            progress_to_errors=as_json,
+            fresh_metadata=fresh_metadata,
+        )
+    except local_runner.RunFailed:
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+
+
+def prepare(
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    overrides: Overrides = None,
+    new_config: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--write-config",
+            help="Write a configuration that reads the data: a new YAML file.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the data set, read all of it, say how it is understood and where it is."""
+    from pipeline.local import understood
+
+    settings = options.settings(dataset, config, overrides)
+    try:
+        if new_config is not None:
+            from pipeline.local import own_data
+
+            settings, found, seen = own_data.settle(settings, data_dir)
+        else:
+            from pipeline import local_runner
+
+            found = options.data(settings, data_dir)
+            seen = local_runner.understand(settings, found, at_most=float("inf"))
+        if not as_json:
+            _show(seen, errors=True)
+        if new_config is not None:
+            understood.write_config(new_config, seen.overview, settings.data)
+            say(f"Wrote {new_config}. Next: ncf run --config {new_config}", "green")
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        typer.echo(json.dumps(understood.as_json(seen.overview, found.path), indent=2))
+    else:
+        typer.echo(found.path)
+
+
+def _show(seen: "local_runner.Understood", *, errors: bool) -> None:
+    from rich.console import Console
+
+    from pipeline.local import understood
+
+    console = Console(stderr=errors, highlight=False)
+    understood.show(console, seen.overview, seen.titles)

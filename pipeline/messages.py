@@ -1,0 +1,24 @@
+"""What commands say to a person, on standard error."""
+
+from typing import NoReturn
+
+import typer
+
+from pipeline.local.text import printable
+
+REFUSED = 2  # the exit status
+
+
+def say(message: str, colour: str = "red") -> None:
+    """Prints a message, in colour where NO_COLOR and the terminal allow it."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    text = printable(message, lines=True)
+    console.print(text, style=colour, markup=False, soft_wrap=True)
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Ends the command with the message of `error` and no traceback."""
+    say(str(error))
+    raise typer.Exit(REFUSED) from None

@@ -1,0 +1,63 @@
+"""Options that commands share: what to compute, from which data, and where it goes."""
+
+import pathlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.messages import refuse
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
+    from pipeline.data.catalogue import Dataset as FoundData
+
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, "
+        "synthetic, or the path of a file or a folder of files."
+    ),
+]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config", help="A YAML file, or a shipped one's name such as ml-1m."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any field of the configuration, as a.b=value."),
+]
+Out = Annotated[
+    pathlib.Path | None,
+    typer.Option(help="The run's folder.", show_default="runs/<pipeline>-<data set>"),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
+]
+DataDir = Annotated[
+    pathlib.Path | None,
+    typer.Option(envvar="DATA_DIR", help="A folder of data sets to look into first."),
+]
+
+
+def settings(
+    dataset: str | None, config: str | None, overrides: list[str] | None
+) -> "PipelineConfig":
+    """Returns the configuration that the options name, or ends the command."""
+    from pipeline import config as config_module
+
+    try:
+        return config_module.load(config, overrides or (), dataset=dataset)
+    except ValueError as error:
+        refuse(error)
+
+
+def data(settings: "PipelineConfig", data_dir: pathlib.Path | None) -> "FoundData":
+    """Returns the data set of the configuration, or ends the command."""
+    from pipeline import local_runner
+
+    try:
+        return local_runner.find_data(settings, data_dir)
+    except ValueError as error:
+        refuse(error)
