@@ -96,9 +96,12 @@ class Night:
                 )
             ]
             self._write(name, self.lists[name])
-        assets = folder / "transform_fn" / "assets"
+        self._write_vocabularies(found)
+
+    def _write_vocabularies(self, found: indexed.Data) -> None:
+        assets = self.folder / "transform_fn" / "assets"
         assets.mkdir(parents=True)
-        (folder / "transformed_metadata").mkdir()
+        (self.folder / "transformed_metadata").mkdir()
         for name, ids in (
             (features.USER_VOCABULARY, found.users.user_ids),
             (features.ITEM_VOCABULARY, found.item_ids),

@@ -9,7 +9,7 @@ import pytest
 
 from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
 from ncf_model.network import model
-from ncf_model.training import checkpoint, data, fitting, progress
+from ncf_model.training import checkpoint, data, epoch_reports, fitting, progress
 
 CONSTANT = {
     "epochs": 3,
@@ -221,7 +221,7 @@ def test_goes_on_after_a_kill(interactions, tmp_path, monkeypatch, moment):
         if (event.phase, event.epoch) == moment[:2] and event.fraction >= moment[2]:
             raise Killed
 
-    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_EVENTS", 0)
+    monkeypatch.setattr(epoch_reports, "_SECONDS_BETWEEN_EVENTS", 0)
     monkeypatch.setattr(progress, "observers", [kill])
     judge = Judge(*metrics)
     with pytest.raises(Killed):
