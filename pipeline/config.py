@@ -50,7 +50,7 @@ class DataConfig(ReadingConfig):
             MovieLens has beside its ratings. `columns.title` names the column, in that
             file or, without one, in the interactions. They are shown, never learned.
         max_shrink: the run stops before Trainer if a larger share of the users or items
-            is gone that the latest blessed model was judged on; 1 never stops it.
+            is gone that the model in service was judged on; 1 never stops it.
         spans: which days are read, where `dataset` has `{SPAN}` or a date in it.
         drift: limits to how far the newest day may be from those before it; null does
             not look.

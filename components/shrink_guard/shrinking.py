@@ -11,8 +11,8 @@ def check(now: Mapping[str, Any], before: Mapping[str, Any], *, most: float) -> 
 
     Args:
         now: `num_users` and `num_items` of this run's data.
-        before: the same of the data that the latest blessed model was judged on; what
-            is absent or 0 is not known, as of a model of an earlier release.
+        before: the same of the data that the model in service was judged on; what is
+            absent or 0 is not known, as of a model of an earlier release.
         most: the share, a fraction in [0, 1], that may be gone.
     """
     for name in COUNTS:
@@ -22,7 +22,7 @@ def check(now: Mapping[str, Any], before: Mapping[str, Any], *, most: float) -> 
             what = name.removeprefix("num_")
             raise ValueError(
                 f"{1 - new / old:.1%} of the {what} are gone: the data have {new:,} "
-                f"{what}, and those that the latest blessed model was judged on had "
+                f"{what}, and those that the model in service was judged on had "
                 f"{old:,}. At most {most:.0%} may be (`data.max_shrink`). Is the input "
                 "cut off? If it is meant, run once with `--allow-shrink`. Nothing was "
                 "trained."

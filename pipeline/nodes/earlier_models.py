@@ -72,7 +72,7 @@ def shrink_guard(
         )
     return Resolver(
         strategy_class=ShrinkGuardStrategy,
-        config={"max_shrink": max_shrink},
+        config={"max_shrink": max_shrink, "serving": settings.locations.serving},
         examples=examples,
         model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
     ).with_id(ids.SHRINK_GUARD)

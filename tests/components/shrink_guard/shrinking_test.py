@@ -4,6 +4,7 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components.shrink_guard import executor, shrinking, strategy
+from ncf_model.serving import versions
 
 
 @pytest.mark.parametrize("now", [(70, 100), (100, 70), (1000, 1000)])
@@ -59,6 +60,30 @@ def test_the_latest_blessing_counts_and_no_refusal():
     found = {"examples": [_examples(80)], "model_blessing": blessings}
     assert guard.resolve_artifacts(None, found)["model_blessing"] == [blessings[1]]
     found["examples"] = [_examples(60)]
+    with pytest.raises(ValueError, match=r"40.0% of the users are gone"):
+        guard.resolve_artifacts(None, found)
+
+
+def test_after_a_rollback_the_model_in_service_counts(tmp_path):
+    """B, of ten times the data, was pushed after A and taken back."""
+    served = tmp_path / "serving"
+    for name, users in (("a", 100), ("b", 1000)):
+        model = tmp_path / name
+        model.mkdir()
+        (model / "saved_model.pb").write_bytes(b"\x0a\x01" + name.encode())
+        counts = {"num_users": users, "num_items": 1000}
+        versions.push(served, model, record={"blessing": counts, "blessing_uri": name})
+    blessings = [_blessing(1, 100, 1), _blessing(2, 1000, 1)]
+    for blessing, name in zip(blessings, "ab", strict=True):
+        blessing.uri = name
+    guard = strategy.ShrinkGuardStrategy(max_shrink=0.3, serving=str(served))
+    found = {"examples": [_examples(80)], "model_blessing": blessings}
+    with pytest.raises(ValueError, match=r"92.0% of the users are gone"):
+        guard.resolve_artifacts(None, found)
+    versions.restore(served, versions.look(served).versions[-1].number)
+    assert guard.resolve_artifacts(None, found)["model_blessing"] == blessings[:1]
+    # Also where ML Metadata knows nothing of it any more.
+    found = {"examples": [_examples(60)], "model_blessing": []}
     with pytest.raises(ValueError, match=r"40.0% of the users are gone"):
         guard.resolve_artifacts(None, found)
 
