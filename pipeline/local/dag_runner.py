@@ -2,11 +2,12 @@
 
 TFX remembers results in ML Metadata and looks no further than whether a folder exists.
 This runner notes with each artifact what it consists of, before the result is
-published; and before a run it takes back what is not true any more. See `trust`.
+published; and before a run it takes back what is not true any more. See `trust`. And it
+stops where a resolver raises, as ShrinkGuard does, which TFX's own goes on after.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from absl import logging
@@ -17,9 +18,11 @@ from tfx.orchestration.portable import (
     launcher,
     python_executor_operator,
 )
+from tfx.orchestration.portable import inputs_utils as _inputs
+from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
-from pipeline.local import space, trust
+from pipeline.local import adoption, space, trust
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
@@ -49,6 +52,26 @@ def _check_space(execution_info: Any) -> None:
             execution_info.exec_properties,
             node=execution_info.pipeline_node.node_info.id,
         )
+
+
+def _raising(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `resolve`, whose errors end the run.
+
+    TFX catches its own kind of error, logs it, and runs what comes next, all nodes that
+    need no output of the failed one. So this raises what a strategy raised.
+    """
+
+    def resolve_or_raise(*args: Any, **named: Any) -> Any:
+        try:
+            return resolve(*args, **named)
+        except exceptions.InputResolutionError as error:
+            logging.exception("A resolver failed.")
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise (RuntimeError(str(error)) if cause is error else cause) from None
+
+    return resolve_or_raise
 
 
 _OPERATORS = {
@@ -91,17 +114,29 @@ class Runner(local_dag_runner.LocalDagRunner):
                 handle.store, outputs=outputs, root=self._root, serving=self._serving
             ):
                 logging.warning("%s", line)
-        with _operators():
+            for line in adoption.adopt(
+                handle.store,
+                pipeline=pipeline.pipeline_info.id,
+                root=self._root,
+                serving=self._serving,
+            ):
+                logging.warning("%s", line)
+        with _ours_in_tfx():
             super().run_with_ir(pipeline, run_options=run_options, **kwargs)
 
 
 @contextlib.contextmanager
-def _operators() -> Iterator[None]:
-    """Has TFX's launcher run executors through ours; its runner takes none."""
-    table = launcher.DEFAULT_EXECUTOR_OPERATORS
+def _ours_in_tfx() -> Iterator[None]:
+    """Has TFX's launcher use our operators, and stop at an error; it takes neither."""
+    table, resolve = (
+        launcher.DEFAULT_EXECUTOR_OPERATORS,
+        _inputs.resolve_input_artifacts,
+    )
     before = dict(table)
     table.update(_OPERATORS)
+    _inputs.resolve_input_artifacts = _raising(resolve)
     try:
         yield
     finally:
         table.update(before)
+        _inputs.resolve_input_artifacts = resolve

@@ -74,9 +74,16 @@ def _roots(out: pathlib.Path, store: Store, keep: int) -> set[int]:
         for execution in run.executions:
             needed |= {*execution.inputs, *execution.outputs}
     serving = versions.look(out / "serving") if (out / "serving").is_dir() else None
-    numbers = {version.number for version in serving.versions} if serving else set()
+    served = serving.versions if serving else ()
+    numbers = {version.number for version in served}
+    models = {version.record.get("model_uri") for version in served}
     for artifact in store.artifacts.values():
-        if artifact.type == "PushedModel" and _number(artifact) in numbers:
+        of_model = artifact.properties.get("current_model")
+        if (
+            (artifact.type == "PushedModel" and _number(artifact) in numbers)
+            or (artifact.type == "Model" and artifact.uri in models)
+            or (artifact.type == "ModelBlessing" and of_model in models)
+        ):
             needed.add(artifact.id)
     blessed = [
         artifact

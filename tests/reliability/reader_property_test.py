@@ -53,7 +53,7 @@ def _write(folder, frame, form, end, packed):
     return path, parsed
 
 
-@settings(max_examples=scale.of(quick=60, full=3000), deadline=None)
+@settings(max_examples=scale.of(quick=15, full=3000), deadline=None)
 @given(drawn=files(), block_bytes=st.sampled_from([1, 100, 1 << 20]))
 def test_reads_what_pandas_reads(tmp_path_factory, drawn, block_bytes):
     frame, form, end, packed = drawn

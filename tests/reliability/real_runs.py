@@ -101,6 +101,8 @@ class Run(Killable):
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=self._env,
+            # What was started in the background of a script ignores it otherwise.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         return self.process.pid
 

@@ -7,8 +7,9 @@ request names, which may hold an edited copy.
 A request is a line of JSON: `code`, a folder; `arguments` of the command; `log`, a
 file; and `kill_after`, a number of steps or null. A step is a call of ML Metadata or a
 change of names and files. It is answered by the process's id and, once that has ended,
-by `[status, steps]`; -9 is killed. A folder of our packages as an argument says that
-all requests are for these, so that they are imported before, too.
+by its status (-9 is killed), its steps, and the seconds of a processor that it took. A
+folder of our packages as an argument says that all requests are for these, so that they
+are imported before, too.
 """
 
 import json
@@ -39,8 +40,9 @@ def main():
         print(child, file=answers, flush=True)
         with os.fdopen(steps_read) as told:
             steps = told.read()
-        _, status = os.waitpid(child, 0)
-        answer = [os.waitstatus_to_exitcode(status), int(steps or 0)]
+        _, status, used = os.wait4(child, 0)
+        seconds = round(used.ru_utime + used.ru_stime, 2)
+        answer = [os.waitstatus_to_exitcode(status), int(steps or 0), seconds]
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -61,6 +63,8 @@ def _import_ours():
 def _run(request, steps_write):
     """Is the run; returns its exit status."""
     os.setsid()
+    # What was started in the background of a script ignores it otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(request["log"], "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

@@ -1,0 +1,51 @@
+"""A resolver that raises ends the run: TFX's own runner logs it and trains."""
+
+import pytest
+from tfx.dsl.components.common import importer, resolver
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.types import channel, standard_artifacts
+
+from components.shrink_guard import strategy
+from ncf_model.serving import versions
+from pipeline.local import dag_runner
+from tests.reliability import toy
+
+
+def _run(folder, users):
+    """Trains on data of so many users, if the guard lets it; 100 were served."""
+    (folder / "examples").mkdir(exist_ok=True)
+    (folder / "model").mkdir(exist_ok=True)
+    (folder / "model" / "saved_model.pb").write_bytes(b"\x0a\x01m")
+    counts = {"num_users": 100, "num_items": 10}
+    serving = folder / "serving"
+    versions.push(serving, folder / "model", record={"blessing": counts})
+    examples = importer.Importer(
+        str(folder / "examples"),
+        standard_artifacts.Examples,
+        custom_properties={"num_users": users, "num_items": 10},
+    ).with_id("Examples")
+    guard = resolver.Resolver(
+        strategy_class=strategy.ShrinkGuardStrategy,
+        config={"max_shrink": 0.3, "serving": str(serving)},
+        examples=examples.outputs["result"],
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Guard")
+    trainer = toy.Trainer(quality=1, seed=1, code="0")
+    trainer.add_upstream_node(guard)
+    root = str(folder / "root")
+    dag_runner.Runner(root=root, serving=str(serving)).run(
+        tfx_pipeline.Pipeline(
+            pipeline_name="guarded",
+            pipeline_root=root,
+            components=[examples, guard, trainer],
+            metadata_connection_config=toy.store_config(folder),
+        )
+    )
+
+
+def test_truncated_data_train_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"^90.0% of the users are gone"):
+        _run(tmp_path, 10)
+    assert not (tmp_path / "root" / "Trainer").exists()
+    _run(tmp_path, 70)
+    assert (tmp_path / "root" / "Trainer").exists()
