@@ -30,8 +30,8 @@ def tuner_fn(fn_args: Any) -> Tuning:
     Args:
         fn_args: of TFX's Tuner. What `trainer.run_fn` reads, and in `custom_config`
             also `tune` (the dict of `tuning.config.TuneConfig`) and `tuning`, a folder
-            that outlives a killed search: the next one on the same data, by the same
-            code and space goes on from there.
+            that outlives a killed search: the next search on the same data, by the
+            same code and in the same space, continues there.
 
     Raises:
         ValueError: the configuration or the data cannot be searched on.

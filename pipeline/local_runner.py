@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=none")
 LOOKED_AT_BYTES = 1 << 26  # of the data, before a run; of more, the beginning only
 STOPPED = (
-    "Stopped. The same command goes on from the node that was "
-    "running; a training, from its last whole epoch."
+    "Stopped. The same command continues with the node that was "
+    "running; a training, after its last whole epoch."
 )
 
 

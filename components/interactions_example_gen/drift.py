@@ -147,7 +147,7 @@ def look(
         base: folder of the input.
         pattern: one line a file, as the driver leaves it.
         sizes: files of each span, the oldest first.
-        names: of the spans that have files, likewise.
+        names: of the spans that have files, the oldest first.
         settings: limits, and how many spans to compare with.
         config: how files are read.
 

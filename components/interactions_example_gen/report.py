@@ -23,7 +23,7 @@ def empty() -> dict[str, Any]:
     """Returns a report of nothing.
 
     Keys: those of `COUNTS`; `rows_skipped` by kind; `bad_rows`, the first ones, as
-    `[file number, row, message]`; `errors`, likewise, each of which stops the run;
+    `[file number, row, message]`; `errors`, of the same form, which stop the run;
     `item_hashes`, uint64, one per distinct item.
     """
     return dict.fromkeys(COUNTS, 0) | {

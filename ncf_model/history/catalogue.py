@@ -38,7 +38,7 @@ class Catalogue:
     Args:
         lists: users, held-out items and candidates.
         histories: [num_users, num_items] what each user trains on, by user index.
-        touched: likewise, all there is of each user.
+        touched: [num_users, num_items] all there is of each user.
         weights: of the linear part, ascending.
         by_lists: whether the lists of the split `validation` decide, or the catalogue.
         seed: of the choice of lists, if there are too many.

@@ -15,7 +15,8 @@ class NeuMF(keras.Model):
 
     Shapes:
         user_index: [...] int32, values in [0, num_users], the last one "unknown"
-        item_index: [...] int32, values in [0, num_items], likewise; the two broadcast
+        item_index: [...] int32, values in [0, num_items], the last one "unknown"; the
+            two inputs broadcast
         output:     [...] float32, logits
 
     Args:

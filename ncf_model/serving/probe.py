@@ -21,8 +21,8 @@ def make(
     Args:
         logits: of pairs of indices, users [n] and items [n]; the last of either is the
             unknown one's.
-        user_ids: raw ids by index, the vocabulary.
-        item_ids: likewise.
+        user_ids: raw ids of users by index.
+        item_ids: raw ids of items by index.
         tolerance: how far an exported probability may be from these.
 
     Returns:

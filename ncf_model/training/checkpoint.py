@@ -1,4 +1,4 @@
-"""One file that a killed training goes on from."""
+"""The file from which a killed training continues."""
 
 import functools
 import hashlib

@@ -77,7 +77,7 @@ class Interactions:
         validation_items: kept out of training until the refit.
         eval_items: never trained on.
         negatives: materialised, [epochs * p * num_negatives] a user; None in streaming.
-        refit_negatives: likewise, for positives followed by validation items.
+        refit_negatives: as `negatives`, for positives followed by validation items.
     """
 
     user_ids: list[bytes]

@@ -91,8 +91,8 @@ def fit(
         settings: how.
         log_dir: where TensorBoard's files go.
         strategy: trains; None is TensorFlow's default.
-        saved: written after each epoch; where it holds a state, training goes on from
-            it, to the same end.
+        saved: written after each epoch; training continues from the state it holds, to
+            the same end.
 
     Raises:
         ValueError: the loss or a score is not finite, or a step takes more rows than

@@ -26,8 +26,8 @@ def fuse(
 
     Args:
         network: of type `neumf`.
-        gmf: as from `half`, trained.
-        mlp: likewise.
+        gmf: the trained half of that kind, made by `half`.
+        mlp: the other trained half.
         alpha: weight of GMF's logit in the fused one, in (0, 1).
     """
     scorer = network.scorer

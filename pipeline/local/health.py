@@ -1,4 +1,4 @@
-"""Whether ML Metadata and the artifacts of a folder can be gone on with.
+"""Whether a run can continue with the ML Metadata and artifacts of a folder.
 
 Looked at before a run, with the folder locked: TFX would fail in the middle, with words
 of its own, or write into the folder of an artifact that it knows nothing of.
@@ -18,7 +18,7 @@ _TABLES = {"MLMDEnv", "Artifact", "Execution", "Event", "Context"}
 
 
 class Damaged(ValueError):
-    """The folder's records cannot be gone on with; the message says how to go on."""
+    """No run can continue with the folder's records; the message says what to do."""
 
 
 def check(out: pathlib.Path) -> None:
@@ -67,7 +67,7 @@ def set_aside(out: pathlib.Path) -> pathlib.Path | None:
         number += 1
         target = out / f"{name}-{number}"
     target.mkdir()
-    # The file first: without it the rest is never gone on with, also after a kill.
+    # The file first: without it no run continues with the rest, also after a kill.
     for path in there:
         path.rename(target / path.name)
     return target

@@ -17,6 +17,14 @@ from pipeline.tfjob import manifest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def _free_addresses(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+
+
 def test_two_pods_train_one_model(tiny, tmp_path):
     """The container's command as it is, with the TF_CONFIG that the operator sets."""
     settings = ["train.epochs=1", "train.batch_size=10", "model.mf_dim=2"]
@@ -37,11 +45,7 @@ def test_two_pods_train_one_model(tiny, tmp_path):
     (container,) = worker["template"]["spec"]["containers"]
     (tmp_path / "examples").symlink_to(tiny.root)
     (tmp_path / "graph").symlink_to(tiny.root)
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    addresses = _free_addresses(2)
     pods = [
         subprocess.Popen(
             [sys.executable, *container["command"][1:], *container["args"]],

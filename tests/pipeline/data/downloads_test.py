@@ -106,12 +106,6 @@ def test_every_way_fails(tmp_path, monkeypatch):
         _resolve(tmp_path)
 
 
-def test_neither_pip_nor_uv(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "_wheel_commands", lambda target: iter(()))
-    with pytest.raises(ValueError, match="there is neither pip nor uv"):
-        _resolve(tmp_path)
-
-
 FETCH_THEN_IMPORT = """
 from pipeline.data import downloads
 assert list(downloads._wheel_commands("folder"))

@@ -12,7 +12,7 @@ class Endpoints:
 
     Attributes:
         endpoints: resource name -> the resource.
-        models: likewise.
+        models: resource name -> the model.
         deployments: requests for one, in order.
     """
 
