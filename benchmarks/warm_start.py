@@ -98,7 +98,7 @@ class Night:
             self._write(name, self.lists[name])
         self._write_vocabularies(found)
 
-    def _write_vocabularies(self, found: indexed.Data) -> None:
+    def _write_vocabularies(self, found: indexed.Indexed) -> None:
         assets = self.folder / "transform_fn" / "assets"
         assets.mkdir(parents=True)
         (self.folder / "transformed_metadata").mkdir()
