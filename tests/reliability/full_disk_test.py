@@ -9,12 +9,13 @@ import os
 import pathlib
 import random
 import subprocess
+import time
 
 import pytest
 
 from ncf_model.serving import folders, versions
 from pipeline.local import space
-from tests.reliability import scale, toy
+from tests.reliability import real_runs, run_server, scale, toy
 
 KB = 1 << 10
 
@@ -28,11 +29,11 @@ def _mount(folder, kilobytes):
 
 
 @pytest.fixture
-def disk(tmp_path):
-    """A folder on a disk of 4 MB."""
+def disk(tmp_path, request):
+    """A folder on a disk of 4 MB, or of so many kilobytes as the parameter says."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if not _mount(folder, 4096):
+    if not _mount(folder, getattr(request, "param", 4096)):
         pytest.skip("needs the right to mount a tmpfs")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
@@ -105,3 +106,44 @@ def test_run(disk, monkeypatch):
     assert all(space.explained(error, disk) for error in failed), failed
     toy.run(disk, quality=4, seed=0, code="0")
     assert _served(disk) == 4
+
+
+REFUSED = ("evaluation.gate.min_hit_rate=1.0",)
+
+
+@pytest.mark.skipif(not scale.FULL, reason="takes minutes; `make reliability` runs it")
+@pytest.mark.parametrize("more", [(), REFUSED], ids=["blessed", "refused"])
+@pytest.mark.parametrize("disk", [200 << 10], indirect=True)
+def test_whole_runs_of_the_pipeline(disk, tmp_path, more, capsys):
+    """The disk fills in the middle of each node, after the check of its space."""
+    settings = (*real_runs.PAIRS, *more)
+    data, out = tmp_path / "tastes.csv", disk / "out"
+    real_runs.write_data(data)
+    rng = random.Random(scale.SEED)
+    runs = run_server.Runs(tmp_path, of=real_runs.ROOT)
+    whole = real_runs.WarmRun(runs, data, tmp_path / "whole", settings)
+    assert whole.wait()[0] == 0, runs.said()
+    expected = real_runs.summary(tmp_path / "whole")
+    assert bool(expected["pushed_to"]) != bool(more)
+    for node, seconds in expected["seconds"].items():
+        run = real_runs.WarmRun(runs, data, out, settings)
+        if not run.wait_for_node(node):
+            break
+        time.sleep(rng.random() * seconds)
+        _fill(disk, rng.randrange(0, 64, 4) * KB)
+        status, said = run.wait()
+        (disk / "filler").unlink()
+        with capsys.disabled():
+            print(f"\nfull in {node}: exit status {status}: {said.splitlines()[-3:]}")
+        assert "Traceback" not in said, (node, said)
+        found = versions.look(out / "serving")
+        assert not found.broken, node
+        assert not found.versions or not more, node
+    status, said = real_runs.WarmRun(runs, data, out, settings).wait()
+    runs.close()
+    assert status == 0, said
+    found = real_runs.summary(out)
+    assert found["metrics"] == expected["metrics"]
+    newest = versions.newest(out / "serving")
+    assert (newest and newest.path) == found["pushed_to"]
+    assert len(versions.look(out / "serving").versions) == bool(newest)

@@ -1,4 +1,4 @@
-"""Nights that follow each other: three by default, fifty in `make reliability`."""
+"""Nights that follow each other: three, and fifty; `make reliability` trains them."""
 
 import collections
 import json
@@ -11,12 +11,16 @@ from components.interactions_example_gen import drift
 from tests.reliability import nights, scale
 
 NIGHTS = int(os.environ.get("NCF_NIGHTS", "50"))
+takes_long = pytest.mark.skipif(
+    not scale.FULL, reason="takes minutes; `make reliability` runs it"
+)
 
 
 def _hit_rate(night):
     return night.summary["metrics"]["hit_rate@10"]
 
 
+@takes_long
 def test_a_spoilt_night_stops_and_the_next_begins_with_the_served_model(tmp_path):
     folder = nights.Nights(tmp_path, settings=["train.epochs=2", "train.refit=false"])
     first = folder.next()
@@ -62,7 +66,7 @@ def test_fifty_ordinary_nights_keep_the_limits_and_each_spoilt_one_breaks_its_ow
         spans.append(_counts(rows))
 
 
-@pytest.mark.skipif(not scale.FULL, reason="takes long; `make reliability` runs it")
+@takes_long
 def test_a_season_of_nights(tmp_path):
     # Enough items that nobody has them all, and what is popular changes slowly.
     limits = ["data.drift.popularity=null", "data.drift.new_items=0.3"]
