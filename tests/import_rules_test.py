@@ -78,3 +78,73 @@ def test_rooms_of_ncf_model_import_only_those_below(room):
 def test_every_room_of_ncf_model_has_its_place():
     rooms = {path.parent.name for path in (ROOT / "ncf_model").glob("*/__init__.py")}
     assert rooms <= set(ROOMS)
+
+
+def _modules():
+    """Returns our modules, by dotted name."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for folder in ("ncf_model", "components", "pipeline")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+
+
+def _circle(uses):
+    """Returns modules each of which imports the next, and the last the first."""
+    done, way = set(), []
+
+    def visit(name):
+        if name in way:
+            return way[way.index(name) :]
+        if name in done:
+            return []
+        way.append(name)
+        for used in sorted(uses[name]):
+            if found := visit(used):
+                return found
+        way.pop()
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(uses) if (found := visit(name))), [])
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports inside functions, and for types alone, count too."""
+    modules = _modules()
+    uses = {}
+    for name, path in modules.items():
+        imported = set(_imports(path))
+        imported |= {one.rpartition(".")[0] for one in imported}
+        uses[name] = imported & modules.keys()
+    assert len(uses) > 200
+    assert any(uses.values())
+    assert _circle(uses) == []
+
+
+def test_a_circle_is_found():
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == ["b", "c"]
+    assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+# What TFX declares already is not declared again.
+DECLARED_BY_TFX = {
+    "explaining_evaluator": {"spec"},
+    "interactions_example_gen": {"spec"},
+    "latest_blessed_model": {"spec", "component", "executor"},
+    "pusher": {"spec"},
+    "strict_example_validator": {"spec"},
+    "vertex_pusher": {"spec"},
+}
+
+
+def test_components_have_the_same_files():
+    """A contract, what declares it, what does it, and words about it."""
+    for folder in sorted((ROOT / "components").glob("*/")):
+        if not (folder / "__init__.py").exists():
+            continue
+        wanted = {"spec", "component", "executor"}
+        wanted -= DECLARED_BY_TFX.get(folder.name, set())
+        assert (folder / "README.md").exists(), folder
+        assert wanted <= {path.stem for path in folder.glob("*.py")}, folder

@@ -1,18 +1,16 @@
 """The recurring runs of a Kubeflow Pipelines API."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.cluster.schedules import ACTIVE, PAUSED, Schedule
-
-if TYPE_CHECKING:
-    from pipeline.kfp.submit import Cluster
+from pipeline.kfp.api import Api
 
 _STATES = {"ENABLED": ACTIVE, "DISABLED": PAUSED}
 _PAGE_SIZE = 100
 
 
-def find(cluster: "Cluster", experiment_id: str | None = None) -> list[Schedule]:
+def find(cluster: Api, experiment_id: str | None = None) -> list[Schedule]:
     """Returns all schedules, or those of an experiment, as the service orders them."""
     found, token = [], ""
     while True:
@@ -29,7 +27,7 @@ def find(cluster: "Cluster", experiment_id: str | None = None) -> list[Schedule]
             return found
 
 
-def deeds(cluster: "Cluster") -> Mapping[str, Callable[[str], Any]]:
+def deeds(cluster: Api) -> Mapping[str, Callable[[str], Any]]:
     """Returns what can be done to a schedule, given its id."""
     client = cluster.client
     return {
@@ -39,7 +37,7 @@ def deeds(cluster: "Cluster") -> Mapping[str, Callable[[str], Any]]:
     }
 
 
-def _schedule(cluster: "Cluster", made: Any) -> Schedule:
+def _schedule(cluster: Api, made: Any) -> Schedule:
     trigger = getattr(made.trigger, "cron_schedule", None)
     state = str(made.status or "?").upper()
     return Schedule(

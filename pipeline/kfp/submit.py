@@ -1,11 +1,9 @@
 """Submits a compiled pipeline to Kubeflow Pipelines: once, or on a schedule."""
 
 import contextlib
-import os
 import pathlib
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,37 +12,15 @@ import yaml
 from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package, submission
 from pipeline.cluster.submission import POLL_S, State, Submission
-from pipeline.kfp import schedules
+from pipeline.kfp import api, schedules
 
 SUCCEEDED = ("SUCCEEDED", "SKIPPED")
 FAILED = ("FAILED", "CANCELED", "ERROR")
 _CRON_FIELDS = 6
-_PROBE_TIMEOUT_S = 20.0
-# Google's proxy, for which kfp.Client fetches a token of its own.
-_PROXY = ".googleusercontent.com"
 
 
-class Cluster:
-    """A Kubeflow Pipelines API, with errors that say what to do.
-
-    Args:
-        host: URL of the API or of the UI, such as http://localhost:8080.
-        namespace: of the user's profile; None where Kubeflow has one user.
-        token: a bearer token; None if the host asks for none.
-
-    Raises:
-        ValueError: nobody answers there, or not to this token.
-    """
-
-    def __init__(
-        self, host: str, *, namespace: str | None = None, token: str | None = None
-    ) -> None:
-        self.host = host.rstrip("/")
-        if "://" not in self.host:
-            self.host = f"https://{self.host}"
-        self.namespace = namespace
-        with self.explained():
-            self.client = self._connect(token)
+class Cluster(api.Api):
+    """A Kubeflow Pipelines API to which pipelines are submitted."""
 
     def submit(
         self,
@@ -126,69 +102,6 @@ class Cluster:
             detail = getattr(found.error, "message", None)
             failure = f"The run is {state.lower()}{f': {detail}' if detail else ''}."
         return State(state.lower(), state in SUCCEEDED, failure)
-
-    def _connect(self, token: str | None) -> Any:
-        import kfp  # Late: it takes seconds, and wrong parameters need none of it.
-        import kfp_server_api
-        import urllib3
-
-        if not self.host.endswith(_PROXY):
-            # Asked first: kfp.Client asks five times before it believes a refusal.
-            answer = urllib3.PoolManager().request(
-                "GET",
-                f"{self.host}/apis/v2beta1/healthz",
-                headers={"authorization": f"Bearer {token}"} if token else {},
-                redirect=False,
-                retries=False,
-                timeout=_PROBE_TIMEOUT_S,
-            )
-            if answer.status != 200:
-                status = 401 if 300 <= answer.status < 400 else answer.status  # a login
-                raise kfp_server_api.ApiException(status=status, reason=answer.reason)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # "works only with 2.x"
-            return kfp.Client(
-                host=self.host,
-                existing_token=token,
-                namespace=self.namespace or "kubeflow",
-            )
-
-    def page(self, path: str) -> str:
-        """Returns the address of a page of the UI."""
-        return f"{self.host}/#/{path}"
-
-    @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turns what the client raises into one sentence that helps."""
-        import kfp_server_api
-        import urllib3
-
-        with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
-            try:
-                yield
-            except kfp_server_api.ApiException as error:
-                raise ValueError(self._refusal(error)) from None
-            except urllib3.exceptions.HTTPError as error:
-                raise ValueError(
-                    f"No Kubeflow Pipelines API answers at {self.host} ({error}). "
-                    "Check --host; for a cluster's own service, first: kubectl "
-                    "port-forward -n kubeflow svc/ml-pipeline-ui 8080:80"
-                ) from None
-
-    def _refusal(self, error: Any) -> str:
-        if error.status in (401, 403):
-            return (
-                f"{self.host} does not let you in (HTTP {error.status}). Give a token "
-                "with --token or KFP_TOKEN and, where every user has a profile, its "
-                "--namespace."
-            )
-        if error.status == 404:
-            return (
-                f"{self.host} is no Kubeflow Pipelines 2.x API (HTTP 404). --host is "
-                "the address of the UI or of ml-pipeline, without a path."
-            )
-        body = error.body.decode() if isinstance(error.body, bytes) else error.body
-        return f"{self.host} refuses (HTTP {error.status}): {body or error.reason}"
 
 
 def check_cron(cron: str) -> str:

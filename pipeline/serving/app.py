@@ -8,13 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from pipeline.serving import documents, gate, recommend_routes, tfs_routes
+from pipeline.serving import documents, recommend_routes, request_checks, tfs_routes
 from pipeline.serving.errors import RequestError
 from pipeline.serving.json_answers import json_response
 from pipeline.serving.service import Service
 
 
-def create_app(service: Service, *, watch: bool = True) -> gate.Gate:
+def create_app(service: Service, *, watch: bool = True) -> request_checks.RequestChecks:
     """Returns the app; it follows the serving folder while it runs.
 
     Args:
@@ -42,7 +42,9 @@ def create_app(service: Service, *, watch: bool = True) -> gate.Gate:
     app.include_router(recommend_routes.router(service))
     app.include_router(documents.router(app))
     _add_errors(app)
-    return gate.Gate(app, settings=service.settings, metrics=service.metrics)
+    return request_checks.RequestChecks(
+        app, settings=service.settings, metrics=service.metrics
+    )
 
 
 def _add_probes(app: fastapi.FastAPI, service: Service) -> None:

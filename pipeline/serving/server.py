@@ -13,10 +13,10 @@ from absl import logging as absl_logging
 from ncf_model.serving import versions
 from pipeline.serving import app
 from pipeline.serving.access_log import AccessLogHandler
-from pipeline.serving.gate import ACCESS_LOG
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metrics import Metrics
 from pipeline.serving.model_store import ModelStore
+from pipeline.serving.request_checks import ACCESS_LOG
 from pipeline.serving.service import Service
 from pipeline.serving.settings import ServeSettings
 from pipeline.serving.titles import Titles

@@ -1,18 +1,16 @@
 """The schedules of Vertex AI Pipelines in one region."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.cluster import google_cloud
 from pipeline.cluster.schedules import ACTIVE, PAUSED, Schedule
-
-if TYPE_CHECKING:
-    from pipeline.vertex.submit import Vertex
+from pipeline.vertex.api import Api
 
 _STATES = {"ACTIVE": ACTIVE, "PAUSED": PAUSED}
 
 
-def find(vertex: "Vertex", name: str | None = None) -> list[Schedule]:
+def find(vertex: Api, name: str | None = None) -> list[Schedule]:
     """Returns all schedules that have not ended, or those of that name."""
     given = None if name is None else f'display_name="{name}"'
     with google_cloud.explained(), google_cloud.quiet():
@@ -24,7 +22,7 @@ def find(vertex: "Vertex", name: str | None = None) -> list[Schedule]:
     ]
 
 
-def deeds(vertex: "Vertex") -> Mapping[str, Callable[[str], Any]]:
+def deeds(vertex: Api) -> Mapping[str, Callable[[str], Any]]:
     """Returns what can be done to a schedule, given its id."""
     kind = _kind(vertex)
     return {
@@ -35,11 +33,11 @@ def deeds(vertex: "Vertex") -> Mapping[str, Callable[[str], Any]]:
     }
 
 
-def _kind(vertex: "Vertex") -> Any:
+def _kind(vertex: Api) -> Any:
     return vertex.client.PipelineJobSchedule
 
 
-def _schedule(vertex: "Vertex", made: Any) -> Schedule:
+def _schedule(vertex: Api, made: Any) -> Schedule:
     state = made.state.name
     return Schedule(
         id=made.resource_name,

@@ -10,42 +10,16 @@ from pipeline.cluster import buckets, google_cloud, submission
 from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package as kfp_package
 from pipeline.cluster.submission import POLL_S, State, Submission
+from pipeline.vertex import api, package, schedules
 from pipeline.vertex import google_cloud as vertex_client
-from pipeline.vertex import package, schedules
 
 _SUCCEEDED = "PIPELINE_STATE_SUCCEEDED"
 _ENDED = ("PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
 _FAILED_TASK = "FAILED"
-_CONSOLE = "https://console.cloud.google.com/vertex-ai"
 
 
-class Vertex:
-    """Vertex AI Pipelines in one region of a project.
-
-    Args:
-        project: the id of the Google Cloud project.
-        region: such as us-central1.
-        endpoint: URL of the API; None is the region's.
-
-    Raises:
-        ValueError: there is no such region, or no credentials are here.
-    """
-
-    def __init__(
-        self, *, project: str, region: str, endpoint: str | None = None
-    ) -> None:
-        vertex_client.check_region(region)
-        self.project = project
-        self.region = region
-        self._credentials = google_cloud.find_credentials()
-        self.client = vertex_client.import_client()
-        self.client.init(
-            project=project,
-            location=region,
-            credentials=self._credentials,
-            api_endpoint=endpoint,
-            api_transport="rest",  # It passes proxies, which gRPC often does not.
-        )
+class Vertex(api.Api):
+    """Vertex AI Pipelines in one region, to which pipelines are submitted."""
 
     def submit(
         self,
@@ -89,7 +63,7 @@ class Vertex:
         needs = kfp_package.needs(spec, values)
         notes = buckets.check(
             {**needs, root: buckets.WRITE | buckets.GET_BUCKET},
-            buckets.Caller(self.project, self._credentials),
+            buckets.Caller(self.project, self.credentials),
             runs_as=service_account,
         )
         display_name = name or spec["pipelineInfo"]["name"]
@@ -154,13 +128,6 @@ class Vertex:
 
     def _job(self, run: Submission) -> Any:
         return self.client.PipelineJob.get(run.id)
-
-    def page(self, kind: str, resource: str) -> str:
-        """Returns the address of a page of the console, of `runs` or `schedules`."""
-        return (
-            f"{_CONSOLE}/locations/{self.region}/pipelines/{kind}/"
-            f"{resource.rpartition('/')[2]}?project={self.project}"
-        )
 
 
 def check(

@@ -26,7 +26,7 @@ OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Gate:
+class RequestChecks:
     """ASGI middleware around the whole app.
 
     Without a key, on a loopback address, the Host header must name this machine: else a
