@@ -17,6 +17,7 @@ from pipeline.offline import cli as offline_cli
 from pipeline.schedule import cli as schedule_cli
 from pipeline.serving import cli as serving_cli
 from pipeline.serving import evaluate_cli, manifests_cli, recommend_cli, versions_cli
+from pipeline.tfjob import cli as tfjob_cli
 from pipeline.vertex import cli as vertex_cli
 
 STOPPED = 130  # as a shell has it: 128 + SIGINT
@@ -50,7 +51,7 @@ class _Group(typer.core.TyperGroup):
 app = typer.Typer(
     name="ncf",
     cls=_Group,
-    help="Train, judge and ship a NeuMF recommender from a file of interactions.",
+    help="Train, evaluate and ship a NeuMF recommender from a file of interactions.",
     epilog="Exit status: 0 done, 1 something failed, 2 refused before anything ran, "
     "130 stopped with Ctrl-C.",
     no_args_is_help=True,
@@ -72,7 +73,7 @@ app.add_typer(
     rich_help_panel=_CLUSTER,
 )
 compile_app.command("kfp")(kfp_cli.compile_kfp)
-compile_app.command("tfjob")(kfp_cli.compile_tfjob)
+compile_app.command("tfjob")(tfjob_cli.compile_tfjob)
 compile_app.command("vertex")(vertex_cli.compile_vertex)
 compile_app.command("serving")(manifests_cli.compile_serving)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
@@ -125,7 +126,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Train, judge and ship a NeuMF recommender from a file of interactions."""
+    """Train, evaluate and ship a NeuMF recommender from a file of interactions."""
 
 
 @app.command()

@@ -74,7 +74,7 @@ def settings(config: PipelineConfig) -> dict[str, dict[str, Any]]:
 
 
 def told_to_report(config: PipelineConfig) -> str:
-    """Returns the JSON for the node Report: what is changed, and how it is judged.
+    """Returns the JSON for the node Report: what is changed, and how it evaluates.
 
     Not every field: else a compiled pipeline changes with each field that is added.
     """

@@ -11,8 +11,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 
 from components.bulk_recommendations.component import BulkRecommendations
 from components.report.component import Report
-from pipeline import code_digest, config_fields
-from pipeline.cluster import packaged_files
+from pipeline import code_digest, config_fields, packaged_files
 from pipeline.config import PipelineConfig
 from pipeline.nodes import search
 from pipeline.nodes.data import DataNodes, data_nodes

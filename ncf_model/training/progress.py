@@ -23,8 +23,8 @@ class Event:
         fraction: how much of the running epoch is done, in [0, 1].
         examples_per_second: rows trained per second in this epoch so far.
         loss: mean cross-entropy of this epoch so far.
-        hit_rate: validation HR@10 of the last epoch judged; None before the first and
-            in the refit.
+        hit_rate: HR@10 of the last epoch on the validation items; None before the first
+            epoch and in the refit.
     """
 
     phase: Phase

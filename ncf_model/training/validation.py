@@ -86,10 +86,10 @@ class Validation:
     def on(
         cls, network: model.NeuMF, candidates: Candidates, *, jit_compile: bool = True
     ) -> "Validation":
-        """Returns the judge of a network on lists by index; see `__init__`."""
-        judge = cls.__new__(cls)
-        judge._bind(network, candidates, jit_compile=jit_compile)
-        return judge
+        """Returns the validator of a network on lists by index; see `__init__`."""
+        validator = cls.__new__(cls)
+        validator._bind(network, candidates, jit_compile=jit_compile)
+        return validator
 
     def _bind(
         self, network: model.NeuMF, candidates: Candidates, *, jit_compile: bool

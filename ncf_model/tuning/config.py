@@ -49,7 +49,7 @@ class TuneConfig(Config):
     """The search for better hyperparameters, before the training.
 
     The first trial is the configuration as it is. All trials train without validation
-    items and are judged on them.
+    items and are evaluated on them.
 
     Attributes:
         objective: the figure of the validation items that counts, in their lists or,
@@ -100,7 +100,7 @@ class TuneConfig(Config):
         if self.objective in CATALOGUE and model.history is None:
             raise ValueError(
                 f"`tune.objective: {self.objective}` is of the network of users by "
-                "their history; that of pairs is judged on the lists. Set "
+                "their history; that of pairs is evaluated on the lists. Set "
                 "`hit_rate@10` or `ndcg@10`, with `sampling.eval_negatives: all` for "
                 "the whole catalogue."
             )

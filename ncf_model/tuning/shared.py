@@ -1,4 +1,4 @@
-"""What all trials train on and are judged on: read once, then handed on as arrays."""
+"""The data that all trials train and are evaluated on: read once, then shared."""
 
 import dataclasses
 import pathlib

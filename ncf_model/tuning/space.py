@@ -37,7 +37,7 @@ _PAIRS: Space = {
     "train.epochs": (8, 15, 25),
     "sampling.num_negatives": (2, 4, 8),
 }
-# What decides what the trials are judged on, or where and how fast they run.
+# What decides what the trials are evaluated on, or where and how fast they run.
 _FIXED = {
     "train.refit",
     "train.hit_rate_target",

@@ -1,4 +1,4 @@
-"""One trial: a training without the validation items, judged on them."""
+"""One trial: a training without the validation items, evaluated on them."""
 
 import contextlib
 import tempfile

@@ -21,9 +21,9 @@ from pipeline.cluster import (
     ui_outputs,
 )
 from pipeline.cluster.config import ClusterConfig, with_train
-from pipeline.cluster.packaged_files import PACKAGED
 from pipeline.config import PipelineConfig
 from pipeline.nodes import ids
+from pipeline.packaged_files import PACKAGED
 
 COMMAND = ("python", "-m", "pipeline.cluster.entrypoint")
 SYNTHETIC_FLAG = "--synthetic"

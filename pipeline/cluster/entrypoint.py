@@ -15,11 +15,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline import packaged_files
 from pipeline.cluster import (
     artifact_names,
     buckets,
     executor_input,
-    packaged_files,
     parameters,
     ui_outputs,
 )

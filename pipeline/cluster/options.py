@@ -35,6 +35,9 @@ TrainerImage = Annotated[
 ]
 Gpu = Annotated[str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")]
 Gpus = Annotated[int | None, typer.Option(help="How many.")]
+ServiceAccount = Annotated[
+    str | None, typer.Option(help="Kubernetes service account of the pods.")
+]
 RunName = Annotated[str | None, typer.Option(help="Of the run.")]
 # `--cron` on Kubeflow and `--schedule` on Vertex.
 Cron = Annotated[

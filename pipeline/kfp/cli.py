@@ -1,4 +1,4 @@
-"""`ncf compile kfp` and `tfjob`, `ncf submit kfp`, `ncf schedule kfp`."""
+"""`ncf compile kfp`, `ncf submit kfp` and `ncf schedule kfp`."""
 
 import os
 import pathlib
@@ -18,6 +18,7 @@ from pipeline.cluster.options import (
     RunName,
     ScheduleAction,
     ScheduleName,
+    ServiceAccount,
     Timeout,
     TrainerImage,
     Wait,
@@ -35,9 +36,6 @@ Host = Annotated[
 ]
 Namespace = Annotated[
     str | None, typer.Option(help="Of the user, where each has a profile.")
-]
-ServiceAccount = Annotated[
-    str | None, typer.Option(help="Kubernetes service account of the pods.")
 ]
 Token = Annotated[str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")]
 
@@ -90,43 +88,6 @@ def compile_kfp(
         text = compiler.compile_pipeline(settings, kfp)
     write(output, text)
     note_caching(kfp)
-
-
-def compile_tfjob(
-    examples: Annotated[
-        str, typer.Option(help="Folder of NegativeSampling's output in a run.")
-    ],
-    transform_graph: Annotated[
-        str, typer.Option(help="Folder of Transform's output transform_graph.")
-    ],
-    model: Annotated[
-        str, typer.Option(help="Folder for the model: gs://..., or in a volume.")
-    ],
-    output: Output = pathlib.Path("tfjob.yaml"),
-    name: Annotated[str, typer.Option(help="Of the job.")] = "ncf-train",
-    workers: Annotated[int, typer.Option(help="How many pods, 2 or more.")] = 2,
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    platform: Platform = None,
-    service_account: ServiceAccount = None,
-) -> None:
-    """Make the TFJob that trains on several machines of a cluster."""
-    from pipeline import config as config_module
-    from pipeline.kfp import config as kfp_config
-    from pipeline.tfjob import manifest
-
-    with failures():
-        text = manifest.manifest(
-            config_module.load(config, overrides or ()),
-            kfp_config.load(platform),
-            name=name,
-            workers=workers,
-            examples=examples,
-            transform_graph=transform_graph,
-            output=model,
-            service_account=service_account,
-        )
-    write(output, text)
 
 
 def submit_kfp(

@@ -203,7 +203,7 @@ def _print_comparison(found: "Comparison") -> None:
         ],
     )
     _print(
-        "As each run judged its own model",
+        "As each run evaluated its own model",
         names[:3],
         [
             (wording.metric(name), *map(_figure, pair))

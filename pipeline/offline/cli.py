@@ -69,7 +69,7 @@ def train(
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
-    """Train and judge NeuMF on files of `ncf sample` or of the official NCF."""
+    """Train and evaluate NeuMF on files of `ncf sample` or of the official NCF."""
     settings = options.settings(None, config, overrides)
     _quieten_tensorflow()
     from pipeline.local import terminal

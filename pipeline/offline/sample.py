@@ -1,4 +1,4 @@
-"""Writes the training rows and ranked lists that the pipeline would train and judge on.
+"""Writes the rows and ranked lists that the pipeline would train and evaluate on.
 
 Imports neither TFX nor Beam.
 """

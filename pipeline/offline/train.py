@@ -51,9 +51,9 @@ def train(
 ) -> list[Record]:
     """Writes `model.keras` and `history.json` to `output`; returns the history.
 
-    Each epoch trains on the rows of its folder and is judged on the lists, where what
-    is masked does not count. The model is that of the last epoch: none is chosen, as
-    the lists are what the model is judged by.
+    Each epoch trains on the rows of its folder and is evaluated on the lists, where
+    what is masked does not count. The model is that of the last epoch: none is chosen,
+    as the lists are what the model is evaluated by.
 
     Args:
         config: `seed`, `model` and `train` count, but for `train.refit`: the files say
@@ -103,7 +103,7 @@ def _check(train: TrainConfig) -> None:
     if train.patience is not None:
         raise ValueError(
             "`train.patience` must not be set: no epoch is chosen here, since the "
-            f"lists are what the model is judged by; got {train.patience}. Set "
+            f"lists are what the model is evaluated by; got {train.patience}. Set "
             "`train.epochs`."
         )
     for field in ("pretrain_epochs", "mlperf_log"):
@@ -146,7 +146,7 @@ def _epochs(
 
 
 def _validator(network: model.NeuMF, lists: RankedLists) -> validation.Validation:
-    """Judges `network` on the lists without what is masked; indices are the ids."""
+    """Evaluates `network` on the lists without what is masked; indices are the ids."""
     users, items = (
         {b"%d" % index: index for index in range(size)}
         for size in (network.num_users, network.num_items)
