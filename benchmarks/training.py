@@ -188,7 +188,7 @@ class Peer:
 
 
 def answer(_: argparse.Namespace) -> None:
-    """Is a peer: times ours in bfloat16 for each line (network, batch) it reads."""
+    """As a peer, times ours in bfloat16 for each line (network, batch) it reads."""
     timed = functools.cache(_bfloat16_timer)
     for line in sys.stdin:
         network, batch = line.split()

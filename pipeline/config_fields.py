@@ -29,7 +29,7 @@ class Field:
     Attributes:
         name: dotted, such as `train.epochs`.
         type: in words, such as `integer, 1 or more`.
-        default: its value where nothing is set, as YAML's flow style writes it.
+        default: the value where nothing is set, as YAML's flow style writes it.
         meaning: what the field is for.
     """
 

@@ -60,7 +60,7 @@ def read(text: str) -> Any:
     """Returns what `text` holds, in lists, dictionaries and single values.
 
     Raises:
-        ValueError: it is not valid YAML, has a key twice or is nested too deep.
+        ValueError: the text is not valid YAML, has a key twice or is nested too deep.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader, see above

@@ -37,7 +37,7 @@ def holes(
 
     Raises:
         OSError: the service does not answer.
-        ValueError: it answers something else.
+        ValueError: the service answers something else.
     """
     found = {}
     for start in range(0, len(packages), AT_ONCE):

@@ -97,7 +97,7 @@ def open_binary(path: str) -> BinaryIO:
     """Opens `path` as it is stored, for reading bytes; the stream can seek.
 
     Raises:
-        ValueError: it cannot be opened.
+        ValueError: the file cannot be opened.
     """
     if is_remote(path):
         systems = _beam_file_systems()

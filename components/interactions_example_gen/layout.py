@@ -73,7 +73,7 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
     """Returns the layout of a text file.
 
     Args:
-        lines: its first lines that are not blank, without line ends; 1 or more.
+        lines: the text's first lines that are not blank, without line ends; 1 or more.
         path: named in errors; its extension helps to tell the delimiter.
         reading: what the user said about the file.
 

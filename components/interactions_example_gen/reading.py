@@ -80,7 +80,7 @@ def first_layout(
     """Returns the first file and its layout; the others must have the same roles.
 
     Raises:
-        ValueError: it has no rows, unless `bad_rows` is `skip` and another has some;
+        ValueError: a file is empty, unless `bad_rows` is `skip` and another has some;
             or its layout is not clear.
     """
     *others, last = paths
@@ -159,7 +159,7 @@ def read_columns(
 
     Args:
         path: of the file.
-        found: its layout.
+        found: the file's layout.
         columns: role -> name of the column.
         block_bytes: of text per block.
 

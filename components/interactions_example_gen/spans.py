@@ -21,7 +21,7 @@ class Window(NamedTuple):
     """What a run reads.
 
     Attributes:
-        spans: that are read, the oldest first; each has files.
+        spans: the numbers of those that are read, the oldest first; each has files.
         dates: whether the numbers are dates.
         missing: numbers between the first and the last of which there is no file.
         empty: numbers whose files have no row.

@@ -68,7 +68,7 @@ def json_object(line: str, where: str = "") -> dict[str, Any]:
     """Returns the object of one line.
 
     Raises:
-        ValueError: it is none; the message says `where`.
+        ValueError: the line is no object; the message says `where`.
     """
     try:
         found = json.loads(line)

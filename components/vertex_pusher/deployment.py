@@ -21,7 +21,7 @@ def deploy(
 
     Args:
         uri: gs:// folder of the SavedModel.
-        version: its number, part of its name on Vertex.
+        version: the model's number, part of its name on Vertex.
         project, region: of the endpoint.
         settings: endpoint, machines, shares.
     """

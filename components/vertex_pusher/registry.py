@@ -34,7 +34,7 @@ def register(
 
     Args:
         uri: gs:// folder of the SavedModel.
-        version: its number in the serving folder, an alias of the version.
+        version: the model's number in the serving folder, an alias of the version.
         record: what was noted when it was pushed.
         project, region: of the registry.
         settings: `endpoint` is the model's name there, `image` serves it.

@@ -56,7 +56,7 @@ class Pairs:
 
     @property
     def standard_error(self) -> float:
-        """Of the difference, over lists taken as independent draws.
+        """Returns the error of the difference, over lists taken as independent draws.
 
         Smaller than that of two models on lists of their own, as it is the differing
         lists alone that vary.

@@ -20,7 +20,7 @@ class HashedDropout(keras.layers.Layer):
 
     Shapes:
         inputs: [rows, width] float
-        output: the same
+        output: of the input's shape and type
 
     Args:
         rate: fraction to drop, in [0, 1).

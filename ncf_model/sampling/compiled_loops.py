@@ -158,7 +158,7 @@ def draw_by_index(
     offsets: np.ndarray,
     num_items: int,
 ) -> np.ndarray:
-    """The same for any catalogue, and without a table of it."""
+    """Draws as `draw_by_table`, for any catalogue, without a table of its items."""
     drawn = np.empty(sizes.sum(), np.int32)
     heads, links = _new_index(num_items, offsets)
     done = 0

@@ -54,7 +54,7 @@ def digest(folder: str, files: Mapping[str, int] | None = None) -> str:
     """Returns a digest of names and contents of all files below a folder.
 
     Args:
-        folder: that holds them.
+        folder: the one that holds the files.
         files: of `sizes`, if that is known.
     """
     total = hashlib.sha256()

@@ -233,7 +233,7 @@ class TrainingLoop:
         count: tf.Tensor,
         decay_steps: tf.Tensor,
     ) -> tf.Tensor:
-        """The same where replicas must exchange gradients in every step."""
+        """Runs a block of steps where replicas must exchange gradients in each."""
 
         def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             args = (users[i], items[i], i, count, decay_steps)

@@ -101,7 +101,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
 
         Args:
             trial_id: which trial.
-            metrics: its figures so far.
+            metrics: the trial's figures so far.
             step: how much of its epochs is done, of `WHOLE`.
         """
         trial = super().update_trial(trial_id, metrics, step)

@@ -177,7 +177,7 @@ def settings(
     """Returns the typed configuration.
 
     Raises:
-        ValueError: it cannot be.
+        ValueError: the values do not go together.
     """
     return (
         ModelConfig(**custom["model"]),

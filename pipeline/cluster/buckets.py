@@ -32,7 +32,7 @@ class Caller(NamedTuple):
     """Who asks.
 
     Attributes:
-        project: that is billed for the questions.
+        project: the one that is billed for the questions.
         credentials: as from `google_cloud.find_credentials`.
     """
 
@@ -115,7 +115,7 @@ def explain(error: BaseException, places: str) -> str | None:
     """Returns how to cure a refusal of Cloud Storage; None if `error` is none.
 
     Args:
-        error: that ended a task.
+        error: what ended a task.
         places: any text that has the URIs the task used.
     """
     text = f"{error}"

@@ -98,7 +98,7 @@ class ClusterConfig(Config):
 
     @property
     def beam_arguments(self) -> tuple[str, ...]:
-        """Of the components that run on Beam, whatever they follow from."""
+        """Beam's arguments for the components that run on it."""
         return self.beam_args
 
     def _images(self) -> list[str]:

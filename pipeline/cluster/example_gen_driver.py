@@ -66,7 +66,7 @@ def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
 
 
 def run_query(values: dict[str, Any], folder: str) -> None:
-    """Has BigQuery export the result, if the path is a query, and names that instead.
+    """Has BigQuery export the result, if the path is a query, and names the export.
 
     Where the query has marks for days, those of `data.spans.last` are filled in.
 

@@ -35,7 +35,7 @@ def add(
     Args:
         spec: the specification.
         name: of the task.
-        container: its container.
+        container: what the task runs.
         inputs: inputs by name: `parameterType` and `constant`.
         status_input: name of the input in which the container finds the status, JSON.
     """

@@ -18,8 +18,8 @@ class GpuKind(NamedTuple):
     """One kind of GPU.
 
     Attributes:
-        gke: its name on GKE, the value of a node label.
-        vertex: its name on Vertex AI.
+        gke: the GPU's name on GKE, the value of a node label.
+        vertex: the GPU's name on Vertex AI.
         cpu, memory_gb: what a pod may ask for beside each GPU. It stays below what the
             machine can allocate: GKE keeps some of each.
         machines: number of GPUs -> the machine that has so many.

@@ -21,7 +21,7 @@ def read(file: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the documents of a compiled pipeline: specification, then platform.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: the file is no compiled pipeline.
     """
     if not file.exists():
         raise ValueError(

@@ -136,7 +136,7 @@ def floor_path(eval_config: Mapping[str, Any]) -> Path:
     """Returns where in TFMA's EvalConfig (as JSON) the floor of HR@10 stands.
 
     Raises:
-        ValueError: it is not there exactly once.
+        ValueError: the floor is not there exactly once.
     """
     found = [
         ("metrics_specs", s, "metrics", m, "per_slice_thresholds", t, *_BOUND)

@@ -15,7 +15,7 @@ class Schedule(NamedTuple):
         name: the user's.
         cron: when it runs.
         state: `active`, `paused`, or the service's own word for anything else.
-        url: its page in the service's UI.
+        url: the schedule's page in the service's UI.
     """
 
     id: str

@@ -16,7 +16,7 @@ class Submission(NamedTuple):
 
     Attributes:
         id: of the run, or of the schedule.
-        url: its page in the service's UI.
+        url: the page of the run or schedule in the service's UI.
         parameters: those that were given, as sent.
         notes: what could not be checked before, one sentence each.
     """
@@ -57,7 +57,7 @@ def wait(
 
     Raises:
         RunFailed: the run failed or was cancelled.
-        ValueError: it was not done in time; the run goes on.
+        ValueError: the run was not done in time; it continues.
     """
     end = time.monotonic() + timeout_s
     while True:

@@ -101,7 +101,7 @@ def export(path: str, folder: str) -> str:
     """Runs the query of `path`; returns `folder`, where its result is.
 
     Raises:
-        ValueError: it is no query, or BigQuery refuses it.
+        ValueError: the text is no query, or BigQuery refuses it.
     """
     sql = statement(path.removeprefix(PREFIX), folder)
     from google.api_core import exceptions

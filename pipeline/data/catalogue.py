@@ -116,7 +116,7 @@ def read_titles(path: pathlib.Path) -> dict[str, str]:
             whose first two columns are id and title. `.gz` is unpacked.
 
     Raises:
-        ValueError: it cannot be read or unpacked, or a row has no title.
+        ValueError: the file cannot be read or unpacked, or a row has no title.
     """
     try:
         content = path.read_bytes()

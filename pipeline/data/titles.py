@@ -52,7 +52,7 @@ def of_file(path: pathlib.Path, column: str | int | None) -> dict[str, str]:
         column: the name of the column of titles; None looks for the usual names.
 
     Raises:
-        ValueError: it cannot be read, or has no such column.
+        ValueError: the file cannot be read, or has no such column.
     """
     if not path.is_file():
         raise ValueError(f"`data.titles` must be a file; there is no {path}.")

@@ -108,7 +108,7 @@ def check_cron(cron: str) -> str:
     """Returns a schedule as Kubeflow reads it, seconds first.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no schedule.
     """
     fields = cron_lines.check(cron, option="--cron", seconds=True)
     return " ".join(fields if len(fields) == _CRON_FIELDS else ["0", *fields])

@@ -34,7 +34,7 @@ class Chosen:
         out: the folder that it is in.
         store: the metadata there.
         run: which one.
-        summary: its result.
+        summary: the run's result.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Chosen:
         """Returns the folder of what `node` wrote of a type.
 
         Raises:
-            ValueError: it is not there.
+            ValueError: the folder is not there.
         """
         execution = self.run.execution(node)
         found = self.store.of_type(execution.outputs if execution else (), type_name)
@@ -84,7 +84,7 @@ class Change:
     Attributes:
         user_id: the raw id.
         item_id: the held-out item.
-        first: its place by the first run's model, from 1; None without one.
+        first: the item's place by the first run's model, from 1; None without one.
         second: by the second run's.
     """
 

@@ -34,7 +34,7 @@ class _PythonOperator(python_executor_operator.PythonExecutorOperator):
 
 
 class _BeamOperator(beam_executor_operator.BeamExecutorOperator):
-    """The same for an executor on Beam."""
+    """Runs an executor on Beam; its outputs carry what they consist of."""
 
     def run_executor(self, execution_info: Any, *args: Any, **options: Any) -> Any:
         _check_space(execution_info)

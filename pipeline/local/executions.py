@@ -18,7 +18,7 @@ class NodeRun:
     """One node in one run of the pipeline.
 
     Attributes:
-        node: its id.
+        node: the node's id.
         cached: whether an earlier execution's result was used.
         finished: whether there is a result.
         seconds: wall clock of the execution that made the result, cached or not.

@@ -86,7 +86,7 @@ def _last_execution(database: sqlite3.Connection, file: pathlib.Path) -> int:
     """Returns the highest id of an execution.
 
     Raises:
-        ValueError: it is another program's database, or not whole.
+        ValueError: the database is another program's, or not whole.
         sqlite3.Error: it is none.
     """
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")

@@ -16,9 +16,9 @@ class Step:
     """An artifact, the node that wrote it, and what that node read.
 
     Attributes:
-        artifact: its type and number in ML Metadata.
+        artifact: the artifact's type and number in ML Metadata.
         uri: where it is.
-        node: that wrote it; "" if unknown.
+        node: the one that wrote the artifact; "" if unknown.
         run: number of the run in which that was.
         source: what the node read from outside the pipeline; "" for nothing.
         inputs: the steps of what it read; empty where `seen` is true.

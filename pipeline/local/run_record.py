@@ -23,7 +23,7 @@ def describe(
     that result took.
 
     Args:
-        store: that has the run.
+        store: the one that has the run.
         run: which one.
         command: what was typed to start it.
         memory: measured while it ran.

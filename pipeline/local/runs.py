@@ -24,7 +24,7 @@ class RunRow:
 
     Attributes:
         out: the folder that it is in.
-        number: its number there, from 1.
+        number: the run's number in the folder, from 1.
         started: UTC, ISO 8601.
         state: `done`, `tuned` after `ncf tune`, or the node that failed or was running
             last.

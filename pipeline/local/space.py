@@ -52,7 +52,7 @@ def check_node(
         folder: of the artifacts.
         inputs: artifacts, which carry what they consist of (`trust.note_files`).
         exec_properties: of the node.
-        node: its id, for the message.
+        node: the node's id, for the message.
     """
     noted = (
         _BYTES.search(artifact.get_string_custom_property("files"))
@@ -84,8 +84,8 @@ def explained(error: BaseException, folder: pathlib.Path) -> NoSpaceError | None
     """Returns the error that names the full disk, if that is what was behind `error`.
 
     Args:
-        error: that ended a run, with its causes.
-        folder: that the run wrote to.
+        error: what ended a run, with its causes.
+        folder: the one to which the run wrote.
     """
     if not any(map(_is_of_a_full_disk, _chain(error))):
         return None

@@ -59,7 +59,7 @@ def write_projector(
     """Writes what TensorBoard's projector shows.
 
     Args:
-        folder: that TensorBoard is given.
+        folder: the one that TensorBoard is given.
         vectors: [N, dimensions] float.
         names: of each its raw id and its title.
     """

@@ -14,7 +14,7 @@ def on_calendar(text: str) -> str:
     """Returns the same times for systemd's `OnCalendar`, in UTC.
 
     Raises:
-        ValueError: it is no line of cron, or one with a day and a weekday, of which
+        ValueError: the text is no line of cron, or has a day and a weekday, of which
             cron takes either and systemd both.
 
     Example:

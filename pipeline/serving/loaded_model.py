@@ -23,7 +23,7 @@ class TensorInfo:
     Attributes:
         dtype: TensorFlow's name for it, such as "DT_STRING".
         shape: -1 for what may vary; None if even the rank may.
-        tensor: its name in the graph.
+        tensor: the tensor's name in the graph.
     """
 
     dtype: str
@@ -50,7 +50,7 @@ class LoadedModel:
     """A SavedModel that answers; safe to call from several threads.
 
     Attributes:
-        version: its number.
+        version: the model's number.
         folder: where it was loaded from.
         signatures: by name.
     """
@@ -145,7 +145,7 @@ class LoadedModel:
     def recommend_for_items(
         self, baskets: Sequence[Sequence[str]], k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The same for users of whom only a few items are known."""
+        """Returns the best items for users of whom only a few items are known."""
         self._require("recommend_for_items")
         width = max((len(basket) for basket in baskets), default=0)
         padded = np.full((len(baskets), width), b"", object)

@@ -64,7 +64,7 @@ class ModelStore:
         """Returns one version.
 
         Raises:
-            RequestError: it is not in memory.
+            RequestError: the version is not in memory.
         """
         for model in self._models:
             if model.version == version:

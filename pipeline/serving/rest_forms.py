@@ -23,7 +23,7 @@ def read_json(body: bytes) -> Any:
     """Returns what `body` holds.
 
     Raises:
-        RequestError: it is not JSON.
+        RequestError: the body is not JSON.
     """
     try:
         return json.loads(body)

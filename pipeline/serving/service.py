@@ -55,7 +55,7 @@ class Service:
         """Returns `k`.
 
         Raises:
-            RequestError: it is out of range.
+            RequestError: `k` is out of range.
         """
         if not 1 <= k <= self.settings.max_k:
             raise RequestError(

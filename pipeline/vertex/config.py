@@ -162,7 +162,7 @@ class VertexConfig(config.ClusterConfig):
 
     @property
     def beam_arguments(self) -> tuple[str, ...]:
-        """Of the components that run on Beam."""
+        """Beam's arguments for the components that run on it."""
         if self.dataflow is None:
             return self.beam_args
         return self.dataflow.beam_args(

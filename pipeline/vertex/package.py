@@ -9,7 +9,7 @@ def read(file: pathlib.Path) -> dict[str, Any]:
     """Returns the PipelineJob.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: the file is no compiled pipeline.
     """
     advice = f"Make one: ncf compile vertex -o {file}"
     if not file.exists():

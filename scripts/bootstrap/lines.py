@@ -108,7 +108,7 @@ def choose_for(
         probe: tells what the interpreter is.
 
     Raises:
-        SetupError: it is no interpreter, or fits no line, or not `only`.
+        SetupError: `asked` is no interpreter, or fits no line, or not `only`.
     """
     interpreter = probe(asked)
     if interpreter is None:
