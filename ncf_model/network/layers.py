@@ -127,15 +127,30 @@ class Scorer(keras.layers.Layer):
 
     def combine(self, user: Part, item: Part, training: bool = False) -> Any:
         """Returns the logits [...] of parts that broadcast against each other."""
-        logits = self.output_bias[0]
+        dot = ops.sum(self._wide(user.gmf * item.gmf), axis=-1) if self.has_gmf else 0.0
+        return self._meet(user, item, dot, training)
+
+    def combine_all(self, users: Part, items: Part) -> Any:
+        """Returns the logits [b, n] of b users with each of n items.
+
+        What GMF adds is one matrix product: no [b, n, mf_dim] is made for it.
+        """
+        dot = 0.0
         if self.has_gmf:
-            product = ops.cast(user.gmf * item.gmf, logits.dtype)
-            logits = logits + ops.sum(product, axis=-1)
+            dot = self._wide(ops.matmul(users.gmf, ops.transpose(items.gmf)))
+        column = Part(*(None if x is None else x[:, None] for x in users))
+        return self._meet(column, items, dot, training=False)
+
+    def _meet(self, user: Part, item: Part, dot: Any, training: bool) -> Any:
+        logits = self.output_bias[0] + dot
         if self.settings.biases:
-            logits = logits + ops.cast(user.bias + item.bias, logits.dtype)
+            logits = logits + self._wide(user.bias + item.bias)
         if self.has_mlp:
             logits = logits + self._mlp(user.hidden + item.hidden, training)
         return logits
+
+    def _wide(self, values: Any) -> Any:
+        return ops.cast(values, self.output_bias.dtype)
 
     def _mlp(self, hidden: Any, training: bool) -> Any:
         shape = ops.shape(hidden)

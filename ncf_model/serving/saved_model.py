@@ -17,8 +17,10 @@ from ncf_model.network import layers, model
 from ncf_model.serving import history, similar_items
 from ncf_model.training import data
 
-# Values of a hidden layer at a time where the whole catalogue is scored.
+# Values of a hidden layer at a time where the whole catalogue is scored; where there is
+# none, logits: a megabyte, so that all passes over them find them in a core's cache.
 _BLOCK_VALUES = 1 << 22
+_BLOCK_LOGITS = 1 << 18
 
 
 def set_unknown_rows(
@@ -115,13 +117,18 @@ class ServingModel(tf.Module):
         """Returns [B] rows of the user's table, the last for who has not trained."""
         return tf.gather(self._row_of_user, self._users.lookup(user_id))
 
-    def _logits(self, user: layers.Part, item: layers.Part) -> tf.Tensor:
+    def _logits(
+        self,
+        user: layers.Part,
+        item: layers.Part,
+        combine: Callable[[layers.Part, layers.Part], tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         variables = self._scorer.trainable_variables
         mapping = [
             *zip(variables, map(tf.convert_to_tensor, self._weights), strict=True)
         ]
         with keras.StatelessScope(state_mapping=mapping):
-            return self._scorer.combine(user, item)
+            return (combine or self._scorer.combine)(user, item)
 
     @tf.function(
         input_signature=[
@@ -150,11 +157,8 @@ class ServingModel(tf.Module):
 
     def _all_logits(self, users: tf.Tensor) -> tf.Tensor:
         """Returns [b, num_items + 1], the last column that of unknown items."""
-        user = layers.gather(self._user_part, users[:, tf.newaxis])
-        item = layers.Part(
-            *(None if part is None else part[tf.newaxis] for part in self._item_part)
-        )
-        return self._logits(user, item)
+        user = layers.gather(self._user_part, users)
+        return self._logits(user, self._item_part, self._scorer.combine_all)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -269,7 +273,9 @@ class ServingModel(tf.Module):
         )
 
     def _users_at_a_time(self) -> int:
-        widest = max(self._scorer.width, *self._scorer.settings.layers)
+        if not self._scorer.has_mlp:
+            return max(1, _BLOCK_LOGITS // self._num_items)
+        widest = max(self._scorer.settings.layers[1:])
         return max(1, _BLOCK_VALUES // (self._num_items * widest))
 
     def catalogue_logits(self, users: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 from ncf_model.serving import versions
 
 # TensorFlow and Keras import these if they are there, for nothing that is used here.
-_OPTIONAL = ("IPython", "googleapiclient", "pandas", "sklearn")
+_OPTIONAL = (
+    "IPython",
+    "PIL",
+    "dill",
+    "googleapiclient",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "sklearn",
+)
 
 
 class Recommendation(NamedTuple):

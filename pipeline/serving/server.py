@@ -3,9 +3,9 @@
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
-from socket import IPPROTO_TCP, TCP_NODELAY
 
 import uvicorn
 from absl import logging as absl_logging
@@ -80,15 +80,21 @@ def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn sends the signal again once it has ended; that must not be an error.
         signal.signal(number, lambda *_: None)
-    with config.bind_socket() as socket:
-        host, port = socket.getsockname()[:2]
-        # Inherited by connections. asyncio sets it only where the socket names TCP as
-        # its protocol, which uvicorn's does not; without it answers wait 40 ms.
-        socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        socket.listen()  # From here on a client may connect; uvicorn accepts.
+    with listen(config) as listening:
+        host, port = listening.getsockname()[:2]
         say(_where(service, host, port))
-        uvicorn.Server(config).run(sockets=[socket])
+        uvicorn.Server(config).run(sockets=[listening])
     access_log.finish(_LOG_GRACE_S)
+
+
+def listen(config: uvicorn.Config) -> socket.socket:
+    """Returns a socket to which clients may connect; uvicorn accepts."""
+    listening = config.bind_socket()
+    # Inherited by connections. asyncio sets it only where the socket names TCP as
+    # its protocol, which uvicorn's does not; without it answers wait 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.listen()
+    return listening
 
 
 def _where(service: Service, host: str, port: int) -> str:

@@ -71,6 +71,23 @@ def test_a_user_meets_many_items():
             np.testing.assert_allclose(together[b, n], alone[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["neumf", "gmf", "mlp"])
+def test_each_user_meets_each_item(kind):
+    """As one matrix product, which must be what the pairs give."""
+    settings = ModelConfig(type=kind, mf_dim=3, layers=(4, 6, 5), biases=True)
+    scorer = layers.Scorer(settings)
+    scorer.build()
+    rng = np.random.default_rng(0)
+    for weight in scorer.weights:
+        if "seed" not in weight.path:
+            weight.assign(rng.normal(size=weight.shape))
+    users, items = (rng.normal(size=(n, scorer.width)).astype("f") for n in (4, 5))
+    pairs = scorer(users[:, np.newaxis], items[np.newaxis])
+    met = scorer.combine_all(scorer.user_part(users), scorer.item_part(items))
+    assert met.shape == (4, 5)
+    np.testing.assert_allclose(met, pairs, rtol=1e-5, atol=1e-5)
+
+
 def test_split_kernel_is_a_layer_on_the_concatenation():
     rng = np.random.default_rng(0)
     scorer = layers.Scorer(ModelConfig(type="mlp", layers=(4, 3)))

@@ -151,7 +151,7 @@ def test_ranks_where_probabilities_saturate(tiny):
 
 
 def test_blocks_of_users(tiny, monkeypatch):
-    monkeypatch.setattr(saved_model, "_BLOCK_VALUES", 2 * 7 * 64)
+    monkeypatch.setattr(saved_model, "_BLOCK_LOGITS", 2 * 7)
     ids, _ = _recommend(_export(_network(), tiny), [b"ann", b"bob", b"only one"], 2)
     assert ids == [[b"i5", b"i6"], [b"i3", b"i4"], [b"i1", b"i2"]]
 
@@ -217,9 +217,8 @@ def _random_network(settings):
 
 
 def test_ranks_in_the_catalogue_are_those_of_brute_force(tiny, monkeypatch):
-    monkeypatch.setattr(
-        saved_model, "_BLOCK_VALUES", 2 * 7 * 6
-    )  # 5 users, 2 at a time.
+    # 5 users, 2 at a time.
+    monkeypatch.setattr(saved_model, "_BLOCK_VALUES", 2 * 7 * 4)
     network = _random_network({"mf_dim": 3, "layers": (6, 4), "biases": True})
     loaded = _export(network, tiny)
     users, items = np.repeat(np.arange(5), 7), np.tile(np.arange(7), 5)
