@@ -9,13 +9,15 @@ import scipy.sparse
 from absl import logging
 
 from components.eval_context import costs, rivals, search, slices
-from ncf_model import features
+from ncf_model import features, progress
 from ncf_model.config import BaselinesConfig
 from ncf_model.evaluation import ranking
 
 # Scores of one baseline at a time: some 16 bytes each while they are ranked.
 _SCORES = 1 << 24
 _LISTS = 512
+# The share of learning in all there is to do: about that on MovieLens.
+LEARNING = 0.9
 
 
 class Context:
@@ -50,10 +52,15 @@ class Context:
         self._users, self._items = users, items
         self.settings: dict[str, dict[str, Any]] = {}
         self.left_out: dict[str, str] = {}
-        self.scorers = {
-            name: self._fitted(name, rival, positives, config, validation)
-            for name, rival in rivals.rivals(config).items()
-        }
+        self.scorers: dict[str, rivals.Scorer | None] = {}
+        asked = rivals.rivals(config)
+        for done, (name, rival) in enumerate(asked.items()):
+            doing = f"tunes and fits {name}, {done + 1} of {len(asked)}"
+            share = LEARNING * done / len(asked)
+            progress.emit(progress.Event(fraction=share, doing=doing))
+            self.scorers[name] = self._fitted(
+                name, rival, positives, config, validation
+            )
         counts = np.asarray(positives.sum(axis=0)).ravel()
         self._activity = slices.activity(np.diff(positives.indptr))
         self._popularity = slices.popularity(counts)
@@ -214,6 +221,15 @@ class Context:
             features.ITEM_POPULARITY: group.encode(),
             features.ITEM_WARMTH: b"warm" if warm else b"cold",
         }
+
+
+def _told(asked: Mapping[str, rivals.Rival]) -> Iterator[tuple[str, rivals.Rival]]:
+    """Yields the items, and tells of each before it is its turn."""
+    for done, (name, rival) in enumerate(asked.items()):
+        doing = f"tunes and fits {name}, {done + 1} of {len(asked)}"
+        share = LEARNING * done / len(asked)
+        progress.emit(progress.Event(fraction=share, doing=doing))
+        yield name, rival
 
 
 def _first(scores: np.ndarray, places: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.eval_context import search, spec
-from components.eval_context.context import Context
-from ncf_model import features
+from components.eval_context.context import LEARNING, Context
+from ncf_model import features, progress
 from ncf_model.config import BaselinesConfig
 from ncf_model.training import data
 
@@ -47,7 +47,7 @@ class Executor(base_executor.BaseExecutor):
             whole=_ranks_everything(pattern),
         )
         places = int(exec_properties[spec.PLACES_KEY])
-        written = 0
+        written, users = 0, lists.get_int_custom_property("num_users")
         folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)
         fileio.makedirs(folder)
         file = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
@@ -56,14 +56,20 @@ class Executor(base_executor.BaseExecutor):
                 for example in _annotated(batch, context, places):
                     writer.write(example.SerializeToString())
                 written += len(batch)
+                progress.emit(_written(written, users))
         for name, value in (
             (spec.SETTINGS, context.settings),
             (spec.LEFT_OUT, context.left_out),
         ):
             examples.set_string_custom_property(name, json.dumps(value))
-        users = lists.get_int_custom_property("num_users")
         examples.set_int_custom_property("num_users", users)
         logging.info("%d lists with %s to %s.", written, context.baselines, folder)
+
+
+def _written(lists: int, users: int) -> progress.Event:
+    """`users` is how many lists there are at most."""
+    fraction = LEARNING + (1 - LEARNING) * min(1.0, lists / max(users, 1))
+    return progress.Event(fraction=fraction, doing=f"{lists:,} lists")
 
 
 def _files(examples: types.Artifact, split: str) -> str:

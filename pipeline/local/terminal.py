@@ -20,9 +20,11 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.progress_bar import ProgressBar
 
 from pipeline.local.text import printable
 
@@ -33,6 +35,10 @@ _STARTED = re.compile(r"Component (\S+) is running\.")
 _FINISHED = re.compile(r"Component (\S+) is finished\.")
 _CACHED = re.compile(r"A cached execution \d+ is used\.")
 _BEAM = " [while running"
+
+
+# A bar that goes by the seconds of the last time stops here until the node ends.
+_ALMOST = 0.95
 
 
 class RunConsole(Console):
@@ -71,6 +77,17 @@ def output_to_file(log: pathlib.Path, *, to_errors: bool = False) -> Iterator[Co
                 os.close(copy)
 
 
+class _Bar(BarColumn):
+    """How far a node is: as it says itself, or by how long it took the last time."""
+
+    def render(self, task: Task) -> ProgressBar:
+        expected = task.fields.get("expected")
+        if task.total is not None or not expected or task.elapsed is None:
+            return super().render(task)
+        done = min(task.elapsed / expected, _ALMOST)
+        return ProgressBar(total=1.0, completed=done, width=self.bar_width)
+
+
 class RunDisplay(logging.Handler):
     """Follows a run through TFX's own log lines and shows each node while it runs.
 
@@ -95,7 +112,7 @@ class RunDisplay(logging.Handler):
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            _Bar(bar_width=24),
             TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             console=console,
@@ -149,6 +166,13 @@ class RunDisplay(logging.Handler):
                 detail=_training_detail(event),
             )
 
+    def step(self, event: Any) -> None:
+        """Moves the bar; `event` is an `ncf_model.progress.Event`."""
+        for task in self._progress.task_ids:
+            self._progress.update(
+                task, total=1.0, completed=event.fraction, detail=event.doing
+            )
+
     def tuning(self, event: Any) -> None:
         """Moves the bar; `event` is an `ncf_model.tuning.progress.Event`."""
         best = (
@@ -188,7 +212,7 @@ class RunDisplay(logging.Handler):
         self._started = time.monotonic()
         seconds = self.earlier.get(node)
         detail = "" if seconds is None else f"took {seconds:.0f} s the last time"
-        self._progress.add_task(node, total=None, detail=detail)
+        self._progress.add_task(node, total=None, detail=detail, expected=seconds)
 
     def _end(self, mark: str, note: str) -> None:
         for task in self._progress.task_ids:

@@ -6,6 +6,7 @@ import scipy.sparse
 
 from components.eval_context import costs, search
 from components.eval_context.context import Context
+from ncf_model import progress
 from ncf_model.config import BaselinesConfig
 
 USERS = {b"u0": 0, b"u1": 1}
@@ -27,6 +28,16 @@ def test_scores_follow_users_and_candidates():
     ]
     np.testing.assert_allclose(second, [0.5**0.5, 0], rtol=1e-6)
     assert first.tolist() == [0]
+
+
+def test_tells_how_far_it_is(monkeypatch):
+    told = []
+    monkeypatch.setattr(progress, "observers", [told.append])
+    _context()
+    assert [(event.doing, event.fraction) for event in told] == [
+        ("tunes and fits item_knn, 1 of 2", 0.0),
+        ("tunes and fits ease, 2 of 2", pytest.approx(0.45)),
+    ]
 
 
 def test_an_unknown_item_scores_0():

@@ -4,12 +4,14 @@ import io
 import itertools
 import logging
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 from rich.console import Console
 
+from ncf_model import progress
 from pipeline.local import executions, terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -56,6 +58,41 @@ def test_a_running_node_says_how_long_it_took_the_last_time():
     assert "took 62 s the last time" in console.file.getvalue()
 
 
+def _bar(seconds, event=None):
+    """Returns the longest bar on the screen of a node that took 62 s the last time."""
+    clock = [0.0]
+    console = Console(
+        file=io.StringIO(),
+        width=100,
+        force_terminal=True,
+        color_system=None,
+        get_time=lambda: clock[0],
+    )
+    display = terminal.RunDisplay(console)
+    display.earlier = {"EvalContext": 62.0}
+    logger = logging.Logger("a run")
+    with display.following(logger):
+        logger.info("Component EvalContext is running.")
+        clock[0] = seconds
+        if event:
+            display.step(event)
+    drawn = console.file.getvalue()
+    return max(map(len, re.findall("━+", drawn)), default=0), drawn
+
+
+@pytest.mark.parametrize(("seconds", "length"), [(31.0, 12), (600.0, 22)])
+def test_a_bar_goes_by_the_last_time(seconds, length):
+    """Of 24 places; it is never full before the node ends."""
+    assert _bar(seconds)[0] == length
+
+
+def test_a_bar_goes_by_what_the_node_says():
+    event = progress.Event(fraction=0.25, doing="tunes and fits ease, 2 of 3")
+    length, drawn = _bar(31.0, event)
+    assert length == 6
+    assert "tunes and fits ease, 2 of 3" in drawn
+
+
 def test_a_node_that_failed_is_marked(console):
     display = _follow(console, "Component Trainer is running.")
     display.failed()
@@ -93,6 +130,7 @@ def test_a_terminal_that_is_gone_does_not_end_the_run():
 
 PRINTING = """
 import os, pathlib, sys
+from ncf_model import progress
 from pipeline.local import executions, terminal
 with terminal.output_to_file(pathlib.Path(sys.argv[1])) as console:
     print("from Python")
