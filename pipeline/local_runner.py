@@ -29,6 +29,7 @@ from pipeline.data import catalogue, titles
 from pipeline.local import endings, health, lock, result, space, terminal
 from pipeline.local.endings import RunFailed as RunFailed
 from pipeline.local.memory import Memory
+from pipeline.nodes import infra_validator
 from pipeline.serving import quality
 
 if TYPE_CHECKING:
@@ -157,8 +158,9 @@ def run(
 
     Raises:
         RunFailed: a node raised; the message is shown and the log has the traceback.
-        ValueError: `out` cannot be a run's folder; `lock.Busy`, which is one: another
-            process is at work in it; `health.Damaged`: its records are not whole.
+        ValueError: `out` cannot be a run's folder, or Docker is needed and does not
+            answer; `lock.Busy`, which is one: another process is at work in it;
+            `health.Damaged`: its records are not whole.
         space.NoSpaceError: the disk is full.
         KeyboardInterrupt: Ctrl-C; how to go on is shown.
     """
@@ -170,6 +172,7 @@ def run(
         )
     if item_titles is None:
         item_titles = titles.find(config.data.titles, config.data, dataset)
+    infra_validator.require_here(config)
     shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
     space.check(_that_is_there(out), 0, what="a run")
     with lock.alone(out, doing=f"a run on {dataset.name}"):
@@ -206,6 +209,8 @@ def _run_alone(
         console.print(
             f"{dataset.name} into {out}, log in {log}", markup=False, soft_wrap=True
         )
+        if config.push.bulk is not None:
+            titles.write(item_titles, out)  # That node reads them.
         display, measured = terminal.RunDisplay(console), Memory()
         with endings.shown(display, log, out, stopped=STOPPED):
             with endings.nodes(display), measured.watching():

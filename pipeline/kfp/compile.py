@@ -15,7 +15,7 @@ from pipeline.config import PipelineConfig
 from pipeline.kfp import platform_spec
 from pipeline.kfp.config import KfpConfig, NotifyConfig
 from pipeline.kfp.pods import PodConfig, SecretConfig
-from pipeline.nodes import ids
+from pipeline.nodes import ids, infra_validator
 
 
 def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
@@ -26,9 +26,10 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
         kfp: where and on what.
 
     Raises:
-        ValueError: a node is configured that does not exist, or one has a name that
-            Argo would refuse.
+        ValueError: a node is configured that does not exist or cannot run there, or
+            one has a name that Argo would refuse.
     """
+    infra_validator.require(config, "kubernetes", where="Kubeflow Pipelines")
     compiled = compiler.compile_spec(config, kfp)
     pods = {name: kfp.node(name) for name in compiled.nodes}
     if kfp.notify:

@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -144,17 +144,21 @@ class RunDisplay(logging.Handler):
 
     @contextlib.contextmanager
     def progress_within_nodes(self) -> Iterator[None]:
-        """Shows how far trainings and searches are that go on in this process."""
+        """Shows how far nodes are that tell so and run in this process."""
+        from ncf_model import progress
         from ncf_model.training import progress as training
         from ncf_model.tuning import progress as tuning
 
-        training.observers.append(self.training)
-        tuning.observers.append(self.tuning)
-        try:
+        with contextlib.ExitStack() as shown:
+            for told, show in (
+                (progress, self.step),
+                (training, self.training),
+                (tuning, self.tuning),
+            ):
+                observers: list[Callable[[Any], None]] = told.observers
+                observers.append(show)
+                shown.callback(observers.remove, show)
             yield
-        finally:
-            training.observers.remove(self.training)
-            tuning.observers.remove(self.tuning)
 
     def training(self, event: Any) -> None:
         """Moves the bar; `event` is an `ncf_model.training.progress.Event`."""

@@ -17,7 +17,7 @@ from components.pusher import executor as pusher_executor
 from components.pusher.component import Pusher
 from ncf_model import features
 from pipeline import evaluation
-from pipeline.nodes import earlier_models, ids, search
+from pipeline.nodes import earlier_models, ids, infra_validator, search
 from pipeline.nodes.data import DataNodes
 from pipeline.nodes.settings import Settings
 
@@ -31,6 +31,7 @@ class ModelNodes:
         context: the evaluation lists with what simple rivals make of them.
         trainer: makes the model.
         check: loads the model as a server would.
+        servers: InfraValidator, where the configuration asks for it.
         baseline: finds the models to beat.
         ranks: what those models make of the lists.
         evaluator: blesses the model or does not.
@@ -41,6 +42,7 @@ class ModelNodes:
     context: EvalContext
     trainer: Trainer
     check: ExportCheck
+    servers: list[base_node.BaseNode]
     baseline: base_node.BaseNode
     ranks: BlessedRanks
     evaluator: ExplainingEvaluator
@@ -48,8 +50,12 @@ class ModelNodes:
 
     def all(self) -> list[base_node.BaseNode]:
         """Returns the nodes in order."""
-        first, *others = (getattr(self, f.name) for f in dataclasses.fields(self))
-        return [*first, *others]
+        found = (getattr(self, field.name) for field in dataclasses.fields(self))
+        return [
+            node
+            for some in found
+            for node in (some if isinstance(some, list) else [some])
+        ]
 
 
 def model_nodes(settings: Settings, data: DataNodes) -> ModelNodes:
@@ -77,15 +83,17 @@ def model_nodes(settings: Settings, data: DataNodes) -> ModelNodes:
     )
     evaluator = _evaluator(settings, ranks, trainer)
     evaluator.add_upstream_node(check)
+    servers = infra_validator.infra_validator(settings, trainer, check)
     return ModelNodes(
         before=[*base.nodes, guard, *tuners],
         context=context,
         trainer=trainer,
         check=check,
+        servers=servers,
         baseline=baseline,
         ranks=ranks,
         evaluator=evaluator,
-        pusher=_pusher(settings, trainer, evaluator),
+        pusher=_pusher(settings, trainer, evaluator, servers),
     )
 
 
@@ -136,14 +144,18 @@ def _evaluator(
 
 
 def _pusher(
-    settings: Settings, trainer: Trainer, evaluator: ExplainingEvaluator
+    settings: Settings,
+    trainer: Trainer,
+    evaluator: ExplainingEvaluator,
+    servers: list[base_node.BaseNode],
 ) -> Pusher:
     push: dict[str, Any] = settings.config.push.model_dump(
-        mode="json", exclude={"bulk"}
+        mode="json", exclude={"bulk", "infra_validator"}
     )
     return settings.variants.pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=servers[0].outputs["blessing"] if servers else None,
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(
                 base_directory=settings.locations.serving

@@ -18,7 +18,7 @@ from pipeline.cluster import compile as compiler
 from pipeline.cluster import exit_task, machines
 from pipeline.cluster.entrypoint import KEEP_URIS_FLAG, TIMEOUT_FLAG
 from pipeline.config import PipelineConfig
-from pipeline.nodes import ids
+from pipeline.nodes import ids, infra_validator
 from pipeline.vertex import training
 from pipeline.vertex.config import VertexConfig
 
@@ -50,10 +50,12 @@ def compile_pipeline(
         root: where artifacts go, gs://...
 
     Raises:
-        ValueError: `root` is no bucket's, or a node is configured that does not exist.
+        ValueError: `root` is no bucket's, or a node is configured that does not exist
+            or cannot run there.
     """
     if not root.startswith("gs://"):
         raise ValueError(f"On Vertex `root` must be gs://...; got {root!r}.")
+    infra_validator.require(config, None, where="Vertex AI")
     compiled = compiler.compile_spec(
         config,
         platform,

@@ -324,3 +324,12 @@ def test_what_the_services_pages_show_are_outputs_of_report(compiled):
         "slice_metrics": "system.Metrics",
         "page": "system.HTML",
     }
+
+
+def test_everybodys_lists_and_the_true_server_are_tasks_too():
+    asked = ("push.bulk.k=7", "push.infra_validator.platform=kubernetes")
+    tasks = _documents(asked)[0]["root"]["dag"]["tasks"]
+    assert "Pusher" in tasks["BulkRecommendations"]["dependentTasks"]
+    assert "InfraValidator" in tasks["Pusher"]["dependentTasks"]
+    with pytest.raises(ValueError, match=r"Pipelines .* must be 'kubernetes'"):
+        _compile(("push.infra_validator.platform=docker",))
