@@ -172,7 +172,7 @@ def run(
         )
     if item_titles is None:
         item_titles = titles.find(config.data.titles, config.data, dataset)
-    infra_validator.require_here(config)
+    infra_validator.require_docker(config)
     shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
     space.check(_that_is_there(out), 0, what="a run")
     with lock.alone(out, doing=f"a run on {dataset.name}"):

@@ -1,7 +1,5 @@
 """What of the serving folder is kept: typed and validated."""
 
-from typing import Literal
-
 import pydantic
 
 from ncf_model.config import Config
@@ -20,15 +18,14 @@ class BulkConfig(Config):
 class InfraValidatorConfig(Config):
     """TFX's InfraValidator: TensorFlow Serving itself loads a model before its push.
 
+    For runs on one machine with Docker: TFX compiles it for no cluster.
+
     Attributes:
-        platform: what starts it: `docker` for a run on one machine, `kubernetes` for
-            pods of Kubeflow Pipelines. Vertex AI's tasks have neither.
         tag: of the image tensorflow/serving.
         max_loading_s: how long loading may take.
         tries: how often it is tried.
     """
 
-    platform: Literal["docker", "kubernetes"] = "docker"
     tag: str = pydantic.Field("2.19.1", min_length=1)
     max_loading_s: int = pydantic.Field(300, ge=1)
     tries: int = pydantic.Field(3, ge=1)
@@ -42,7 +39,8 @@ class PushConfig(Config):
             best one so far; null keeps all. Two at least: the one before is what a new
             model has to measure up to, and what a rollback goes back to.
         bulk: adds the node BulkRecommendations; null leaves it out.
-        infra_validator: adds TFX's InfraValidator before Pusher; null leaves it out.
+        infra_validator: adds TFX's InfraValidator before Pusher, where there is Docker;
+            null leaves it out.
     """
 
     keep: int | None = pydantic.Field(10, ge=2)

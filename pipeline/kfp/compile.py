@@ -29,7 +29,7 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
         ValueError: a node is configured that does not exist or cannot run there, or
             one has a name that Argo would refuse.
     """
-    infra_validator.require(config, "kubernetes", where="Kubeflow Pipelines")
+    infra_validator.refuse(config, where="Kubeflow Pipelines")
     compiled = compiler.compile_spec(config, kfp)
     pods = {name: kfp.node(name) for name in compiled.nodes}
     if kfp.notify:

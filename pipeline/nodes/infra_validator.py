@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pipeline.nodes.settings import Settings
 
 _FIELD = "push.infra_validator"
-_OR_NOT = f"or set `{_FIELD}: null`: ExportCheck, which needs neither, is always made."
+_OR_NOT = f"set `{_FIELD}: null`: ExportCheck, which needs no Docker, is always made."
 _PING_TIMEOUT_S = 10
 
 
@@ -22,7 +22,7 @@ def infra_validator(
     It loads the model and asks nothing: ExportCheck does.
 
     Args:
-        settings: say whether, and what starts the server.
+        settings: say whether, and with what limits.
         trainer: has the model.
         check: ExportCheck, which comes first: it takes a fraction of the time.
     """
@@ -33,16 +33,12 @@ def infra_validator(
     from tfx.components.infra_validator.component import InfraValidator
     from tfx.proto import infra_validator_pb2 as protos
 
-    serving = protos.ServingSpec(
-        tensorflow_serving=protos.TensorFlowServing(tags=[wanted.tag])
-    )
-    if wanted.platform == "docker":
-        serving.local_docker.SetInParent()
-    else:
-        serving.kubernetes.SetInParent()
     node = InfraValidator(
         model=trainer.outputs["model"],
-        serving_spec=serving,
+        serving_spec=protos.ServingSpec(
+            tensorflow_serving=protos.TensorFlowServing(tags=[wanted.tag]),
+            local_docker=protos.LocalDockerConfig(),
+        ),
         validation_spec=protos.ValidationSpec(
             max_loading_time_seconds=wanted.max_loading_s, num_tries=wanted.tries
         ),
@@ -51,33 +47,29 @@ def infra_validator(
     return [node]
 
 
-def require(config: PipelineConfig, platform: str | None, *, where: str) -> None:
-    """Refuses an InfraValidator that could not run.
+def refuse(config: PipelineConfig, *, where: str) -> None:
+    """Refuses an InfraValidator on a cluster, as TFX's compiler does.
 
     Args:
         config: what to compute.
-        platform: what `where` has; None for neither Docker nor Kubernetes.
         where: who is going to run it, for the message.
 
     Raises:
-        ValueError: another platform is asked for.
+        ValueError: there is to be one.
     """
-    wanted = config.push.infra_validator
-    if wanted is None or wanted.platform == platform:
-        return
-    must = f"be {platform!r}" if platform else f"not be set: set `{_FIELD}: null`"
-    raise ValueError(
-        f"On {where} `{_FIELD}.platform` must {must}; got {wanted.platform!r}."
-    )
+    if config.push.infra_validator is not None:
+        raise ValueError(
+            f"TFX compiles no InfraValidator for {where}: it is for a run on one "
+            f"machine, with Docker. For {where} {_OR_NOT}"
+        )
 
 
-def require_here(config: PipelineConfig) -> None:
+def require_docker(config: PipelineConfig) -> None:
     """Refuses an InfraValidator that this machine could not run.
 
     Raises:
-        ValueError: it is to run in Kubernetes, or no Docker answers.
+        ValueError: there is to be one, and no Docker answers.
     """
-    require(config, "docker", where="this machine")
     if config.push.infra_validator is None:
         return
     import docker
@@ -87,5 +79,6 @@ def require_here(config: PipelineConfig) -> None:
         docker.from_env(timeout=_PING_TIMEOUT_S).ping()
     except (errors.DockerException, OSError) as error:
         raise ValueError(
-            f"`{_FIELD}` needs Docker, and none answers: {error}. Start it, {_OR_NOT}"
+            f"`{_FIELD}` needs Docker, and none answers: {error}. Start it, or "
+            f"{_OR_NOT}"
         ) from None

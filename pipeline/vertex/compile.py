@@ -55,7 +55,7 @@ def compile_pipeline(
     """
     if not root.startswith("gs://"):
         raise ValueError(f"On Vertex `root` must be gs://...; got {root!r}.")
-    infra_validator.require(config, None, where="Vertex AI")
+    infra_validator.refuse(config, where="Vertex AI")
     compiled = compiler.compile_spec(
         config,
         platform,

@@ -262,3 +262,14 @@ def test_text_and_drawings_stand_out_from_the_page(shown, how, dark):
     assert (page_ < 150) == dark
     assert abs(page_ - text) > 400
     assert abs(page_ - drawn) > 400
+
+
+def test_paper_shows_what_a_click_would(shown):
+    for media, visible in (("screen", False), ("print", True)):
+        browser = shown(DESKTOP, dark=True, media=media)
+        found = browser.evaluate(
+            "document.querySelector('details table').checkVisibility()"
+        )
+        assert found == visible
+    ink = browser.evaluate("getComputedStyle(document.querySelector('summary')).color")
+    assert sum(map(int, ink[4:-1].split(","))) < 400

@@ -326,10 +326,8 @@ def test_what_the_services_pages_show_are_outputs_of_report(compiled):
     }
 
 
-def test_everybodys_lists_and_the_true_server_are_tasks_too():
-    asked = ("push.bulk.k=7", "push.infra_validator.platform=kubernetes")
-    tasks = _documents(asked)[0]["root"]["dag"]["tasks"]
-    assert "Pusher" in tasks["BulkRecommendations"]["dependentTasks"]
-    assert "InfraValidator" in tasks["Pusher"]["dependentTasks"]
-    with pytest.raises(ValueError, match=r"Pipelines .* must be 'kubernetes'"):
-        _compile(("push.infra_validator.platform=docker",))
+def test_everybodys_lists_are_a_task_too():
+    tasks = _documents(("push.bulk.k=7",))[0]["root"]["dag"]["tasks"]
+    assert {"Pusher", "Trainer"} <= {*tasks["BulkRecommendations"]["dependentTasks"]}
+    inputs = tasks["BulkRecommendations"]["inputs"]["parameters"]
+    assert inputs["k"]["runtimeValue"]["constant"] == 7
