@@ -70,13 +70,13 @@ def test_new_versions_and_going_back_under_load(tmp_path, push):
     """Clients ask all the time; none is refused, and versions never go astray."""
     serving = tmp_path / "serving"
     push(serving, 1)
-    process = _Server(tmp_path)
+    running = _Server(tmp_path)
     stop, failures, seen = threading.Event(), [], set()
 
     def ask():
         while not stop.is_set():
             try:
-                answer = _get(process.url + "/recommend?user=ann&k=1")
+                answer = _get(running.url + "/recommend?user=ann&k=1")
                 # Version 1 begins with item 0, version 2 with item 1.
                 first = {1: "i0", 2: "i1"}[answer["version"]]
                 assert answer["items"][0]["item_id"] == first
@@ -90,46 +90,46 @@ def test_new_versions_and_going_back_under_load(tmp_path, push):
         client.start()
     try:
         push(serving, 2, first=1)
-        _until(lambda: _version(process.url) == 2)
+        _until(lambda: _version(running.url) == 2)
         (serving / "2").rename(tmp_path / "gone")
-        _until(lambda: _version(process.url) == 1)
+        _until(lambda: _version(running.url) == 1)
     finally:
         stop.set()
         for client in clients:
             client.join()
-        log = process.end()
+        log = running.end()
     assert failures == []
     assert seen == {1, 2}
-    assert process.process.returncode == 0
+    assert running.process.returncode == 0
     *lines, imported_tfx = log.splitlines()
     assert imported_tfx == "False"
     assert {json.loads(line)["status"] for line in lines} == {200}
 
 
 def test_waits_for_a_first_version_and_ends_in_the_middle_of_a_request(tmp_path, push):
-    process = _Server(tmp_path, "--wait")
+    running = _Server(tmp_path, "--wait")
     with pytest.raises(urllib.error.HTTPError, match="503"):
-        _get(process.url + "/readyz")
-    assert _get(process.url + "/healthz") == {"status": "alive"}
+        _get(running.url + "/readyz")
+    assert _get(running.url + "/healthz") == {"status": "alive"}
     push(tmp_path / "serving", 3)
-    _until(lambda: _get(process.url + "/v1/models/ncf")["model_version_status"])
+    _until(lambda: _get(running.url + "/v1/models/ncf")["model_version_status"])
 
     # A request whose body is still coming when the signal comes is answered.
     import http.client
 
-    connection = http.client.HTTPConnection(process.url.removeprefix("http://"))
+    connection = http.client.HTTPConnection(running.url.removeprefix("http://"))
     connection.putrequest("POST", "/recommend")
     connection.putheader("Content-Length", "15")
     connection.endheaders(b'{"user": ')
     time.sleep(0.3)
-    process.process.send_signal(signal.SIGTERM)
+    running.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     connection.send(b'"bob"}')
     answer = connection.getresponse()
     assert answer.status == 200
     assert json.loads(answer.read())["version"] == 3
-    process.process.communicate(timeout=60)
-    assert process.process.returncode == 0
+    running.process.communicate(timeout=60)
+    assert running.process.returncode == 0
 
 
 @pytest.mark.parametrize(
