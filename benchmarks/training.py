@@ -81,7 +81,7 @@ def looped(
 
     def train(rows: Rows) -> None:
         list(loop.epoch(*rows, 0, name="epoch"))
-        loop.publish(decay_steps=0)
+        loop.write_weights(decay_steps=0)
 
     return train
 

@@ -244,7 +244,7 @@ class _GroupPartition(beam.DoFn):
         yield from to_examples(users, has_times=self._has_times)
 
 
-def to_examples(users: grouping.Users, *, has_times: bool) -> Iterator[bytes]:
+def to_examples(users: grouping.GroupedUsers, *, has_times: bool) -> Iterator[bytes]:
     """Yields one serialized `tf.train.Example` per user.
 
     Args:

@@ -15,7 +15,7 @@ from components.interactions_example_gen.config import ReadingConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Users:
+class GroupedUsers:
     """Users with their interactions, one after the other.
 
     Attributes:
@@ -63,7 +63,7 @@ def partition(
 
 def group(
     chunks: Sequence[pa.RecordBatch], reading: ReadingConfig
-) -> tuple[Users, dict[str, int]]:
+) -> tuple[GroupedUsers, dict[str, int]]:
     """Groups the rows of one partition by user.
 
     In this order: drops what is rated below `min_rating`; sorts each user's rows by
@@ -97,7 +97,7 @@ def group(
     dropped["users_dropped_by_filter"] = int(len(stays) - stays.sum())
     kept = kept[stays[user_codes[kept]]]
     rated = "rating" in rows.column_names
-    grouped = Users(
+    grouped = GroupedUsers(
         user_ids=users.dictionary.filter(pa.array(stays)),
         offsets=np.concatenate([[0], np.cumsum(counts[stays])]),
         item_ids=items.dictionary.take(pa.array(item_codes[kept])),

@@ -55,7 +55,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             num_users=vocabularies.vocabulary_size_by_name(features.USER_VOCABULARY),
             config=plan.config,
         )
-        _publish(summary, examples)
+        _note_counts(summary, examples)
 
 
 def _plan(exec_properties: dict[str, Any], graph: tft.TFTransformOutput) -> Plan:
@@ -129,7 +129,7 @@ def _sample_and_write(
     )
 
 
-def _publish(summary: dict[str, Any], examples: types.Artifact) -> None:
+def _note_counts(summary: dict[str, Any], examples: types.Artifact) -> None:
     """Makes the summary the artifact's properties, where ML Metadata shows it."""
     for name, value in summary.items():
         if isinstance(value, int):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
-class Plan(NamedTuple):
+class TrafficPlan(NamedTuple):
     """What to do once a new model is deployed.
 
     Attributes:
@@ -23,7 +23,7 @@ def plan(
     new: str,
     share: int,
     keep: int,
-) -> Plan:
+) -> TrafficPlan:
     """Gives the new model its share and the rest to the one that had most before.
 
     Args:
@@ -37,7 +37,7 @@ def plan(
         A canary of 10 percent; an earlier canary goes.
 
         >>> plan(["a", "b", "c"], {"a": 90, "b": 10}, new="c", share=10, keep=1)
-        Plan(split={'a': 90, 'b': 0, 'c': 10}, undeploy=['b'])
+        TrafficPlan(split={'a': 90, 'b': 0, 'c': 10}, undeploy=['b'])
     """
     age = {model: place for place, model in enumerate(deployed)}
     others = sorted(
@@ -48,4 +48,4 @@ def plan(
     split = dict.fromkeys(age, 0) | {new: share if others else 100}
     if others:
         split[others[0]] = 100 - share
-    return Plan(split, others[keep:])
+    return TrafficPlan(split, others[keep:])

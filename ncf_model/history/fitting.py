@@ -313,13 +313,15 @@ class _Run:
             seed=self._settings.seed,
         )
         # The refit's schedule is as long as training's, though it may stop sooner.
-        horizon = len(source) * self._settings.train.epochs
+        decay_steps = len(source) * self._settings.train.epochs
         for epoch in range(first, epochs + 1):
             started = time.monotonic()
             done, losses = 0, []
             steps = source.prefetched(epoch)
             for number, batch in enumerate(steps, (epoch - 1) * len(source)):
-                rate = history.learning_rate * (1 + np.cos(np.pi * number / horizon))
+                rate = history.learning_rate * (
+                    1 + np.cos(np.pi * number / decay_steps)
+                )
                 losses.append(self._loop.step(batch, rate=rate / 2, epoch=epoch))
                 done += int(np.count_nonzero(batch.cells))
                 seconds = time.monotonic() - started

@@ -139,7 +139,7 @@ class _Run:
         self._mlperf.start("RUN")
         self._train()
         self._mlperf.stop("RUN", status="success" if self._reached() else "aborted")
-        self._mlperf.publish(self._log_dir)
+        self._mlperf.copy_to(self._log_dir)
         refitting = train.refit and len(self._interactions.validation_items.values)
         if refitting:
             self._refit()
@@ -314,7 +314,7 @@ class _Run:
                         hit_rate=self._hit_rate,
                     )
                 )
-            loop.publish(decay_steps=decay_steps)
+            loop.write_weights(decay_steps=decay_steps)
             seconds = time.monotonic() - started
             yield {
                 "epoch": epoch,

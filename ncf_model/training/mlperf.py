@@ -56,7 +56,7 @@ class Log:
         """Writes a value."""
         self._write("event", key, value, metadata)
 
-    def publish(self, folder: str) -> None:
+    def copy_to(self, folder: str) -> None:
         """Copies the log to `folder`, which may be of an object store."""
         if self._path:
             with (

@@ -31,7 +31,7 @@ _SEEDS_APART = 1_000_003
 class TrainingLoop:
     """Trains a `model.NeuMF` by blocks of steps.
 
-    The loop keeps its own copy of the weights, next to Adam's moments; `publish`
+    The loop keeps its own copy of the weights, next to Adam's moments; `write_weights`
     writes them into the model.
     """
 
@@ -69,7 +69,7 @@ class TrainingLoop:
             dense_users=not waits
             or (self.groups_per_step > network.num_users and not remote),
             dense_items=not waits or (rows_per_step > network.num_items and not remote),
-            precision=_precision(settings, self._strategy),
+            precision=_set_precision(settings, self._strategy),
         )
         self._jit_compile = settings.jit_compile
         self._replicas = self._strategy.num_replicas_in_sync
@@ -293,7 +293,7 @@ class TrainingLoop:
         weight = 1.0 / tf.cast(real * self.group_size, tf.float32)
         return training_step.Batch(users, items, tf.where(is_real, weight, 0.0))
 
-    def publish(self, *, decay_steps: int) -> None:
+    def write_weights(self, *, decay_steps: int) -> None:
         """Brings all rows up to date and writes the weights into the model."""
         self._catch_up_everywhere(tf.constant(decay_steps, tf.float32))
         self._copy_to_model()
@@ -346,8 +346,10 @@ def _rows_may_wait(
     return False
 
 
-def _precision(settings: config.TrainConfig, strategy: tf.distribute.Strategy) -> str:
-    """Returns what a step computes in, outside of products that are rounded anyway.
+def _set_precision(
+    settings: config.TrainConfig, strategy: tf.distribute.Strategy
+) -> str:
+    """Sets how this process multiplies matrices; returns what else a step computes in.
 
     Raises:
         ValueError: float32 is asked for, but this process rounds products.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cluster.submission import RunFailed, Submission
+from pipeline.cluster.submission import RemoteRunFailed, Submission
 from pipeline.messages import refuse, say
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def failures() -> Iterator[None]:
     """
     try:
         yield
-    except RunFailed as error:
+    except RemoteRunFailed as error:
         say(str(error))
         raise typer.Exit(1) from None
     except ValueError as error:

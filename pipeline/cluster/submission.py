@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 POLL_S = 10.0
 
 
-class RunFailed(Exception):
+class RemoteRunFailed(Exception):
     """The run ended badly; the message says where to look."""
 
 
@@ -56,7 +56,7 @@ def wait(
         poll_s: how long to pause between two questions.
 
     Raises:
-        RunFailed: the run failed or was cancelled.
+        RemoteRunFailed: the run failed or was cancelled.
         ValueError: the run was not done in time; it continues.
     """
     end = time.monotonic() + timeout_s
@@ -65,7 +65,7 @@ def wait(
         if state.succeeded:
             return
         if state.failure is not None:
-            raise RunFailed(f"{state.failure} See {run.url}")
+            raise RemoteRunFailed(f"{state.failure} See {run.url}")
         if time.monotonic() > end:
             raise ValueError(
                 f"The run is still {state.word} after {timeout_s:.0f} s; it goes on. "

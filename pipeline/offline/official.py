@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from pipeline.offline.rows import RankedLists
+from pipeline.offline.rows import ListBlock
 
 USER, ITEM, LABELS = "user_id", "item_id", "labels"
 VALID, DUPLICATE = "valid_point_mask", "duplicate_mask"
@@ -57,10 +57,10 @@ class Files:
                     }
                 )
 
-    def write_lists(self, name: str, lists: Iterable[RankedLists]) -> int:
+    def write_lists(self, name: str, lists: Iterable[ListBlock]) -> int:
         """Writes lists of one width into the folder `name`; returns how many."""
         written = 0
-        rest: RankedLists | None = None
+        rest: ListBlock | None = None
         with _shards(self.folder / name) as write:
             for more in lists:
                 found = more if rest is None else _joined(rest, more)
@@ -84,7 +84,7 @@ class Files:
         }
 
 
-def _evaluation(lists: RankedLists, per_batch: int) -> dict[str, np.ndarray]:
+def _evaluation(lists: ListBlock, per_batch: int) -> dict[str, np.ndarray]:
     """Returns the features of a batch, padded with lists that are masked."""
     width = lists.items.shape[1]
     pad = np.zeros((per_batch - len(lists.users), width), np.int64)
@@ -105,13 +105,13 @@ def swapped(rows: np.ndarray) -> np.ndarray:
     return rows[:, order]
 
 
-def _at(lists: RankedLists, start: int, stop: int | None) -> RankedLists:
+def _at(lists: ListBlock, start: int, stop: int | None) -> ListBlock:
     part = slice(start, stop)
-    return RankedLists(lists.users[part], lists.items[part], lists.masked[part])
+    return ListBlock(lists.users[part], lists.items[part], lists.masked[part])
 
 
-def _joined(first: RankedLists, second: RankedLists) -> RankedLists:
-    return RankedLists(
+def _joined(first: ListBlock, second: ListBlock) -> ListBlock:
+    return ListBlock(
         np.concatenate([first.users, second.users]),
         np.concatenate([first.items, second.items]),
         np.concatenate([first.masked, second.masked]),

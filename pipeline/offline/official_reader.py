@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.offline import official
-from pipeline.offline.rows import RankedLists
+from pipeline.offline.rows import ListBlock
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def groups(
     return users[positives], rows
 
 
-def read_lists(pattern: str, metadata: Metadata) -> RankedLists:
+def read_lists(pattern: str, metadata: Metadata) -> ListBlock:
     """Reads ranked lists, without padding, the held-out item first.
 
     Raises:
@@ -165,7 +165,7 @@ def read_lists(pattern: str, metadata: Metadata) -> RankedLists:
     _check_rows(
         users.ravel(), items.ravel(), files, metadata, metadata.num_eval_elements
     )
-    return RankedLists(users[:, 0], items, masked[kept])
+    return ListBlock(users[:, 0], items, masked[kept])
 
 
 def _find(pattern: str, flag: str) -> list[str]:

@@ -20,7 +20,7 @@ _BLOCK = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
-class RankedLists:
+class ListBlock:
     """Lists with one held-out item each, all of one width.
 
     Attributes:
@@ -63,7 +63,7 @@ def epoch_rows(found: Indexed, plan: Plan) -> data.EpochRows:
     )
 
 
-def lists(found: Indexed, plan: Plan, name: str) -> Iterator[RankedLists]:
+def lists(found: Indexed, plan: Plan, name: str) -> Iterator[ListBlock]:
     """Yields the lists of the split `validation` or `eval`, some at a time.
 
     In order of user index. Users who train on nothing, or have seen everything, have
@@ -113,12 +113,12 @@ def _part(users: Users, start: int, stop: int) -> Users:
     )
 
 
-def _filled(users: np.ndarray, candidates: Ragged, *, width: int) -> RankedLists:
+def _filled(users: np.ndarray, candidates: Ragged, *, width: int) -> ListBlock:
     held_out = candidates.values[candidates.offsets[:-1]]
     counts = np.arange(width) < candidates.sizes[:, None]
     items = np.repeat(held_out[:, None], width, axis=1)
     items[counts] = candidates.values
-    return RankedLists(users, items, ~counts)
+    return ListBlock(users, items, ~counts)
 
 
 def _lists(rows: Ragged) -> data.Lists:

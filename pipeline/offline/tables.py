@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from pipeline.offline.rows import RankedLists
+from pipeline.offline.rows import ListBlock
 
 _TRAINING = pa.schema(
     {
@@ -46,7 +46,7 @@ class Files:
         path = folder / f"epoch_{epoch}.parquet"
         parquet.write_table(_table(columns, _TRAINING), path, compression="zstd")
 
-    def write_lists(self, name: str, lists: Iterable[RankedLists]) -> int:
+    def write_lists(self, name: str, lists: Iterable[ListBlock]) -> int:
         """Writes `<name>.parquet`; returns how many lists.
 
         Columns: `user_id`, `item_id`, `held_out`. A list begins where `held_out` is

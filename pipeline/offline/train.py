@@ -17,7 +17,7 @@ from ncf_model.network import model
 from ncf_model.training import data, strategy, training_loop, validation
 from pipeline.config import PipelineConfig
 from pipeline.offline import official_reader, sample
-from pipeline.offline.rows import RankedLists
+from pipeline.offline.rows import ListBlock
 
 MODEL_FILE = "model.keras"
 HISTORY_FILE = "history.json"
@@ -132,7 +132,7 @@ def _epochs(
         started = time.monotonic()
         # The last block's is the mean of the whole epoch.
         *_, (_, loss) = loop.epoch(users, items, decay_steps, name=f"epoch {epoch}")
-        loop.publish(decay_steps=decay_steps)
+        loop.write_weights(decay_steps=decay_steps)
         seconds = time.monotonic() - started
         hit_rate, ndcg = validator.metrics()
         yield {
@@ -145,7 +145,7 @@ def _epochs(
         }
 
 
-def _validator(network: model.NeuMF, lists: RankedLists) -> validation.Validation:
+def _validator(network: model.NeuMF, lists: ListBlock) -> validation.Validation:
     """Evaluates `network` on the lists without what is masked; indices are the ids."""
     users, items = (
         {b"%d" % index: index for index in range(size)}

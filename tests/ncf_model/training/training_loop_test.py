@@ -46,7 +46,7 @@ def _train(network, users, items, *, epochs=1, **train):
     losses = []
     for _ in range(epochs):
         *_, (_, loss) = loop.epoch(users, items, 0, name="epoch")
-        loop.publish(decay_steps=0)
+        loop.write_weights(decay_steps=0)
         losses.append(loss)
     return losses
 
@@ -133,7 +133,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     loop = _loop(parts, batch_size=6)
     assert loop.steps_per_block == 5
     done = [groups for groups, _ in loop.epoch(users, items, 0, name="epoch")]
-    loop.publish(decay_steps=0)
+    loop.write_weights(decay_steps=0)
     assert done == [10, 20, 23]
     for weight, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
         np.testing.assert_allclose(weight, other, atol=1e-6)
@@ -158,7 +158,7 @@ def test_reset_starts_over():
     runs = []
     for _ in range(2):
         list(loop.epoch(users, items, 0, name="epoch"))
-        loop.publish(decay_steps=0)
+        loop.write_weights(decay_steps=0)
         runs.append(network.get_weights())
         network.set_weights(start)
         loop.reset()
@@ -220,14 +220,14 @@ def test_float16_skips_a_step_that_overflows(batch_size):
     one_step = slice(0, loop.groups_per_step)
     for expected in (39, 38):
         *_, (_, loss) = loop.epoch(users[one_step], items[one_step], 0, name="epoch")
-        loop.publish(decay_steps=0)
+        loop.write_weights(decay_steps=0)
         assert np.isfinite(loss)
         assert loop.state()[-1].tolist() == [2.0**expected, 0.0]
     for weight, old in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
     for _ in range(40):
         list(loop.epoch(users, items, 0, name="epoch"))
-    loop.publish(decay_steps=0)
+    loop.write_weights(decay_steps=0)
     after = network.get_weights()
     assert any((w != o).any() for w, o in zip(after, before, strict=True))
 
@@ -250,7 +250,7 @@ def test_goes_on_from_a_state():
     _train(whole, users, items, epochs=3, batch_size=6)
     loop = _loop(parts, batch_size=6)
     list(loop.epoch(users, items, 0, name="epoch"))
-    loop.publish(decay_steps=0)
+    loop.write_weights(decay_steps=0)
     later = _network(dropout=0.3)
     other = _loop(later, batch_size=6)
     other.restore(loop.state())
@@ -258,7 +258,7 @@ def test_goes_on_from_a_state():
         np.testing.assert_array_equal(weight, expected)
     for _ in range(2):
         list(other.epoch(users, items, 0, name="epoch"))
-        other.publish(decay_steps=0)
+        other.write_weights(decay_steps=0)
     for weight, expected in zip(later.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, expected)
 

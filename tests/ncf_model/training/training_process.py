@@ -32,7 +32,7 @@ def train(distribution, num_users, num_items, batch_size):
         loop = training_loop.TrainingLoop(network, settings, num_negatives=2)
     for _ in range(2):
         *_, (_, loss) = loop.epoch(users, items, 0, name="epoch")
-        loop.publish(decay_steps=0)
+        loop.write_weights(decay_steps=0)
         losses.append(loss)
     return [np.array(losses), *network.get_weights()]
 

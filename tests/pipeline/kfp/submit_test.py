@@ -257,7 +257,7 @@ def test_a_bad_end_is_an_error(server, file, state):
     cluster = submit.Cluster(server.host)
     run = cluster.submit(file)
     wanted = f"is {state.lower()}: Trainer: out of memory. See http"
-    with pytest.raises(submission.RunFailed, match=wanted):
+    with pytest.raises(submission.RemoteRunFailed, match=wanted):
         cluster.wait(run, timeout_s=60, poll_s=0)
 
 

@@ -199,7 +199,7 @@ def test_a_bad_end_names_the_tasks(google, vertex, file, state):
         rf"The run is {state.lower()}: a task failed. "
         r"Failed tasks: Trainer \(out of memory\). See https"
     )
-    with pytest.raises(submission.RunFailed, match=wanted):
+    with pytest.raises(submission.RemoteRunFailed, match=wanted):
         vertex.wait(run, timeout_s=60, poll_s=0)
 
 
