@@ -5,6 +5,8 @@ import re
 
 import yaml
 
+from tests import conftest
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "pipeline" / "kfp" / "golden" / "pipeline.yaml"
 
@@ -48,3 +50,9 @@ def test_the_licence_is_the_one_that_is_named():
 
 def test_what_a_run_makes_is_not_committed():
     assert {"/runs/", "/.venv/", "/build/"} <= set(_text(".gitignore").splitlines())
+
+
+def test_the_test_files_that_start_first_are_there():
+    """A file that was moved would be started late, and nobody would notice."""
+    for name in conftest.LONGEST_FIRST:
+        assert list((ROOT / name).rglob("*_test.py")) or (ROOT / name).is_file(), name
