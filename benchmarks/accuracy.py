@@ -6,28 +6,31 @@
 Each method is ranked in the whole catalogue and in lists with 99 negatives. `--on
 validation` judges on the validation items, for experiments; `--on test`, the default,
 is for a configuration that is final. `--by` is the `sampling.eval_negatives` by which
-the model chooses. `--strong` holds whole users out: they are known by all but their
-last item, as a basket is. `--set` changes fields of `model.history`.
+the model and its rivals choose. `--strong` holds whole users out: they are known by all
+but their last item, as a basket is. `--set` changes fields of `model.history`.
 """
 
 import argparse
 import json
 import tempfile
 import time
-from typing import NamedTuple, cast
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from components.eval_context import context, rivals, search
+from components.eval_context import context, item_weights, rivals, search
 from ncf_model import config
 from ncf_model.evaluation import ranking
-from ncf_model.history import fitting, linear, resolve
+from ncf_model.history import fitting, ials, linear, recency, resolve
 from ncf_model.training import data, validation
 from ncf_model.training import fitting as pairs
 
 _BLOCK = 512
+# Tried for item-kNN and EASE on validation items (`--set recency R`); else R it is.
+_EXPONENTS = (0.3, 0.5, 0.7, 1.0)
 
 
 class Table(NamedTuple):
@@ -37,6 +40,21 @@ class Table(NamedTuple):
     items: np.ndarray
     back: np.ndarray
     shape: tuple[int, int]
+
+    def faded(self, matrix: scipy.sparse.csr_matrix, exponent: float) -> Any:
+        """Returns `matrix` of `self.matrix` with the weights of recency in it."""
+        back = scipy.sparse.csr_matrix(
+            (self.back + 1.0, (self.users, self.items)), self.shape
+        )
+        rows = matrix.multiply(back).tocsr()  # How far back each item is.
+        offsets = rows.indptr
+        user = np.repeat(np.arange(self.shape[0]), np.diff(offsets))
+        order = np.lexsort((-rows.data, user))
+        weights = np.empty_like(rows.data)
+        weights[order] = recency.weights(offsets, exponent)
+        return scipy.sparse.csr_matrix(
+            (weights.astype(np.float32), rows.indices, offsets), self.shape
+        )
 
     def lists(self, mask: np.ndarray) -> data.Lists:
         """Returns the items of the pairs in `mask`, per user."""
@@ -95,8 +113,13 @@ class Lists:
         items = np.where(real, self._items, self._num_items)
         return self.users.astype(np.int32), items, real
 
-    def validation(self, positives: scipy.sparse.csr_matrix) -> search.Validation:
-        """Returns what the rivals choose on: the whole catalogue."""
+    def validation(
+        self, positives: scipy.sparse.csr_matrix, *, by: int | str
+    ) -> search.Validation:
+        """Returns what the rivals choose on: the whole catalogue, or the lists."""
+        if by != "all":
+            items = self._items.astype(np.int64)
+            return search.Validation(positives, self.users, items, None)
         own = self.held_out[:, np.newaxis]
         return search.Validation(positives, self.users, own, self.touched)
 
@@ -161,8 +184,15 @@ def train(
             num_items=table.shape[1],
             log_dir=log_dir,
         )
-    print(f"  epoch {told['best_epoch']} of {args.epochs}, linear {told['linear']}")
+    chosen = {name: _plain(told[name]) for name in ("linear", "ials")}
+    best = told["epochs"][told["best_epoch"] - 1]
+    figures = {name: round(best[name], 4) for name in best if "@" in name}
+    print(f"  epoch {told['best_epoch']} of {args.epochs}, {chosen}, {figures}")
     return trained
+
+
+def _plain(told: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in told.items() if not isinstance(v, list)}
 
 
 def scorer(
@@ -175,13 +205,81 @@ def scorer(
     def score(users: np.ndarray) -> np.ndarray:
         own = tables.user[users] if known else tables.user.mean(axis=0)
         vectors = fitting.vectors(nobody, positives[users], users) + own
-        scores = vectors @ tables.item.T + tables.bias
+        if trained.factored is not None:
+            folded_in = trained.factored.vectors(positives[users])
+            vectors = np.concatenate([vectors, folded_in], axis=1)
+        scores = vectors @ trained.items().T + tables.bias
         if part is not None:
             covered = positives[users][:, : len(part)]
             scores[:, : len(part)] += linear.scores(covered, part)
         return scores
 
     return score
+
+
+def _told_the_order(
+    name: str,
+    settings: dict[str, float],
+    fitted_on: scipy.sparse.csr_matrix,
+    faded: scipy.sparse.csr_matrix,
+) -> rivals.Scorer:
+    """Returns item-kNN or EASE of histories whose latest items weigh most."""
+    if name == rivals.EASE:
+        weights = linear.weights(fitted_on, l2=settings["l2"])
+        return lambda users: linear.scores(faded[users], weights)
+    near = item_weights.item_knn(fitted_on, neighbours=int(settings["neighbours"]))
+    return lambda users: (faded[users] @ near).toarray()
+
+
+def _folded_in(
+    fitted_on: scipy.sparse.csr_matrix,
+    history: scipy.sparse.csr_matrix,
+    settings: dict[str, float],
+) -> rivals.Scorer:
+    """Returns iALS for users who were not trained."""
+    l2, unobserved = settings["l2"], settings["unobserved"]
+    width = rivals.factors(fitted_on, config.BaselinesConfig())
+    _, items = ials.fit(
+        fitted_on, factors=width, epochs=10, l2=l2, unobserved=unobserved
+    )
+
+    def score(users: np.ndarray) -> np.ndarray:
+        own = ials.fold_in(history[users], items, l2=l2, unobserved=unobserved)
+        return own @ items.T
+
+    return score
+
+
+def _rivals(
+    table: Table,
+    rival: context.Context,
+    args: argparse.Namespace,
+    history: scipy.sparse.csr_matrix,
+    fitted_on: scipy.sparse.csr_matrix,
+    fade: float,
+) -> Iterator[tuple[str, rivals.Scorer]]:
+    """Yields what to print of each rival, and what scores by it."""
+    for name, settings in rival.settings.items():
+        score = rival.scorers[name]
+        if args.strong and name == rivals.EASE:
+            weights = linear.weights(fitted_on, l2=settings["l2"])
+            score = lambda users, weights=weights: history[users] @ weights  # noqa: E731
+        elif args.strong and name == rivals.IALS:
+            score = _folded_in(fitted_on, history, settings)
+        elif args.strong:
+            continue  # kNN of strangers is left to others.
+        if score is None:
+            continue  # It was left out, as the catalogue is too large for it.
+        chosen = {key: value for key, value in settings.items() if key != "tried"}
+        if fade and name != rivals.IALS:
+            exponents = _EXPONENTS if args.on == "validation" else (fade,)
+            for exponent in exponents:
+                told = table.faded(history, exponent)
+                score = _told_the_order(name, settings, fitted_on, told)
+                yield f"{name} {chosen}, recency {exponent}", score
+            continue
+        tried = max((each[search.NDCG] for each in settings["tried"]), default=None)
+        yield f"{name} {chosen}, on validation items {tried}", score
 
 
 def compare(table: Table, args: argparse.Namespace) -> None:
@@ -200,27 +298,22 @@ def compare(table: Table, args: argparse.Namespace) -> None:
         fitted_on,
         users={b"%d" % user: user for user in range(table.shape[0])},
         items={b"%d" % item: item for item in range(table.shape[1])},
-        config=config.BaselinesConfig(ials_l2=None if args.strong else "auto"),
-        validation=judge.validation(table.matrix(known & (table.back >= 2))),
+        config=config.BaselinesConfig(),
+        validation=judge.validation(
+            table.matrix(known & (table.back >= 2)), by=args.by
+        ),
     )
     print(f"rivals: {time.process_time() - started:.1f} s of CPU")
     counts = np.asarray(fitted_on.sum(axis=0), np.float32)
     print("popularity", lists.figures(lambda users: np.repeat(counts, len(users), 0)))
-    for name, settings in rival.settings.items():
-        score = rival.scorers[name]
-        if args.strong and name == rivals.EASE:
-            weights = linear.weights(fitted_on, l2=settings["l2"])
-            score = lambda users, weights=weights: history[users] @ weights  # noqa: E731
-        elif args.strong:
-            continue  # Only EASE's fold-in is a plain product.
-        if score is None:
-            continue  # It was left out, as the catalogue is too large for it.
-        chosen = {key: value for key, value in settings.items() if key != "tried"}
-        print(name, chosen, lists.figures(score), flush=True)
+    fade = float(dict(args.set).get("recency", 0))
+    faded = table.faded(history, fade) if fade else history
+    for label, score in _rivals(table, rival, args, history, fitted_on, fade):
+        print(label, lists.figures(score), flush=True)
     for seed in args.seeds:
         started = time.process_time()
         trained = train(table, known, judge, args, seed)
-        score = scorer(trained, history, known=not args.strong)
+        score = scorer(trained, faded, known=not args.strong)
         taken = time.process_time() - started
         print(
             f"model, seed {seed}, {taken:.0f} s of CPU",

@@ -30,6 +30,13 @@ Auto = Literal["auto"]
 AUTO: Auto = "auto"
 
 
+# Fields of `HistoryConfig` that training chooses from.
+_TO_CHOOSE_FROM = (
+    *("linear_l2", "linear_weights"),
+    *("ials_l2", "ials_unobserved", "ials_shares"),
+)
+
+
 class HistoryConfig(Config):
     """A user by what they have taken, instead of pairs; docs/model.md has the formulas.
 
@@ -48,7 +55,14 @@ class HistoryConfig(Config):
         linear_items: the linear part covers so many of the most frequent items; 0
             leaves it out. It takes a dense matrix of that many squared.
         linear_l2: its penalties to choose from, on validation items, ascending.
-        linear_weights: its weights to choose from, likewise.
+        linear_weights: its weights to choose from, likewise; with iALS that of both.
+        recency: how fast a history fades when its user is scored: the item that lies k
+            items back weighs (k + 1) ** -recency, mean 1; 0 uses no order. Rivals do
+            not know the order, nor has a basket one.
+        ials_l2: penalties of iALS to choose from, likewise.
+        ials_unobserved: its weights of the pairs that there are not, likewise.
+        ials_shares: its weights beside the linear part's to choose from, likewise; 0
+            alone leaves it out. Its tables have `factors` columns of their own.
     """
 
     factors: pydantic.PositiveInt | Auto = AUTO
@@ -61,10 +75,24 @@ class HistoryConfig(Config):
     linear_items: pydantic.NonNegativeInt = 10_000
     linear_l2: tuple[Positive, ...] = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
     linear_weights: tuple[NonNegative, ...] = (0, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+    recency: NonNegative = 0.0
+    ials_l2: tuple[Positive, ...] = (1e-3, 3e-3, 0.01)
+    ials_unobserved: tuple[Positive, ...] = (0.03, 0.1, 0.3, 1, 3)
+    ials_shares: tuple[NonNegative, ...] = (0, 0.5, 1, 2, 4, 8)
+
+    @property
+    def has_ials(self) -> bool:
+        """Whether iALS is a part of the model."""
+        return self.ials_shares != (0,)
+
+    @property
+    def width(self) -> int:
+        """Columns of what is served: the deep part's and those of iALS."""
+        return int(self.factors) * (2 if self.has_ials else 1)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "HistoryConfig":
-        for name in ("linear_l2", "linear_weights"):
+        for name in _TO_CHOOSE_FROM:
             values = getattr(self, name)
             if not values or list(values) != sorted(set(values)):
                 raise ValueError(

@@ -38,7 +38,7 @@ def cost(
     if name == rivals.IALS:
         width = rivals.factors(positives, config)
         bytes_ = 4 * width * 3 * (users + items) + 16 * positives.nnz
-        return Cost(bytes_ / _MB, 10 * width * (positives.nnz + users + items) * 8e-9)
+        return Cost(bytes_ / _MB, 10 * width * (positives.nnz + users + items) * 3e-9)
     sizes = np.diff(positives.indptr).astype(np.float64)
     stored = 2 * 12 * items * min(items, 400) + item_weights.BLOCK_BYTES
     return Cost(stored / _MB, float((sizes**2).sum()) * 4e-9 + items**2 * 3e-8)

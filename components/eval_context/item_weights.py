@@ -14,7 +14,7 @@ BLOCK_BYTES = 1 << 28
 
 def item_knn(
     positives: scipy.sparse.csr_matrix, *, neighbours: int
-) -> scipy.sparse.csc_matrix:
+) -> scipy.sparse.csr_matrix:
     """Returns the cosine similarity of each item to its nearest neighbours.
 
     Args:
@@ -29,29 +29,49 @@ def item_knn(
     Raises:
         ValueError: `neighbours` is below 1.
     """
-    if neighbours < 1:
-        raise ValueError(f"`neighbours` must be 1 or more; got {neighbours}.")
-    norms = np.sqrt(np.asarray(positives.sum(axis=0)).ravel())
-    unit = positives @ scipy.sparse.diags(1 / np.maximum(norms, 1)).tocsr()
-    columns = unit.tocsc()
-    # Rows by descending popularity, so that ties are broken by place.
-    order = np.argsort(-norms, kind="stable")
-    place = np.argsort(order)
-    rows = unit.T.tocsr()[order]
-    width = block_width(len(norms))
-    near = scipy.sparse.hstack(
-        [
-            _nearest(
-                rows @ columns[:, start : start + width],
-                place[start : start + width],
-                neighbours,
-            )
-            for start in range(0, len(norms), width)
-        ],
-        format="csr",
-        dtype=np.float32,
-    )
-    return near[place].tocsc()
+    return Nearest(positives, most=neighbours).weights(neighbours)
+
+
+class Nearest:
+    """Similarities that are computed once for several numbers of neighbours."""
+
+    def __init__(self, positives: scipy.sparse.csr_matrix, *, most: int) -> None:
+        """Finds the nearest; `most` is the largest number that will be asked for."""
+        if most < 1:
+            raise ValueError(f"`neighbours` must be 1 or more; got {most}.")
+        norms = np.sqrt(np.asarray(positives.sum(axis=0)).ravel())
+        unit = positives @ scipy.sparse.diags(1 / np.maximum(norms, 1)).tocsr()
+        columns = unit.tocsc()
+        # Rows by descending popularity, so that ties are broken by place.
+        order = np.argsort(-norms, kind="stable")
+        self._place = np.argsort(order)
+        rows = unit.T.tocsr()[order]
+        width = block_width(len(norms))
+        self._near = scipy.sparse.hstack(
+            [
+                _nearest(
+                    rows @ columns[:, start : start + width],
+                    self._place[start : start + width],
+                    most,
+                )
+                for start in range(0, len(norms), width)
+            ],
+            format="csc",
+            dtype=np.float32,
+        )
+
+    def weights(self, neighbours: int) -> scipy.sparse.csr_matrix:
+        """Returns what `item_knn` does for so many neighbours, at most `most`."""
+        near = self._near
+        sizes = np.diff(near.indptr)
+        column = np.repeat(np.arange(len(sizes)), sizes)
+        order = np.lexsort((near.indices, -near.data, column))
+        rank = np.empty(near.nnz, np.int64)
+        rank[order] = np.arange(near.nnz) - np.repeat(near.indptr[:-1], sizes)
+        kept = rank < neighbours
+        return scipy.sparse.csr_matrix(
+            (near.data[kept], (near.indices[kept], column[kept])), near.shape
+        )[self._place]
 
 
 def block_width(num_items: int) -> int:

@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse
 
-from components.eval_context import ials, item_weights
+from components.eval_context import item_weights
 from ncf_model.config import BaselinesConfig
-from ncf_model.history import linear
+from ncf_model.history import ials, linear
 
 Matrix: TypeAlias = scipy.sparse.csr_matrix
 Scorer: TypeAlias = Callable[[np.ndarray], np.ndarray]  # [B] users -> [B, items]
@@ -18,8 +18,9 @@ Settings: TypeAlias = Mapping[str, float]
 ITEM_KNN, EASE, IALS = "item_knn", "ease", "ials"
 NAMES = (ITEM_KNN, EASE, IALS)
 _LARGE = 500_000  # Interactions from which 128 factors of iALS are better than 64.
-# The search is for a penalty, which depends little on the factors and epochs.
-_SEARCH_FACTORS, _SEARCH_EPOCHS, _EPOCHS = 32, 6, 10
+# The search has the factors of the fit, since the best weight of what there is not
+# grows with them; half of the epochs tell as much.
+_SEARCH_EPOCHS, _EPOCHS = 5, 10
 
 
 class Rival(NamedTuple):
@@ -41,18 +42,23 @@ def rivals(config: BaselinesConfig) -> dict[str, Rival]:
     """Returns the recommenders that `config` asks for, by name."""
     made: dict[str, Rival] = {}
     if config.item_knn_neighbours:
+        counts = (10, 20, 50, 100, 200, 400)
+        nearest = _Once(lambda x: item_weights.Nearest(x, most=counts[-1]))
         made[ITEM_KNN] = _rival(
-            _item_knn,
-            neighbours=(config.item_knn_neighbours, 50, (10, 20, 50, 100, 200, 400)),
+            functools.partial(_item_knn, nearest),
+            neighbours=(config.item_knn_neighbours, 50, counts),
         )
     if config.ease_l2:
         grid = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
-        made[EASE] = _rival(_ease, l2=(config.ease_l2, 300, grid))
+        made[EASE] = _rival(
+            functools.partial(_ease, _Once(linear.products)),
+            l2=(config.ease_l2, 300, grid),
+        )
     if config.ials_l2:
         made[IALS] = _rival(
             functools.partial(_ials, config),
             l2=(config.ials_l2, 0.003, (3e-4, 1e-3, 3e-3, 0.01, 0.03)),
-            unobserved=(config.ials_unobserved, 0.1, (0.01, 0.03, 0.1, 0.3, 1.0)),
+            unobserved=(config.ials_unobserved, 0.3, (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)),
         )
     return made
 
@@ -77,24 +83,52 @@ def _rival(
     return Rival(fit, grid, start)
 
 
-def _item_knn(positives: Matrix, settings: Settings, _: bool) -> Scorer:
+class _Once:
+    """Computes what all settings share once for the same positives."""
+
+    def __init__(self, compute: Callable[[Matrix], Any]) -> None:
+        self._compute = compute
+        self._positives: Matrix | None = None
+        self._result: Any = None
+
+    def __call__(self, positives: Matrix) -> Any:
+        if positives is not self._positives:
+            self._positives, self._result = positives, self._compute(positives)
+        return self._result
+
+
+def _item_knn(
+    nearest: Callable[[Matrix], item_weights.Nearest],
+    positives: Matrix,
+    settings: Settings,
+    search: bool,
+) -> Scorer:
     neighbours = int(settings["neighbours"])
-    weights = item_weights.item_knn(positives, neighbours=neighbours)
+    weights = (
+        nearest(positives).weights(neighbours)
+        if search
+        else item_weights.item_knn(positives, neighbours=neighbours)
+    )
     return lambda users: (positives[users] @ weights).toarray()
 
 
-def _ease(positives: Matrix, settings: Settings, _: bool) -> Scorer:
-    weights = linear.weights(positives, l2=settings["l2"])
-    return lambda users: positives[users] @ weights
+def _ease(
+    products: Callable[[Matrix], np.ndarray],
+    positives: Matrix,
+    settings: Settings,
+    search: bool,
+) -> Scorer:
+    inner = products(positives) if search else None
+    weights = linear.weights(positives, l2=settings["l2"], inner=inner)
+    return lambda users: linear.scores(positives[users], weights)
 
 
 def _ials(
     config: BaselinesConfig, positives: Matrix, settings: Settings, search: bool
 ) -> Scorer:
-    width = factors(positives, config)
     users_, items = ials.fit(
         positives,
-        factors=min(_SEARCH_FACTORS, width) if search else width,
+        factors=factors(positives, config),
         epochs=_SEARCH_EPOCHS if search else _EPOCHS,
         l2=settings["l2"],
         unobserved=settings["unobserved"],

@@ -199,9 +199,10 @@ def found_while_training(history: History | None) -> list[tuple[str, Any]]:
     if history is None:
         return []
     chosen = {f"model.history.{k}": v for k, v in (history.history or {}).items()}
-    chosen |= {
-        f"linear part: {name}": value
-        for name, value in (history.linear or {}).items()
-        if not isinstance(value, list | dict)
-    }
+    for part, told in (("linear part", history.linear), ("iALS", history.ials)):
+        chosen |= {
+            f"{part}: {name}": value
+            for name, value in (told or {}).items()
+            if not isinstance(value, list | dict)
+        }
     return list(chosen.items())

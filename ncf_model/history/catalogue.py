@@ -1,5 +1,6 @@
-"""Validation in lists and in the whole catalogue, and the weight of the linear part."""
+"""Validation in lists and in the whole catalogue, and the weights of the sum."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +14,44 @@ _CUTOFF = validation.CUTOFF
 # Lists that are scored at most: the error of a mean over so many is small enough.
 _MOST_LISTS = 8_192
 _BLOCK = 1024
+# Of what is beside the deep part, on validation items of several data sets.
+USUAL_WEIGHT = 32.0
+_TINY = 1e-9
+
+
+class Beside(NamedTuple):
+    """What is added to the deep part's scores, times a weight.
+
+    Attributes:
+        linear: [lists, covered] the linear part's scores; None without it.
+        users: [lists, factors] of iALS; None without it.
+        items: [num_items, factors], likewise.
+        share: of iALS beside the linear part.
+    """
+
+    linear: np.ndarray | None = None
+    users: np.ndarray | None = None
+    items: np.ndarray | None = None
+    share: float = 1.0
+
+    def scores(self, rows: slice, num_items: int) -> np.ndarray | None:
+        """Returns the sum for some lists, [rows, num_items]; None if there is none."""
+        total = None
+        if self.users is not None and self.items is not None and self.share:
+            total = np.float32(self.share) * (self.users[rows] @ self.items.T)
+        if self.linear is not None:
+            part = self.linear[rows]
+            if total is None:
+                total = np.zeros((len(part), num_items), np.float32)
+            total[:, : part.shape[1]] += part
+        return total
 
 
 class Verdict(NamedTuple):
     """What validation says.
 
     Attributes:
-        weight: the best one of the linear part.
+        weight: the best one of what is beside the deep part.
         hit_rate, ndcg: of the sum with that weight, in the whole catalogue.
         listed: the same two in the lists of the split `validation`.
         by_weight: NDCG@10 of what decides, one per weight.
@@ -37,9 +69,10 @@ class Catalogue:
 
     Args:
         lists: users, held-out items and candidates.
-        histories: [num_users, num_items] what each user trains on, by user index.
+        histories: [num_users, num_items] what each user trains on, by user index, and
+            what each item weighs.
         touched: [num_users, num_items] all there is of each user.
-        weights: of the linear part, ascending.
+        weights: of what is beside the deep part, ascending.
         by_lists: whether the lists of the split `validation` decide, or the catalogue.
         seed: of the choice of lists, if there are too many.
     """
@@ -66,37 +99,34 @@ class Catalogue:
         self._histories = histories[self.users]
         self._weights = weights
         self._by_lists = by_lists
-        self._linear: np.ndarray | None = None
+        self._beside = Beside()
 
     def __len__(self) -> int:
         """Number of lists."""
         return len(self.users)
 
-    def linear_ndcg(self, matrix: np.ndarray) -> float:
-        """Returns NDCG@10 of the linear part alone; `evaluate` then counts with it."""
-        covered = matrix.shape[0]
-        self._linear = linear.scores(self._histories[:, :covered], matrix)
+    def linear_scores(self, matrix: np.ndarray) -> np.ndarray:
+        """Returns the scores of the linear part by its weights, [lists, covered]."""
+        return linear.scores(self._histories[:, : matrix.shape[0]].tocsr(), matrix)
+
+    def use(self, beside: Beside) -> None:
+        """Makes `evaluate` and `calibrate` count with these scores."""
+        self._beside = beside
+
+    def gains(self, beside: Beside) -> np.ndarray:
+        """Returns NDCG@10 of each list, of what decides, by these scores alone."""
         none = np.zeros((len(self), 1), np.float32)
         zeros = np.zeros((self._touched.shape[1], 1), np.float32)
-        bias = np.zeros(len(zeros), np.float32)
-        ranks = self._ranks(none, zeros, bias, (1.0,))[self._by_lists]
-        return float(ranking.ndcg(ranks[0], _CUTOFF).mean())
-
-    def keep(self) -> np.ndarray | None:
-        """Returns the linear part's scores as they are, to be put back by `use`."""
-        return self._linear
-
-    def use(self, scores: np.ndarray | None) -> None:
-        """Makes `evaluate` count with these scores of the linear part."""
-        self._linear = scores
+        model = none, zeros, np.zeros(len(zeros), np.float32)
+        ranks = self._ranks(*model, (1.0,), beside, listed=self._by_lists)
+        return ranking.ndcg(ranks[0], _CUTOFF)
 
     def evaluate(
         self, vectors: np.ndarray, item: np.ndarray, bias: np.ndarray
     ) -> Verdict:
         """Returns the best weight and what it reaches.
 
-        The choice is by NDCG@10, smoothed over neighbouring weights, for with few users
-        a single figure is as much noise.
+        The choice is by NDCG@10, and cautious: see `cautious_best`.
 
         Args:
             vectors: [lists, factors] of the users.
@@ -106,21 +136,22 @@ class Catalogue:
         Raises:
             ValueError: a score is not finite.
         """
-        weights = self._weights if self._linear is not None else (0.0,)
-        ranks, listed = self._ranks(vectors, item, bias, weights)
-        decisive = listed if self._by_lists else ranks
-        figures = np.array([ranking.ndcg(r, _CUTOFF).mean() for r in decisive])
-        padded = np.pad(figures, 1, mode="edge")
-        best = int(np.argmax(padded[:-2] + 2 * padded[1:-1] + padded[2:]))
+        model, beside = (vectors, item, bias), self._beside
+        there = beside.linear is not None or beside.users is not None
+        weights = self._weights if there else (0.0,)
+        decisive = self._ranks(*model, weights, beside, listed=self._by_lists)
+        gains = ranking.ndcg(decisive, _CUTOFF)
+        best = cautious_best(gains, weights, usual=USUAL_WEIGHT)
+        weight = (weights[best],)
+        other = self._ranks(*model, weight, beside, listed=not self._by_lists)
+        both = [_means(ranks) for ranks in (decisive[best], other[0])]
+        listed, whole = both if self._by_lists else both[::-1]
         return Verdict(
             weight=float(weights[best]),
-            hit_rate=float(ranking.hit_rate(ranks[best], _CUTOFF).mean()),
-            ndcg=float(ranking.ndcg(ranks[best], _CUTOFF).mean()),
-            listed=(
-                float(ranking.hit_rate(listed[best], _CUTOFF).mean()),
-                float(ranking.ndcg(listed[best], _CUTOFF).mean()),
-            ),
-            by_weight=figures.tolist(),
+            hit_rate=whole[0],
+            ndcg=whole[1],
+            listed=listed,
+            by_weight=gains.mean(axis=1).tolist(),
         )
 
     def calibrate(
@@ -138,16 +169,20 @@ class Catalogue:
             vectors: [lists, factors] of the users.
             item: [num_items, factors].
             bias: [num_items].
-            weight: of the linear part.
+            weight: of what is beside the deep part.
             negatives: candidates beside each held-out item: how many there are decides
                 what a probability means.
         """
         known = np.minimum(self._items[:, : 1 + negatives], len(item) - 1)
         scores = np.einsum("lf,lcf->lc", vectors, item[known]) + bias[known]
-        if weight and self._linear is not None:
-            inside = known < self._linear.shape[1]
-            at = np.where(inside, known, 0)
-            scores += weight * inside * np.take_along_axis(self._linear, at, axis=1)
+        if weight:
+            for start in range(0, len(self), _BLOCK):
+                rows = slice(start, start + _BLOCK)
+                added = self._beside.scores(rows, len(item))
+                if added is not None:
+                    scores[rows] += weight * np.take_along_axis(
+                        added, known[rows].astype(np.int64), axis=1
+                    )
         real = ((self._items < len(item)) & self._real)[:, : 1 + negatives]
         taken, others = scores[:, 0][real[:, 0]], scores[:, 1:][real[:, 1:]]
         if not len(taken) or not len(others):
@@ -160,10 +195,12 @@ class Catalogue:
         item: np.ndarray,
         bias: np.ndarray,
         weights: tuple[float, ...],
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns ranks in the catalogue and in the lists, [weights, lists] each."""
+        beside: Beside,
+        *,
+        listed: bool,
+    ) -> np.ndarray:
+        """Returns ranks in the lists or in the catalogue, [weights, lists]."""
         ranks = np.empty((len(weights), len(self)), np.int64)
-        listed = np.empty_like(ranks)
         for start in range(0, len(self), _BLOCK):
             rows = slice(start, start + _BLOCK)
             deep = vectors[rows] @ item.T + bias
@@ -172,25 +209,60 @@ class Catalogue:
                     "A score is not finite: the model diverged. Try a smaller "
                     "`model.history.learning_rate`."
                 )
+            added = beside.scores(rows, deep.shape[1])
+            if listed:  # So little is asked for that the rest need not be added up.
+                known = np.minimum(self._items[rows], deep.shape[1] - 1)
+                known = known.astype(np.int64)
+                deep = np.take_along_axis(deep, known, axis=1)
+                if added is not None:
+                    added = np.take_along_axis(added, known, axis=1)
+            of = self._listed if listed else self._whole
             for number, weight in enumerate(weights):
                 scores = deep
-                if weight and self._linear is not None:
-                    scores = deep.copy()
-                    covered = self._linear.shape[1]
-                    scores[:, :covered] += weight * self._linear[rows]
-                ranks[number, rows], listed[number, rows] = self._of(scores, rows)
-        return ranks, listed
+                if weight and added is not None:
+                    scores = deep + np.float32(weight) * added
+                ranks[number, rows] = of(scores, rows)
+        return ranks
 
-    def _of(self, scores: np.ndarray, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        items, real = self._items[rows], self._real[rows]
+    def _listed(self, scores: np.ndarray, rows: slice) -> np.ndarray:
+        """Returns ranks by the scores of the lists' candidates."""
+        # Short lists are filled up with "unknown", which has no score and is not real.
+        above = (scores[:, 1:] >= scores[:, :1]) & self._real[rows, 1:]
+        return np.count_nonzero(above, axis=1)
+
+    def _whole(self, scores: np.ndarray, rows: slice) -> np.ndarray:
+        """Returns ranks by the scores of all items."""
         lines = np.arange(len(scores))
-        own = scores[lines, items[:, 0]]
+        own = scores[lines, self._items[rows, 0]]
         rivals = scores >= own[:, np.newaxis]
         touched = self._touched[rows]
         rivals[np.repeat(lines, np.diff(touched.indptr)), touched.indices] = False
-        # Short lists are filled up with "unknown", which has no score and is not real.
-        known = np.minimum(items, scores.shape[1] - 1)
-        candidates = np.take_along_axis(scores, known, axis=1)
-        return np.count_nonzero(rivals, axis=1), np.count_nonzero(
-            (candidates[:, 1:] >= own[:, np.newaxis]) & real[:, 1:], axis=1
-        )
+        return np.count_nonzero(rivals, axis=1)
+
+
+def cautious_best(gains: np.ndarray, values: Sequence[float], *, usual: float) -> int:
+    """Returns the place of the value to take.
+
+    The best of several figures owes part of its lead to chance, the more the fewer
+    lists there are, and a sum that hardly counts one of its parts loses what makes it
+    better than each. So of the values that are within half a standard error of the best
+    the one nearest to what is usual is taken (the rule of Breiman et al., 1984, for the
+    size of trees, with half of their tolerance).
+
+    Args:
+        gains: [values, lists].
+        values: 0 or more.
+        usual: above 0.
+    """
+    means = gains.mean(axis=1)
+    best = gains[int(np.argmax(means))]
+    error = best.std() / np.sqrt(len(best))
+    far = np.abs(np.log(np.maximum(values, _TINY) / usual))
+    return int(np.argmin(np.where(means >= best.mean() - error / 2, far, np.inf)))
+
+
+def _means(ranks: np.ndarray) -> tuple[float, float]:
+    return (
+        float(ranking.hit_rate(ranks, _CUTOFF).mean()),
+        float(ranking.ndcg(ranks, _CUTOFF).mean()),
+    )

@@ -1,9 +1,9 @@
-"""Trains a user's history: the linear part, then epoch after epoch of the deep one.
+"""Trains a user's history: what is beside the deep part, then that, epoch after epoch.
 
-The linear part is solved once per penalty. The penalty, its weight beside the deep
-part and the epoch are those with the best NDCG@10 on the validation items: in their
-lists or, where the evaluation ranks the whole catalogue, there. Then both are trained
-anew with the validation items.
+The linear part and iALS are fitted once per setting. Their settings and weights and the
+epoch are those with the best NDCG@10 on the validation items: in their lists or, where
+the evaluation ranks the whole catalogue, there. Then all is trained anew with the
+validation items.
 """
 
 import contextlib
@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import tensorflow as tf
 from absl import logging
 
 from ncf_model import config
-from ncf_model.history import batches, calibration, catalogue, encoder, linear, penalty
+from ncf_model.history import batches, beside, calibration, catalogue, encoder
 from ncf_model.history.trained import Trained, user_item_matrix, vectors
 from ncf_model.training import checkpoint, data, epoch_reports, progress, validation
 from ncf_model.training import fitting as pairs
 
 CATALOGUE_HIT_RATE = f"catalogue_hit_rate@{validation.CUTOFF}"
 CATALOGUE_NDCG = f"catalogue_ndcg@{validation.CUTOFF}"
-_WEIGHT = 8.0  # of the linear part, where no validation items choose it
 Carry = Callable[[encoder.Tables], encoder.Tables]
 
 
@@ -33,8 +31,7 @@ Carry = Callable[[encoder.Tables], encoder.Tables]
 class _Done:
     """What has been trained so far; JSON can hold it."""
 
-    l2: float | None = None
-    linear: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    parts: beside.Chosen = dataclasses.field(default_factory=beside.Chosen)
     epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     best: int = 0
     stopped: bool = False
@@ -106,15 +103,19 @@ class _Run:
         self._num_items = num_items
         self._saved = saved
         self._matrix = user_item_matrix(self._positives, num_items)
+        self._faded = user_item_matrix(self._positives, num_items, history.recency)
         self._validator = catalogue.Catalogue(
             validator,
-            self._matrix,
+            self._faded,
             user_item_matrix(self._all.append(lists["eval_items"]), num_items),
             weights=history.linear_weights,
             by_lists=settings.sampling.eval_negatives != "all",
             seed=settings.seed,
         )
         self._covered = min(history.linear_items, num_items)
+        self._fitter = beside.Fitter(
+            history, self._validator, decides=self._decides, num_items=num_items
+        )
         self._start = self._fresh(self._positives)
         with strategy.scope() if strategy else contextlib.nullcontext():
             self._loop = encoder.Loop(
@@ -139,24 +140,21 @@ class _Run:
         done, train = self._done, self._settings.train
         self._restore()
         done = self._done
-        matrix = self._solve()
+        self._fitter.choose(self._matrix, done.parts)
         self._train()
         refitting = train.refit and len(self._all.values) > len(self._positives.values)
         tables, histories = self._best, self._positives
         curve = self._calibrate()
         if refitting:
             tables, histories = self._refit(), self._all
-            if matrix is not None:
-                matrix = self._linear(
-                    user_item_matrix(histories, self._num_items), done.l2
-                )
         weight = done.epochs[done.best - 1]["linear_weight"]
-        if matrix is not None:
-            matrix = matrix * np.float32(weight) if weight else None
+        matrix, factored = self._fitter.fit(
+            user_item_matrix(histories, self._num_items), done.parts, weight
+        )
         users = tables.user[:-1] if len(tables.user) > 1 else tables.user
         trained = Trained(
             *(self._history, tables._replace(user=users), matrix, histories),
-            *(done.l2, weight, curve),
+            *(done.parts.l2, weight, curve, factored),
         )
         return trained, self._record(weight, refitting)
 
@@ -166,7 +164,7 @@ class _Run:
             return calibration.AS_IT_IS
         users, tables = self._validator.users, self._best
         return self._validator.calibrate(
-            vectors(tables, self._matrix[users], users),
+            vectors(tables, self._faded[users], users),
             tables.item,
             tables.bias,
             weight=self._done.epochs[self._done.best - 1]["linear_weight"],
@@ -174,7 +172,7 @@ class _Run:
         )
 
     def _record(self, weight: float, refitting: bool) -> dict[str, Any]:
-        done = self._done
+        done, chosen = self._done, self._done.parts
         refit = pairs.summary(done.refit) if refitting else None
         last = refit or done.epochs[done.best - 1]
         return {
@@ -187,53 +185,18 @@ class _Run:
             "history": self._history.model_dump(mode="json"),
             "linear": {
                 "items": self._covered,
-                "l2": done.l2,
+                "l2": chosen.l2,
                 "weight": weight,
-                "tried": done.linear,
+                "tried": chosen.linear,
+            },
+            "ials": {
+                "l2": chosen.ials_l2,
+                "unobserved": chosen.unobserved,
+                "share": chosen.share or 0.0,
+                "tried": chosen.ials,
+                "shares": chosen.shares,
             },
         }
-
-    def _linear(
-        self, histories: scipy.sparse.csr_matrix, l2: float | None
-    ) -> np.ndarray:
-        started = time.monotonic()
-        assert l2 is not None  # noqa: S101  # Chosen before any part is solved.
-        matrix = linear.weights(histories[:, : self._covered].tocsr(), l2=l2)
-        logging.info(
-            "Linear part of %d items, l2 %g: %.1f s",
-            self._covered,
-            l2,
-            time.monotonic() - started,
-        )
-        return matrix
-
-    def _solve(self) -> np.ndarray | None:
-        """Returns the linear part with the best penalty; validation counts with it."""
-        done = self._done
-        if not self._covered:
-            return None
-        if done.l2 is not None or not len(self._validator):
-            done.l2 = done.l2 or penalty.closest(self._history.linear_l2, penalty.USUAL)
-            matrix = self._linear(self._matrix, done.l2)
-            if len(self._validator):
-                self._validator.linear_ndcg(matrix)
-            return matrix
-        found: dict[float, tuple[float, np.ndarray, Any]] = {}
-
-        def figure(l2: float) -> float:
-            matrix = self._linear(self._matrix, l2)
-            ndcg = self._validator.linear_ndcg(matrix)
-            done.linear.append({"l2": l2, self._decides: ndcg})
-            # Of the matrices only the best is kept.
-            if not found or ndcg > next(iter(found.values()))[0]:
-                found.clear()
-                found[l2] = (ndcg, matrix, self._validator.keep())
-            return ndcg
-
-        penalty.climb(figure, self._history.linear_l2)
-        ((done.l2, (_, matrix, scores)),) = found.items()
-        self._validator.use(scores)
-        return matrix
 
     def _train(self) -> None:
         """Trains until an end is reached; notes the best epoch and its tables."""
@@ -269,12 +232,14 @@ class _Run:
     def _validate(self, record: dict[str, Any]) -> None:
         """Adds the validation metrics to the record, if there are lists."""
         if not len(self._validator):
-            record["linear_weight"] = _WEIGHT if self._covered else 0.0
+            beside_it = self._covered or self._history.has_ials
+            usual = catalogue.USUAL_WEIGHT
+            record["linear_weight"] = usual if beside_it else 0.0
             return
         tables = self._loop.tables()
         users = self._validator.users
         verdict = self._validator.evaluate(
-            vectors(tables, self._matrix[users], users), tables.item, tables.bias
+            vectors(tables, self._faded[users], users), tables.item, tables.bias
         )
         record |= {
             pairs.HIT_RATE: verdict.listed[0],
@@ -375,7 +340,7 @@ class _Run:
         if not self._saved or not found:
             return
         info, arrays = found
-        self._done = _Done(**info)
+        self._done = _Done(**info | {"parts": beside.Chosen(**info["parts"])})
         self._best = encoder.Tables(*arrays["best"])
         self._loop.restore(arrays["loop"])
         logging.info(

@@ -38,7 +38,7 @@ def resolve(
 
 
 def dot_product(settings: config.ModelConfig) -> config.ModelConfig:
-    """Returns the network of pairs that holds the deep part, once it is trained.
+    """Returns the network of pairs that holds the deep part and iALS, once trained.
 
     Args:
         settings: resolved; those of a network of pairs stay as they are.
@@ -47,5 +47,5 @@ def dot_product(settings: config.ModelConfig) -> config.ModelConfig:
     if history is None:
         return settings
     return config.ModelConfig(
-        type="gmf", mf_dim=history.factors, biases=True, gmf_output="ones"
+        type="gmf", mf_dim=history.width, biases=True, gmf_output="ones"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from ncf_model import config
-from ncf_model.history import calibration, encoder
+from ncf_model.history import beside, calibration, encoder, recency
 from ncf_model.training import data
 
 
@@ -22,7 +22,8 @@ class Trained:
         histories: what each user was trained on, by user index.
         l2: the linear part's penalty; None without that part.
         weight: the linear part's weight, which `linear` has in it.
-        curve: from a logit, the sum of both parts, to a probability.
+        curve: from a logit, the sum of all parts, to a probability.
+        factored: iALS; None without it.
     """
 
     settings: config.HistoryConfig
@@ -32,11 +33,22 @@ class Trained:
     l2: float | None = None
     weight: float = 0.0
     curve: calibration.Calibration = calibration.AS_IT_IS
+    factored: beside.Factored | None = None
 
     def vectors(self) -> np.ndarray:
-        """Returns [num_users, factors]."""
-        matrix = user_item_matrix(self.histories, len(self.tables.history))
-        return vectors(self.tables, matrix, np.arange(matrix.shape[0]))
+        """Returns [num_users, factors], of iALS too after those of the deep part."""
+        recent = self.settings.recency
+        matrix = user_item_matrix(self.histories, len(self.tables.history), recent)
+        deep = vectors(self.tables, matrix, np.arange(matrix.shape[0]))
+        if self.factored is None:
+            return deep
+        return np.concatenate([deep, self.factored.vectors(matrix)], axis=1)
+
+    def items(self) -> np.ndarray:
+        """Returns [num_items, factors], with those of iALS after the deep part's."""
+        if self.factored is None:
+            return np.asarray(self.tables.item)
+        return np.concatenate([self.tables.item, self.factored.items], axis=1)
 
 
 def vectors(
@@ -46,7 +58,7 @@ def vectors(
 
     Args:
         tables: of the deep part.
-        histories: [users, num_items] of zeros and ones.
+        histories: [users, num_items]: what each item of a user weighs, in the mean 1.
         users: their rows in `tables.user`.
     """
     sizes = np.maximum(np.diff(histories.indptr), 1)
@@ -55,8 +67,16 @@ def vectors(
     return np.asarray(scaled @ tables.history + own, np.float32)
 
 
-def user_item_matrix(lists: data.Lists, num_items: int) -> scipy.sparse.csr_matrix:
-    """Returns [users, num_items] of ones where a user has an item, else zeros."""
-    ones = np.ones(len(lists.values), np.float32)
+def user_item_matrix(
+    lists: data.Lists, num_items: int, recent: float = 0.0
+) -> scipy.sparse.csr_matrix:
+    """Returns [users, num_items]: a user's items weigh 1 each, others nothing.
+
+    Args:
+        lists: the items of each user, the oldest first.
+        num_items: columns.
+        recent: `HistoryConfig.recency`: with it they weigh 1 in the mean.
+    """
+    weights = recency.weights(lists.offsets, recent)
     shape = (len(lists.sizes), num_items)
-    return scipy.sparse.csr_matrix((ones, lists.values, lists.offsets), shape=shape)
+    return scipy.sparse.csr_matrix((weights, lists.values, lists.offsets), shape=shape)

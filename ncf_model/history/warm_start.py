@@ -18,6 +18,7 @@ from absl import logging
 
 from ncf_model import config, features
 from ncf_model.history import encoder
+from ncf_model.history.trained import Trained
 from ncf_model.training import data
 
 # Names of a SavedModel's variables, as `history_model.HistoryServingModel` has them.
@@ -41,6 +42,7 @@ class Base:
         tables: `user` without a last row; [1, factors] where users have none.
         histories: what each user was trained on.
         l2, weight: of its linear part; NaN and 0 without one.
+        ials: penalty, weight of what there is not, and share of iALS; None without it.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Base:
     histories: data.Lists
     l2: float
     weight: float
+    ials: tuple[float, ...] | None = None
 
 
 class Start(NamedTuple):
@@ -64,12 +67,13 @@ class Start(NamedTuple):
     told: dict[str, Any]
 
 
-def state(
-    tables: encoder.Tables, *, l2: float | None, weight: float
-) -> dict[str, np.ndarray]:
+def state(trained: Trained) -> dict[str, np.ndarray]:
     """Returns what a SavedModel keeps for the next night beside what it serves by."""
-    chosen = np.array([np.nan if l2 is None else l2, weight], np.float64)
-    return {_USER_ROWS: tables.user, _CHOSEN: chosen}
+    chosen = [np.nan if trained.l2 is None else trained.l2, trained.weight]
+    factored = trained.factored
+    if factored is not None:
+        chosen += [factored.l2, factored.unobserved, factored.share]
+    return {_USER_ROWS: trained.tables.user, _CHOSEN: np.array(chosen, np.float64)}
 
 
 def read(path: str) -> Base:
@@ -95,7 +99,7 @@ def read(path: str) -> Base:
         ) from None
     sizes = values[_SIZES][:-1]
     seen = data.Lists(values[_SEEN], values[_OFFSETS][:-1])
-    l2, weight = values[_CHOSEN].tolist()
+    l2, weight, *of_ials = values[_CHOSEN].tolist()
     return Base(
         path=path,
         user_ids=_lines(path, features.USER_VOCABULARY),
@@ -110,6 +114,7 @@ def read(path: str) -> Base:
         histories=_first(seen, sizes),
         l2=l2,
         weight=weight,
+        ials=tuple(of_ials) or None,
     )
 
 
@@ -293,8 +298,9 @@ def settings(
 ) -> tuple[config.TrainConfig, config.HistoryConfig]:
     """Returns the settings of a training that begins warm.
 
-    Fewer epochs, at a smaller rate; the linear part's penalty is the base's, and its
-    weight one near the base's, or, with few lists to choose by, that very one.
+    Fewer epochs, at a smaller rate; the linear part's penalty and iALS's settings are
+    the base's, and the weight is one near the base's, or, with few lists to choose by,
+    that very one.
 
     Args:
         train: as configured.
@@ -310,6 +316,9 @@ def settings(
         near = int(np.argmin(np.abs(np.array(weights) - base.weight)))
         around = weights[max(0, near - 1) : near + 2]
         warm["linear_weights"] = around if lists >= _ENOUGH_LISTS else (base.weight,)
+    if history.has_ials and base.ials is not None:
+        names = ("ials_l2", "ials_unobserved", "ials_shares")
+        warm |= {name: (value,) for name, value in zip(names, base.ials, strict=True)}
     return (
         train.model_copy(update={"epochs": train.warm_epochs}),
         history.model_copy(update=warm),

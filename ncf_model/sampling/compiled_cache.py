@@ -9,14 +9,50 @@ This leans on the inside of Numba (`IndexDataCacheFile`, as of 0.68). Without th
 Numba's own cache is used, and a test says so.
 """
 
+import functools
 import hashlib
 import pathlib
 import pickle
+import typing
+from collections.abc import Callable
 from typing import Any
 
+import numba
 from numba.core import caching
 
 _BYTES = 32
+_Function = typing.TypeVar("_Function", bound=Callable)
+
+
+def compiled(**options: Any) -> Callable[[_Function], _Function]:
+    """Compiles a function at its first call, and keeps the result on disk if it can.
+
+    Neither the function's folder nor a home folder needs to be writable, a disk may be
+    full and what it kept may be broken: the function is compiled for this process alone
+    then.
+
+    Args:
+        options: of `numba.njit`.
+    """
+
+    def decorate(function: _Function) -> _Function:
+        alone = numba.njit(nogil=True, **options)(function)
+        try:
+            kept = numba.njit(cache=True, nogil=True, **options)(function)
+        except RuntimeError:  # "No locator available": nowhere to keep it.
+            return typing.cast(_Function, alone)
+        protect(kept)
+
+        @functools.wraps(function)
+        def call(*args: Any) -> Any:
+            try:
+                return kept(*args)
+            except OSError:
+                return alone(*args)
+
+        return typing.cast(_Function, call)
+
+    return decorate
 
 
 def protect(dispatcher: Any) -> None:

@@ -7,10 +7,6 @@ cache of a function notices when the function's own file has changed, but not th
 calls.
 """
 
-import functools
-import typing
-from collections.abc import Callable
-
 import numba
 import numpy as np
 
@@ -28,31 +24,6 @@ _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 _UNIT = 2.0**-53
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
-
-_Function = typing.TypeVar("_Function", bound=Callable)
-
-
-def _compile(function: _Function) -> _Function:
-    """Compiles at the first call, and keeps the result on disk if it can.
-
-    Neither this folder nor a home folder needs to be writable, a disk may be full and
-    what it kept may be broken: the function is compiled for this process alone then.
-    """
-    alone = numba.njit(nogil=True)(function)
-    try:
-        kept = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # "No locator available": nowhere to keep it.
-        return typing.cast(_Function, alone)
-    compiled_cache.protect(kept)
-
-    @functools.wraps(function)
-    def call(*args: typing.Any) -> typing.Any:
-        try:
-            return kept(*args)
-        except OSError:
-            return alone(*args)
-
-    return typing.cast(_Function, call)
 
 
 def finalise(state):  # type: ignore[no-untyped-def]  # A word or an array of them.
@@ -105,7 +76,7 @@ def below(bits: np.uint64, bound: int) -> np.int64:
     return np.int64(np.float64(bits >> np.uint64(11)) * (bound * _UNIT))
 
 
-@_compile
+@compiled_cache.compiled()
 def draw_by_table(
     first: np.ndarray,
     sizes: np.ndarray,
@@ -148,7 +119,7 @@ def draw_by_table(
     return drawn
 
 
-@_compile
+@compiled_cache.compiled()
 def draw_by_index(
     first: np.ndarray,
     sizes: np.ndarray,
@@ -178,7 +149,7 @@ def draw_by_index(
     return drawn
 
 
-@_compile
+@compiled_cache.compiled()
 def draw_lists(
     first: np.ndarray,
     count: int,
@@ -238,7 +209,7 @@ def draw_lists(
     return listed[:done], kept
 
 
-@_compile
+@compiled_cache.compiled()
 def draw_by_weight(
     first: np.ndarray,
     sizes: np.ndarray,

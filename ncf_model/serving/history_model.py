@@ -1,8 +1,9 @@
-"""The SavedModel of users by their history: two sums of products.
+"""The SavedModel of users by their history: sums of products.
 
 A user's logits are vector . Q + b, plus the rows of the linear part that belong to
-their history. The history is what the model was trained on; the item that is held out
-for evaluation is not in it.
+their history; vectors and Q have the columns of iALS after those of the deep part. The
+history is what the model was trained on; the item that is held out for evaluation is
+not in it.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ncf_model.history import warm_start
+from ncf_model.history import beside, recency, warm_start
 from ncf_model.history.trained import Trained
 from ncf_model.network import model
 from ncf_model.serving import saved_model
@@ -25,7 +26,8 @@ def fill(network: model.NeuMF, trained: Trained) -> None:
     users = np.zeros(network.user_table.embeddings.shape, np.float32)
     users[: len(vectors), : vectors.shape[1]] = vectors
     items = np.zeros(network.item_table.embeddings.shape, np.float32)
-    items[:-1, :-1] = trained.tables.item
+    deep = trained.items()
+    items[:-1, : deep.shape[1]] = deep
     items[:-1, -1] = trained.tables.bias
     network.user_table.embeddings.assign(users)
     network.item_table.embeddings.assign(items)
@@ -50,8 +52,17 @@ class HistoryServingModel(saved_model.ServingModel):
         self._row = _constant(tables.user.mean(axis=0))
         sizes = np.append(fitted.histories.sizes, 0).astype(np.int32)
         self._history_sizes = _constant(sizes)
+        recent = fitted.settings.recency
+        self._faded = None
+        if recent:
+            offsets = fitted.histories.offsets
+            self._faded = _constant(recency.weights(offsets, recent))
+            self._faded_offsets = _constant(np.append(offsets, offsets[-1]))
         self._linear = None if fitted.linear is None else _constant(fitted.linear)
-        kept = warm_start.state(tables, l2=fitted.l2, weight=fitted.weight)
+        self._factored = None
+        if fitted.factored is not None:
+            self._factored = _FoldIn(fitted.factored)
+        kept = warm_start.state(fitted)
         for name, value in kept.items():  # Nothing is served by it.
             setattr(self, name, _constant(value))
         super().__init__(network, **kwargs)
@@ -63,14 +74,24 @@ class HistoryServingModel(saved_model.ServingModel):
     def _probability(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(self._slope * logits + self._offset)
 
-    def _histories(self, users: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the items, [b, (n)] int32, that the linear part knows."""
+    def _histories(self, users: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """Returns the items that the linear part knows, and what each weighs.
+
+        [b, (n)] int32, and [all of them] float32.
+        """
         starts = tf.gather(self._seen_offsets, users)
         sizes = tf.cast(tf.gather(self._history_sizes, users), starts.dtype)
         # What a user has seen begins with what the model was trained on.
         places = tf.ragged.range(starts, starts + sizes)
         items = tf.ragged.map_flat_values(lambda i: tf.gather(self._seen, i), places)
-        return tf.ragged.boolean_mask(items, items < self._covered())
+        covered = items < self._covered()
+        kept = tf.ragged.boolean_mask(items, covered)
+        if self._faded is None:
+            return kept, tf.ones_like(kept.values, tf.float32)
+        first = tf.gather(self._faded_offsets, users)
+        at = tf.ragged.range(first, first + tf.cast(sizes, first.dtype))
+        weights = tf.gather(self._faded, at.values)
+        return kept, tf.boolean_mask(weights, covered.values)
 
     def _covered(self) -> int:
         return 0 if self._linear is None else self._linear.shape[0]
@@ -79,12 +100,12 @@ class HistoryServingModel(saved_model.ServingModel):
         logits = super()._pair_logits(users, items)
         if self._linear is None:
             return logits
-        taken = self._histories(users)
+        taken, weights = self._histories(users)
         pair = taken.value_rowids()
         column = tf.cast(tf.gather(items, pair), tf.int32)
         inside = column < self._covered()
         at = tf.stack([taken.values, tf.where(inside, column, 0)], axis=1)
-        values = tf.where(inside, tf.gather_nd(self._linear, at), 0.0)
+        values = tf.where(inside, tf.gather_nd(self._linear, at) * weights, 0.0)
         count = tf.size(users, tf.int64)
         return logits + tf.math.unsorted_segment_sum(values, pair, count)
 
@@ -97,12 +118,12 @@ class HistoryServingModel(saved_model.ServingModel):
         logits = self._deep(vectors, self._item_part)
         if self._linear is None:
             return logits
-        taken = self._histories(users)
+        taken, weights = self._histories(users)
         rows = tf.cast(taken.value_rowids(), tf.int64)
         at = tf.stack([rows, tf.cast(taken.values, tf.int64)], axis=1)
         matrix = tf.SparseTensor(
             at,
-            tf.ones_like(taken.values, tf.float32),
+            weights,
             tf.stack([tf.size(users, tf.int64), self._covered()]),
         )
         return logits + self._spread(
@@ -144,7 +165,11 @@ class HistoryServingModel(saved_model.ServingModel):
         sizes = tf.reduce_sum(baskets, axis=1, keepdims=True)
         known = baskets[:, :-1]
         shown = known * tf.math.rsqrt(tf.maximum(sizes, 1.0))
-        logits = self._deep(shown @ self._history + self._row, self._item_part)
+        vectors = shown @ self._history + self._row
+        if self._factored is not None:
+            vectors = tf.concat([vectors, self._factored.vectors(known)], axis=1)
+        rest = self._item_part.gmf.shape[1] - vectors.shape[1]
+        logits = self._deep(tf.pad(vectors, [[0, 0], [0, rest]]), self._item_part)
         if self._linear is not None:
             logits += self._spread(known[:, : self._covered()] @ self._linear)
         left = tf.where(known > 0, -np.inf, logits[:, :-1])
@@ -167,6 +192,59 @@ class HistoryServingModel(saved_model.ServingModel):
         ones = tf.ones([tf.shape(at)[0]])
         marked = tf.tensor_scatter_nd_max(zeros, at, ones)
         return marked * tf.pad(tf.ones([self._num_items]), [[0, 1]])
+
+
+class _FoldIn(tf.Module):
+    """The vectors of iALS for baskets, by conjugate gradients to the end."""
+
+    _STEPS, _NOTHING, _TINY = 100, 1e-12, 1e-30
+
+    def __init__(self, factored: beside.Factored) -> None:
+        super().__init__()
+        self._items = _constant(factored.items)
+        inner = factored.items.T @ factored.items
+        self._gram = _constant(np.float32(factored.unobserved) * inner)
+        self._l2, self._unobserved = factored.l2, factored.unobserved
+        self._weight = factored.weight
+
+    def vectors(self, baskets: tf.Tensor) -> tf.Tensor:
+        """Returns [B, factors], weight included, of baskets [B, num_items], 0 or 1."""
+        at = tf.where(baskets > 0)
+        rows, own = at[:, 0], tf.gather(self._items, at[:, 1])
+        count = tf.shape(baskets, tf.int64)[0]
+        sizes = tf.reduce_sum(baskets, axis=1, keepdims=True)
+        cells = self._unobserved * tf.cast(tf.shape(baskets)[1], tf.float32)
+        penalty = self._l2 * (sizes + cells)
+
+        def total(values: tf.Tensor) -> tf.Tensor:
+            return tf.math.unsorted_segment_sum(values, rows, count)
+
+        def square(x: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(x * x, axis=1, keepdims=True)
+
+        def step(*state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            solution, residual, direction = state
+            inner = tf.reduce_sum(own * tf.gather(direction, rows), 1, keepdims=True)
+            image = total(inner * own) + direction @ self._gram + penalty * direction
+            before = square(residual)
+            curve = tf.reduce_sum(direction * image, axis=1, keepdims=True)
+            size = before / tf.maximum(curve, self._TINY)
+            residual -= size * image
+            share = square(residual) / tf.maximum(before, self._TINY)
+            solution += size * direction
+            return solution, residual, residual + share * direction
+
+        start = total(own)
+        limit = self._NOTHING * square(start)
+        found = tf.while_loop(
+            lambda solution, residual, direction: tf.reduce_any(
+                square(residual) > limit
+            ),
+            step,
+            (tf.zeros_like(start), start, start),
+            maximum_iterations=self._STEPS,
+        )
+        return self._weight * found[0]
 
 
 def _constant(value: Any) -> tf.Variable:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ncf_model.history import recency
+
 FILE = "probe.json"
 _EACH = 8
 
@@ -53,7 +55,7 @@ def linear(trained: Any, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Returns [n], what the linear part of `ncf_model.history` adds to the logits.
 
     Args:
-        trained: with `linear` and `histories`, as `history.fitting.Trained` has them.
+        trained: `history.trained.Trained`.
         users: indices [n]; one without a history gets 0.
         items: indices [n]; an item that the linear part does not know gets 0.
     """
@@ -61,12 +63,13 @@ def linear(trained: Any, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     weights, histories = trained.linear, trained.histories
     if weights is None:
         return added
+    faded = recency.weights(histories.offsets, trained.settings.recency)
     for place, (user, item) in enumerate(zip(users, items, strict=True)):
         if user < len(histories.sizes) and item < len(weights):
-            taken = histories.values[
-                histories.offsets[user] : histories.offsets[user + 1]
-            ]
-            added[place] = weights[taken[taken < len(weights)], item].sum()
+            own = slice(histories.offsets[user], histories.offsets[user + 1])
+            taken = histories.values[own]
+            known = taken < len(weights)
+            added[place] = faded[own][known] @ weights[taken[known], item]
     return added
 
 

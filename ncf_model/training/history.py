@@ -59,6 +59,7 @@ class History(Document):
             network of pairs.
         linear: the linear part that was chosen: `items`, `l2`, `weight`, and `tried`,
             the penalties with their quality; null for the network of pairs.
+        ials: likewise iALS beside it: `l2`, `unobserved`, `share`, `tried`, `shares`.
         warm_start: of a training that was to begin with the served model's tables: from
             which one, and how many ids it knew; or `cold_because`. Null otherwise.
         tuned: what Tuner chose in place of the configuration's values, by the dotted
@@ -75,6 +76,7 @@ class History(Document):
     chosen_by: str | None = None
     history: dict[str, Any] | None = None
     linear: dict[str, Any] | None = None
+    ials: dict[str, Any] | None = None
     warm_start: dict[str, Any] | None = None
     tuned: dict[str, Any] = {}
     seconds: float | None = None

@@ -28,7 +28,11 @@ SETTINGS = [
     {},
     {"seed": 1},
     {"train.epochs": 1},
-    {"model.history.linear_items": 0, "train.epochs": 1},  # It has learned little.
+    {
+        "model.history.linear_items": 0,
+        "model.history.ials_shares": [0],
+        "train.epochs": 1,
+    },  # It has learned little.
     {"model.history.learning_rate": 0.02},
     {"sampling.eval_negatives": "all"},
     {"model.history": "null", "train.epochs": 2, "model.layers": "[8,4]"},

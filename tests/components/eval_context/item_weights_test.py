@@ -35,6 +35,15 @@ def test_blocks_make_no_difference(monkeypatch):
     )
 
 
+@pytest.mark.parametrize("neighbours", [1, 2, 3, 20])
+def test_fewer_of_many_are_those_that_few_would_be(neighbours):
+    dense = np.random.default_rng(0).random((9, 20)) < 0.5  # Many are equally like.
+    positives = scipy.sparse.csr_matrix(dense.astype(np.float32))
+    one = item_weights.item_knn(positives, neighbours=neighbours)
+    many = item_weights.Nearest(positives, most=20).weights(neighbours)
+    np.testing.assert_array_equal(many.toarray(), one.toarray())
+
+
 def test_refuses_no_neighbours():
     with pytest.raises(ValueError, match="`neighbours` must be 1 or more; got 0"):
         item_weights.item_knn(POSITIVES, neighbours=0)

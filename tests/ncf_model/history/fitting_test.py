@@ -65,7 +65,7 @@ def _fit(
 
 def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
     trained, told = _fit(interactions, tmp_path, epochs=8)
-    logits = trained.vectors() @ trained.tables.item.T + trained.tables.bias
+    logits = trained.vectors() @ trained.items().T + trained.tables.bias
     groups = np.arange(USERS)[:, np.newaxis] % 2 == np.arange(ITEMS) % 2
     assert logits[groups].mean() > logits[~groups].mean() + 1
     best = told["epochs"][told["best_epoch"] - 1]
@@ -90,6 +90,30 @@ def test_chooses_by_what_the_evaluation_will_rank(
     # What was tried is told by the same figure.
     assert all(figure in tried for tried in told["linear"]["tried"])
     assert max(best["by_weight"]) >= best[figure] > 0
+
+
+def test_ials_counts_with_what_was_chosen(interactions, tmp_path):
+    history = HISTORY.model_copy(
+        update={"ials_shares": (2,), "ials_l2": (0.01,), "linear_weights": (4,)}
+    )
+    trained, told = _fit(interactions, tmp_path, history=history)
+    factored = trained.factored
+    assert told["ials"]["l2"] == factored.l2 == 0.01
+    assert told["ials"]["share"] == factored.share == 2
+    assert factored.weight == 8  # Its share of the weight beside the deep part.
+    tried = {t["unobserved"]: t[fitting.CATALOGUE_NDCG] for t in told["ials"]["tried"]}
+    assert tried[factored.unobserved] == max(tried.values())
+    own = trained.vectors()[:, 4:] @ trained.items()[:, 4:].T
+    groups = np.arange(USERS)[:, np.newaxis] % 2 == np.arange(ITEMS) % 2
+    assert own[groups].mean() > own[~groups].mean() + 1
+
+
+def test_ials_alone_beside_the_deep_part(interactions, tmp_path):
+    history = HISTORY.model_copy(update={"linear_items": 0})
+    trained, told = _fit(interactions, tmp_path, history=history)
+    assert trained.linear is None
+    assert told["ials"]["share"] == 1
+    assert bool(told["linear"]["weight"]) == (trained.factored is not None)
 
 
 def test_without_a_refit_the_validation_items_stay_out(interactions, tmp_path):
@@ -129,9 +153,11 @@ def test_a_killed_training_ends_as_one_that_was_not(interactions, tmp_path, save
 
 
 def test_the_linear_part_can_be_left_out(interactions, tmp_path):
-    history = HISTORY.model_copy(update={"linear_items": 0, "user_rows": False})
+    left_out = {"linear_items": 0, "ials_shares": (0,), "user_rows": False}
+    history = HISTORY.model_copy(update=left_out)
     trained, told = _fit(interactions, tmp_path, history=history)
     assert trained.linear is None
+    assert trained.factored is None
     assert told["linear"]["weight"] == 0
     assert trained.tables.user.tolist() == [[0.0] * 4]
 
@@ -144,7 +170,7 @@ def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probabil
     judge = catalogue.Catalogue(lists, positives, positives, weights=(0.0,), seed=0)
     matrix = np.full((ITEMS, ITEMS), 0.25, np.float32)
     matrix[:, 0] = -0.25
-    judge.linear_ndcg(matrix)
+    judge.use(catalogue.Beside(judge.linear_scores(matrix)))
     curve = judge.calibrate(
         np.zeros((USERS, 1)),
         np.zeros((ITEMS, 1)),
@@ -168,7 +194,36 @@ def test_a_rank_counts_what_the_user_never_touched(interactions):
         seed=0,
     )
     # All scores are equal: 20 items less the five that a user has are not below.
-    ranks, _ = judge._ranks(
-        np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS), (0.0,)
-    )
+    none = np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS)
+    ranks = judge._ranks(*none, (0.0,), catalogue.Beside(), listed=False)
     assert (ranks == 15).all()
+    listed = judge._ranks(*none, (0.0,), catalogue.Beside(), listed=True)
+    assert (listed == 1).all()  # The other candidate is level.
+
+
+def test_scores_beside_the_deep_part_are_a_weighted_sum():
+    part = catalogue.Beside(
+        linear=np.array([[1.0, 2.0], [3.0, 4.0]], np.float32),
+        users=np.array([[1.0], [2.0]], np.float32),
+        items=np.array([[1.0], [0.0], [5.0]], np.float32),
+        share=0.5,
+    )
+    np.testing.assert_allclose(part.scores(slice(0, 2), 3), [[1.5, 2, 2.5], [4, 4, 5]])
+    only = part._replace(users=None)
+    np.testing.assert_allclose(only.scores(slice(1, 2), 3), [[3, 4, 0]])
+    assert catalogue.Beside().scores(slice(0, 2), 3) is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        (4, 1),  # Half a standard error is .1 or more: all are as good.
+        (400, 2),  # It is .01; the last two are as good, and 2 is nearer to 1.
+    ],
+)
+def test_of_what_is_as_good_the_usual_is_taken(lists, expected):
+    noise = np.tile([0.2, -0.2], lists // 2)
+    gains = 0.5 + noise + np.array([[0.0], [0.01], [0.05], [0.052]])
+    values = (0, 1, 2, 4)
+    place = catalogue.cautious_best(gains, values, usual=1.0)
+    assert values[place] == expected

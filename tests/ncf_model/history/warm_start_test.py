@@ -72,6 +72,11 @@ def test_settings_are_those_near_the_base():
     assert near.linear_weights == (4, 8, 16)
     _, few = warm_start.settings(train, history, _base(), lists=10)
     assert few.linear_weights == (8.0,)
+    assert few.ials_shares == history.ials_shares  # An earlier release had none.
+    base = _base(ials=(0.01, 0.3, 2.0))
+    _, known = warm_start.settings(TrainConfig(), history, base, 499)
+    chosen = known.ials_l2, known.ials_unobserved, known.ials_shares
+    assert chosen == ((0.01,), (0.3,), (2.0,))
     _, without = warm_start.settings(train, history, _base(l2=np.nan), lists=1000)
     assert without.linear_l2 == history.linear_l2
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ncf_model.config import HistoryConfig, ModelConfig
-from ncf_model.history import calibration, encoder, resolve
+from ncf_model.history import beside, calibration, encoder, resolve
 from ncf_model.history.trained import Trained
 from ncf_model.network import model
 from ncf_model.serving import history_model, saved_model
@@ -14,9 +14,15 @@ from ncf_model.training import data
 
 @pytest.fixture(name="loaded")
 def _loaded(tiny):
+    return _exported(tiny, None)
+
+
+def _exported(tiny, factored, recent=0.0):
     """Q is the identity; b, Y and the linear part are known; three items covered."""
     interactions = data.load_interactions(tiny.train)
-    history = HistoryConfig(factors=7, users_per_batch=2, user_rows=False)
+    history = HistoryConfig(
+        factors=7, users_per_batch=2, user_rows=False, recency=recent
+    )
     tables = encoder.Tables(
         np.zeros((1, 7), np.float32),
         np.diag(np.arange(7)).astype(np.float32)[:, ::-1].copy(),
@@ -31,6 +37,7 @@ def _loaded(tiny):
         linear,
         taken.spread(interactions.user_index, 5),
         curve=calibration.Calibration(slope=0.5, offset=-1.0),
+        factored=factored,
     )
     settings = resolve.dot_product(ModelConfig(history=history))
     network = model.NeuMF(settings, num_users=5, num_items=7)
@@ -54,6 +61,70 @@ def _items(loaded, baskets, k):
         item_ids=tf.constant(baskets), k=tf.constant(k)
     )
     return out["item_ids"].numpy().tolist(), out["scores"].numpy()
+
+
+@pytest.fixture(name="factored")
+def _factored():
+    items = np.random.default_rng(3).standard_normal((7, 3)).astype(np.float32)
+    return beside.Factored(items, l2=0.01, unobserved=0.5, weight=2.0, share=1.0)
+
+
+def test_ials_folds_a_basket_in(tiny, loaded, factored):
+    """Against the normal equations, and what the same basket has without iALS."""
+    with_it = _exported(tiny, factored)
+    basket = [0, 3]
+    v = factored.items[basket]
+    gram = v.T @ v + 0.5 * factored.items.T @ factored.items
+    gram += 0.01 * (2 + 0.5 * 7) * np.eye(3)
+    expected = 2 * factored.items @ np.linalg.solve(gram, v.sum(axis=0))
+    asked = [[b"i%d" % item for item in basket] + [b""]] * 2
+    before, after = (
+        dict(zip(*_logits(model, asked), strict=True)) for model in (loaded, with_it)
+    )
+    for item in (1, 2, 4, 5, 6):
+        name = b"i%d" % item
+        assert after[name] - before[name] == pytest.approx(expected[item], abs=1e-3)
+
+
+def _logits(loaded, baskets):
+    items, scores = _items(loaded, baskets, 5)
+    return items[0], 2 * (np.log(scores[0] / (1 - scores[0])) + 1)
+
+
+def test_with_ials_a_user_is_still_answered_as_their_basket_is(tiny, factored):
+    loaded = _exported(tiny, factored)
+    basket = dict(zip(*_logits(loaded, [[b"i0", b"i1", b"i2"]]), strict=True))
+    for item in (b"i3", b"i4", b"i6"):
+        alone = loaded.signatures["serving_default"](
+            user_id=tf.constant([b"bob"]), item_id=tf.constant([item])
+        )["score"].numpy()[0]
+        assert 2 * (np.log(alone / (1 - alone)) + 1) == pytest.approx(
+            basket[item], abs=1e-3
+        )
+
+
+def test_with_recency_a_later_item_weighs_more(tiny):
+    """bob's history is i1, i0, i2: with an exponent of 1 they weigh 2, 3 and 6."""
+    loaded = _exported(tiny, None, recent=1.0)
+    weights = np.array([2, 3, 6]) * 3 / 11
+    # Of the three, i1 votes by Y for i5, and i0 and i2 for i6 and i4.
+    asked = [b"i3", b"i4", b"i5", b"i6", b"i0"]
+    deep = np.array([0, 2 * weights[2], weights[0], 0, 0]) / np.sqrt(3)
+    linear = np.array([0, 0, 0, 0, 2 * weights[0] + 1 * weights[2]])
+    logits = deep + linear + np.array([0.3, 0.4, 0.5, 0.6, 0])
+    out = loaded.signatures["serving_default"](
+        user_id=tf.constant([b"bob"] * 5), item_id=tf.constant(asked)
+    )
+    np.testing.assert_allclose(
+        out["score"].numpy(), _sigmoid(logits / 2 - 1), rtol=1e-5
+    )
+    shown = loaded.signatures["recommend"](
+        user_id=tf.constant([b"bob"]), k=tf.constant(3)
+    )
+    known = dict(zip(asked, out["score"].numpy(), strict=True))
+    items, scores = (shown[name].numpy()[0] for name in ("item_ids", "scores"))
+    for item, score in zip(items, scores, strict=True):
+        assert score == pytest.approx(known[item], rel=1e-5)
 
 
 def _sigmoid(logit):

@@ -46,9 +46,13 @@ def test_the_linear_part_counts_what_it_knows_of_a_history():
         linear=np.array([[0.0, 1.0], [2.0, 0.0]]),
         # User 0 has items 0, 1 and 5; user 1 has none; user 2 is unknown.
         histories=data.Lists(np.array([0, 1, 5]), np.array([0, 3, 3])),
+        settings=types.SimpleNamespace(recency=0.0),
     )
     users, items = np.array([0, 0, 0, 1, 2]), np.array([0, 1, 2, 0, 0])
     assert probe.linear(trained, users, items).tolist() == [2, 1, 0, 0, 0]
+    trained.settings.recency = 1.0  # 1/3, 1/2 and 1, in the mean 1.
+    faded = probe.linear(trained, users, items)
+    np.testing.assert_allclose(faded, [18 / 11, 6 / 11, 0, 0, 0], rtol=1e-6)
     trained.linear = None
     assert probe.linear(trained, users, items).tolist() == [0] * 5
 

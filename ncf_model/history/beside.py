@@ -1,0 +1,261 @@
+"""What stands beside the deep part: the linear part and iALS, and their settings.
+
+Each is chosen by its NDCG@10 on the validation items, alone; then iALS's share of their
+sum is. The weight of that sum beside the deep part is chosen with the epoch.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from absl import logging
+
+from ncf_model import config
+from ncf_model.history import catalogue, ials, linear
+
+# Where the search begins; without validation items nothing can be chosen.
+_L2, _IALS_L2, _UNOBSERVED, _SHARE = 300.0, 3e-3, 0.3, 1.0
+# What is fitted to be shipped; in the search fewer epochs tell as much.
+_EPOCHS, _SEARCH_EPOCHS = 10, 5
+# From so many pairs on the search is among the users of the validation lists alone.
+_SEARCH_PAIRS = 2_000_000
+
+
+@dataclasses.dataclass
+class Chosen:
+    """Settings, and what was tried; JSON can hold it. None is not chosen yet.
+
+    Attributes:
+        l2: the linear part's penalty.
+        ials_l2, unobserved: of iALS.
+        share: of iALS.
+        linear, ials, shares: what was tried.
+    """
+
+    l2: float | None = None
+    ials_l2: float | None = None
+    unobserved: float | None = None
+    share: float | None = None
+    linear: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    ials: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    shares: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+
+class Factored(NamedTuple):
+    """iALS as it is shipped.
+
+    Attributes:
+        items: [num_items, factors].
+        l2, unobserved: how a user is folded in.
+        weight: of its scores in the sum.
+        share: which part of the weight is its own.
+    """
+
+    items: np.ndarray
+    l2: float
+    unobserved: float
+    weight: float
+    share: float
+
+    def vectors(self, histories: scipy.sparse.csr_matrix) -> np.ndarray:
+        """Returns the vectors of users, weight included, [users, factors]."""
+        settings = {"l2": self.l2, "unobserved": self.unobserved}
+        return ials.fold_in(histories, self.items, **settings) * np.float32(self.weight)
+
+
+class Fitter:
+    """Fits both parts to positives; what is not chosen yet is chosen first."""
+
+    def __init__(
+        self,
+        history: config.HistoryConfig,
+        validator: catalogue.Catalogue,
+        *,
+        decides: str,
+        num_items: int,
+    ) -> None:
+        self._history, self._validator, self._decides = history, validator, decides
+        self._covered = min(history.linear_items, num_items)
+        self._factors = min(int(history.factors), num_items)  # Resolved.
+
+    def choose(self, positives: scipy.sparse.csr_matrix, chosen: Chosen) -> None:
+        """Completes what is chosen, and makes the validator count with it."""
+        validator = self._validator
+        scores = self._choose_linear(positives, chosen)
+        beside = catalogue.Beside(scores)
+        if self._history.has_ials:
+            beside = self._choose_ials(positives, chosen, scores)
+        validator.use(beside)
+
+    def fit(
+        self, positives: scipy.sparse.csr_matrix, chosen: Chosen, weight: float
+    ) -> tuple[np.ndarray | None, Factored | None]:
+        """Returns both parts with what was chosen, by the weight of their sum."""
+        matrix = factored = None
+        if self._covered and weight:
+            matrix = self._linear(positives, chosen.l2) * np.float32(weight)
+        if self._history.has_ials and chosen.share and weight:
+            settings = float(chosen.ials_l2 or 0), float(chosen.unobserved or 0)
+            _, items = self._ials(positives, *settings, _EPOCHS)
+            factored = Factored(
+                items, *settings, weight * float(chosen.share), float(chosen.share)
+            )
+        return matrix, factored
+
+    def _choose_linear(
+        self, positives: scipy.sparse.csr_matrix, chosen: Chosen
+    ) -> np.ndarray | None:
+        """Returns the scores of the lists with the best penalty."""
+        if not self._covered:
+            return None
+        values, validator = self._history.linear_l2, self._validator
+        if chosen.l2 is None and not len(validator):
+            chosen.l2 = _closest(values, _L2)
+        if chosen.l2 is not None:
+            if not len(validator):
+                return None
+            return validator.linear_scores(self._linear(positives, chosen.l2))
+        # Of the matrices only the best one's scores are kept.
+        best: list[Any] = [-np.inf, None]
+        inner = linear.products(positives[:, : self._covered].tocsr())
+
+        def figure(l2: float) -> float:
+            scores = validator.linear_scores(self._linear(positives, l2, inner))
+            ndcg = float(validator.gains(catalogue.Beside(scores)).mean())
+            chosen.linear.append({"l2": l2, self._decides: ndcg})
+            if ndcg > best[0]:
+                best[:] = ndcg, scores
+            return ndcg
+
+        chosen.l2 = climb(figure, values, _L2)
+        return best[1]
+
+    def _linear(
+        self,
+        positives: scipy.sparse.csr_matrix,
+        l2: float | None,
+        inner: np.ndarray | None = None,
+    ) -> np.ndarray:
+        started = time.monotonic()
+        assert l2 is not None  # noqa: S101  # Chosen before any part is solved.
+        covered = positives[:, : self._covered].tocsr()
+        matrix = linear.weights(covered, l2=l2, inner=inner)
+        seconds = time.monotonic() - started
+        logging.info(
+            "Linear part of %d items, l2 %g: %.1f s", self._covered, l2, seconds
+        )
+        return matrix
+
+    def _choose_ials(
+        self,
+        positives: scipy.sparse.csr_matrix,
+        chosen: Chosen,
+        scores: np.ndarray | None,
+    ) -> catalogue.Beside:
+        """Returns iALS with the best settings, in its best share beside `scores`."""
+        history, validator = self._history, self._validator
+        l2s, weights = history.ials_l2, history.ials_unobserved
+        if not len(validator):
+            chosen.ials_l2 = chosen.ials_l2 or _closest(l2s, _IALS_L2)
+            chosen.unobserved = chosen.unobserved or _closest(weights, _UNOBSERVED)
+            chosen.share = _closest(history.ials_shares, _SHARE)
+            return catalogue.Beside()
+
+        @functools.cache
+        def figure(l2: float, unobserved: float) -> float:
+            beside = self._beside(positives, l2, unobserved, _SEARCH_EPOCHS)
+            ndcg = float(validator.gains(beside).mean())
+            settings = {"l2": l2, "unobserved": unobserved}
+            chosen.ials.append(settings | {self._decides: ndcg})
+            return ndcg
+
+        if chosen.unobserved is None or chosen.ials_l2 is None:
+            start = _closest(l2s, _IALS_L2)
+            unobserved = climb(lambda v: figure(start, v), weights, _UNOBSERVED)
+            chosen.unobserved = unobserved
+            chosen.ials_l2 = climb(lambda v: figure(v, unobserved), l2s, _IALS_L2)
+        beside = self._beside(positives, chosen.ials_l2, chosen.unobserved, _EPOCHS)
+        if scores is None:  # Alone, it has the whole weight.
+            chosen.share = 1.0
+            return beside
+        beside = beside._replace(linear=scores)
+        if chosen.share is None:
+            gains = [
+                validator.gains(beside._replace(share=float(share)))
+                for share in history.ials_shares
+            ]
+            chosen.shares = [
+                {"share": share, self._decides: float(each.mean())}
+                for share, each in zip(history.ials_shares, gains, strict=True)
+            ]
+            best = catalogue.cautious_best(
+                np.stack(gains), history.ials_shares, usual=_SHARE
+            )
+            chosen.share = float(history.ials_shares[best])
+        return beside._replace(share=chosen.share)
+
+    def _beside(
+        self,
+        positives: scipy.sparse.csr_matrix,
+        l2: float,
+        unobserved: float,
+        epochs: int,
+    ) -> catalogue.Beside:
+        rows = self._validator.users
+        if epochs == _SEARCH_EPOCHS and positives.nnz > _SEARCH_PAIRS:
+            users, items = self._ials(positives[rows], l2, unobserved, epochs)
+            return catalogue.Beside(users=users, items=items)
+        users, items = self._ials(positives, l2, unobserved, epochs)
+        return catalogue.Beside(users=users[rows], items=items)
+
+    def _ials(
+        self,
+        positives: scipy.sparse.csr_matrix,
+        l2: float,
+        unobserved: float,
+        epochs: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        started = time.monotonic()
+        found = ials.fit(
+            positives,
+            factors=self._factors,
+            l2=l2,
+            unobserved=unobserved,
+            epochs=epochs,
+        )
+        seconds = time.monotonic() - started
+        logging.info(
+            "iALS, l2 %g, unobserved %g, %d epochs: %.1f s",
+            *(l2, unobserved, epochs, seconds),
+        )
+        return found
+
+
+def _closest(values: Sequence[float], wanted: float) -> float:
+    above = [value for value in values if value > 0] or list(values)
+    return min(above, key=lambda value: abs(np.log((value or 1e-9) / wanted)))
+
+
+def climb(
+    figure: Callable[[float], float], values: Sequence[float], wanted: float
+) -> float:
+    """Returns the best value, walking uphill from the one closest to `wanted`."""
+    known: dict[int, float] = {}
+
+    def at(place: int) -> float:
+        if not 0 <= place < len(values):
+            return -np.inf
+        if place not in known:
+            known[place] = figure(values[place])
+        return known[place]
+
+    place = list(values).index(_closest(values, wanted))
+    while True:
+        best = max((place, place - 1, place + 1), key=at)
+        if best == place:
+            return values[place]
+        place = best
