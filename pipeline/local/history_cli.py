@@ -166,9 +166,7 @@ def gc(
 def tensorboard(
     folder: Annotated[
         pathlib.Path | None,
-        typer.Argument(
-            help="The runs' folder [default: the latest in runs/].", show_default=False
-        ),
+        typer.Argument(help="The runs' folder.", show_default="the latest in runs/"),
     ] = None,
     out: Out = None,
     port: Annotated[int, typer.Option(help="Of the page.")] = 6006,

@@ -1,14 +1,17 @@
 """From which artifacts a served version was computed, back to the file."""
 
 import dataclasses
+import json
 import os
 import pathlib
+import re
 from typing import Any
 
 from pipeline.local.store import Artifact, Execution, Store
 
-# Parameters that name what a node read from outside the pipeline.
+# Parameters that name what a node read from outside the pipeline, and in that folder.
 _SOURCES = ("input_base", "schema_file")
+_PATTERNS = "input_config"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,4 +92,20 @@ def _step(
 
 def _source(maker: Execution) -> str:
     found = [maker.properties.get(name) for name in _SOURCES]
-    return ", ".join(str(value) for value in found if value)
+    named = [str(value) for value in found if value]
+    patterns = _patterns(maker.properties.get(_PATTERNS))
+    if len(named) == len(patterns) == 1:
+        return os.path.normpath(os.path.join(named[0], patterns[0]))
+    return ", ".join(named)
+
+
+def _patterns(input_config: Any) -> list[str]:
+    """Returns the names of files of ExampleGen's splits; none for a whole folder."""
+    try:
+        splits = json.loads(input_config or "{}").get("splits", [])
+    except ValueError:
+        return []
+    found = [str(split.get("pattern", "*")) for split in splits]
+    # A name's own brackets came as classes of one character: [[].
+    names = [re.sub(r"\[(.)\]", r"\1", pattern) for pattern in found]
+    return [name for name in names if name != "*"]

@@ -54,6 +54,17 @@ def alone(out: pathlib.Path, *, doing: str) -> Iterator[None]:
             file.truncate()
 
 
+def is_held(out: pathlib.Path) -> bool:
+    """Returns whether a process is at work in a folder."""
+    with contextlib.suppress(OSError), open(out / FILE, encoding="utf-8") as file:
+        if _read(file):  # Else nobody has said so.
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
 def _me(doing: str) -> dict[str, Any]:
     return {
         "pid": os.getpid(),

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.report.document import Summary
 from ncf_model.serving import versions
-from pipeline.local import summary_file
+from pipeline.local import lock, summary_file
 from pipeline.local.store import FILE, RecordedRun, Store
 from pipeline.nodes import ids
 
@@ -26,8 +26,8 @@ class RunRow:
         out: the folder that it is in.
         number: the run's number in the folder, from 1.
         started: UTC, ISO 8601.
-        state: `done`, `tuned` after `ncf tune`, or the node that failed or was running
-            last.
+        state: `done`, `tuned` after `ncf tune`, or the node that failed, is running or
+            was running last.
         dataset: the name of the data; "" where the run did not come to its report.
         changes: the fields of the configuration that differ from their defaults.
         hit_rate: HR@10; None if it was not measured.
@@ -71,7 +71,10 @@ def rows(out: pathlib.Path) -> list[RunRow]:
     store = Store(out)
     newest = versions.newest(out / "serving")
     served = newest.number if newest else None
-    return [_row(out, store, run, served) for run in store.runs]
+    found = [_row(out, store, run, served) for run in store.runs]
+    if found and lock.is_held(out):
+        found[-1] = dataclasses.replace(found[-1], state=_at_work(found[-1].state))
+    return found
 
 
 def summary_of(out: pathlib.Path, store: Store, run: RecordedRun) -> Summary | None:
@@ -132,6 +135,11 @@ def _state(run: RecordedRun) -> str:
     if last.node == ids.TUNER:
         return "tuned"
     return "done" if last.node == ids.REPORT else f"stopped after {last.node}"
+
+
+def _at_work(state: str) -> str:
+    """Returns the state of a run that a process may still be at work on."""
+    return state.replace("stopped", "running,", 1)
 
 
 def _changes(run: RecordedRun, summary: Summary | None) -> dict[str, Any]:

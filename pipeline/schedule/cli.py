@@ -59,7 +59,7 @@ def schedule_local(
         Form, typer.Option("--as", help="A timer of systemd, or a line of cron.")
     ] = Form.systemd,
     name: Annotated[
-        str | None, typer.Option(help="Of the units [default: pipeline_name].")
+        str | None, typer.Option(help="Of the units.", show_default="pipeline_name")
     ] = None,
     dataset: Dataset = None,
     config: ConfigFile = None,
@@ -73,7 +73,9 @@ def schedule_local(
     webhook: Webhook = None,
     units: Annotated[
         pathlib.Path | None,
-        typer.Option(help="Folder for systemd's files [default: they are printed]."),
+        typer.Option(
+            help="Folder for systemd's files.", show_default="they are printed"
+        ),
     ] = None,
 ) -> None:
     """Write what has the pipeline run again and again on this machine."""

@@ -10,14 +10,13 @@ from pipeline.messages import refuse
 
 Out = Annotated[
     pathlib.Path | None,
-    typer.Option(help="The run's folder [default: the latest under runs/]."),
+    typer.Option(help="The run's folder.", show_default="the latest under runs/"),
 ]
 Folder = Annotated[
     str | None,
     typer.Argument(
-        help="A run's folder, or a folder of versions, gs:// too "
-        "[default: the latest run under runs/].",
-        show_default=False,
+        help="A run's folder, or a folder of versions, gs:// too.",
+        show_default="the latest run under runs/",
     ),
 ]
 
@@ -29,7 +28,9 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
     titles: Annotated[
         pathlib.Path | None,
-        typer.Option(help="A CSV of item_id,title [default: the run's titles.csv]."),
+        typer.Option(
+            help="A CSV of item_id,title.", show_default="the run's titles.csv"
+        ),
     ] = None,
     api_key_file: Annotated[
         pathlib.Path | None,

@@ -41,8 +41,8 @@ def rollback(
     version: Annotated[
         int | None,
         typer.Argument(
-            help="The number of the version [default: the one before the newest].",
-            show_default=False,
+            help="The number of the version.",
+            show_default="the one before the newest",
         ),
     ] = None,
     folder: Annotated[

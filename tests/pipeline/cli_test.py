@@ -4,6 +4,7 @@ import sys
 
 import pseudo_terminal
 import pytest
+import typer
 from typer import testing
 
 from pipeline import cli, local_runner
@@ -26,6 +27,23 @@ def test_help_tells_defaults_and_exit_statuses():
     assert "runs/<pipeline>-<data set>" in _invoke("run", "--help", env=wide).output
     assert "train.epochs" in _invoke("sample", "--help", env=wide).output
     assert "130 stopped with Ctrl-C" in _invoke("--help", env=wide).output
+
+
+def _commands(command, path=()):
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _commands(child, (*path, name))
+
+
+def test_no_word_of_a_help_is_read_as_markup():
+    """Rich takes `[...]` for a style and shows nothing of it."""
+    lost = [
+        (*path, parameter.name)
+        for path, command in _commands(typer.main.get_command(cli.app))
+        for parameter in command.params
+        if "[" in (getattr(parameter, "help", None) or "")
+    ]
+    assert lost == []
 
 
 def test_completion_can_be_installed():

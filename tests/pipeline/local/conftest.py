@@ -83,7 +83,12 @@ def _pushing_run(recorder, number, examples_id, *, epochs):
     run = recorder.run(f"run {number}")
     state = COMPLETE if number == 1 else CACHED
     recorder.execution(
-        run, "ExampleGen", state, outputs=[examples_id], input_base="/data"
+        run,
+        "ExampleGen",
+        state,
+        outputs=[examples_id],
+        input_base="/data",
+        input_config=json.dumps({"splits": [{"name": "all", "pattern": "a[[]1].csv"}]}),
     )
     model = recorder.artifact("Model", f"Trainer/model/{number}")
     recorder.execution(run, "Trainer", COMPLETE, [examples_id], [model])
@@ -106,6 +111,12 @@ def _pushing_run(recorder, number, examples_id, *, epochs):
         run, "Report", COMPLETE, [pushed], [report], config=json.dumps(config)
     )
     return model, blessing
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """Returns what records runs in an empty folder."""
+    return Recorder(tmp_path)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 from typer import testing
 
 from pipeline import cli
@@ -15,12 +16,15 @@ from pipeline.local import (
     gc,
     history_cli,
     lineage,
+    lock,
     run_record,
     runs,
     tensorboard,
 )
 from pipeline.local.memory import Memory
 from pipeline.local.store import Store
+
+RUNNING = metadata_store_pb2.Execution.RUNNING
 
 
 def _ncf(*arguments):
@@ -37,6 +41,17 @@ def test_a_row_says_what_came_of_a_run(three_runs):
     assert (second.dataset, second.hit_rate, second.blessed) == ("tiny <b>", 0.5, True)
     assert third.state == "failed at Trainer"
     assert (third.blessed, third.pushed, third.hit_rate) == (None, None, None)
+
+
+def test_a_run_that_is_at_work_is_not_called_stopped(recorder):
+    run = recorder.run("run 1")
+    recorder.execution(run, "Trainer", RUNNING)
+    assert runs.rows(recorder.out)[-1].state == "stopped at Trainer"
+    with lock.alone(recorder.out, doing="a run"):
+        assert runs.rows(recorder.out)[-1].state == "running, at Trainer"
+    # What a killed process leaves in the file holds nobody up.
+    (recorder.out / lock.FILE).write_text('{"pid": 1}')
+    assert runs.rows(recorder.out)[-1].state == "stopped at Trainer"
 
 
 def test_the_list_of_runs_for_people_and_for_programs(three_runs):
@@ -82,9 +97,10 @@ def test_lineage_goes_back_to_the_file(three_runs):
     assert (model.node, model.run) == ("Trainer", 2)
     [examples] = model.inputs
     # It was computed in run 1; run 2 took it from the cache.
-    assert (examples.node, examples.run, examples.source) == ("ExampleGen", 1, "/data")
+    assert (examples.node, examples.run) == ("ExampleGen", 1)
+    assert examples.source == "/data/a[1].csv"
     assert pushed.inputs[1].inputs[0].seen  # The blessing's model is the same one.
-    assert "/data" in _ncf("lineage", 2, "--out", three_runs)
+    assert "/data/a[1].csv" in _ncf("lineage", 2, "--out", three_runs)
 
 
 def test_what_a_resolver_found_is_none_of_its_works(three_runs):
