@@ -13,7 +13,6 @@ while the node ran. `--out` keeps what the nodes wrote, a folder per size. Linux
 import argparse
 import contextlib
 import json
-import logging
 import os
 import pathlib
 import subprocess
@@ -40,8 +39,9 @@ class Meter(terminal.RunDisplay):
         self.figures: dict[str, dict[str, float]] = {}
         self._cpu = 0.0
 
-    def _start(self, node: str) -> None:
-        super()._start(node)
+    def started(self, node: str) -> None:
+        """Notes what there was before the node."""
+        super().started(node)
         # Sets the high-water mark back to what is in use now.
         pathlib.Path("/proc/self/clear_refs").write_text("5")
         self._cpu = _cpu_seconds()
@@ -96,13 +96,14 @@ def run_nodes(
     folder = pathlib.Path(out)
     with terminal.output_to_file(folder / "log") as console:
         meter = Meter(console)
-        with meter.following(logging.getLogger("absl")):
+        with meter.following():
             from absl import logging as absl_logging
             from tfx.orchestration import metadata
             from tfx.orchestration import pipeline as tfx_pipeline
             from tfx.orchestration.local import local_dag_runner
 
             from pipeline import pipeline
+            from pipeline.local import node_events
 
             absl_logging.set_verbosity(absl_logging.INFO)
             definition = pipeline.create_pipeline(
@@ -119,9 +120,10 @@ def run_nodes(
                 beam_args=local_runner.BEAM_ARGS,
             )
             try:
-                local_dag_runner.LocalDagRunner().run(
-                    definition, tfx_pipeline.RunOptions(to_nodes=[last])
-                )
+                with node_events.told_to(meter):
+                    local_dag_runner.LocalDagRunner().run(
+                        definition, tfx_pipeline.RunOptions(to_nodes=[last])
+                    )
             finally:
                 (folder / "figures.json").write_text(json.dumps(meter.figures))
 

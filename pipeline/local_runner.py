@@ -255,7 +255,7 @@ def _run_pipeline(
         from tfx.orchestration import metadata
 
         from pipeline import pipeline
-        from pipeline.local import dag_runner, executions
+        from pipeline.local import dag_runner, executions, node_events
 
     absl_logging.set_verbosity(absl_logging.INFO)
     store = metadata.sqlite_metadata_connection_config(str(out / "metadata.sqlite"))
@@ -277,7 +277,7 @@ def _run_pipeline(
         with metadata.Metadata(store) as handle:
             before = executions.latest_run(handle.store) or 0
             display.earlier = executions.seconds(handle.store, before)
-    with display.progress_within_nodes():
+    with display.progress_within_nodes(), node_events.told_to(display):
         dag_runner.Runner(
             root=str(out / "pipeline_root"), serving=str(out / "serving")
         ).run(definition)

@@ -48,5 +48,5 @@ def shown(
 @contextlib.contextmanager
 def nodes(display: terminal.RunDisplay) -> Iterator[None]:
     """Shows the nodes that run in it; an interruption is never lost on the way."""
-    with interrupts.never_lost(), display.following(logging.getLogger("absl")):
+    with interrupts.never_lost(), display.following():
         yield

@@ -6,10 +6,8 @@ the terminal to itself.
 """
 
 import contextlib
-import logging
 import os
 import pathlib
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,9 +29,6 @@ from pipeline.local.text import printable
 if TYPE_CHECKING:
     from pipeline.local.executions import NodeRun
 
-_STARTED = re.compile(r"Component (\S+) is running\.")
-_FINISHED = re.compile(r"Component (\S+) is finished\.")
-_CACHED = re.compile(r"A cached execution \d+ is used\.")
 _BEAM = " [while running"
 
 
@@ -88,11 +83,11 @@ class _Bar(BarColumn):
         return ProgressBar(total=1.0, completed=done, width=self.bar_width)
 
 
-class RunDisplay(logging.Handler):
-    """Follows a run through TFX's own log lines and shows each node while it runs.
+class RunDisplay:
+    """Shows each node of a run while it runs; see `node_events.Observer`.
 
-    It decides nothing: should TFX word those lines differently, nodes are shown at the
-    end (`complete`), as ML Metadata has them.
+    The display decides nothing: what it was not told of is shown at the end
+    (`complete`), as ML Metadata has it.
 
     Attributes:
         console: of the terminal.
@@ -102,11 +97,9 @@ class RunDisplay(logging.Handler):
     """
 
     def __init__(self, console: Console) -> None:
-        super().__init__(level=logging.INFO)
         self.shown: list[str] = []
         self.current: str | None = None
         self.earlier: Mapping[str, float] = {}
-        self._cached = False
         self.console = console
         self._started = 0.0
         self._progress = Progress(
@@ -124,23 +117,23 @@ class RunDisplay(logging.Handler):
         )
 
     @contextlib.contextmanager
-    def following(self, logger: logging.Logger) -> Iterator["RunDisplay"]:
-        """Shows what `logger` tells of nodes, until the block ends."""
-        logger.addHandler(self)
-        try:
-            with self._progress:
-                yield self
-        finally:
-            logger.removeHandler(self)
+    def following(self) -> Iterator["RunDisplay"]:
+        """Shows what goes on, until the block ends."""
+        with self._progress:
+            yield self
 
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if match := _STARTED.fullmatch(message):
-            self._start(match[1])
-        elif _CACHED.fullmatch(message) and self.current:
-            self._cached = True
-        elif _FINISHED.fullmatch(message) and self.current:
-            self._end("[green]✓[/]", "cached" if self._cached else "")
+    def started(self, node: str) -> None:
+        """Shows that a node runs, and how long it took the last time."""
+        self.current = node
+        self._started = time.monotonic()
+        seconds = self.earlier.get(node)
+        detail = "" if seconds is None else f"took {seconds:.0f} s the last time"
+        self._progress.add_task(node, total=None, detail=detail, expected=seconds)
+
+    def finished(self, *, cached: bool) -> None:
+        """Marks the running node as finished."""
+        if self.current:
+            self._end("[green]✓[/]", "cached" if cached else "")
 
     @contextlib.contextmanager
     def progress_within_nodes(self) -> Iterator[None]:
@@ -210,13 +203,6 @@ class RunDisplay(logging.Handler):
             yield
         finally:
             self._progress.remove_task(task)
-
-    def _start(self, node: str) -> None:
-        self.current, self._cached = node, False
-        self._started = time.monotonic()
-        seconds = self.earlier.get(node)
-        detail = "" if seconds is None else f"took {seconds:.0f} s the last time"
-        self._progress.add_task(node, total=None, detail=detail, expected=seconds)
 
     def _end(self, mark: str, note: str) -> None:
         for task in self._progress.task_ids:

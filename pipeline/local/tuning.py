@@ -121,7 +121,7 @@ def _run(
         from tfx.orchestration import metadata
 
         from pipeline import pipeline
-        from pipeline.local import dag_runner
+        from pipeline.local import dag_runner, node_events
 
     absl_logging.set_verbosity(absl_logging.INFO)
     definition = pipeline.create_tuning(
@@ -139,7 +139,7 @@ def _run(
     runner = dag_runner.Runner(
         root=str(out / "pipeline_root"), serving=str(out / "serving")
     )
-    with display.progress_within_nodes():
+    with display.progress_within_nodes(), node_events.told_to(display):
         runner.run(definition)
 
 

@@ -20,9 +20,9 @@ logger.setLevel(logging.INFO)
 with terminal.output_to_file(log) as console:
     display = terminal.RunDisplay(console)
     try:
-        with display.following(logger):
+        with display.following():
             for node in ("Transform", "Trainer"):
-                logger.info("Component %s is running.", node)
+                display.started(node)
                 time.sleep(0.3)  # The display draws several times.
                 for i in range({NOISE}):
                     print("noise of Python", i)
@@ -31,7 +31,7 @@ with terminal.output_to_file(log) as console:
                     os.write(1, b"noise of C++\\n")
                 if node == sys.argv[2]:
                     raise RuntimeError("deep [below]")
-                logger.info("Component %s is finished.", node)
+                display.finished(cached=False)
     except Exception as error:
         display.failed()
         terminal.print_failure(console, error, log)

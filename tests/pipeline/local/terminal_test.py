@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import logging
 import pathlib
 import re
 import subprocess
@@ -22,25 +21,19 @@ def console():
     return Console(file=io.StringIO(), width=100, highlight=False)
 
 
-def _follow(console, *messages):
-    logger = logging.Logger("a run")
+def _follow(console, **cached):
+    """Shows nodes by name; each is cached, is not, or (None) does not end."""
     display = terminal.RunDisplay(console)
-    with display.following(logger):
-        for message in messages:
-            logger.info(message)
+    with display.following():
+        for node, found in cached.items():
+            display.started(node)
+            if found is not None:
+                display.finished(cached=found)
     return display
 
 
 def test_a_line_per_node_with_its_time(console):
-    display = _follow(
-        console,
-        "Component Transform is running.",
-        "anything else",
-        "Component Transform is finished.",
-        "Component Trainer is running.",
-        "A cached execution 12 is used.",
-        "Component Trainer is finished.",
-    )
+    display = _follow(console, Transform=False, Trainer=True)
     lines = console.file.getvalue().splitlines()
     assert display.shown == ["Transform", "Trainer"]
     assert [line.split()[1] for line in lines if "✓" in line] == display.shown
@@ -52,9 +45,8 @@ def test_a_running_node_says_how_long_it_took_the_last_time():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     display = terminal.RunDisplay(console)
     display.earlier = {"Transform": 61.6}
-    logger = logging.Logger("a run")
-    with display.following(logger):
-        logger.info("Component Transform is running.")
+    with display.following():
+        display.started("Transform")
     assert "took 62 s the last time" in console.file.getvalue()
 
 
@@ -70,9 +62,8 @@ def _bar(seconds, event=None):
     )
     display = terminal.RunDisplay(console)
     display.earlier = {"EvalContext": 62.0}
-    logger = logging.Logger("a run")
-    with display.following(logger):
-        logger.info("Component EvalContext is running.")
+    with display.following():
+        display.started("EvalContext")
         clock[0] = seconds
         if event:
             display.step(event)
@@ -94,19 +85,13 @@ def test_a_bar_goes_by_what_the_node_says():
 
 
 def test_a_node_that_failed_is_marked(console):
-    display = _follow(console, "Component Trainer is running.")
+    display = _follow(console, Trainer=None)
     display.failed()
     assert "✗ Trainer" in console.file.getvalue()
 
 
-def test_what_the_log_did_not_tell_of_is_shown_at_the_end(console):
-    """As it would be if TFX worded its lines differently."""
-    display = _follow(
-        console,
-        "Component Transform is running.",
-        "Component Transform is finished.",
-        "Node Trainer started.",
-    )
+def test_what_the_display_was_not_told_of_is_shown_at_the_end(console):
+    display = _follow(console, Transform=False)
     runs = [
         executions.NodeRun(node="Transform", cached=False, finished=True, seconds=1),
         executions.NodeRun(node="Trainer", cached=True, finished=True, seconds=62.5),
@@ -124,7 +109,7 @@ def test_a_terminal_that_is_gone_does_not_end_the_run():
 
     console = terminal.RunConsole(file=Gone(), highlight=False)
     console.print("shown to nobody")
-    display = _follow(console, "Component A is running.", "Component A is finished.")
+    display = _follow(console, A=False)
     assert display.shown == ["A"]
 
 

@@ -13,7 +13,7 @@ from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.serving import versions
 from pipeline import local_runner
-from pipeline.local import dag_runner, trust
+from pipeline.local import dag_runner, node_events, trust
 
 OUTPUTS = {"Evaluator": {"evaluation", "blessing"}, "Trainer": {"model"}}
 STATES = mlmd.Execution
@@ -179,28 +179,45 @@ def chain(tmp_path_factory):
     (folder / "schema.pbtxt").write_text("")
     store = metadata.sqlite_metadata_connection_config(str(folder / "m.sqlite"))
 
+    class Told:
+        """Keeps what a display would be told."""
+
+        def __init__(self):
+            self.nodes = []
+
+        def started(self, node):
+            self.nodes.append([node, None])
+
+        def finished(self, *, cached):
+            self.nodes[-1][1] = cached
+
     def run():
+        told = Told()
         nodes = [
             ImportSchemaGen(schema_file=str(folder / "schema.pbtxt")),
             InteractionsExampleGen(str(folder / "a.csv"), reading=ReadingConfig()),
         ]
-        dag_runner.Runner(
+        runner = dag_runner.Runner(
             root=str(folder / "root"), serving=str(folder / "serving")
-        ).run(
-            tfx_pipeline.Pipeline(
-                pipeline_name="p",
-                pipeline_root=str(folder / "root"),
-                components=nodes,
-                metadata_connection_config=store,
-                beam_pipeline_args=list(local_runner.BEAM_ARGS),
-                enable_cache=True,
-            )
         )
+        definition = tfx_pipeline.Pipeline(
+            pipeline_name="p",
+            pipeline_root=str(folder / "root"),
+            components=nodes,
+            metadata_connection_config=store,
+            beam_pipeline_args=list(local_runner.BEAM_ARGS),
+            enable_cache=True,
+        )
+        with node_events.told_to(told):
+            runner.run(definition)
         with metadata.Metadata(store) as handle:
             latest = sorted(handle.store.get_executions(), key=lambda e: e.id)[-2:]
         states = {e.type.rpartition(".")[2]: e.last_known_state for e in latest}
-        return sorted(n for n, s in states.items() if s == STATES.CACHED)
+        cached = sorted(n for n, s in states.items() if s == STATES.CACHED)
+        assert sorted(map(tuple, told.nodes)) == [(n, n in cached) for n in both]
+        return cached
 
+    both = ["ImportSchemaGen", "InteractionsExampleGen"]
     run.folder = folder
     return run
 
