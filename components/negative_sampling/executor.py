@@ -44,10 +44,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         vocabularies = tft.TFTransformOutput(graph.uri)
         plan = _plan(exec_properties, vocabularies)
         with self._make_beam_pipeline() as pipeline:
-            users = _read_users(
-                pipeline, input_dict[spec.TRANSFORMED_EXAMPLES_KEY], vocabularies, plan
+            # Twice: lists wait for the items' counts, and what waits is kept in memory.
+            counted, ranked = (
+                _read_users(
+                    pipeline,
+                    name,
+                    input_dict[spec.TRANSFORMED_EXAMPLES_KEY],
+                    vocabularies,
+                    plan,
+                )
+                for name in ("Count", "Rank")
             )
-            _sample_and_write(users, graph.uri, examples, plan)
+            _sample_and_write(counted, ranked, graph.uri, examples, plan)
         with fileio.open(os.path.join(examples.uri, spec.SUMMARY_FILE)) as f:
             summary = json.loads(f.read())
         checks.check_summary(
@@ -70,6 +78,7 @@ def _plan(exec_properties: dict[str, Any], graph: tft.TFTransformOutput) -> Plan
 
 def _read_users(
     pipeline: beam.Pipeline,
+    name: str,
     interactions: list[types.Artifact],
     graph: tft.TFTransformOutput,
     plan: Plan,
@@ -85,21 +94,34 @@ def _read_users(
     columns = transforms.physical_columns(schema)
     return (
         pipeline
-        | "Read" >> source.BeamSource(_USERS_PER_BATCH)
-        | "Split" >> beam.ParDo(transforms.SplitUsers(plan, columns))
+        | f"Read[{name}]" >> source.BeamSource(_USERS_PER_BATCH)
+        | f"Split[{name}]" >> beam.ParDo(transforms.SplitUsers(plan, columns))
     )
 
 
 def _sample_and_write(
-    users: beam.PCollection, graph_uri: str, examples: types.Artifact, plan: Plan
+    users: beam.PCollection,
+    again: beam.PCollection,
+    graph_uri: str,
+    examples: types.Artifact,
+    plan: Plan,
 ) -> None:
-    """Writes the three splits and what was counted on the way."""
+    """Writes the three splits and what was counted on the way.
+
+    Args:
+        users: what can be used as it is read.
+        again: the same, for what has to wait for the counts.
+        graph_uri: of the transform graph.
+        examples: the artifact.
+        plan: what is sampled.
+    """
     popularity = users | "CountItems" >> beam.CombineGlobally(
         transforms.ItemCounts(plan.num_items)
     )
     counts = beam.pvalue.AsSingleton(popularity)
     found = []
     for name in _SPLITS:
+        waits = name != features.TRAIN_SPLIT or plan.needs_popularity
         if name == features.TRAIN_SPLIT:
             sample = beam.ParDo(
                 transforms.TrainingRows(plan),
@@ -107,7 +129,9 @@ def _sample_and_write(
             )
         else:
             sample = beam.ParDo(transforms.RankedLists(plan, name, graph_uri), counts)
-        sampled = users | f"Sample[{name}]" >> sample.with_outputs(
+        sampled = (
+            again if waits else users
+        ) | f"Sample[{name}]" >> sample.with_outputs(
             transforms.COUNTS_TAG, main="records"
         )
         path = os.path.join(

@@ -124,7 +124,13 @@ class _Run:
         self._strategy = strategy
         self._loop = self._loop_of(network)
         self._reports = epoch_reports.EpochReports(log_dir)
-        self._mlperf = mlperf.Log(settings.train, seed=settings.seed)
+        positives = len(interactions.positives.values)
+        self._mlperf = mlperf.Log(
+            settings.train,
+            seed=settings.seed,
+            train_samples=positives * (1 + settings.sampling.num_negatives),
+            eval_samples=len(validator),
+        )
         self._hit_rate: float | None = None
         self._done = _Done()
         self._start = _weights(network)

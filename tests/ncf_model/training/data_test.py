@@ -30,6 +30,16 @@ def test_lists_in_another_order():
     assert taken.offsets.tolist() == [0, 2, 2, 4, 6]
 
 
+@pytest.mark.parametrize("at_a_time", [1, 3, 4, 5])
+def test_taking_some_users_at_a_time_makes_no_difference(monkeypatch, at_a_time):
+    monkeypatch.setattr(data, "_USERS_TAKEN", at_a_time)
+    taken = LISTS.take(np.array([2, 1, 0, 2]))
+    assert taken.values.tolist() == [7, 8, 5, 6, 7, 8]
+    assert taken.values.dtype == LISTS.values.dtype
+    assert taken.offsets.tolist() == [0, 2, 2, 4, 6]
+    assert LISTS.take(np.array([], np.int64)).offsets.tolist() == [0]
+
+
 def test_lists_joined_user_by_user():
     other = data.Lists(np.array([1, 2], np.int32), np.array([0, 0, 1, 2]))
     joined = LISTS.append(other)

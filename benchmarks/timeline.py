@@ -1,0 +1,213 @@
+"""Draws where the time of `ncf run` goes, second by second.
+
+Usage: python benchmarks/timeline.py PAGE.html [ARGUMENTS OF ncf run ...]
+
+Ten times a second the CPU time of each thread since the last look goes to what it is
+doing: importing, or the package whose code it is in. Time goes by seconds of CPU: on an
+idle machine these are nearly those of the clock while one thread works, and on a busy
+one only they mean something. Linux only.
+"""
+
+import collections
+import contextlib
+import os
+import pathlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+
+_EVERY_S = 0.1
+_TICK = os.sysconf("SC_CLK_TCK")
+_IMPORTS = "imports"
+_NATIVE = "threads of libraries"
+_OURS = ("pipeline", "components", "ncf_model")
+_SHOWN = (
+    "tensorflow_transform",
+    "tensorflow_model_analysis",
+    "tensorflow_data_validation",
+    "apache_beam",
+    "tensorflow",
+    "keras",
+    "tfx",
+)
+_BEFORE, _AFTER = "start", "end"
+
+
+class Sampler:
+    """Looks at this process until it is stopped.
+
+    Attributes:
+        samples: (CPU seconds of the process so far, node, activity, CPU seconds).
+        node: who is said to be at work.
+    """
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[float, str, str, float]] = []
+        self.node = _BEFORE
+        self._stop = threading.Event()
+        self._last: dict[int, int] = {}
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator["Sampler"]:
+        """Looks until the block ends."""
+        thread = threading.Thread(target=self._watch, name="timeline", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        own = threading.get_native_id()
+        while not self._stop.wait(_EVERY_S):
+            python = {t.native_id: t.ident for t in threading.enumerate()}
+            frames = sys._current_frames()
+            for task, spent in self._spent().items():
+                frame = frames.get(python.get(task) or -1)
+                if task == own or not spent:
+                    continue
+                doing = _NATIVE if frame is None else activity(frame)
+                at = sum(os.times()[:4])
+                self.samples.append((at, self.node, doing, spent))
+
+    def _spent(self) -> dict[int, float]:
+        """Returns the CPU seconds of each thread since the last look."""
+        found = {}
+        for task in pathlib.Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):
+                after_name = (task / "stat").read_text().rpartition(")")[2].split()
+                found[int(task.name)] = int(after_name[11]) + int(after_name[12])
+        spent = {
+            task: (ticks - self._last.get(task, 0)) / _TICK
+            for task, ticks in found.items()
+        }
+        self._last = found
+        return spent
+
+
+def activity(frame: FrameType) -> str:
+    """Returns what a thread is doing: importing, or the package it is in."""
+    package = ""
+    at: FrameType | None = frame
+    while at is not None:
+        name = str(at.f_globals.get("__name__", ""))
+        if name.startswith("importlib._bootstrap"):
+            return _IMPORTS
+        top = name.partition(".")[0]
+        if not package and (top in _SHOWN or top in _OURS):
+            package = "ncf" if top in _OURS else top
+        at = at.f_back
+    return package or "others"
+
+
+def table(samples: list[tuple[float, str, str, float]]) -> dict[str, dict[str, float]]:
+    """Returns node -> activity -> CPU seconds, in order of appearance."""
+    found: dict[str, dict[str, float]] = {}
+    for _, node, doing, spent in samples:
+        row = found.setdefault(node, collections.defaultdict(float))
+        row[doing] += spent
+    return found
+
+
+def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
+    """Returns the page: the drawing, and the table behind it."""
+    from matplotlib.axes import Axes
+
+    from components.report import drawing
+
+    totals: dict[str, float] = collections.defaultdict(float)
+    for _, _, doing, spent in samples:
+        totals[doing] += spent
+    doings = sorted(totals, key=lambda doing: -totals[doing])
+    nodes = table(samples)
+
+    def draw(axes: Axes) -> None:
+        left: dict[str, float] = collections.defaultdict(float)
+        for number, doing in enumerate(doings):
+            values = [nodes[node].get(doing, 0.0) for node in nodes]
+            starts = [left[node] for node in nodes]
+            colour = drawing.series(number)
+            axes.barh(list(nodes), values, left=starts, color=colour, label=doing)
+            for node, value in zip(nodes, values, strict=True):
+                left[node] += value
+        axes.invert_yaxis()
+        axes.set_xlabel("CPU seconds")
+        axes.legend(fontsize=6)
+
+    def over_time(axes: Axes) -> None:
+        last = int(max((at for at, *_ in samples), default=0)) + 1
+        below = [0.0] * last
+        for number, doing in enumerate(doings):
+            heights = [0.0] * last
+            for at, _, what, spent in samples:
+                heights[int(at)] += spent * (what == doing)
+            axes.bar(
+                range(last), heights, 1.0, bottom=below, color=drawing.series(number)
+            )
+            below = [a + b for a, b in zip(below, heights, strict=True)]
+        for node in nodes:
+            first = min(at for at, who, *_ in samples if who == node)
+            axes.axvline(first, color=drawing.COLOURS["--muted"], linewidth=0.5)
+            axes.text(first, max(below), node, rotation=90, fontsize=5, va="top")
+        axes.set_xlabel("second of CPU")
+
+    style = pathlib.Path(drawing.__file__).with_name("style.css").read_text()
+    rows = "".join(
+        f"<tr><td>{node}</td>"
+        + "".join(f"<td>{row.get(doing, 0):.1f}</td>" for doing in doings)
+        + f"<td>{sum(row.values()):.1f}</td></tr>"
+        for node, row in nodes.items()
+    )
+    heads = "".join(f"<th>{name}</th>" for name in ("node", *doings, "all"))
+    drawn = drawing.svg(title, over_time, height=3) + drawing.svg(
+        "By node", draw, height=0.8 + 0.25 * len(nodes)
+    )
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><style>{style}</style>"
+        f"<title>{title}</title><h1>{title}</h1><div class='drawings'>{drawn}</div>"
+        f"<div class='scroll'><table><tr>{heads}</tr>{rows}</table></div></html>\n"
+    )
+
+
+def told(nodes: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yields a line per node for the terminal, the largest activity first."""
+    for node, row in nodes.items():
+        parts = sorted(row.items(), key=lambda pair: -pair[1])
+        cells = ", ".join(f"{name} {value:.1f}" for name, value in parts if value > 0.1)
+        yield f"{node:<24}{sum(row.values()):7.1f}  {cells}"
+
+
+def main() -> None:
+    """Runs `ncf run` in this process; writes the page."""
+    page, *arguments = sys.argv[1:]
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    sampler = Sampler()
+    started = time.monotonic()
+    with sampler.watching():
+        from pipeline import cli
+        from pipeline.local import terminal
+
+        class Display(terminal.RunDisplay):
+            def started(self, node: str) -> None:
+                super().started(node)
+                sampler.node = node
+
+            def _end(self, mark: str, note: str) -> None:
+                super()._end(mark, note)
+                sampler.node = _AFTER
+
+        terminal.RunDisplay = Display  # type: ignore[misc]
+        cli.app(["run", *arguments], standalone_mode=False)
+    seconds = time.monotonic() - started
+    title = f"ncf run {' '.join(arguments)}: {sum(os.times()[:4]):.1f} s of CPU"
+    pathlib.Path(page).write_text(render(sampler.samples, title))
+    for line in told(table(sampler.samples)):
+        print(line)
+    print(f"{title}, {seconds:.1f} s of the clock")
+
+
+if __name__ == "__main__":
+    main()
