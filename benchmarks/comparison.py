@@ -73,7 +73,7 @@ def _slower(figure: Figure, before: Figure) -> float | None:
 
 
 def _noise(figure: Figure, before: Figure) -> float:
-    """Both spreads together, twice: a rough bound on what chance does to medians."""
+    """Both spreads together, four times: rough bound of what chance does to medians."""
     spreads = [_UNKNOWN if f.spread is None else f.spread for f in (figure, before)]
-    factor = 1 if any(f.spread is None for f in (figure, before)) else 2
+    factor = 1 if any(f.spread is None for f in (figure, before)) else 4
     return max(_LEAST, factor * math.hypot(*spreads))

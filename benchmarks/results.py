@@ -36,10 +36,11 @@ class Figure:
 
     @property
     def spread(self) -> float | None:
-        """Half of what lies between least and largest, relative; None of one."""
+        """Half of what lies between the quartiles, relative; None of one value."""
         if len(self.values) < 2 or not self.median:
             return None
-        return (max(self.values) - min(self.values)) / 2 / abs(self.median)
+        low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
+        return (high - low) / 2 / abs(self.median)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

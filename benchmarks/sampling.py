@@ -231,6 +231,8 @@ def contenders(positives: Positives) -> dict[str, Callable[[], object]]:
 def measure(positives: Positives, rounds: int) -> dict[str, list[float]]:
     """Returns each contender's CPU seconds per epoch, round by round."""
     timed = contenders(positives)
+    for draw in timed.values():  # Numba compiles, or reads what it compiled.
+        draw()
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(rounds):
         for name, draw in timed.items():

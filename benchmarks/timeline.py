@@ -21,7 +21,9 @@ from types import FrameType
 _EVERY_S = 0.1
 _TICK = os.sysconf("SC_CLK_TCK")
 _IMPORTS = "imports"
-_NATIVE = "threads of libraries"
+_NATIVE, _OTHERS = "threads of libraries", "others"
+_COLOURS = 7
+_NAMED_S = 3.0  # a node that takes less has no name in the drawing
 _OURS = ("pipeline", "components", "ncf_model")
 _SHOWN = (
     "tensorflow_transform",
@@ -100,7 +102,7 @@ def activity(frame: FrameType) -> str:
         if not package and (top in _SHOWN or top in _OURS):
             package = "ncf" if top in _OURS else top
         at = at.f_back
-    return package or "others"
+    return package or _OTHERS
 
 
 def table(samples: list[tuple[float, str, str, float]]) -> dict[str, dict[str, float]]:
@@ -112,12 +114,27 @@ def table(samples: list[tuple[float, str, str, float]]) -> dict[str, dict[str, f
     return found
 
 
+def _largest(
+    samples: list[tuple[float, str, str, float]],
+) -> list[tuple[float, str, str, float]]:
+    """Returns the samples with few enough activities for a colour each."""
+    totals: collections.Counter[str] = collections.Counter()
+    for _, _, doing, spent in samples:
+        totals[doing] += spent  # type: ignore[assignment]
+    kept = {doing for doing, _ in totals.most_common(_COLOURS - 1)}
+    return [
+        (at, node, doing if doing in kept else _OTHERS, spent)
+        for at, node, doing, spent in samples
+    ]
+
+
 def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
     """Returns the page: the drawing, and the table behind it."""
     from matplotlib.axes import Axes
 
     from components.report import drawing
 
+    samples = _largest(samples)
     totals: dict[str, float] = collections.defaultdict(float)
     for _, _, doing, spent in samples:
         totals[doing] += spent
@@ -150,6 +167,8 @@ def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
             below = [a + b for a, b in zip(below, heights, strict=True)]
         for node in nodes:
             first = min(at for at, who, *_ in samples if who == node)
+            if sum(nodes[node].values()) < _NAMED_S:
+                continue
             axes.axvline(first, color=drawing.COLOURS["--muted"], linewidth=0.5)
             axes.text(first, max(below), node, rotation=90, fontsize=5, va="top")
         axes.set_xlabel("second of CPU")
@@ -162,7 +181,7 @@ def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
         for node, row in nodes.items()
     )
     heads = "".join(f"<th>{name}</th>" for name in ("node", *doings, "all"))
-    drawn = drawing.svg(title, over_time, height=3) + drawing.svg(
+    drawn = drawing.svg("Second by second", over_time, height=3) + drawing.svg(
         "By node", draw, height=0.8 + 0.25 * len(nodes)
     )
     return (

@@ -36,7 +36,7 @@ def _verdict(unit, then, now, **pace):
         ("s", [1.0, 1.0], [1.04, 1.04], ("same", 1.04)),
         ("s", [1.0, 1.0], [0.9, 0.9], ("faster", 0.9)),
         ("examples/s", [100.0, 100.0], [80.0, 80.0], ("slower", 1.25)),
-        # 10% up and down each, hence 2 * .1414 of noise.
+        # Quartiles 5% up and down each, hence 4 * .0707 of noise.
         ("ns", [0.9, 1.0, 1.1], [1.17, 1.3, 1.43], ("slower", 1.3)),
         ("ns", [0.9, 1.0, 1.1], [1.125, 1.25, 1.375], ("same", 1.25)),
         # Measured once: .3536 is what is taken for chance.
@@ -67,7 +67,7 @@ def test_the_last_result_of_such_a_machine(tmp_path):
     found = results.last([tmp_path, tmp_path / "none"], new)
     assert found.made == "2026-01-02T00:00:00Z"
     assert found.figures["a/x"].median == 2.0
-    assert found.figures["a/x"].spread == 0.5
+    assert found.figures["a/x"].spread == 0.25
     assert found.load == {"a": (0.5, 1.5)}
 
 
