@@ -76,6 +76,8 @@ class DriftConfig(config.Config):
         item_share: the largest change of one item's share of the interactions.
         popularity: the Jensen-Shannon divergence of the items' popularity, in [0, 1].
         events_per_user: that of the numbers of interactions per user.
+        misfit: fraction of its new pairs that fit no better than with their items
+            swapped: 0.5 where ids have changed places.
     """
 
     against: pydantic.PositiveInt = 7
@@ -85,6 +87,7 @@ class DriftConfig(config.Config):
     item_share: Fraction | None = None
     popularity: Fraction | None = None
     events_per_user: Fraction | None = None
+    misfit: Fraction | None = None
 
     def limits(self) -> dict[str, float]:
         """Returns those that are set."""

@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from components.interactions_example_gen import files, reading
+from components.interactions_example_gen import files, misfit, reading
 from components.interactions_example_gen.config import DriftConfig, ReadingConfig
 
 PROPERTY = "drift"  # of the Examples: figures and limits
@@ -29,6 +28,7 @@ MEANINGS = {
     "item_share": "is the largest change of one item's share (L-infinity norm)",
     "popularity": "is the Jensen-Shannon divergence of the items' popularity",
     "events_per_user": "is that of the numbers of interactions per user",
+    "misfit": "of its new pairs fit no better than with their items swapped",
 }
 
 
@@ -44,35 +44,39 @@ class Counts(NamedTuple):
         return sum(self.users.values())
 
 
-def count(paths: Iterable[str], config: ReadingConfig) -> Counts:
+def pairs(paths: Iterable[str], config: ReadingConfig) -> misfit.Pairs:
     """Reads the files of one span.
 
     Raises:
         ValueError: a row cannot be read, unless `bad_rows` is `skip`.
     """
-    totals: dict[str, collections.Counter[str]] = {
-        name: collections.Counter() for name in ("user", "item")
-    }
+    columns: dict[str, list[pa.Array]] = {"user": [], "item": []}
     for path in paths:
         with contextlib.suppress(reading.NoRowsError):
             for block in reading.read_blocks(path, config):
-                for name, total in totals.items():
-                    counted = pc.value_counts(block.rows.column(name))
-                    values, numbers = counted.flatten()
-                    total.update(
-                        dict(
-                            zip(
-                                values.cast(pa.string()).to_pylist(),
-                                numbers.to_pylist(),
-                                strict=True,
-                            )
-                        )
-                    )
-    return Counts(totals["user"], totals["item"])
+                for name, chunks in columns.items():
+                    ids = block.rows.column(name).cast(pa.string())
+                    chunks.append(ids.dictionary_encode())
+    kind = pa.dictionary(pa.int32(), pa.string())
+    return misfit.Pairs(*(pa.chunked_array(c, kind) for c in columns.values()))
+
+
+def count(span: misfit.Pairs) -> Counts:
+    """Returns how many interactions each user and each item of a span has."""
+    return Counts(*(_totals(column) for column in span))
+
+
+def _totals(column: pa.ChunkedArray) -> Mapping[str, int]:
+    totals: collections.Counter[str] = collections.Counter()
+    for chunk in column.chunks:
+        numbers = np.bincount(chunk.indices.to_numpy(), minlength=len(chunk.dictionary))
+        ids = chunk.dictionary.to_pylist()
+        totals.update(dict(zip(ids, numbers.tolist(), strict=True)))
+    return totals
 
 
 def compare(newest: Counts, before: Sequence[Counts]) -> dict[str, float]:
-    """Returns a figure for each field of `DriftConfig` that is a limit.
+    """Returns a figure for each limit of `DriftConfig` that goes by counts.
 
     Args:
         newest: the span to look at.
@@ -160,13 +164,17 @@ def look(
     if len(spans) < 2:
         return {"span": names[-1], "against": 0}
     first = max(0, len(spans) - 1 - settings.against)
-    counted = [count(of, config) for of in spans[first:]]
-    figures = compare(counted[-1], counted[:-1])
+    read = [pairs(of, config) for of in spans[first:]]
+    *before, newest = read
+    figures = compare(count(newest), [count(span) for span in before])
+    fit = misfit.misfit(newest, misfit.joined(before))
+    if fit is not None:
+        figures["misfit"] = round(fit, 6)
     limits = settings.limits()
     check(figures, limits, span=names[-1], where=os.path.dirname(spans[-1][0]))
     return {
         "span": names[-1],
-        "against": len(counted) - 1,
+        "against": len(before),
         "figures": figures,
         "limits": limits,
     }
@@ -175,8 +183,8 @@ def look(
 def check(
     figures: Mapping[str, float], limits: Mapping[str, float], *, span: str, where: str
 ) -> None:
-    """Raises ValueError if a figure is above its limit."""
-    broken = [name for name, limit in limits.items() if figures[name] > limit]
+    """Raises ValueError if a figure is above its limit; no figure is above none."""
+    broken = [name for name, most in limits.items() if figures.get(name, most) > most]
     if not broken:
         return
     told = "\n".join(

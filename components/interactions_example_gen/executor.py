@@ -75,7 +75,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
                 examples.set_int_custom_property(name, value)
         kinds = json.dumps(found["rows_skipped_by_kind"])
         examples.set_string_custom_property("rows_skipped_by_kind", kinds)
-        _note_spans(examples, exec_properties)
+        note_spans(examples, exec_properties)
 
     def _generate(
         self, examples: types.Artifact, exec_properties: dict[str, Any]
@@ -99,7 +99,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         examples_utils.set_file_format(examples, "tfrecords_gzip")
 
 
-def _note_spans(examples: types.Artifact, exec_properties: dict[str, Any]) -> None:
+def note_spans(examples: types.Artifact, exec_properties: dict[str, Any]) -> None:
     """Notes which spans were read, and how the newest differs from those before.
 
     Raises:

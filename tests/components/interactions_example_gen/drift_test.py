@@ -86,3 +86,26 @@ def test_a_figure_above_its_limit_stops_the_run(tmp_path):
 
 def test_the_first_span_has_nothing_to_differ_from(tmp_path):
     assert _look(tmp_path, [DAY], events=1)["against"] == 0
+
+
+def test_pairs_that_do_not_fit_stop_the_run(tmp_path):
+    before = "".join(
+        f"u{u},i{u % 2}-{i}\n" for u in range(60) for i in range(8) if (u + i) % 3
+    )
+    fits, swapped = (
+        "".join(
+            f"u{u},i{(u + moved * (u // 2)) % 2}-{i}\n"
+            for u in range(60)
+            for i in range(8)
+            if not (u + i) % 3
+        )
+        for moved in (0, 1)
+    )
+    assert _look(tmp_path, [before, fits], misfit=0.25)["figures"]["misfit"] < 0.1
+    with pytest.raises(ValueError, match=r"misfit: .* items swapped; at most 0.25"):
+        _look(tmp_path, [before, swapped], misfit=0.25)
+
+
+def test_a_figure_that_there_is_not_stops_nothing(tmp_path):
+    found = _look(tmp_path, [DAY, DAY], misfit=0)
+    assert "misfit" not in found["figures"]
