@@ -150,7 +150,7 @@ def _check_exists(bucket: str, caller: Caller) -> str | None:
 
     with google_cloud.explained():
         try:
-            blobs = _client(caller).list_blobs(bucket, max_results=1)
+            blobs = client(caller).list_blobs(bucket, max_results=1)
             next(iter(blobs), None)
         except exceptions.NotFound:
             raise ValueError(
@@ -176,10 +176,10 @@ def _granted(
     acting = impersonated_credentials.Credentials(
         caller.credentials, account, google_cloud.SCOPES
     )
-    client = _client(caller._replace(credentials=acting))
+    asking = client(caller._replace(credentials=acting))
     with google_cloud.explained(), google_cloud.quiet():
         try:
-            return set(client.bucket(bucket).test_iam_permissions(permissions))
+            return set(asking.bucket(bucket).test_iam_permissions(permissions))
         except (
             google.auth.exceptions.RefreshError,  # The caller may not act as it.
             google.auth.exceptions.TransportError,  # Nobody answers for that service.
@@ -187,7 +187,8 @@ def _granted(
             return None
 
 
-def _client(caller: Caller) -> Any:
+def client(caller: Caller) -> Any:
+    """Returns Google's client of Cloud Storage."""
     from google.cloud import storage  # Late: it takes a second.
 
     return storage.Client(project=caller.project, credentials=caller.credentials)

@@ -1,10 +1,10 @@
-"""Removes the artifacts that neither a served model nor a recent run needs.
+"""Removes what neither a served model nor a recent run needs.
 
 Kept is whatever went into a version in the serving folder, into the latest blessed
 model, which the next one is compared with, and into the latest runs, from which the
 next run takes what it can. ML Metadata is told of each artifact that is removed, so
-that TFX's cache does not count on it. The history of the runs stays, their reports
-included, which are small.
+that TFX's cache does not count on it. The history of the runs stays, their summaries
+included; pages of the report and logs go with the runs.
 """
 
 import dataclasses
@@ -20,16 +20,16 @@ from pipeline.local.store import Artifact, Store
 
 @dataclasses.dataclass(frozen=True)
 class Removal:
-    """An artifact that can go.
+    """An artifact, or a log, that can go.
 
     Attributes:
-        id: in ML Metadata.
+        id: in ML Metadata; None of a log, which is not in there.
         type: such as `Examples`.
-        folder: where its files are.
+        folder: where its files are; of a log the file.
         bytes: how much room they take.
     """
 
-    id: int
+    id: int | None
     type: str
     folder: str
     bytes: int
@@ -50,21 +50,53 @@ def plan(out: pathlib.Path, *, keep: int) -> list[Removal]:
     store = Store(out)
     needed = store.ancestors(_roots(out, store, keep))
     root = (out / "pipeline_root").resolve()
-    return [
-        Removal(artifact.id, artifact.type, str(folder), _size(folder))
+    found = [
+        Removal(artifact.id, artifact.type, str(folder), size)
         for artifact in store.artifacts.values()
-        if artifact.id not in needed and artifact.type != summary_file.REPORT_TYPE
+        if artifact.id not in needed
         for folder in [runs.local_path(out, artifact.uri).resolve()]
         if folder.is_dir() and root in folder.parents
+        for size in [sum(file.stat().st_size for file in _going(artifact.type, folder))]
+        if size or artifact.type != summary_file.REPORT_TYPE
+    ]
+    return [*found, *_logs(out, store, keep)]
+
+
+def _going(type_name: str, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that go: of a report all but its summary."""
+    stays = {summary_file.NAME} if type_name == summary_file.REPORT_TYPE else set()
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return [file for file in files if file.name not in stays]
+
+
+def _logs(out: pathlib.Path, store: Store, keep: int) -> list[Removal]:
+    """Returns the logs of the runs before the latest."""
+    kept = store.runs[-keep:]
+    if not kept:
+        return []
+    # A log begins before its run is recorded, and is written to until that ends.
+    before = kept[0].started
+    files = [(file, file.stat()) for file in sorted((out / "logs").glob("*.log"))]
+    return [
+        Removal(None, "log", str(file.resolve()), found.st_size)
+        for file, found in files
+        if found.st_mtime < before
     ]
 
 
 def remove(out: pathlib.Path, removals: Iterable[Removal]) -> None:
     """Removes the files, telling ML Metadata first: a cut in between loses nothing."""
     removals = list(removals)
-    Store(out).mark_deleted([removal.id for removal in removals])
+    Store(out).mark_deleted([one.id for one in removals if one.id is not None])
     for removal in removals:
-        shutil.rmtree(removal.folder)
+        folder = pathlib.Path(removal.folder)
+        if removal.type == summary_file.REPORT_TYPE:
+            for file in _going(removal.type, folder):
+                file.unlink()
+        elif removal.id is None:
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
 
 
 def _roots(out: pathlib.Path, store: Store, keep: int) -> set[int]:
@@ -99,7 +131,3 @@ def _roots(out: pathlib.Path, store: Store, keep: int) -> set[int]:
 def _number(artifact: Artifact) -> int | None:
     name = os.path.basename(artifact.properties.get("pushed_destination") or "")
     return int(name) if name.isdigit() else None
-
-
-def _size(folder: pathlib.Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

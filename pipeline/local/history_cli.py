@@ -134,12 +134,25 @@ def lineage(
 def gc(
     out: Out = None,
     keep: Annotated[int, typer.Option(help="Latest runs that keep theirs.")] = 3,
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="A cluster's runs instead: the root, gs://bucket/runs."),
+    ] = None,
+    serving: Annotated[
+        str | None,
+        typer.Option(help="With --bucket: gs://... of what is served; its runs stay."),
+    ] = None,
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove them; without it they are listed.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List, or remove, the artifacts that no served model and no recent run needs."""
+    """List, or remove, what no served model and no recent run needs."""
+    if bucket is not None:
+        from pipeline.cluster import bucket_gc_cli
+
+        bucket_gc_cli.gc(bucket, serving, keep=keep, delete=delete, as_json=as_json)
+        return
     from pipeline.local import gc as gc_module
     from pipeline.local import runs as runs_module
 
@@ -150,16 +163,21 @@ def gc(
             gc_module.remove(folder, removals)
     except (ValueError, OSError) as error:
         refuse(error)
-    total = sum(removal.bytes for removal in removals)
     if as_json:
         rows = [dataclasses.asdict(removal) for removal in removals]
         typer.echo(json.dumps({"deleted": delete, "artifacts": rows}, indent=2))
         return
-    for removal in removals:
-        typer.echo(f"{removal.bytes / 1e6:10.1f} MB  {removal.folder}")
-    verb = "Removed" if delete else "Would remove"
-    typer.echo(f"{verb} {len(removals)} artifacts, {total / 1e6:.1f} MB.")
-    if removals and not delete:
+    say_removed([(one.bytes, one.folder) for one in removals], "artifacts", delete)
+
+
+def say_removed(rows: list[tuple[int, str]], what: str, deleted: bool) -> None:
+    """Prints what was, or would be, removed: how large and where."""
+    for size, folder in rows:
+        typer.echo(f"{size / 1e6:10.1f} MB  {folder}")
+    total = sum(size for size, _ in rows) / 1e6
+    verb = "Removed" if deleted else "Would remove"
+    typer.echo(f"{verb} {len(rows)} {what}, {total:.1f} MB.")
+    if rows and not deleted:
         typer.echo("Nothing was changed; `--delete` removes them.")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -122,7 +123,8 @@ def test_clearing_keeps_what_the_served_model_and_recent_runs_need(three_runs):
     assert "Nothing was changed" in listed
     removals = gc.plan(three_runs, keep=1)
     folders = {removal.folder.partition("pipeline_root/")[2] for removal in removals}
-    assert folders == {"Trainer/model/1", "Evaluator/1", "Pusher/1"}
+    pages = {"Report/1", "Report/2"}
+    assert folders == {"Trainer/model/1", "Evaluator/1", "Pusher/1"} | pages
     assert {removal.bytes for removal in removals} == {10}
     assert gc.plan(three_runs, keep=3) == []
 
@@ -135,6 +137,24 @@ def test_clearing_tells_ml_metadata_and_keeps_the_history(three_runs):
     assert {a.id for a in left.values() if not a.live} == {r.id for r in removals}
     assert [row.hit_rate for row in runs.rows(three_runs)] == [0.5, 0.5, None]
     assert (three_runs / "pipeline_root" / "Trainer" / "model" / "2").is_dir()
+
+
+def test_clearing_takes_old_pages_and_logs_and_leaves_summaries(three_runs):
+    pages = [
+        three_runs / "pipeline_root" / "Report" / str(number) / "index.html"
+        for number in (1, 2)
+    ]
+    logs = [three_runs / "logs" / f"{number}.log" for number in (1, 2)]
+    starts = [run.started for run in Store(three_runs).runs]
+    for file in (*pages, *logs):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("12345")
+    for log, start in zip(logs, starts, strict=False):
+        os.utime(log, (start, start))
+    gc.remove(three_runs, gc.plan(three_runs, keep=2))
+    assert [file.exists() for file in (*pages, *logs)] == [False, True, False, True]
+    assert runs.rows(three_runs)[0].hit_rate == 0.5
+    assert gc.plan(three_runs, keep=2) == []
 
 
 def test_clearing_refuses_to_keep_nothing(three_runs):

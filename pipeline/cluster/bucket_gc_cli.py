@@ -1,0 +1,35 @@
+"""`ncf gc --bucket`: the runs of a cluster."""
+
+import json
+
+import typer
+
+from pipeline.cluster import bucket_gc
+from pipeline.cluster.buckets import check_root
+from pipeline.local import history_cli
+from pipeline.serving.cli import refuse
+
+
+def gc(
+    root: str, serving: str | None, *, keep: int, delete: bool, as_json: bool
+) -> None:
+    """Lists, or removes, the folders of old runs."""
+    try:
+        check_root(root)
+        if serving is None or not serving.startswith("gs://"):
+            raise ValueError(
+                "`--bucket` needs `--serving gs://...`, the folder of the pushed "
+                f"versions, whose runs stay; got {serving!r}."
+            )
+        bucket = bucket_gc.Bucket()
+        runs = bucket_gc.old(bucket.runs(root), bucket.records(serving), keep=keep)
+        if delete:
+            for run in runs:
+                bucket.remove(run)
+    except ValueError as error:
+        refuse(error)
+    if as_json:
+        rows = [{"folder": run.folder, "bytes": run.bytes} for run in runs]
+        typer.echo(json.dumps({"deleted": delete, "runs": rows}, indent=2))
+        return
+    history_cli.say_removed([(run.bytes, run.folder) for run in runs], "runs", delete)

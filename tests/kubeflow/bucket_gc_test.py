@@ -1,0 +1,88 @@
+"""Old runs leave a bucket, through Google's client; what is served keeps its own."""
+
+import json
+
+import gcs_emulator
+import pytest
+from google.cloud import storage
+from typer import testing
+
+from pipeline import cli
+from pipeline.cluster import buckets, google_cloud
+
+ROOT, SERVING = "gs://bucket/runs", "gs://bucket/serving"
+
+
+@pytest.fixture(name="bucket")
+def _bucket(tmp_path, monkeypatch):
+    with gcs_emulator.Emulator(tmp_path) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+        caller = buckets.Caller("ncf-project", google_cloud.find_credentials())
+        client = storage.Client(project="ncf-project", credentials=caller.credentials)
+        bucket = client.bucket("bucket")
+        for run in range(5):
+            for node in ("Trainer/1/model/x", "Report/2/report/index.html"):
+                _write(bucket, f"runs/ncf/run-{run}/{node}", "12345")
+        _write(bucket, "runs/notes.txt", "no run")
+        _write(bucket, "runs-of-others/ncf/run-0/x", "of others")
+        # Version 1 is served, and was made by run 0; version 2, of run 1, is gone.
+        _write(bucket, "serving/1/saved_model.pb", "model")
+        for version, folder in ((1, "/gcs/bucket/runs"), (2, ROOT)):
+            uri = f"{folder}/ncf/run-{version - 1}/Trainer/1/model"
+            _write(
+                bucket,
+                f"serving/.ncf/versions/{version}.json",
+                json.dumps({"model_uri": uri}),
+            )
+        yield bucket
+
+
+def _write(bucket, name, text):
+    bucket.blob(name).upload_from_string(text)
+
+
+def _names(bucket):
+    return {blob.name for blob in bucket.client.list_blobs("bucket")}
+
+
+def _ncf(*arguments):
+    return testing.CliRunner().invoke(cli.app, ["gc", *map(str, arguments)])
+
+
+def test_the_latest_runs_and_those_of_what_is_served_stay(bucket):
+    before = _names(bucket)
+    asked = ("--bucket", ROOT, "--serving", SERVING, "--keep", 2)
+    listed = _ncf(*asked)
+    assert listed.exit_code == 0, listed.output
+    assert "Would remove 2 runs" in listed.output
+    assert _names(bucket) == before
+    deleted = json.loads(_ncf(*asked, "--delete", "--json").output)
+    assert deleted["deleted"]
+    assert {run["folder"]: run["bytes"] for run in deleted["runs"]} == {
+        f"{ROOT}/ncf/run-{run}": 10 for run in (1, 2)
+    }
+    gone = before - _names(bucket)
+    assert gone == {
+        f"runs/ncf/run-{run}/{node}"
+        for run in (1, 2)
+        for node in ("Trainer/1/model/x", "Report/2/report/index.html")
+    }
+    assert "Would remove 0 runs" in _ncf(*asked).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--bucket", "bucket/runs", "--serving", SERVING), "must be gs://bucket"),
+        (("--bucket", ROOT), "needs `--serving gs://"),
+        (("--bucket", ROOT, "--serving", SERVING, "--keep", 0), "must be 1 or more"),
+    ],
+)
+def test_what_is_refused_changes_nothing(bucket, arguments, says):
+    before = _names(bucket)
+    refused = _ncf(*arguments, "--delete")
+    assert refused.exit_code == 2
+    assert says in " ".join(refused.output.split())
+    assert _names(bucket) == before
