@@ -205,9 +205,11 @@ class TrainConfig(Config):
         refit: trains anew, for as many epochs as were best, with the validation items
             included. False ships the model of the best validation epoch.
         warm_start: `latest_blessed` begins with the tables of the served model, carried
-            over by id; null begins with random ones. For `model.history`.
+            over by id; null begins with random ones.
         warm_epochs: takes the place of `epochs` in a warm start.
         warm_rate: fraction of the learning rate that a warm start begins with.
+        cold_beside: after a warm start trains from random numbers too, ships nothing of
+            it, and shows both in the report.
         pretrain_epochs: trains GMF and MLP alone for so many epochs, and starts NeuMF
             from both (section 3.4.1); 0 starts from random weights.
         pretrain_alpha: weight of GMF's output layer in that start, the rest is MLP's.
@@ -234,6 +236,7 @@ class TrainConfig(Config):
     warm_start: Literal["latest_blessed"] | None = None
     warm_epochs: int = pydantic.Field(4, ge=1, le=100_000)
     warm_rate: float = pydantic.Field(0.3, gt=0, le=1)
+    cold_beside: bool = False
     pretrain_epochs: int = pydantic.Field(0, ge=0, le=100_000)
     pretrain_alpha: float = pydantic.Field(0.5, gt=0, lt=1)
     strategy: Literal[
@@ -341,11 +344,12 @@ def check_together(
         ValueError: a setting belongs to the network of pairs.
     """
     if model.history is None:
-        if train.warm_start is not None:
+        drawn = sampling.mode == "materialised" and train.warm_start is not None
+        if drawn and train.warm_epochs > train.epochs:
             raise ValueError(
-                f"`train.warm_start: {train.warm_start}` is for users by their "
-                "history, whose tables are carried over; `model.history` is null. "
-                "Leave one of them out."
+                "`train.warm_epochs` must be at most `train.epochs` where `sampling."
+                "mode: materialised` writes the negatives of that many; got "
+                f"{train.warm_epochs} and {train.epochs}."
             )
         return
     refused = {

@@ -1,5 +1,6 @@
 """Trains the network that a configuration describes, of whichever kind."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -38,7 +39,7 @@ def fit(
     log_dir: str,
     strategy: tf.distribute.Strategy | None = None,
     saved: checkpoint.Checkpoint | None = None,
-    carry: history_fitting.Carry | None = None,
+    carry: Callable[[Any], Any] | None = None,
 ) -> Fitted:
     """Trains, from weights that depend on the seed alone.
 
@@ -52,7 +53,8 @@ def fit(
         log_dir: where TensorBoard's files go.
         strategy: trains; None is TensorFlow's default.
         saved: written after each epoch, gone on from where it holds a state.
-        carry: gives fresh tables of a user's history what a warm start begins with.
+        carry: gives what a warm start begins with to fresh tables of a user's history,
+            or to a fresh network of pairs.
 
     Raises:
         ValueError: the loss or a score is not finite, or a step takes more rows than
@@ -69,6 +71,8 @@ def fit(
     )
     where: dict[str, Any] = {"log_dir": log_dir, "strategy": strategy, "saved": saved}
     if network_settings.history is None:
+        if carry is not None:
+            carry(network)
         history = fitting.fit(network, interactions, judge, settings, **where)
         return Fitted(network, None, history)
     trained, history = history_fitting.fit(

@@ -15,12 +15,20 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from absl import logging
 
-from ncf_model import config, features, fit
+from ncf_model import cold_beside, config, features, fit
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve, warm_start
 from ncf_model.network import model
 from ncf_model.serving import history_model, probe, saved_model, whole
-from ncf_model.training import checkpoint, data, fitting, strategy, validation
+from ncf_model.training import (
+    checkpoint,
+    data,
+    fitting,
+    known,
+    strategy,
+    validation,
+    warm_pairs,
+)
 from ncf_model.tuning import space
 
 HISTORY_FILE = "history.json"
@@ -67,29 +75,39 @@ def run_fn(fn_args: Any) -> None:
             network_settings, interactions, num_items=len(items)
         )
     lists = data.load_lists(fn_args.eval_files)
-    start = warm_start.Start(None, {})
-    if settings.train.warm_start and network_settings.history:
+    start, cold = known.Start(None, {}), (settings, network_settings)
+    if settings.train.warm_start:
         raw = (list(users), list(items))
-        start, lists, settings, network_settings = _begin(
-            fn_args, interactions, lists, settings, network_settings, raw
+        start, lists, (settings, network_settings) = _begin(
+            fn_args, interactions, lists, *cold, raw
         )
     saved = _checkpoint(
         custom | ({"warm_start": start.told} if start.told else {}),
         *(interactions, lists, vocabularies),
     )
+    candidates = validation.by_index(*lists, users=users, items=items)
+    sizes: dict[str, Any] = {"num_users": len(users), "num_items": len(items)}
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
+        where: dict[str, Any] = {"log_dir": log_dir, "strategy": distribution}
+        fit_started = time.monotonic()
         network, trained, history = fit.fit(
             network_settings,
             interactions,
-            validation.by_index(*lists, users=users, items=items),
+            candidates,
             settings,
-            num_users=len(users),
-            num_items=len(items),
-            log_dir=log_dir,
-            strategy=distribution,
+            **sizes,
+            **where,
             saved=saved,
-            carry=_carry(start, (users, items)),
+            carry=_carry(
+                start, (users, items), history=network_settings.history is not None
+            ),
         )
+        took = time.monotonic() - fit_started
+        if start.base is not None and settings.train.cold_beside:
+            start.told["seconds"] = cold_beside.seconds_to_choose(history, took)
+            history["cold"] = cold_beside.train(
+                cold[1], cold[0], interactions, candidates, **sizes, **where
+            )
     if strategy.is_chief():
         _export(
             network,
@@ -98,6 +116,7 @@ def run_fn(fn_args: Any) -> None:
             vocabularies,
             refitted=history["refit"] is not None,
             trained=trained,
+            keeps_tables=settings.train.warm_start is not None,
             # The export multiplies in 32 bits, and in another order.
             tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
@@ -120,43 +139,49 @@ def run_fn(fn_args: Any) -> None:
 def _begin(
     fn_args: Any,
     interactions: data.Interactions,
-    lists: warm_start.Lists,
+    lists: known.Lists,
     settings: fitting.Settings,
     network: config.ModelConfig,
     raw_ids: tuple[list[bytes], ...],
-) -> tuple[warm_start.Start, warm_start.Lists, fitting.Settings, config.ModelConfig]:
+) -> tuple[known.Start, known.Lists, tuple[fitting.Settings, config.ModelConfig]]:
     """Returns what a warm start begins with, and lists and settings that fit it."""
     path, folder = getattr(fn_args, "base_model", None), None
     if not path:
         folder = fn_args.custom_config.get("serving")
         path = whole.newest(folder) if folder else None
-    assert network.history is not None  # noqa: S101  # Asked by the caller.
-    start, lists = warm_start.begin(
+    history = network.history
+    start, lists = known.begin(
         path,
         interactions,
         lists,
-        factors=int(network.history.factors),  # Resolved.
+        read=warm_start.read if history else warm_pairs.read,
+        differs=functools.partial(warm_start.differs, history=history)
+        if history
+        else functools.partial(warm_pairs.differs, network=network),
         user_ids=raw_ids[0],
         item_ids=raw_ids[1],
     )
-    if start.base is not None:
+    if start.base is not None and history:
         train, history = warm_start.settings(
-            settings.train, network.history, start.base, len(lists[0])
+            settings.train, history, start.base, len(lists[0])
         )
         settings = dataclasses.replace(settings, train=train)
         network = network.model_copy(update={"history": history})
-    return start, lists, settings, network
+    elif start.base is not None:
+        train = warm_pairs.settings(settings.train)
+        settings = dataclasses.replace(settings, train=train)
+    return start, lists, (settings, network)
 
 
 def _carry(
-    start: warm_start.Start, indices: tuple[dict[bytes, int], ...]
-) -> history_fitting.Carry | None:
+    start: known.Start, indices: tuple[dict[bytes, int], ...], *, history: bool
+) -> Callable[[Any], Any] | None:
+    """Returns what puts the base's tables into fresh ones."""
     if start.base is None:
         return None
     users, items = map(list, indices)
-    return functools.partial(
-        warm_start.carry, start.base, user_ids=users, item_ids=items
-    )
+    carry: Callable[..., Any] = warm_start.carry if history else warm_pairs.carry
+    return functools.partial(carry, start.base, user_ids=users, item_ids=items)
 
 
 def _export(
@@ -167,6 +192,7 @@ def _export(
     *,
     trained: history_fitting.Trained | None,
     refitted: bool,
+    keeps_tables: bool,
     tolerance: float,
 ) -> None:
     """Writes the SavedModel, and what was trained says itself, to hold it against."""
@@ -181,6 +207,7 @@ def _export(
         user_vocabulary=users,
         item_vocabulary=items,
         refitted=refitted,
+        keeps_tables=keeps_tables and trained is None,
         serving=serving,
     )
 

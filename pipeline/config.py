@@ -126,8 +126,8 @@ class PipelineConfig(Config):
 
     def _train_settings(self) -> dict[str, Any]:
         """Without a warm start nothing of it is told: cached models stay valid."""
-        cold = self.train.warm_start is None
-        unused = {"warm_start", "warm_epochs", "warm_rate"} if cold else None
+        of_warm = {"warm_start", "warm_epochs", "warm_rate", "cold_beside"}
+        unused = of_warm if self.train.warm_start is None else None
         return self.train.model_dump(mode="json", exclude=unused)
 
     def searched(self) -> space.Space:

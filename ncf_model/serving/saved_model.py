@@ -5,7 +5,7 @@ own vocabularies, which it carries; an unknown id takes the "unknown" row, and s
 user of the vocabulary who has not trained, whose own row is still the random start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ import tensorflow as tf
 from ncf_model import features
 from ncf_model.network import layers, model
 from ncf_model.serving import history, similar_items
-from ncf_model.training import data
+from ncf_model.training import data, warm_pairs
 
 # Values of a hidden layer at a time where the whole catalogue is scored; where there is
 # none, logits: a megabyte, so that all passes over them find them in a core's cache.
@@ -54,6 +54,7 @@ class ServingModel(tf.Module):
         seen: data.Lists,
         trained: np.ndarray,
         popularity: np.ndarray,
+        kept: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Computes what does not depend on a request.
 
@@ -64,8 +65,10 @@ class ServingModel(tf.Module):
             seen: per user index what `recommend` leaves out.
             trained: indices of the users who trained; the others are unknown.
             popularity: [num_items] how often each item was a training positive.
+            kept: what the next night's training may begin with.
         """
         super().__init__()
+        self._kept = {name: _constant(value) for name, value in (kept or {}).items()}
         self._scorer = network.scorer
         self._num_users, self._num_items = network.num_users, network.num_items
         self._users = _index_table(user_vocabulary, network.num_users)
@@ -345,6 +348,7 @@ def export(
     user_vocabulary: str,
     item_vocabulary: str,
     refitted: bool,
+    keeps_tables: bool = False,
     serving: Callable[..., ServingModel] = ServingModel,
 ) -> None:
     """Sets the unknown rows and writes the SavedModel to `path`.
@@ -356,6 +360,7 @@ def export(
         user_vocabulary: path of a text file, one raw id a line.
         item_vocabulary: path of the same kind of file, of items.
         refitted: whether the validation items were trained on.
+        keeps_tables: whether a later training may begin with the network's own tables.
         serving: makes the module from the arguments of `ServingModel`.
     """
     trained = interactions.positives
@@ -368,6 +373,7 @@ def export(
         items=np.arange(network.num_items),
     )
     seen = interactions.positives.append(interactions.validation_items)
+    everywhere = trained.spread(interactions.user_index, network.num_users)
     module = serving(
         network,
         user_vocabulary=user_vocabulary,
@@ -377,5 +383,6 @@ def export(
         ),
         trained=trained_users,
         popularity=np.bincount(trained.values, minlength=network.num_items),
+        kept=warm_pairs.state(network, everywhere) if keeps_tables else None,
     )
     tf.saved_model.save(module, path, signatures=module.signatures())

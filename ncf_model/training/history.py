@@ -43,6 +43,25 @@ class Refit(Document):
     examples_per_second: float
 
 
+class Cold(Document):
+    """A training from random numbers beside a warm one; nothing of it ships.
+
+    Attributes:
+        epochs: of the training.
+        best_epoch: number of the epoch that would be chosen.
+        seconds: of the training, with what is solved and judged.
+    """
+
+    epochs: list[Epoch]
+    best_epoch: int
+    seconds: float
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch that would be chosen."""
+        return self.epochs[self.best_epoch - 1]
+
+
 class History(Document):
     """A training, epoch by epoch.
 
@@ -62,6 +81,8 @@ class History(Document):
         ials: likewise iALS beside it: `l2`, `unobserved`, `share`, `tried`, `shares`.
         warm_start: of a training that was to begin with the served model's tables: from
             which one, and how many ids it knew; or `cold_because`. Null otherwise.
+        cold: with `train.cold_beside`, the training from random numbers; `warm_start`
+            has the `seconds` to compare with. Null otherwise.
         tuned: what Tuner chose in place of the configuration's values, by the dotted
             name of the field.
         seconds: of the whole Trainer, with reading and export; null while it runs.
@@ -78,5 +99,6 @@ class History(Document):
     linear: dict[str, Any] | None = None
     ials: dict[str, Any] | None = None
     warm_start: dict[str, Any] | None = None
+    cold: Cold | None = None
     tuned: dict[str, Any] = {}
     seconds: float | None = None

@@ -49,6 +49,7 @@ _FIXED = {
     "train.warm_start",
     "train.warm_epochs",
     "train.warm_rate",
+    "train.cold_beside",
     "sampling.mode",
     "sampling.eval_negatives",
     "sampling.eval_with_replacement",

@@ -1,21 +1,12 @@
 """Rows follow ids: by hand, and through training, export and training again."""
 
-import json
-import types
-
 import numpy as np
 import pytest
 
-from ncf_model import features, trainer
-from ncf_model.config import (
-    HistoryConfig,
-    ModelConfig,
-    SamplingConfig,
-    TrainConfig,
-    check_together,
-)
+from ncf_model.config import HistoryConfig, TrainConfig
 from ncf_model.history import encoder, warm_start
 from ncf_model.training import data
+from tests.ncf_model.nights import ITEMS, PEOPLE, Night
 
 NONE = data.Lists(np.zeros(0, np.int32), np.zeros(1, np.int64))
 
@@ -81,81 +72,19 @@ def test_settings_are_those_near_the_base():
     assert without.linear_l2 == history.linear_l2
 
 
-class Night:
-    """A data set with vocabularies in some order, and a training on it."""
-
-    def __init__(self, root, records, users, items, people):
-        """Writes `people`: user -> (positives, validation, evaluation), of raw ids."""
-        self.root, self.users, self.items = root, users, items
-        place = {raw: index for index, raw in enumerate(items)}
-        rows = [
-            {
-                features.USER_ID: [user],
-                features.USER_INDEX: [users.index(user)],
-                features.POSITIVES: [place[item] for item in positives],
-                features.VALIDATION_ITEMS: [place[item] for item in validation],
-                features.EVAL_ITEMS: [place[item] for item in evaluation],
-            }
-            for user, (positives, validation, evaluation) in people.items()
-        ]
-        lists = [
-            {features.USER_ID: [user], features.CANDIDATE_IDS: [*validation, items[0]]}
-            for user, (_, validation, _) in people.items()
-            if validation
-        ]
-        records.write(root / "Split-train/data_tfrecord-00000-of-00001.gz", rows)
-        records.write(root / "Split-validation/data_tfrecord-00000-of-00001.gz", lists)
-        assets = root / "transform_fn/assets"
-        assets.mkdir(parents=True)
-        (root / "transformed_metadata").mkdir()
-        for name, ids in (
-            (features.USER_VOCABULARY, users),
-            (features.ITEM_VOCABULARY, items),
-        ):
-            (assets / name).write_bytes(b"".join(raw + b"\n" for raw in ids))
-
-    def train(self, *, base=None, **train):
-        """Trains; returns what the model keeps, and the history."""
-        history = HistoryConfig(factors=2, users_per_batch=2)
-        model = ModelConfig(history=history).model_dump(mode="json")
-        fn_args = types.SimpleNamespace(
-            train_files=[str(self.root / "Split-train/data_tfrecord-*")],
-            eval_files=[str(self.root / "Split-validation/data_tfrecord-*")],
-            transform_graph_path=str(self.root),
-            serving_model_dir=str(self.root / "model"),
-            model_run_dir=str(self.root / "run"),
-            base_model=base,
-            custom_config={
-                "model": {name: model[name] for name in ("history",)},
-                "train": {"epochs": 3, "refit": False, **train},
-                "sampling": {"num_negatives": 2},
-                "seed": 3,
-                "checkpoints": str(self.root / "checkpoints"),
-            },
-        )
-        trainer.run_fn(fn_args)
-        told = json.loads((self.root / "run" / "history.json").read_text())
-        return warm_start.read(fn_args.serving_model_dir), told
+MODEL = {"history": {"factors": 2, "users_per_batch": 2}}
 
 
-def _by_id(base, name):
-    """Returns raw id -> row of a table."""
-    ids = base.user_ids if name == "user" else base.item_ids
-    return dict(zip(ids, getattr(base.tables, name), strict=True))
-
-
-PEOPLE = {
-    b"ann": ([b"i0", b"i1", b"i2"], [b"i3"], [b"i4"]),
-    b"bob": ([b"i1", b"i0"], [b"i2"], [b"i4"]),
-    b"eve": ([b"i2", b"i3", b"i0"], [b"i4"], [b"i1"]),
-}
-ITEMS = [b"i0", b"i1", b"i2", b"i3", b"i4"]
+def _train(night, **train):
+    """Trains; returns what the model keeps, and the history."""
+    path, told = night.train(MODEL, **train)
+    return warm_start.read(path), told
 
 
 @pytest.fixture(scope="module", name="first")
 def _first(tmp_path_factory, records):
     root = tmp_path_factory.mktemp("first")
-    return Night(root, records, [b"ann", b"bob", b"eve"], ITEMS, PEOPLE).train()
+    return _train(Night(root, records, [b"ann", b"bob", b"eve"], ITEMS, PEOPLE))
 
 
 def test_a_cold_start_says_nothing_of_a_warm_one(first):
@@ -181,8 +110,12 @@ def test_through_a_training_rows_follow_ids_though_all_places_change(
     people[b"eve"] = ([b"i2", b"i0"], [b"i4"], [b"i1"])
     night = Night(tmp_path, records, [b"zoe", b"eve", b"bob"], items, people)
     # So small a rate moves nothing: what comes out is what went in.
-    warm, told = night.train(
-        base=base.path, warm_start="latest_blessed", warm_epochs=1, warm_rate=1e-7
+    warm, told = _train(
+        night,
+        base=base.path,
+        warm_start="latest_blessed",
+        warm_epochs=1,
+        warm_rate=1e-7,
     )
     assert told["warm_start"] == {
         "from": base.path,
@@ -218,7 +151,7 @@ def test_validation_items_that_the_base_trained_on_do_not_judge(
     base, _ = first
     people = {b"ann": ([b"i1", b"i2"], [b"i0"], [b"i3"]), b"bob": PEOPLE[b"bob"]}
     night = Night(tmp_path, records, [b"ann", b"bob"], ITEMS, people)
-    _, told = night.train(base=base.path, warm_start="latest_blessed")
+    _, told = _train(night, base=base.path, warm_start="latest_blessed")
     assert told["warm_start"]["validation_lists"] == 1
     assert told["warm_start"]["validation_lists_it_had_trained_on"] == 1
 
@@ -233,8 +166,8 @@ def test_validation_items_that_the_base_trained_on_do_not_judge(
 def test_a_cold_start_says_why(first, tmp_path, records, people, why):
     base, _ = first
     night = Night(tmp_path, records, [b"ann", b"bob", b"eve"], ITEMS, people or PEOPLE)
-    _, told = night.train(
-        base=base.path if people else None, warm_start="latest_blessed"
+    _, told = _train(
+        night, base=base.path if people else None, warm_start="latest_blessed"
     )
     assert why in told["warm_start"]["cold_because"]
     assert len(told["epochs"]) == 3
@@ -243,9 +176,3 @@ def test_a_cold_start_says_why(first, tmp_path, records, people, why):
 def test_a_model_of_another_kind(tmp_path):
     with pytest.raises(ValueError, match="is no model of users by their history"):
         warm_start.read(str(tmp_path))
-
-
-def test_for_users_by_their_history_alone():
-    train = TrainConfig(warm_start="latest_blessed")
-    with pytest.raises(ValueError, match=r"`train.warm_start: latest_blessed` is for"):
-        check_together(ModelConfig(history=None), train, SamplingConfig())
