@@ -22,10 +22,12 @@ from ncf_model import train_job
 from pipeline.cluster.config import with_train
 from pipeline.config import PipelineConfig
 from pipeline.kfp.config import KfpConfig
-from pipeline.kfp.pods import PodConfig, SecretConfig, TolerationConfig
+from pipeline.kfp.pods import PodConfig
 from pipeline.nodes import ids
+from pipeline.tfjob import pod
 
-_CONTAINER = "tensorflow"  # The operator gives TF_CONFIG to the container of this name.
+_KUEUE = "kueue.x-k8s.io/"
+_QUEUE_NAME = f"{_KUEUE}queue-name"
 
 
 def manifest(
@@ -67,21 +69,26 @@ def manifest(
         train_job.OUTPUT_FLAG: output,
         train_job.CUSTOM_CONFIG_FLAG: json.dumps(_custom_config(config, kfp)),
     }
-    pod = _pod(kfp.node(ids.TRAINER), flags, service_account)
+    queue, node = _queue(kfp.node(ids.TRAINER))
+    command = ["python", "-m", "ncf_model.train_job"]
     job = KubeflowOrgV1TFJob(
         api_version="kubeflow.org/v1",
         kind="TFJob",
-        metadata=client.V1ObjectMeta(name=name),
+        metadata=client.V1ObjectMeta(name=name, labels=queue or None),
         spec=KubeflowOrgV1TFJobSpec(
             # A pod that ends takes the others with it; all go on from the checkpoint.
             run_policy=KubeflowOrgV1RunPolicy(
-                clean_pod_policy="Running", backoff_limit=3 * workers
+                clean_pod_policy="Running",
+                backoff_limit=3 * workers,
+                active_deadline_seconds=node.timeout_s,
+                # Kueue lets it go when all of its pods have room.
+                suspend=True if _QUEUE_NAME in queue else None,
             ),
             tf_replica_specs={
                 "Worker": KubeflowOrgV1ReplicaSpec(
                     replicas=workers,
                     restart_policy="OnFailure",
-                    template=client.V1PodTemplateSpec(spec=pod),
+                    template=pod.template(node, command, flags, service_account),
                 )
             },
         ),
@@ -112,82 +119,13 @@ def _custom_config(config: PipelineConfig, kfp: KfpConfig) -> dict[str, Any]:
     return with_train(config, fields).trainer_config()
 
 
-def _pod(
-    node: PodConfig, flags: dict[str, str], service_account: str | None
-) -> client.V1PodSpec:
-    """Returns one worker; what is None in it is not written."""
-    volumes = _volumes(node)
-    resources = _resources(node)
-    container = client.V1Container(
-        name=_CONTAINER,
-        image=node.image,
-        command=["python", "-m", "ncf_model.train_job"],
-        args=[part for flag in flags.items() for part in flag],
-        env=[entry for secret in node.secrets for entry in _environment(secret)],
-        resources=client.V1ResourceRequirements(requests=resources, limits=resources),
-        volume_mounts=[
-            client.V1VolumeMount(name=volume.name, mount_path=path)
-            for volume, path in volumes
-        ],
-    )
-    return client.V1PodSpec(
-        containers=[container],
-        volumes=[volume for volume, _ in volumes],
-        node_selector=node.node_selector,
-        tolerations=[_toleration(toleration) for toleration in node.tolerations],
-        service_account_name=service_account,
-    )
+def _queue(node: PodConfig) -> tuple[dict[str, str], PodConfig]:
+    """Returns Kueue's labels, which are the job's, and what is left of the node.
 
-
-def _volumes(node: PodConfig) -> list[tuple[client.V1Volume, str]]:
-    """Returns claims and secrets, and where each is mounted."""
-    secrets = [(s.name, s.mount_path) for s in node.secrets if s.mount_path]
-    return [
-        (
-            client.V1Volume(
-                name=f"claim-{i}",
-                persistent_volume_claim=client.V1PersistentVolumeClaimVolumeSource(
-                    claim_name=volume.claim
-                ),
-            ),
-            volume.mount_path,
-        )
-        for i, volume in enumerate(node.volumes)
-    ] + [
-        (
-            client.V1Volume(
-                name=f"secret-{i}",
-                secret=client.V1SecretVolumeSource(secret_name=name),
-            ),
-            path,
-        )
-        for i, (name, path) in enumerate(secrets)
-    ]
-
-
-def _toleration(toleration: TolerationConfig) -> client.V1Toleration:
-    given = {key: value or None for key, value in toleration.model_dump().items()}
-    return client.V1Toleration(**given)
-
-
-def _resources(node: PodConfig) -> dict[str, str]:
-    resources = {}
-    if node.cpu is not None:
-        resources["cpu"] = f"{node.cpu:g}"
-    if node.memory_gb is not None:
-        resources["memory"] = f"{node.memory_gb:g}G"
-    if node.accelerator is not None:
-        resources[node.accelerator.resource] = str(node.accelerator.count)
-    return resources
-
-
-def _environment(secret: SecretConfig) -> list[client.V1EnvVar]:
-    return [
-        client.V1EnvVar(
-            name=variable,
-            value_from=client.V1EnvVarSource(
-                secret_key_ref=client.V1SecretKeySelector(name=secret.name, key=key)
-            ),
-        )
-        for key, variable in sorted(secret.env.items())
-    ]
+    On the pods they would queue each one by itself, beside the job.
+    """
+    kueue: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for name, value in node.labels.items():
+        (kueue if name.startswith(_KUEUE) else others)[name] = value
+    return kueue, node.model_copy(update={"labels": others})

@@ -71,7 +71,73 @@ def test_is_what_the_operator_accepts():
         "nvidia.com/gpu": "2",
     }
     mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
-    assert mounts == {"claim-0": "/mnt/ncf", "secret-0": "/key"}
+    # Several GPUs bring the memory that NCCL needs.
+    shared = {"shared-memory": "/dev/shm"}
+    assert mounts == {"claim-0": "/mnt/ncf", "secret-0": "/key"} | shared
+
+
+def test_kueue_admits_the_job_as_a_whole():
+    labels = {
+        "kueue.x-k8s.io/queue-name": "ads",
+        "kueue.x-k8s.io/priority-class": "nightly",
+        "cost-centre": "4711",
+    }
+    job = _manifest(profile="gpu", nodes={"Trainer": {"labels": labels}})
+    _check(job, "KubeflowOrgV1TFJob")
+    cost = {"cost-centre": labels.pop("cost-centre")}
+    assert job["metadata"]["labels"] == labels
+    assert job["spec"]["runPolicy"]["suspend"] is True
+    worker = job["spec"]["tfReplicaSpecs"]["Worker"]["template"]
+    # With a queue of their own its pods would wait for each other.
+    assert worker["metadata"] == {"labels": cost}
+
+
+def test_without_a_queue_the_job_starts_at_once():
+    job = _manifest()
+    assert "labels" not in job["metadata"]
+    assert "suspend" not in job["spec"]["runPolicy"]
+    assert "metadata" not in job["spec"]["tfReplicaSpecs"]["Worker"]["template"]
+
+
+def test_a_worker_has_all_that_the_node_asks_for():
+    asked = {
+        "env": {"NCCL_DEBUG": "INFO"},
+        "config_maps": [
+            {"name": "settings", "env": {"level": "LEVEL"}},
+            {"name": "files", "mount_path": "/settings"},
+        ],
+        "scratch": [{"mount_path": "/scratch", "size_gb": 50, "storage_class": "fast"}],
+        "shared_memory_gb": 8,
+        "annotations": {"owner": "ads"},
+        "image_pull_secrets": ["registry"],
+        "image_pull_policy": "Always",
+        "run_as_user": 2000,
+        "timeout_s": 3600,
+    }
+    job = _manifest(profile="gpu", gpus=2, nodes={"Trainer": asked})
+    _check(job, "KubeflowOrgV1TFJob")
+    assert job["spec"]["runPolicy"]["activeDeadlineSeconds"] == 3600
+    template = job["spec"]["tfReplicaSpecs"]["Worker"]["template"]
+    assert template["metadata"] == {"annotations": {"owner": "ads"}}
+    pod = template["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["securityContext"] == {"runAsUser": 2000}
+    container = _container(job)
+    assert container["imagePullPolicy"] == "Always"
+    assert {"name": "NCCL_DEBUG", "value": "INFO"} in container["env"]
+    level = {"configMapKeyRef": {"name": "settings", "key": "level"}}
+    assert {"name": "LEVEL", "valueFrom": level} in container["env"]
+    mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+    assert mounts["config-map-0"] == "/settings"
+    assert (mounts["scratch-0"], mounts["shared-memory"]) == ("/scratch", "/dev/shm")
+    volumes = {volume.pop("name"): volume for volume in pod["volumes"]}
+    assert volumes["shared-memory"]["emptyDir"] == {
+        "medium": "Memory",
+        "sizeLimit": "8G",
+    }
+    claim = volumes["scratch-0"]["ephemeral"]["volumeClaimTemplate"]["spec"]
+    assert claim["storageClassName"] == "fast"
+    assert claim["resources"]["requests"] == {"storage": "50G"}
 
 
 def test_pods_train_together_on_what_is_configured():
