@@ -40,7 +40,7 @@ def test_folder_imports_only_what_it_may(folder):
 
 
 # A variant of a component stands on that component.
-BUILDS_ON = {"vertex_pusher": "pusher"}
+BUILDS_ON = {"kubeflow_pusher": "pusher", "vertex_pusher": "pusher"}
 
 
 def test_components_do_not_import_each_other():

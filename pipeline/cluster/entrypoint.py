@@ -91,7 +91,7 @@ def adapt(
     if not keep_uris:
         executor_input.localise(task)
     executor_input.drop_empty_baseline(task)
-    executor_input.restore_integers(task, inputs_spec)
+    executor_input.restore_numbers(task, inputs_spec)
     values = executor_input.parameters(task)
     parameters.put(values, values, places)
     for name in places.keys() - {place[0] for place in places.values()}:

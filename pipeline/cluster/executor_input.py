@@ -88,12 +88,32 @@ def drop_empty_baseline(
             del inputs[name]
 
 
-def restore_integers(executor_input: Json, inputs_spec: Json) -> None:
-    """Makes whole numbers of those that are declared so; JSON knows one kind only."""
+def restore_numbers(executor_input: Json, inputs_spec: Json) -> None:
+    """Makes numbers, and whole ones, of those that are declared so.
+
+    JSON knows one kind only, and `tfx run create` sends every parameter as text.
+
+    Raises:
+        ValueError: one is no number, or not a whole one.
+    """
     values = parameters(executor_input)
     for name, declared in inputs_spec.get("parameters", {}).items():
-        if declared["parameterType"] == "NUMBER_INTEGER" and name in values:
-            values[name] = int(values[name])
+        kind = declared["parameterType"]
+        if name in values and kind in ("NUMBER_INTEGER", "NUMBER_DOUBLE"):
+            values[name] = _number(name, values[name], whole=kind == "NUMBER_INTEGER")
+
+
+def _number(name: str, value: Any, *, whole: bool) -> int | float:
+    kind = "a whole number" if whole else "a number"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"Parameter {name!r} must be {kind}; got {value!r}.") from None
+    if not whole:
+        return number
+    if not number.is_integer():
+        raise ValueError(f"Parameter {name!r} must be {kind}; got {value!r}.")
+    return int(value) if isinstance(value, int) else int(number)
 
 
 def parameters(executor_input: Json) -> Json:

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from components.kubeflow_pusher import component as kubeflow_pusher
+from components.kubeflow_pusher import executor as pusher_executor
+from pipeline import pipeline
 from pipeline.cluster import compile as compiler
 from pipeline.cluster import exit_task, node_spec, parameters
 from pipeline.cluster import notify as notification
@@ -30,13 +33,23 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
             one has a name that Argo would refuse.
     """
     infra_validator.refuse(config, where="Kubeflow Pipelines")
-    compiled = compiler.compile_spec(config, kfp)
+    compiled = compiler.compile_spec(config, kfp, _variants(kfp))
     pods = {name: kfp.node(name) for name in compiled.nodes}
     if kfp.notify:
         pods[ids.NOTIFY] = _add_notification(compiled.spec, kfp, kfp.notify)
     platform = platform_spec.document(pods, run_timeout_s=kfp.run_timeout_s)
     text = yaml.dump_all([compiled.spec, platform], sort_keys=True)
     return _header(compiled.parameters) + text
+
+
+def _variants(kfp: KfpConfig) -> pipeline.Variants:
+    if kfp.model_registry is None:
+        return pipeline.TFX_OWN
+    settings = kfp.model_registry.model_dump(mode="json")
+    return pipeline.Variants(
+        pusher=kubeflow_pusher.Pusher,
+        pusher_config={pusher_executor.CONFIG_KEY: settings},
+    )
 
 
 def _add_notification(

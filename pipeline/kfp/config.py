@@ -6,6 +6,7 @@ from typing import Literal
 
 import pydantic
 
+from components.kubeflow_pusher.config import RegistryConfig
 from ncf_model.config import Config
 from pipeline.cluster import config
 from pipeline.kfp import gke, pods
@@ -40,6 +41,8 @@ class KfpConfig(config.ClusterConfig):
         run_timeout_s: after that many seconds the whole run is ended. For Kubeflow 2.17
             and later; earlier ones refuse a pipeline that has it.
         notify: who is told how a run has ended; null tells nobody.
+        model_registry: Kubeflow's Model Registry, in which each pushed version is
+            entered; null enters none.
     """
 
     serving: str = "/mnt/ncf/serving"
@@ -49,6 +52,7 @@ class KfpConfig(config.ClusterConfig):
     nodes: Mapping[str, PodConfig] = pydantic.Field(default_factory=dict)
     run_timeout_s: pydantic.PositiveInt | None = None
     notify: NotifyConfig | None = None
+    model_registry: RegistryConfig | None = None
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "KfpConfig":

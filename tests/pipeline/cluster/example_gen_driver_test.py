@@ -1,10 +1,15 @@
 import json
 
 import pytest
+from tfx.types import standard_artifacts
 
 from components.interactions_example_gen import executor
 from components.interactions_example_gen.component import InteractionsExampleGen
-from components.interactions_example_gen.config import ReadingConfig, SpansConfig
+from components.interactions_example_gen.config import (
+    DriftConfig,
+    ReadingConfig,
+    SpansConfig,
+)
 from pipeline.cluster import example_gen_driver as driver
 from pipeline.data.synthetic import SyntheticConfig
 
@@ -94,12 +99,34 @@ def test_driver_finds_the_files(tmp_path, last, span, found):
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
         (tmp_path / number / "r.csv").write_text(f"user,item\n{number},i\n")
-    node = InteractionsExampleGen(
-        f"{tmp_path}/{{SPAN}}/r.csv",
-        reading=ReadingConfig(),
-        spans=SpansConfig(last=last),
-    )
-    values, _ = _set(f"{tmp_path}/{{SPAN}}/r.csv", span)
+    written, artifact = _drive(tmp_path, span, spans=SpansConfig(last=last))
+    pattern = json.loads(written["input_config"])["splits"][0]["pattern"]
+    assert pattern.split("\n") == found
+    assert f"total_bytes:{14 * len(found)}" in str(artifact["metadata"])
+    assert written["span"] == int(found[-1][0])
+    window = executor.unpack_extra(written["custom_config"])["window"]
+    assert window["read"] == len(found)
+
+
+def test_the_newest_day_is_compared_with_those_before_it(tmp_path):
+    for number in ("1", "2"):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "r.csv").write_text(f"user,item\n{number},i\n")
+    written, _ = _drive(tmp_path, -1, drift=DriftConfig(new_users=0.5))
+    examples = standard_artifacts.Examples()
+    with pytest.raises(ValueError, match=r"Span 2 .*new_users: 1 .*at most 0.5"):
+        executor.note_spans(examples, written)
+    written, _ = _drive(tmp_path, -1, drift=DriftConfig(new_users=1))
+    executor.note_spans(examples, written)
+    noted = json.loads(examples.get_string_custom_property("drift"))
+    assert noted["figures"]["new_users"] == 1
+
+
+def _drive(tmp_path, span, **settings):
+    """Runs the driver as on a cluster; returns the parameters and the artifact."""
+    path = f"{tmp_path}/{{SPAN}}/r.csv"
+    node = InteractionsExampleGen(path, reading=ReadingConfig(), **settings)
+    values, _ = _set(path, span)
     out = tmp_path / "out" / "output.json"
     values |= {"output_config": "{}", "output_data_format": 6}
     values["custom_config"] = node.exec_properties["custom_config"]
@@ -115,10 +142,4 @@ def test_driver_finds_the_files(tmp_path, last, span, found):
     names = {name: {"parameterType": "STRING"} for name in values}
     names["output_data_format"] = {"parameterType": "NUMBER_INTEGER"}
     driver.run(task, {"parameters": names})
-    written = json.loads(out.read_text())["parameterValues"]
-    pattern = json.loads(written["input_config"])["splits"][0]["pattern"]
-    assert pattern.split("\n") == found
-    assert f"total_bytes:{14 * len(found)}" in str(artifact["metadata"])
-    assert written["span"] == int(found[-1][0])
-    window = executor.unpack_extra(written["custom_config"])["window"]
-    assert window["read"] == len(found)
+    return json.loads(out.read_text())["parameterValues"], artifact

@@ -122,12 +122,14 @@ def test_m_no_null_and_no_local_path_goes_back(tmp_path, monkeypatch):
     executor_output.publish(str(tmp_path / "none.json"))
 
 
-def test_parameters_reach_their_places():
+@pytest.mark.parametrize(("epochs", "other"), [(3.0, 2.5), ("3", "2.5"), (3, 2.5)])
+def test_parameters_reach_their_places(epochs, other):
+    # `tfx run create` sends every one as text, JSON every number as 3.0.
     values = {
         "custom_config": json.dumps({"train": {"epochs": 20, "seed": 1}}),
-        "epochs": 3.0,
+        "epochs": epochs,
         "schema_file": "package://pipeline/schema/schema.pbtxt",
-        "other": 2.5,
+        "other": other,
     }
     declared = {
         "parameters": {
@@ -142,6 +144,21 @@ def test_parameters_reach_their_places():
     assert result.pop("custom_config") == '{"train": {"epochs": 3, "seed": 1}}'
     assert result.pop("schema_file").endswith("/pipeline/schema/schema.pbtxt")
     assert result == {"other": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        ("NUMBER_INTEGER", 3.5, "a whole number; got 3.5"),
+        ("NUMBER_INTEGER", "three", "a whole number; got 'three'"),
+        ("NUMBER_DOUBLE", "", "a number; got ''"),
+    ],
+)
+def test_a_parameter_that_is_no_such_number(kind, value, says):
+    task = _task(values={"epochs": value})
+    declared = {"parameters": {"epochs": {"parameterType": kind}}}
+    with pytest.raises(ValueError, match=f"'epochs' must be {says}"):
+        executor_input.restore_numbers(task, declared)
 
 
 def test_uris_are_kept_where_no_launcher_copies():

@@ -331,3 +331,18 @@ def test_everybodys_lists_are_a_task_too():
     assert {"Pusher", "Trainer"} <= {*tasks["BulkRecommendations"]["dependentTasks"]}
     inputs = tasks["BulkRecommendations"]["inputs"]["parameters"]
     assert inputs["k"]["runtimeValue"]["constant"] == 7
+
+
+def test_pushed_versions_are_entered_into_the_model_registry():
+    url = "http://model-registry.kubeflow:8080"
+    with_registry, without = (
+        _documents(**settings)[0]["deploymentSpec"]["executors"]["Pusher_executor"]
+        for settings in ({"model_registry": {"url": url}}, {})
+    )
+    told = json.dumps(with_registry)
+    assert "components.kubeflow_pusher.executor.Executor" in told
+    assert "kubeflow_pusher" not in json.dumps(without)
+    tasks = _documents(model_registry={"url": url})[0]["root"]["dag"]["tasks"]
+    parameters = tasks["Pusher"]["inputs"]["parameters"]
+    custom = json.loads(parameters["custom_config"]["runtimeValue"]["constant"])
+    assert custom["kubeflow_registry"]["url"] == url

@@ -1,0 +1,1 @@
+"""KubeflowPusher: Pusher that also registers the model in Kubeflow's Model Registry."""

@@ -1,0 +1,26 @@
+"""Pushes to the folder, then enters the version into the registry."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.kubeflow_pusher import registry
+from components.kubeflow_pusher.config import RegistryConfig
+from components.pusher import announcing
+
+CONFIG_KEY = "kubeflow_registry"
+
+
+class Executor(announcing.Executor):
+    """Pushes to the folder, then enters the version into the registry."""
+
+    MODEL_PROPERTY = "registered_model"
+
+    def announce(
+        self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
+    ) -> str:
+        """Registers what was pushed; returns the address of its version."""
+        settings = RegistryConfig.model_validate(config[CONFIG_KEY])
+        client = registry.Client(settings.url, settings.token_file)
+        return registry.register(
+            client, uri, name=settings.name, version=version, record=record
+        )

@@ -1,0 +1,154 @@
+"""Enters a pushed model into Kubeflow's Model Registry, through its REST service.
+
+The registry has models, their versions and the artifacts of these: here one model, a
+version per version of the serving folder, with figures and lineage as its properties,
+and one artifact with the folder of the SavedModel, which KServe can load.
+"""
+
+import http
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from absl import logging
+
+API = "/api/model_registry/v1alpha3"
+_TIMEOUT_S = 30
+_FORMAT = ("tensorflow", "2")
+# Of the record of a pushed version.
+_SAID = ("pipeline", "run", "model_uri", "blessing_uri", "digest")
+
+
+class Client:
+    """Speaks JSON with the service."""
+
+    def __init__(self, url: str, token_file: str | None = None) -> None:
+        """Keeps where the service is.
+
+        Args:
+            url: without the path of the API.
+            token_file: read for each request, as a mounted token is renewed; None
+                sends none.
+        """
+        self.url = url.rstrip("/") + API
+        self._token_file = token_file
+
+    def find(self, path: str, **query: str) -> dict[str, Any] | None:
+        """Returns what a search finds; None if there is no such thing."""
+        try:
+            return self._ask("GET", f"{path}?{urllib.parse.urlencode(query)}")
+        except urllib.error.HTTPError as error:
+            if error.code == http.HTTPStatus.NOT_FOUND:
+                return None
+            raise self._refused(path, error) from None
+
+    def create(self, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what was made of the fields, its `id` with it.
+
+        Raises:
+            RuntimeError: the service refuses.
+        """
+        try:
+            return self._ask("POST", path, json.dumps(fields).encode())
+        except urllib.error.HTTPError as error:
+            raise self._refused(path, error) from None
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        if self._token_file:
+            with open(self._token_file, encoding="utf-8") as f:
+                headers["Authorization"] = f"Bearer {f.read().strip()}"
+        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def _refused(self, path: str, error: urllib.error.HTTPError) -> Exception:
+        said = error.read(2000).decode("utf-8", "replace")
+        return RuntimeError(
+            f"The model registry answered {error.code} to {self.url}{path}: {said}. "
+            "The model is pushed; run the same command again once the registry takes "
+            "it, and it is entered."
+        )
+
+
+def register(
+    client: Client, uri: str, *, name: str, version: str, record: Mapping[str, Any]
+) -> str:
+    """Enters a version, as far as it is not there; returns its address in the API.
+
+    Args:
+        client: of the registry.
+        uri: folder of the SavedModel.
+        name: of the registered model, made if there is none.
+        version: its number in the serving folder, the version's name.
+        record: what was noted when it was pushed.
+    """
+    model = client.find("/registered_model", name=name) or client.create(
+        "/registered_models", {"name": name, "customProperties": _text(source="ncf")}
+    )
+    entered = client.find(
+        "/model_version", name=version, parentResourceId=model["id"]
+    ) or client.create(
+        f"/registered_models/{model['id']}/versions",
+        {
+            "name": version,
+            "registeredModelId": model["id"],
+            "state": "LIVE",
+            "customProperties": properties(record),
+        },
+    )
+    artifact = {"name": f"{name}-{version}", "parentResourceId": entered["id"]}
+    if client.find("/model_artifact", **artifact) is None:
+        client.create(
+            f"/model_versions/{entered['id']}/artifacts",
+            _artifact(artifact["name"], uri, record),
+        )
+    address = f"{client.url}/model_versions/{entered['id']}"
+    logging.info("Registered %s as %s.", uri, address)
+    return address
+
+
+def _artifact(name: str, uri: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    run = record.get("run")
+    source = {
+        "modelSourceKind": "pipelines",
+        "modelSourceClass": "pipelinerun",
+        "modelSourceId": str(run),
+    }
+    return {
+        "artifactType": "model-artifact",
+        "name": name,
+        "uri": uri,
+        "modelFormatName": _FORMAT[0],
+        "modelFormatVersion": _FORMAT[1],
+        "state": "LIVE",
+        **(source if run else {}),
+    }
+
+
+def properties(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns lineage and figures of a version, as the registry takes them.
+
+    Example:
+        >>> properties({"run": "r1", "blessing": {"blessed": 1, "ndcg@10": 0.5}})[
+        ...     "ndcg@10"]
+        {'metadataType': 'MetadataDoubleValue', 'double_value': 0.5}
+    """
+    said = {key: str(record[key]) for key in _SAID if record.get(key)}
+    figures = {
+        name: {"metadataType": "MetadataDoubleValue", "double_value": value}
+        for name, value in sorted((record.get("blessing") or {}).items())
+        if isinstance(value, float)
+    }
+    return {**_text(**said), **figures}
+
+
+def _text(**values: str) -> dict[str, Any]:
+    return {
+        name: {"metadataType": "MetadataStringValue", "string_value": value}
+        for name, value in values.items()
+    }
