@@ -92,11 +92,14 @@ class EvaluationConfig(Config):
             coverage; the gate needs 10 among them.
         gate: when a model is blessed.
         baselines: what is measured beside the model, besides popularity.
+        served: whether the model in service is judged on what came since it was
+            trained, before a new one is trained.
     """
 
     top_k: tuple[pydantic.PositiveInt, ...] = (1, 5, 10, 20)
     gate: GateConfig = GateConfig()
     baselines: BaselinesConfig = BaselinesConfig()
+    served: bool = False
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "EvaluationConfig":

@@ -13,7 +13,7 @@ from components.bulk_recommendations.component import BulkRecommendations
 from components.report.component import Report
 from pipeline import code_digest, config_fields, packaged_files
 from pipeline.config import PipelineConfig
-from pipeline.nodes import search
+from pipeline.nodes import earlier_models, search
 from pipeline.nodes.data import DataNodes, data_nodes
 from pipeline.nodes.model import ModelNodes, model_nodes
 from pipeline.nodes.settings import TFX_OWN, Locations, Settings, Variants
@@ -45,9 +45,11 @@ def create_pipeline(
         config=config, locations=locations, ask_metadata=ask_metadata, variants=variants
     )
     data = data_nodes(settings)
+    served = earlier_models.served_evaluation(settings, data)
     model = model_nodes(settings, data)
-    report = _report(data, model, dataset, config)
-    nodes = [*data.all(), *model.all(), report, *_bulk(settings, model)]
+    report = _report(data, model, served, dataset, config)
+    before = [*data.all(), *served]
+    nodes = [*before, *model.all(), report, *_bulk(settings, model)]
     return _assemble(nodes, settings, metadata, beam_args)
 
 
@@ -75,7 +77,11 @@ def create_tuning(
 
 
 def _report(
-    data: DataNodes, model: ModelNodes, dataset: str, config: PipelineConfig
+    data: DataNodes,
+    model: ModelNodes,
+    served: Sequence[base_node.BaseNode],
+    dataset: str,
+    config: PipelineConfig,
 ) -> Report:
     return Report(
         interactions=data.interactions,
@@ -86,6 +92,7 @@ def _report(
         evaluation=model.evaluator.outputs["evaluation"],
         blessing=model.evaluator.outputs["blessing"],
         pushed_model=model.pusher.outputs["pushed_model"],
+        served=served[-1].outputs["evaluation"] if served else None,
         dataset=dataset,
         config=config_fields.told_to_report(config),
     )

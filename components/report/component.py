@@ -27,6 +27,7 @@ class Report(base_component.BaseComponent):
         evaluation: types.BaseChannel,
         blessing: types.BaseChannel,
         pushed_model: types.BaseChannel,
+        served: types.BaseChannel | None = None,
         dataset: str,
         config: str = "{}",
     ) -> None:
@@ -41,6 +42,7 @@ class Report(base_component.BaseComponent):
             evaluation: `ModelEvaluation` of TFX's Evaluator.
             blessing: `ModelBlessing` of the same.
             pushed_model: `PushedModel` of Pusher.
+            served: `ModelEvaluation` of ServedEvaluation, where there is that node.
             dataset: the name by which the report calls the data.
             config: the configuration as JSON: by the dotted name of each field an
                 object with `value` and `default`.
@@ -55,6 +57,7 @@ class Report(base_component.BaseComponent):
                 evaluation=evaluation,
                 blessing=blessing,
                 pushed_model=pushed_model,
+                served=served,
                 dataset=dataset,
                 config=config,
                 report=types.Channel(type=spec.RunReport),

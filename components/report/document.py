@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pydantic
+
 from ncf_model.documents import Document, Figure, Figures
 from ncf_model.evaluation.result import Comparison, Quality, Rule
 from ncf_model.training.history import History
@@ -166,6 +168,47 @@ class Run(Document):
     artifacts: list[Artifact] = []
 
 
+class ServedRow(Document):
+    """Some of the interactions that came since, each ranked among 99 others.
+
+    Attributes:
+        lists: how many.
+        metrics, errors: with standard errors.
+        baseline: the metrics of popularity, as the model knows it; {} of a group.
+        first: the first day, ISO 8601; "" of a group.
+        days: how many; 0 of a group.
+    """
+
+    lists: int = 0
+    metrics: Figures = {}
+    errors: Figures = {}
+    baseline: Figures = {}
+    first: str = pydantic.Field("", alias="from")
+    days: int = 0
+
+
+class Served(ServedRow):
+    """The model in service, judged on what came since it was trained.
+
+    Attributes:
+        model: its folder.
+        why_not: why nothing was judged; "" if something was.
+        users, new_users, new_items, already_known: users with lists, those of them and
+            the items that the model did not know, and pairs that it did.
+        groups: figures of known and new users and items.
+        by_time: day by day, or week by week.
+    """
+
+    model: str = ""
+    why_not: str = ""
+    users: int = 0
+    new_users: int = 0
+    new_items: int = 0
+    already_known: int = 0
+    groups: dict[str, ServedRow] = {}
+    by_time: list[ServedRow] = []
+
+
 class Summary(Quality):
     """The result of a run.
 
@@ -196,6 +239,7 @@ class Summary(Quality):
         lists: what sampling found, counts that NegativeSampling took.
         distribution: how the interactions are spread.
         users: some users with what the model recommends.
+        served: how the model in service did on what came since; null if nobody looked.
         run: what only the runner knows.
         versions: of the software.
     """
@@ -225,5 +269,6 @@ class Summary(Quality):
     lists: dict[str, Any] = {}
     distribution: Distribution = Distribution()
     users: list[ShownUser] = []
+    served: Served | None = None
     run: Run = Run()
     versions: dict[str, str] = {}

@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.report import distribution, page, records, shown_users, spec, summary
-from components.report.document import Setting, Summary
+from components.report.document import Served, Setting, Summary
 from ncf_model import features
 from ncf_model.evaluation import evaluation_result
 from ncf_model.evaluation.result import EvaluationResult
@@ -20,6 +20,7 @@ from ncf_model.training.history import History
 HISTORY_FILE = "history.json"
 SUMMARY_FILE = "summary.json"
 PAGE_FILE = "index.html"
+SERVED_FILE = "since.json"  # of ServedEvaluation
 
 
 class Executor(base_executor.BaseExecutor):
@@ -86,7 +87,13 @@ def _findings(one: dict[str, types.Artifact]) -> summary.Findings:
         )
         if spec.MODEL_KEY in one
         else [],
+        served=_served(one[spec.SERVED_KEY].uri) if spec.SERVED_KEY in one else None,
     )
+
+
+def _served(uri: str) -> Served:
+    with fileio.open(os.path.join(uri, SERVED_FILE)) as f:
+        return Served.model_validate_json(f.read())
 
 
 def _files(examples: types.Artifact, split: str) -> str:

@@ -122,6 +122,10 @@ def _of_training(summary: Summary) -> dict[str, str]:
         drawing.Line("HR@10", epochs, [epoch.hit_rate for epoch in history.epochs]),
         drawing.Line("NDCG@10", epochs, [epoch.ndcg for epoch in history.epochs]),
     ]
+    if cold := history.cold:
+        numbers = [epoch.epoch for epoch in cold.epochs]
+        rates = [epoch.hit_rate for epoch in cold.epochs]
+        quality.append(drawing.Line("HR@10 of a cold start", numbers, rates))
     best = history.best_epoch
     found = {
         "loss": drawing.lines(

@@ -12,6 +12,7 @@ MODEL_RUN_KEY = "model_run"
 EVALUATION_KEY = "evaluation"
 BLESSING_KEY = "blessing"
 PUSHED_MODEL_KEY = "pushed_model"
+SERVED_KEY = "served"
 DATASET_KEY = "dataset"
 CONFIG_KEY = "config"
 REPORT_KEY = "report"
@@ -33,6 +34,9 @@ class ReportSpec(types.ComponentSpec):
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
         BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing),
         PUSHED_MODEL_KEY: ChannelParameter(type=standard_artifacts.PushedModel),
+        SERVED_KEY: ChannelParameter(
+            type=standard_artifacts.ModelEvaluation, optional=True
+        ),
     }
     OUTPUTS = {REPORT_KEY: ChannelParameter(type=RunReport)}
     PARAMETERS = {

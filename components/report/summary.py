@@ -10,6 +10,7 @@ from typing import Any
 
 from components.report.document import (
     Distribution,
+    Served,
     Setting,
     ShownUser,
     Summary,
@@ -42,6 +43,7 @@ class Findings:
         pushed: custom properties of the PushedModel.
         distribution: how the interactions are spread.
         users: those to show.
+        served: how the served model did on what came since; None if nobody looked.
     """
 
     interactions: Mapping[str, Any]
@@ -53,6 +55,7 @@ class Findings:
     context: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
     users: list[ShownUser] = dataclasses.field(default_factory=list)
+    served: Served | None = None
 
 
 def summarise(
@@ -99,6 +102,7 @@ def summarise(
         lists=_ours(findings.lists),
         distribution=findings.distribution,
         users=findings.users,
+        served=findings.served,
         versions=_versions(),
     )
 

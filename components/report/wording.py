@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from components.report.document import Served, ServedRow
 from ncf_model.documents import Figures
 from ncf_model.evaluation.result import Quality
-from ncf_model.training.history import History
+from ncf_model.training.history import Epoch, History
 
 MODEL = "the model"
 CHOSEN_BY = "NDCG@10 in the whole catalogue"
@@ -192,6 +193,27 @@ def drift(data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns how the newest day differs from those before; empty if nobody looked."""
     noted = json.loads(data.get("drift") or "{}")
     return noted if noted.get("figures") else {}
+
+
+def served(found: Served) -> list[tuple[str, ServedRow]]:
+    """Returns the rows of the served model: all, groups, and by time."""
+    times = [
+        (row.first if row.days == 1 else f"{row.days} days from {row.first}", row)
+        for row in found.by_time
+    ]
+    return [("all", found), *found.groups.items(), *times]
+
+
+def warm_and_cold(history: History) -> list[tuple[str, Epoch, int, float]]:
+    """Returns name, best epoch, number of epochs and seconds of both trainings."""
+    cold, warm = history.cold, history.warm_start
+    if cold is None or warm is None:
+        return []
+    chosen = history.epochs[history.best_epoch - 1]
+    return [
+        ("warm start", chosen, len(history.epochs), warm["seconds"]),
+        ("cold start", cold.best, len(cold.epochs), cold.seconds),
+    ]
 
 
 def found_while_training(history: History | None) -> list[tuple[str, Any]]:

@@ -12,7 +12,13 @@ from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION
 from pipeline.nodes import ids
 
 # What they find depends on more than their inputs: on files, on the serving folder.
-NEVER_CACHED = (ids.EXAMPLE_GEN, ids.SHRINK_GUARD, ids.BASELINE, ids.PUSHER)
+NEVER_CACHED = (
+    ids.EXAMPLE_GEN,
+    ids.SHRINK_GUARD,
+    ids.SERVED_EVALUATION,
+    ids.BASELINE,
+    ids.PUSHER,
+)
 
 _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 

@@ -14,9 +14,11 @@ from tfx.types import channel, standard_artifacts
 from components.latest_blessed_model.strategy import LatestOtherBlessedModel
 from components.latest_blessed_model.warm_start import LatestServedModel
 from components.latest_pushed_model.component import LatestPushedModel
+from components.served_evaluation.component import ServedEvaluation
 from components.shrink_guard.component import ShrinkGuard
 from components.shrink_guard.strategy import ShrinkGuardStrategy
 from pipeline.nodes import ids
+from pipeline.nodes.data import DataNodes
 from pipeline.nodes.settings import Settings
 
 
@@ -49,14 +51,43 @@ def warm_start(settings: Settings, examples: channel.BaseChannel) -> WarmStart:
         return WarmStart(nodes=[], inputs={}, custom_config={})
     if not settings.ask_metadata:
         return WarmStart(nodes=[], inputs={}, custom_config={"serving": serving})
-    resolver = Resolver(
+    found = _served_model(settings, examples).with_id(ids.WARM_START)
+    inputs = {"base_model": found.outputs["model"]}
+    return WarmStart(nodes=[found], inputs=inputs, custom_config={})
+
+
+def _served_model(settings: Settings, examples: channel.BaseChannel) -> Resolver:
+    """Returns what finds the newest served model that was trained on other data."""
+    return Resolver(
         strategy_class=LatestServedModel,
-        config={"serving": serving},
+        config={"serving": settings.locations.serving},
         model=channel.Channel(type=standard_artifacts.Model),
         examples=examples,
-    ).with_id(ids.WARM_START)
-    inputs = {"base_model": resolver.outputs["model"]}
-    return WarmStart(nodes=[resolver], inputs=inputs, custom_config={})
+    )
+
+
+def served_evaluation(settings: Settings, data: DataNodes) -> list[base_node.BaseNode]:
+    """Returns the nodes that judge the served model, the last one; none by default.
+
+    Where metadata cannot be asked, the node looks into the serving folder itself.
+    """
+    config = settings.config
+    if not config.evaluation.served:
+        return []
+    if not settings.ask_metadata:
+        node = ServedEvaluation(
+            interactions=data.interactions,
+            serving=settings.locations.serving,
+            seed=config.seed,
+        )
+        return [node]
+    found = _served_model(settings, data.rows_and_lists).with_id(ids.SERVED_MODEL)
+    judge = ServedEvaluation(
+        interactions=data.interactions,
+        model=found.outputs["model"],
+        seed=config.seed,
+    )
+    return [found, judge]
 
 
 def shrink_guard(

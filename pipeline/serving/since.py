@@ -1,62 +1,12 @@
-"""Judges a served model on what happened since it was trained; needs no TFX.
+"""Judges a served model on a file of what happened since; needs no TFX."""
 
-Every new interaction is one list: the item that was taken, and others that the user did
-not have. Temporal, so nothing in it was known to the model.
-"""
-
-import dataclasses
-import datetime
-import hashlib
 import os
-import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from components.interactions_example_gen.config import ReadingConfig
-from ncf_model import features
-from ncf_model.evaluation import ranking
 from pipeline.local import recommend
 from pipeline.offline import indexed
-
-CUTOFF = 10
-_AT_A_TIME = 512
-_DAY = 86_400
-_MOST_ROWS = 31  # by day up to so many, else by week
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """One interaction that the model did not know of.
-
-    Attributes:
-        user, item: raw ids.
-        time: seconds since 1970.
-        known_user: whether the model trained on the user.
-        known_item: whether the item is in the model's catalogue.
-    """
-
-    user: bytes
-    item: bytes
-    time: int
-    known_user: bool
-    known_item: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Lists:
-    """Events with the candidates of each.
-
-    Attributes:
-        events: L of them.
-        candidates: L lists of raw ids, the item taken first.
-        already_known: pairs in the data that the model had trained on or held out.
-    """
-
-    events: list[Event]
-    candidates: list[list[bytes]]
-    already_known: int
 
 
 def judge(
@@ -68,7 +18,7 @@ def judge(
     negatives: int = 99,
     seed: int = 20240601,
 ) -> dict[str, Any]:
-    """Returns how well the model foresaw the data.
+    """Returns how well the model foresaw the data; see `evaluation.since.judge`.
 
     Args:
         model: folder of a SavedModel.
@@ -78,188 +28,28 @@ def judge(
         negatives: other items in a list.
         seed: of their draw.
 
-    Returns:
-        `metrics` and their standard `errors`, `baseline` (by popularity, as the model
-        knows it), both over all lists; the same of `groups`: users and items that the
-        model knows, new ones; `by_time`; and counts.
-
     Raises:
         ValueError: the data cannot be read, or nothing in it is new.
     """
-    tf = recommend.import_tensorflow()
+    recommend.import_tensorflow()  # First, so that it logs no more than it should.
+    from ncf_model.evaluation import since
+
     found = indexed.read(path, reading, pattern=pattern)
-    loaded = tf.saved_model.load(model)
-    catalogue = _catalogue(model)
-    lists = _lists(tf, loaded, found, catalogue, negatives=negatives, seed=seed)
-    if not lists.events:
-        raise ValueError(
-            f"Nothing in {path} is new to the model: all {lists.already_known} pairs "
-            "of user and item are known to it. Give the data that came afterwards."
-        )
-    ranks = np.concatenate(list(_ranks(tf, loaded, lists)))
-    popular = _popularity_ranks(tf, loaded, lists, len(catalogue))
-    return _told(lists, ranks, popular)
-
-
-def _catalogue(model: str) -> list[bytes]:
-    file = pathlib.Path(model) / "assets" / features.ITEM_VOCABULARY
-    if not file.exists():
-        raise ValueError(f"{model} must be a model that `ncf run` pushed; no {file}.")
-    return file.read_bytes().removesuffix(b"\n").split(b"\n")
-
-
-def _lists(
-    tf: Any,
-    loaded: Any,
-    found: indexed.Indexed,
-    catalogue: Sequence[bytes],
-    *,
-    negatives: int,
-    seed: int,
-) -> Lists:
-    events: list[Event] = []
-    candidates: list[list[bytes]] = []
-    already = 0
-    place = {item: index for index, item in enumerate(catalogue)}
     items, times = found.users.items, found.users.timestamps
-    histories = _histories(tf, loaded, found.users.user_ids)
-    for row, (user, history) in enumerate(
-        zip(found.users.user_ids, histories, strict=True)
-    ):
-        where = slice(*items.offsets[row : row + 2].tolist())
-        now = [found.item_ids[i] for i in items.values[where]]
-        new = [
-            (i, t)
-            for i, t in zip(now, times[where].tolist(), strict=True)
-            if i not in history
-        ]
-        already += len(now) - len(new)
-        unseen = np.ones(len(catalogue), bool)
-        unseen[[place[i] for i in history.union(now) if i in place]] = False
-        rest = np.flatnonzero(unseen)
-        rng = _generator(seed, user)
-        for item, time in new:
-            drawn = rng.choice(rest, min(negatives, len(rest)), replace=False)
-            events.append(Event(user, item, time, bool(history), item in place))
-            candidates.append([item, *(catalogue[i] for i in drawn)])
-    return Lists(events=events, candidates=candidates, already_known=already)
-
-
-def _generator(seed: int, user: bytes) -> np.random.Generator:
-    digest = hashlib.blake2b(user, digest_size=8).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest, "big")])
-
-
-def _histories(tf: Any, loaded: Any, users: Sequence[bytes]) -> Iterator[set[bytes]]:
-    """Yields what the model knows of each user, held-out items included."""
-    for start in range(0, len(users), _AT_A_TIME):
-        block = tf.constant(users[start : start + _AT_A_TIME])
-        for row in loaded.signatures["history"](user_id=block)["item_ids"].numpy():
-            yield {item for item in row.tolist() if item}
-
-
-def _ranks(tf: Any, loaded: Any, lists: Lists) -> Iterator[np.ndarray]:
-    evaluate = loaded.signatures["evaluate"]
-    for start in range(0, len(lists.events), _AT_A_TIME):
-        rows = slice(start, start + _AT_A_TIME)
-        records = [
-            _example(tf, event.user, candidates)
-            for event, candidates in zip(
-                lists.events[rows], lists.candidates[rows], strict=True
-            )
-        ]
-        scores = evaluate(examples=tf.constant(records))["scores"].numpy()
-        yield ranking.ranks(scores)
-
-
-def _example(tf: Any, user: bytes, candidates: Sequence[bytes]) -> bytes:
-    made = tf.train.Example()
-    feature = made.features.feature
-    feature[features.USER_ID].bytes_list.value.append(user)
-    feature[features.CANDIDATE_IDS].bytes_list.value.extend(candidates)
-    return made.SerializeToString()
-
-
-def _popularity_ranks(tf: Any, loaded: Any, lists: Lists, num_items: int) -> np.ndarray:
-    """Returns the ranks by the popularity that an unknown user is answered by."""
-    answer = loaded.signatures["recommend"](
-        user_id=tf.constant([b"\x00nobody"]), k=tf.constant(num_items)
-    )
-    shares = {
-        item: float(share)
-        for item, share in zip(
-            answer["item_ids"].numpy()[0].tolist(),
-            answer["scores"].numpy()[0].tolist(),
-            strict=True,
+    people = [
+        since.Person(
+            user,
+            [found.item_ids[i] for i in items.values[start:end]],
+            times[start:end].tolist(),
         )
-    }
-    scores = np.full((len(lists.events), max(map(len, lists.candidates))), -np.inf)
-    for row, candidates in zip(scores, lists.candidates, strict=True):
-        row[: len(candidates)] = [shares.get(item, 0.0) for item in candidates]
-    return ranking.ranks(scores)
-
-
-def _told(lists: Lists, ranks: np.ndarray, popular: np.ndarray) -> dict[str, Any]:
-    events = lists.events
-    users = np.array([event.known_user for event in events])
-    items = np.array([event.known_item for event in events])
-    groups = {
-        "known user and item": users & items,
-        "new user": ~users,
-        "new item": ~items,
-    }
-    return {
-        "lists": len(events),
-        "users": len({event.user for event in events}),
-        "new_users": len({event.user for event in events if not event.known_user}),
-        "new_items": len({event.item for event in events if not event.known_item}),
-        "already_known": lists.already_known,
-        **_figures(ranks),
-        "baseline": _figures(popular)["metrics"],
-        "groups": {
-            name: {"lists": int(of.sum()), **_figures(ranks[of])}
-            for name, of in groups.items()
-            if of.any()
-        },
-        "by_time": _by_time(events, ranks, popular),
-    }
-
-
-def _figures(ranks: np.ndarray) -> dict[str, dict[str, float]]:
-    values = {
-        f"hit_rate@{CUTOFF}": ranking.hit_rate(ranks, CUTOFF),
-        f"ndcg@{CUTOFF}": ranking.ndcg(ranks, CUTOFF),
-    }
-    return {
-        "metrics": {name: float(np.mean(of)) for name, of in values.items()},
-        "errors": {
-            name: float(np.std(of) / np.sqrt(len(of))) for name, of in values.items()
-        },
-    }
-
-
-def _by_time(
-    events: Sequence[Event], ranks: np.ndarray, popular: np.ndarray
-) -> list[dict[str, Any]]:
-    """Returns a row a day, or a week where there are many: how the model decays."""
-    days = np.array([event.time // _DAY for event in events])
-    step = 1 if days.max() - days.min() < _MOST_ROWS else 7
-    found: list[dict[str, Any]] = []
-    for start in range(int(days.min()), int(days.max()) + 1, step):
-        of = (days >= start) & (days < start + step)
-        if not of.any():
-            continue
-        first = datetime.date(1970, 1, 1) + datetime.timedelta(start)
-        found.append(
-            {
-                "from": str(first),
-                "days": step,
-                "lists": int(of.sum()),
-                **_figures(ranks[of]),
-                "baseline": _figures(popular[of])["metrics"],
-            }
+        for user, start, end in zip(
+            found.users.user_ids, items.offsets, items.offsets[1:], strict=False
         )
-    return found
+    ]
+    try:
+        return since.judge(model, people, negatives=negatives, seed=seed)
+    except since.NothingNewError as error:
+        raise ValueError(f"Nothing in {path} is new to the model. {error}") from None
 
 
 def folder_of(serving: str, version: str) -> tuple[str, Mapping[str, Any]]:

@@ -7,6 +7,7 @@ brings events of known users, new users and, now and then, a new item for each g
 import contextlib
 import dataclasses
 import io
+import os
 import pathlib
 import time
 
@@ -88,7 +89,9 @@ def spoil(rows, how):
         return rows[: len(rows) // 10]
     if how == "constant":
         return [(user, items[0], time) for user, _, time in rows]
-    return [(user, item[::-1], time) for user, item, time in rows]  # no known item
+    changed = np.random.default_rng(len(rows)).permutation(items).tolist()
+    places = dict(zip(items, changed, strict=True))
+    return [(user, places[item], time) for user, item, time in rows]
 
 
 @dataclasses.dataclass
@@ -100,8 +103,14 @@ class Night:
     stopped: str | None
     summary: dict | None
     seconds: float
+    cpu_seconds: float
     store_bytes: int
     disk_bytes: int
+
+    @property
+    def start_up(self):
+        """Seconds that are no node's."""
+        return self.seconds - sum(self.summary["seconds"].values())
 
 
 class Nights:
@@ -125,11 +134,10 @@ class Nights:
         number, self._count = self._count, self._count + 1
         rows = self._world.night(number) if number else self._world.first_night()
         self.deliver(spoil(rows, spoilt) if spoilt else rows, number)
-        started = time.monotonic()
+        started = time.monotonic(), _cpu_seconds()
         summary, stopped = self._run()
-        night = Night(
-            number, spoilt, stopped, summary, time.monotonic() - started, *self._sizes()
-        )
+        took = time.monotonic() - started[0], _cpu_seconds() - started[1]
+        night = Night(number, spoilt, stopped, summary, *took, *self._sizes())
         if spoilt:
             self.deliver(rows, number)
         return night
@@ -150,6 +158,11 @@ class Nights:
         return store, sum(
             file.stat().st_size for file in self.out.rglob("*") if file.is_file()
         )
+
+
+def _cpu_seconds():
+    """Returns those of this process and of the ones it has waited for."""
+    return sum(os.times()[:4])
 
 
 def versions(out):

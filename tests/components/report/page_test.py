@@ -3,10 +3,12 @@
 import functools
 import html.parser
 import json
+import re
 
 import pytest
 
 from components.report import document, page
+from ncf_model.training import history as history_module
 from tests.components.report import chromium, examples
 
 PHONE, TABLET, DESKTOP = 390, 768, 1280
@@ -79,27 +81,73 @@ def test_shows_the_parts_of_a_run():
     assert '{"' not in text  # No raw JSON.
 
 
-def _with_warm_start(told):
+WARM = {
+    "from": "/serving/7",
+    "validation_lists": 9,
+    **{
+        f"{what}_{of}": number
+        for number, (what, of) in enumerate(
+            (what, of) for what in ("known", "new", "gone") for of in ("users", "items")
+        )
+    },
+}
+
+
+def _with_warm_start(told, **history):
     result = examples.result()
-    history = result.history.model_copy(update={"warm_start": told})
+    history = result.history.model_copy(update={"warm_start": told, **history})
     return page.render(result.model_copy(update={"history": history}))
 
 
 def test_says_whether_it_was_a_warm_start():
     assert "arm start" not in _page()
-    counts = {
-        f"{what}_{of}": number
-        for number, (what, of) in enumerate(
-            (what, of) for what in ("known", "new", "gone") for of in ("users", "items")
-        )
-    }
-    warm = {"from": "/serving/7", "validation_lists": 9, **counts}
-    text = _with_warm_start(warm)
+    text = _with_warm_start(WARM)
     assert (
         "<strong>Warm start</strong> with the tables of <code>/serving/7</code>" in text
     )
     cold = _with_warm_start({"cold_because": "there is none"})
     assert "<strong>No warm start</strong>: there is none." in cold
+
+
+def test_shows_how_the_served_model_did_on_what_came_since():
+    assert "what came since" not in _page()
+    row = {"lists": 4, "metrics": {"hit_rate@10": 0.75}, "errors": {"hit_rate@10": 0.1}}
+    day = {"from": "2024-06-01", "days": 1, "baseline": {"hit_rate@10": 0.5}}
+    told = {
+        **row,
+        "model": "/serving/6",
+        "baseline": {"hit_rate@10": 0.25},
+        "groups": {"new user": row | {"metrics": {"hit_rate@10": 0.125}}},
+        "by_time": [row | day, row | day | {"from": "2024-06-08", "days": 7}],
+    }
+    served = document.Served.model_validate(told)
+    text = page.render(examples.result().model_copy(update={"served": served}))
+    figures = _figures(text)
+    assert (figures["served all"], figures["served popularity all"]) == (0.75, 0.25)
+    assert figures["served new user"] == 0.125
+    assert figures["served popularity 2024-06-01"] == 0.5
+    assert "<td>7 days from 2024-06-08</td>" in text
+    none = document.Served(why_not="There is <none>.")
+    text = page.render(examples.result().model_copy(update={"served": none}))
+    assert "There is &lt;none&gt;." in text
+
+
+def test_shows_a_cold_training_beside_the_warm_one():
+    history = examples.result().history
+    epochs = [
+        history.epochs[0].model_copy(update={"epoch": n, "hit_rate": rate})
+        for n, rate in ((1, 0.0625), (2, 0.1875), (3, 0.125))
+    ]
+    cold = history_module.Cold(epochs=epochs, best_epoch=2, seconds=40.0)
+    text = _with_warm_start(WARM | {"seconds": 8.0}, cold=cold)
+    table = text.partition('<table id="cold">')[2].partition("</table>")[0]
+    cells = re.findall(r"<td>(.*?)</td>", " ".join(table.split()))
+    assert [re.sub("<.*?>", "", cell) for cell in cells] == [
+        *("warm start", "2", "0.25", "0.125", "8.0"),
+        *("cold start", "3", "0.1875", "0.125", "40.0"),
+    ]
+    assert "HR@10 of a cold start" in text
+    assert "cold start" not in _with_warm_start(WARM)
 
 
 def test_code_in_a_sentence_is_shown_as_code_and_stays_text():

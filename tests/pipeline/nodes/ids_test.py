@@ -11,6 +11,7 @@ NAMES = {value for name, value in vars(ids).items() if name.isupper()}
 EVERYTHING = [
     "tune={trials: 3, space: {train.epochs: [5, 9]}}",
     "train.warm_start=latest_blessed",
+    "evaluation.served=true",
     "push.bulk={k: 5}",
     "push.infra_validator={tries: 1}",
 ]

@@ -104,7 +104,7 @@ def test_what_the_model_foresaw(model, data):
 def test_nothing_is_new(model, tmp_path):
     file = tmp_path / "old.csv"
     file.write_text("user,item,timestamp\nann,i00,1\nbob,i02,2\n")
-    with pytest.raises(ValueError, match="all 2 pairs of user and item are known"):
+    with pytest.raises(ValueError, match="All 2 pairs of user and item are known"):
         since.judge(model, str(file), ReadingConfig())
 
 

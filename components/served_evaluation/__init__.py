@@ -1,0 +1,1 @@
+"""ServedEvaluation: the model in service, judged on what came since."""

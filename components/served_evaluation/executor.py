@@ -1,0 +1,71 @@
+"""Reads the users, judges the served model on what it did not know."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.served_evaluation import spec
+from ncf_model import features
+from ncf_model.evaluation import since
+from ncf_model.serving import whole
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `since.json`: the figures, or `why_not`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Judges; that there is no model yet, or nothing new, is no error."""
+        examples = artifact_utils.get_single_instance(input_dict[spec.INTERACTIONS_KEY])
+        evaluation = artifact_utils.get_single_instance(
+            output_dict[spec.EVALUATION_KEY]
+        )
+        model = _model(input_dict, exec_properties[spec.SERVING_KEY])
+        told = _judge(model, examples.uri, seed=exec_properties[spec.SEED_KEY])
+        with fileio.open(os.path.join(evaluation.uri, spec.FILE), "w") as f:
+            f.write(json.dumps(told, indent=2))
+
+
+def _model(input_dict: dict[str, list[types.Artifact]], serving: str) -> str | None:
+    """Returns the folder of the SavedModel in service; None if there is none."""
+    if models := input_dict.get(spec.MODEL_KEY):
+        artifact = artifact_utils.get_single_instance(models)
+        return str(path_utils.serving_model_path(artifact.uri))
+    return whole.newest(serving) if serving else None
+
+
+def _judge(model: str | None, uri: str, *, seed: int) -> dict[str, Any]:
+    if model is None:
+        return {"why_not": "There is no served model of other data yet."}
+    pattern = os.path.join(uri, f"Split-{features.INTERACTIONS_SPLIT}", "*")
+    try:
+        told = since.judge(model, list(_people(pattern)), seed=seed)
+    except since.NothingNewError as error:
+        told = {"why_not": str(error)}
+    logging.info("Since %s was trained: %s", model, told.get("metrics", told))
+    return {"model": model, **told}
+
+
+def _people(pattern: str) -> Iterator[since.Person]:
+    """Yields the users of the records."""
+    files = sorted(tf.io.gfile.glob(pattern))
+    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        yield since.Person(
+            feature[features.USER_ID].bytes_list.value[0],
+            list(feature[features.ITEM_IDS].bytes_list.value),
+            list(feature[features.TIMESTAMPS].int64_list.value),
+        )
