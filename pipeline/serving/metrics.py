@@ -18,6 +18,7 @@ class Metrics:
         version: served now.
         loads: versions loaded, or not, by result.
         log_lines_lost: of the access log.
+        strangers: users and items that the model does not know, by what they got.
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,12 @@ class Metrics:
         self.log_lines_lost = prometheus.Counter(
             "ncf_access_log_lines_lost",
             "Lines of the access log that could not be written in time.",
+            registry=self.registry,
+        )
+        self.strangers = prometheus.Counter(
+            "ncf_unknown_ids",
+            "Users asked for, and items of baskets, that came after the training.",
+            ("kind", "answered"),
             registry=self.registry,
         )
 

@@ -115,6 +115,8 @@ async def _for_users(
             }
             for user, *row in zip(users, ids, scores, strict=True)
         ]
+        strangers = sum(not part["known"] for part in lists)
+        service.metrics.strangers.labels("user", "popular").inc(strangers)
         head = {"version": model.version}
         if single:
             return json_response(head | lists[0])
@@ -133,11 +135,16 @@ async def _for_basket(
 
     def compute() -> Response:
         ids, scores = model.recommend_for_items([_sendable(basket)], k)
+        unknown = [item for item in basket if not model.knows_item(item)]
+        known = len(unknown) < len(basket)
+        strangers = service.metrics.strangers
+        strangers.labels("basket", "history" if known else "popular").inc()
+        strangers.labels("item", "left out").inc(len(unknown))
         return json_response(
             {
                 "version": model.version,
-                "known": any(map(model.knows_item, basket)),
-                "unknown_items": [i for i in basket if not model.knows_item(i)],
+                "known": known,
+                "unknown_items": unknown,
                 "items": service.items(ids[0], scores[0]),
             }
         )

@@ -52,6 +52,24 @@ def test_a_basket(client):
     }
 
 
+def test_who_came_after_the_training_is_counted(client):
+    def counted():
+        found = re.findall(
+            r"ncf_unknown_ids_total\{(.*?)\} (\S+)", client.get("/metrics").text
+        )
+        return {labels: float(value) for labels, value in found}
+
+    client.post("/recommend", json={"users": ["ann", "x", "y"], "k": 1})
+    client.post("/recommend", json={"items": ["i2", "new"], "k": 2})
+    client.post("/recommend", json={"items": ["new", "newer"], "k": 2})
+    assert counted() == {
+        'answered="popular",kind="user"': 2,
+        'answered="history",kind="basket"': 1,
+        'answered="popular",kind="basket"': 1,
+        'answered="left out",kind="item"': 3,
+    }
+
+
 def test_similar_items(client):
     answer = client.get("/similar?item=i4&k=1").json()
     assert answer["items"] == [{"item_id": "i0", "title": "Alien (1979)", "score": 1.0}]
