@@ -1,7 +1,9 @@
-"""Terraform's files say what the guides say; Terraform itself was not at hand."""
+"""Terraform's files say what the guides say, and Terraform can read them."""
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -63,6 +65,15 @@ def test_blocks_are_closed(text):
         depth += 1 if bracket == "{" else -1
         assert depth >= 0
     assert depth == 0
+
+
+@pytest.mark.skipif(not shutil.which("terraform"), reason="Terraform is not installed")
+def test_terraform_reads_them_and_would_format_nothing(pytestconfig, target):
+    folder = pytestconfig.rootpath / "kubeflow" / "terraform" / target
+    command = ["terraform", "fmt", "-check", "-diff", str(folder)]
+    # `validate` would need the provider, which is not on every registry.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_pools_are_machines_that_exist(pytestconfig):
