@@ -1,10 +1,11 @@
 """Removes what neither a served model nor a recent run needs.
 
-Kept is whatever went into a version in the serving folder, into the latest blessed
-model, which the next one is compared with, and into the latest runs, from which the
-next run takes what it can. ML Metadata is told of each artifact that is removed, so
-that TFX's cache does not count on it. The history of the runs stays, their summaries
-included; pages of the report and logs go with the runs.
+Kept is whatever went into a version in the serving folder, but for the models that it
+began with or was compared with; what went into the latest blessed model, which the next
+one is compared with; and what the latest runs used, from which the next run takes what
+it can. ML Metadata is told of each artifact that is removed, so that TFX's cache does
+not count on it. The history of the runs stays, their summaries included; pages of the
+report and logs go with the runs.
 """
 
 import dataclasses
@@ -16,6 +17,13 @@ from collections.abc import Iterable
 from ncf_model.serving import versions
 from pipeline.local import runs, summary_file
 from pipeline.local.store import Artifact, Store
+from pipeline.nodes import ids
+
+# A model may begin with an earlier one and is compared with others: each of them would
+# keep those before it, back to the first.
+_EARLIER_MODELS = dict.fromkeys(
+    (ids.TRAINER, ids.RANKS, ids.SERVED_EVALUATION), ("Model", "ModelBlessing")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +56,7 @@ def plan(out: pathlib.Path, *, keep: int) -> list[Removal]:
     if keep < 1:
         raise ValueError(f"`--keep` must be 1 or more; got {keep}.")
     store = Store(out)
-    needed = store.ancestors(_roots(out, store, keep))
+    needed = store.ancestors(_roots(out, store, keep), without=_EARLIER_MODELS)
     root = (out / "pipeline_root").resolve()
     found = [
         Removal(artifact.id, artifact.type, str(folder), size)

@@ -8,7 +8,7 @@ second.
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ml_metadata import errors
@@ -164,15 +164,32 @@ class Store:
         found = (self.artifacts[id_] for id_ in ids if id_ in self.artifacts)
         return [artifact for artifact in found if artifact.type == type_name]
 
-    def ancestors(self, ids: Iterable[int]) -> set[int]:
-        """Returns the artifacts `ids` and all from which they were computed."""
+    def ancestors(
+        self,
+        ids: Iterable[int],
+        *,
+        without: Mapping[str, Collection[str]] | None = None,
+    ) -> set[int]:
+        """Returns the artifacts `ids` and all from which they were computed.
+
+        Args:
+            ids: of artifacts.
+            without: by node the types of inputs that do not count as such.
+        """
         found: set[int] = set()
         left = list(ids)
         while left:
-            if (id_ := left.pop()) not in found:
-                found.add(id_)
-                maker = self.producer(id_)
-                left += maker.inputs if maker else ()
+            if (id_ := left.pop()) in found:
+                continue
+            found.add(id_)
+            if maker := self.producer(id_):
+                left_out = (without or {}).get(maker.node, ())
+                left += [
+                    one
+                    for one in maker.inputs
+                    if one not in self.artifacts
+                    or self.artifacts[one].type not in left_out
+                ]
         return found
 
     def mark_deleted(self, ids: Iterable[int]) -> None:

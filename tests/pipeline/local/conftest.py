@@ -75,8 +75,8 @@ def _set(message, properties):
         setattr(message.custom_properties[name], kind, value)
 
 
-def _pushing_run(recorder, number, examples_id, *, epochs):
-    """Records a run that trains, blesses and pushes version `number`.
+def _pushing_run(recorder, number, examples_id, *, epochs, base=()):
+    """Records a run that trains from `base`, blesses and pushes version `number`.
 
     Returns the ids of its model and its blessing.
     """
@@ -91,7 +91,7 @@ def _pushing_run(recorder, number, examples_id, *, epochs):
         input_config=json.dumps({"splits": [{"name": "all", "pattern": "a[[]1].csv"}]}),
     )
     model = recorder.artifact("Model", f"Trainer/model/{number}")
-    recorder.execution(run, "Trainer", COMPLETE, [examples_id], [model])
+    recorder.execution(run, "Trainer", COMPLETE, [examples_id, *base], [model])
     blessing = recorder.artifact(
         "ModelBlessing", f"Evaluator/{number}", blessed=1, current_model_id=model
     )
@@ -133,11 +133,26 @@ def three_runs(tmp_path):
     recorder.execution(run, "ExampleGen", CACHED, outputs=[data])
     recorder.execution(run, "LatestBlessedModel", COMPLETE, found=blessed)
     recorder.execution(run, "Trainer", FAILED, [data])
-    served = tmp_path / "serving" / "2"
-    (served / "variables").mkdir(parents=True)
-    (served / "saved_model.pb").write_bytes(b"\x08\x01")
+    _serve(tmp_path / "serving" / "2")
+    return tmp_path
+
+
+def _serve(folder):
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01")
     for name in ("variables.index", "variables.data-00000-of-00001"):
-        (served / "variables" / name).write_text("")
+        (folder / "variables" / name).write_text("")
+
+
+@pytest.fixture
+def warm_runs(tmp_path):
+    """Returns a folder: each of four runs begins with the model of the one before."""
+    recorder = Recorder(tmp_path)
+    base = ()
+    for number in range(1, 5):
+        data = recorder.artifact("Examples", f"ExampleGen/{number}")
+        base = _pushing_run(recorder, number, data, epochs=1, base=base)
+    _serve(tmp_path / "serving" / "4")
     return tmp_path
 
 
