@@ -134,6 +134,14 @@ def lineage(
 def gc(
     out: Out = None,
     keep: Annotated[int, typer.Option(help="Latest runs that keep theirs.")] = 3,
+    forget: Annotated[
+        int | None,
+        typer.Option(
+            metavar="RUNS",
+            help="Forget older runs, too, but for the latest so many: their rows in "
+            "ML Metadata and their summaries.",
+        ),
+    ] = None,
     bucket: Annotated[
         str | None,
         typer.Option(help="A cluster's runs instead: the root, gs://bucket/runs."),
@@ -156,18 +164,34 @@ def gc(
     from pipeline.local import gc as gc_module
     from pipeline.local import runs as runs_module
 
+    forgotten = 0
     try:
         folder = runs_module.folders(out)[-1]
         removals = gc_module.plan(folder, keep=keep)
         if delete:
             gc_module.remove(folder, removals)
+        if forget is not None:
+            forgotten = _forget(folder, forget, delete)
     except (ValueError, OSError) as error:
         refuse(error)
     if as_json:
+        told = {"deleted": delete, "executions_forgotten": forgotten}
         rows = [dataclasses.asdict(removal) for removal in removals]
-        typer.echo(json.dumps({"deleted": delete, "artifacts": rows}, indent=2))
+        typer.echo(json.dumps({**told, "artifacts": rows}, indent=2))
         return
     say_removed([(one.bytes, one.folder) for one in removals], "artifacts", delete)
+    if forget is not None:
+        verb = "Forgot" if delete else "Would forget"
+        typer.echo(f"{verb} {forgotten} executions of runs before the last {forget}.")
+
+
+def _forget(folder: pathlib.Path, history: int, delete: bool) -> int:
+    """Returns how many executions are, or would be, forgotten."""
+    from pipeline.local import forget as forget_module
+
+    if delete:
+        return forget_module.forget(folder, history=history)
+    return len(forget_module.executions(folder, history=history))
 
 
 def say_removed(rows: list[tuple[int, str]], what: str, deleted: bool) -> None:

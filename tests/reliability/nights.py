@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from pipeline import config, local_runner
-from pipeline.local import gc
+from pipeline.local import forget, gc
 
 GROUPS = 4
 FIRST_USERS, FIRST_ITEMS = 160, 20  # users in all, items of a group
@@ -22,7 +22,7 @@ NEW_USERS = 8
 EVENTS = 360  # of a night
 NIGHTS_PER_ITEM = 5
 SPOILT = ("truncated", "shuffled", "constant")
-KEEP = 3
+KEEP, HISTORY = 3, 10  # runs that keep their artifacts, and their record
 SETTINGS = [
     "data.drift.events=4",
     "data.drift.popularity=0.12",
@@ -151,6 +151,7 @@ class Nights:
         except (ValueError, local_runner.RunFailed) as error:
             return None, str(error)
         gc.remove(self.out, gc.plan(self.out, keep=KEEP))
+        forget.forget(self.out, history=HISTORY)
         return summary, None
 
     def _sizes(self):

@@ -124,5 +124,8 @@ def test_a_season_of_nights(tmp_path):
     # Flat: the last quarter takes no more than the one before, but for a little.
     quarter = max(1, len(good) // 4)
     before, last = good[-2 * quarter : -quarter], good[-quarter:]
-    old, new = (np.median([n.disk_bytes for n in of]) for of in (before, last))
-    assert new < 1.5 * old
+    for of in ("disk_bytes", "store_bytes"):
+        old, new = (
+            np.median([getattr(n, of) for n in some]) for some in (before, last)
+        )
+        assert new < 1.2 * old, of

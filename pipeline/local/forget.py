@@ -1,0 +1,124 @@
+"""Takes old runs out of ML Metadata, which only ever grows by itself.
+
+Its client can mark artifacts as deleted, and remove nothing. So this works on the
+tables of `metadata.sqlite`, while nobody else does: executions of old runs of whose
+outputs nothing is there any more, artifacts that are gone and that nobody refers to
+then, and the contexts of both. What a served model came from stays, however old it is,
+and so does what later runs took from the cache.
+"""
+
+import contextlib
+import pathlib
+import shutil
+import sqlite3
+from collections.abc import Iterable
+
+from pipeline.local import lock, runs, summary_file
+from pipeline.local.store import FILE, Store
+
+# table -> the column that names what goes; in this order.
+_OF_EXECUTIONS = {"ExecutionProperty": "execution_id", "Association": "execution_id"}
+_OF_ARTIFACTS = {"ArtifactProperty": "artifact_id", "Attribution": "artifact_id"}
+_AT_ONCE = 500  # SQLite's limit of variables is higher everywhere
+
+
+def executions(out: pathlib.Path, *, history: int) -> set[int]:
+    """Returns the executions that can be forgotten; changes nothing.
+
+    Args:
+        out: the folder of the runs.
+        history: so many of the latest runs stay whole, 1 or more.
+
+    Raises:
+        ValueError: `history` is below 1, or no run was recorded in `out`.
+    """
+    if history < 1:
+        raise ValueError(f"`--forget` must leave 1 run or more; got {history}.")
+    store = Store(out)
+    kept = {
+        execution.id for run in store.runs[-history:] for execution in run.executions
+    }
+    return {
+        execution.id
+        for run in store.runs[:-history]
+        for execution in run.executions
+        if execution.id not in kept
+        and not any(store.artifacts[id_].live for id_ in execution.outputs)
+    }
+
+
+def forget(out: pathlib.Path, *, history: int) -> int:
+    """Forgets the executions of `executions`; returns how many.
+
+    Raises:
+        Busy: a run is going on.
+        ValueError: see `executions`.
+    """
+    with lock.alone(out, doing="ncf gc --forget"):
+        ids = executions(out, history=history)
+        if not ids:
+            return 0
+        store = Store(out)
+        reports = {id_ for one in ids for id_ in store.executions[one].outputs}
+        for artifact in store.of_type(reports, summary_file.REPORT_TYPE):
+            shutil.rmtree(runs.local_path(out, artifact.uri), ignore_errors=True)
+        with contextlib.closing(sqlite3.connect(out / FILE)) as database:
+            with database:  # One transaction: all of it or nothing.
+                _remove(database, ids)
+            database.execute("VACUUM")
+    return len(ids)
+
+
+def _remove(database: sqlite3.Connection, ids: Iterable[int]) -> None:
+    events = _ids(database, "SELECT id FROM Event WHERE execution_id IN", ids)
+    _delete(database, "EventPath", "event_id", events)
+    _delete(database, "Event", "id", events)
+    for table, column in _OF_EXECUTIONS.items():
+        _delete(database, table, column, ids)
+    _delete(database, "Execution", "id", ids)
+    gone = [
+        id_
+        for (id_,) in database.execute(
+            "SELECT id FROM Artifact WHERE state = 4 AND id NOT IN "
+            "(SELECT artifact_id FROM Event)"  # 4: deleted
+        )
+    ]
+    for table, column in _OF_ARTIFACTS.items():
+        _delete(database, table, column, gone)
+    _delete(database, "Artifact", "id", gone)
+    empty = [
+        id_
+        for (id_,) in database.execute(
+            "SELECT Context.id FROM Context JOIN Type ON Type.id = Context.type_id "
+            "WHERE Type.name IN ('pipeline_run', 'execution_cache') AND Context.id NOT "
+            "IN (SELECT context_id FROM Association)"
+        )
+    ]
+    for table, column in (
+        *(("Attribution", "context_id"), ("ContextProperty", "context_id")),
+        *(("ParentContext", "context_id"), ("ParentContext", "parent_context_id")),
+        ("Context", "id"),
+    ):
+        _delete(database, table, column, empty)
+
+
+def _ids(database: sqlite3.Connection, query: str, ids: Iterable[int]) -> list[int]:
+    found: list[int] = []
+    for some in _chunks(ids):
+        marks = ", ".join("?" * len(some))
+        found += [id_ for (id_,) in database.execute(f"{query} ({marks})", some)]
+    return found
+
+
+def _delete(
+    database: sqlite3.Connection, table: str, column: str, ids: Iterable[int]
+) -> None:
+    for some in _chunks(ids):
+        marks = ", ".join("?" * len(some))
+        database.execute(f"DELETE FROM {table} WHERE {column} IN ({marks})", some)
+
+
+def _chunks(ids: Iterable[int]) -> Iterable[list[int]]:
+    listed = sorted(ids)
+    for start in range(0, len(listed), _AT_ONCE):
+        yield listed[start : start + _AT_ONCE]

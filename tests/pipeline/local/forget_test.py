@@ -1,0 +1,81 @@
+"""Old runs leave ML Metadata; what is served, and what later runs use, does not."""
+
+import sqlite3
+
+import pytest
+from typer import testing
+
+from pipeline import cli
+from pipeline.local import forget, gc, lineage, lock, runs
+from pipeline.local.store import FILE, Store
+
+
+def _rows(out):
+    with sqlite3.connect(out / FILE) as database:
+        tables = ("Execution", "Artifact", "Event", "Context", "Association")
+        return {
+            table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+            for table in tables
+        }
+
+
+def _clear(out, keep=1):
+    gc.remove(out, gc.plan(out, keep=keep))
+
+
+def test_only_what_is_gone_is_forgotten(warm_runs):
+    before = _rows(warm_runs)
+    assert forget.executions(warm_runs, history=1) == set()  # All is there.
+    _clear(warm_runs)
+    forgotten = forget.executions(warm_runs, history=1)
+    # Of run 3 stays what the latest run began with: its data, model and blessing.
+    assert len(forgotten) == 2 * 5 + 2
+    assert forget.executions(warm_runs, history=4) == set()
+    assert forget.forget(warm_runs, history=1) == len(forgotten)
+    after = _rows(warm_runs)
+    assert after["Execution"] == before["Execution"] - len(forgotten)
+    # Runs 1 and 2 are gone.
+    assert after["Context"] == before["Context"] - 2
+    assert forget.forget(warm_runs, history=1) == 0
+
+
+def test_what_is_left_can_be_read_and_cleared_as_before(warm_runs):
+    served = lineage.trace(warm_runs, 4)
+    _clear(warm_runs)
+    forget.forget(warm_runs, history=1)
+    store = Store(warm_runs)
+    gone = [artifact.uri for artifact in store.artifacts.values() if not artifact.live]
+    # That the model of run 3 began with another one is remembered.
+    assert {uri.partition("pipeline_root/")[2] for uri in gone} == {
+        "Trainer/model/2",
+        "Evaluator/2",
+    }
+    assert lineage.trace(warm_runs, 4).inputs[0].inputs[0] == served.inputs[0].inputs[0]
+    *_, last = runs.rows(warm_runs)
+    assert (last.pushed, last.hit_rate) == (4, 0.5)
+    assert gc.plan(warm_runs, keep=1) == []
+    reports = warm_runs / "pipeline_root" / "Report"
+    assert sorted(folder.name for folder in reports.iterdir()) == ["4"]
+
+
+def test_not_while_a_run_is_going_on(warm_runs):
+    _clear(warm_runs)
+    before = _rows(warm_runs)
+    with lock.alone(warm_runs, doing="ncf run"), pytest.raises(lock.Busy):
+        forget.forget(warm_runs, history=1)
+    assert _rows(warm_runs) == before
+
+
+def test_the_command_lists_and_forgets(warm_runs):
+    def ncf(*arguments):
+        asked = ["gc", "--out", str(warm_runs), "--keep", "1", *arguments]
+        return testing.CliRunner().invoke(cli.app, asked)
+
+    before = _rows(warm_runs)
+    listed = ncf("--forget", "1")
+    assert "Would forget 0 executions" in listed.output  # Their files are there yet.
+    assert _rows(warm_runs) == before
+    assert "Forgot 12 executions" in ncf("--forget", "1", "--delete").output
+    refused = ncf("--forget", "0")
+    assert refused.exit_code == 2
+    assert "must leave 1 run or more" in refused.output
