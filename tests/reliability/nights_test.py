@@ -104,7 +104,7 @@ def test_a_season_of_nights(tmp_path):
     # Enough items that nobody has them all, and what is popular changes slowly.
     limits = ["data.drift.popularity=null", "data.drift.misfit=0.35"]
     folder = nights.Nights(tmp_path, settings=limits, items=60)
-    at = {NIGHTS * (i + 1) // 4: how for i, how in enumerate(nights.SPOILT)}
+    at = {5 * (i + 1): how for i, how in enumerate(nights.SPOILT)}
     done = []
     for number in range(NIGHTS):
         night = folder.next(spoilt=at.get(number))
