@@ -112,8 +112,10 @@ def _do(serving, model, server, tmp_path, monkeypatch):
 
 def test_the_same_version_again_asks_nobody(server, tmp_path, monkeypatch):
     model = tmp_path / "model"
-    model.mkdir()
-    (model / "saved_model.pb").write_text("x")
+    (model / "variables").mkdir(parents=True)
+    (model / "saved_model.pb").write_bytes(b"\x08\x01")
+    for name in ("variables.index", "variables.data-00000-of-00001"):
+        (model / "variables" / name).write_text("")
     serving = str(tmp_path / "serving")
     given = (serving, str(model), server, tmp_path, monkeypatch)
     first = _do(*given)

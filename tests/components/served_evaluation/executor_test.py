@@ -44,6 +44,7 @@ def _do(root, people, *, models=(), serving=""):
             writer.write(example.SerializeToString())
     examples, evaluation = standard_artifacts.Examples(), standard_artifacts.ModelRun()
     examples.uri, evaluation.uri = str(root), str(root / "out")
+    (root / "out").mkdir(exist_ok=True)  # As TFX does.
     inputs = {spec.INTERACTIONS_KEY: [examples], spec.MODEL_KEY: list(models)}
     executor.Executor().Do(
         inputs,
