@@ -238,7 +238,7 @@ def _export(folder: pathlib.Path, *, users: int, items: int) -> str:
     tables = (network.user_table, network.item_table)
     for table, rows in zip(tables, _tables(users + 1, items + 1), strict=True):
         table.embeddings.assign(rows)
-    names = {}
+    names: dict[str, Any] = {}
     for kind, count in (("user", users), ("item", items)):
         file = folder / f"{kind}_id"
         file.write_text("".join(f"{kind[0]}{i}\n" for i in range(count)))

@@ -45,7 +45,7 @@ def train(
         network,
         interactions,
         candidates,
-        dataclasses.replace(settings, train=alone, judged=None),
+        dataclasses.replace(settings, train=alone, stop_after=None),
         num_users=num_users,
         num_items=num_items,
         log_dir=os.path.join(log_dir, "cold"),
