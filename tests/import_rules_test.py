@@ -132,6 +132,7 @@ def test_a_circle_is_found():
 DECLARED_BY_TFX = {
     "explaining_evaluator": {"spec"},
     "interactions_example_gen": {"spec"},
+    "kubeflow_pusher": {"spec"},
     "latest_blessed_model": {"spec", "component", "executor"},
     "pusher": {"spec"},
     "strict_example_validator": {"spec"},

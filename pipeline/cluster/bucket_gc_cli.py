@@ -6,7 +6,7 @@ import typer
 
 from pipeline.cluster import bucket_gc
 from pipeline.cluster.buckets import check_root
-from pipeline.local import history_cli
+from pipeline.local import removed
 from pipeline.serving.cli import refuse
 
 
@@ -32,4 +32,4 @@ def gc(
         rows = [{"folder": run.folder, "bytes": run.bytes} for run in runs]
         typer.echo(json.dumps({"deleted": delete, "runs": rows}, indent=2))
         return
-    history_cli.say_removed([(run.bytes, run.folder) for run in runs], "runs", delete)
+    removed.say([(run.bytes, run.folder) for run in runs], "runs", delete)

@@ -162,6 +162,7 @@ def gc(
         bucket_gc_cli.gc(bucket, serving, keep=keep, delete=delete, as_json=as_json)
         return
     from pipeline.local import gc as gc_module
+    from pipeline.local import removed
     from pipeline.local import runs as runs_module
 
     forgotten = 0
@@ -179,7 +180,7 @@ def gc(
         rows = [dataclasses.asdict(removal) for removal in removals]
         typer.echo(json.dumps({**told, "artifacts": rows}, indent=2))
         return
-    say_removed([(one.bytes, one.folder) for one in removals], "artifacts", delete)
+    removed.say([(one.bytes, one.folder) for one in removals], "artifacts", delete)
     if forget is not None:
         verb = "Forgot" if delete else "Would forget"
         typer.echo(f"{verb} {forgotten} executions of runs before the last {forget}.")
@@ -192,17 +193,6 @@ def _forget(folder: pathlib.Path, history: int, delete: bool) -> int:
     if delete:
         return forget_module.forget(folder, history=history)
     return len(forget_module.executions(folder, history=history))
-
-
-def say_removed(rows: list[tuple[int, str]], what: str, deleted: bool) -> None:
-    """Prints what was, or would be, removed: how large and where."""
-    for size, folder in rows:
-        typer.echo(f"{size / 1e6:10.1f} MB  {folder}")
-    total = sum(size for size, _ in rows) / 1e6
-    verb = "Removed" if deleted else "Would remove"
-    typer.echo(f"{verb} {len(rows)} {what}, {total:.1f} MB.")
-    if rows and not deleted:
-        typer.echo("Nothing was changed; `--delete` removes them.")
 
 
 def tensorboard(
