@@ -24,7 +24,11 @@ def _bucket(tmp_path, monkeypatch):
         bucket = client.bucket("bucket")
         for run in range(5):
             for node in ("Trainer/1/model/x", "Report/2/report/index.html"):
-                _write(bucket, f"runs/ncf/run-{run}/{node}", "12345")
+                name = f"runs/ncf/run-{run}/{node}"
+                _write(bucket, name, "12345")
+                content, number, _ = running.objects.buckets["bucket"][name]
+                written = (content, number, 1_700_000_000 + run)
+                running.objects.buckets["bucket"][name] = written
         _write(bucket, "runs/notes.txt", "no run")
         _write(bucket, "runs-of-others/ncf/run-0/x", "of others")
         # Version 1 is served, and was made by run 0; version 2, of run 1, is gone.
