@@ -65,67 +65,30 @@ def run_fn(fn_args: Any) -> None:
     # First of all: machines can only be joined before TensorFlow has run anything.
     distribution = strategy.make_strategy(settings.train)
     config.check_together(network_settings, settings.train, settings.sampling)
-    vocabularies = vocabulary_files(fn_args.transform_graph_path)
-    interactions = data.load_interactions(
-        fn_args.train_files, materialised=settings.sampling.mode == "materialised"
-    )
-    users, items = (index(vocabularies[name]) for name in VOCABULARIES)
-    if network_settings.history:
-        network_settings = resolve.resolve(
-            network_settings, interactions, num_items=len(items)
-        )
-    lists = data.load_lists(fn_args.eval_files)
-    start, cold = known.Start(None, {}), (settings, network_settings)
-    if settings.train.warm_start:
-        raw = (list(users), list(items))
-        start, lists, (settings, network_settings) = _begin(
-            fn_args, interactions, lists, *cold, raw
-        )
+    prepared = _prepare(fn_args, network_settings, settings)
+    start = prepared.start
     saved = _checkpoint(
         custom | ({"warm_start": start.told} if start.told else {}),
-        *(interactions, lists, vocabularies),
+        *(prepared.interactions, prepared.lists, prepared.vocabularies),
     )
-    candidates = validation.by_index(*lists, users=users, items=items)
-    sizes: dict[str, Any] = {"num_users": len(users), "num_items": len(items)}
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
-        where: dict[str, Any] = {"log_dir": log_dir, "strategy": distribution}
-        fit_started = time.monotonic()
-        network, trained, history = fit.fit(
-            network_settings,
-            interactions,
-            candidates,
-            settings,
-            **sizes,
-            **where,
-            saved=saved,
-            carry=_carry(
-                start, (users, items), history=network_settings.history is not None
-            ),
-        )
-        took = time.monotonic() - fit_started
-        if start.base is not None and settings.train.cold_beside:
-            start.told["seconds"] = cold_beside.seconds_to_choose(history, took)
-            history["cold"] = cold_beside.train(
-                cold[1], cold[0], interactions, candidates, **sizes, **where
-            )
+        network, trained, history = _fit(prepared, log_dir, distribution, saved)
     if strategy.is_chief():
         _export(
             network,
-            interactions,
+            prepared.interactions,
             fn_args,
-            vocabularies,
+            prepared.vocabularies,
             refitted=history["refit"] is not None,
             trained=trained,
-            keeps_tables=settings.train.warm_start is not None,
+            keeps_tables=prepared.settings.train.warm_start is not None,
             # The export multiplies in 32 bits, and in another order.
             tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
         history["warm_start"] = start.told or None
         history["tuned"] = {name: space.plain(value) for name, value in tuned.items()}
         history["seconds"] = time.monotonic() - started
-        path = os.path.join(fn_args.model_run_dir, HISTORY_FILE)
-        with tf.io.gfile.GFile(path, "w") as f:
-            json.dump(history, f, indent=2)
+        _write_history(history, fn_args.model_run_dir)
         logging.info(
             "Trained in %.1f s; model in %s",
             history["seconds"],
@@ -134,6 +97,105 @@ def run_fn(fn_args: Any) -> None:
     # TFX looks for the model in every machine's process, as soon as that returns.
     strategy.wait_for_all(distribution)
     saved.remove()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """What a training starts from.
+
+    Attributes:
+        network: the network's settings, resolved.
+        settings: of the training.
+        cold: settings and network as they are without a warm start.
+        start: what a warm start begins with.
+        interactions: the split `train`.
+        lists: the validation lists, by raw ids.
+        vocabularies: paths of the vocabulary files, by name.
+        users, items: the index of each raw id.
+    """
+
+    network: config.ModelConfig
+    settings: fitting.Settings
+    cold: tuple[fitting.Settings, config.ModelConfig]
+    start: known.Start
+    interactions: data.Interactions
+    lists: known.Lists
+    vocabularies: dict[str, str]
+    users: dict[bytes, int]
+    items: dict[bytes, int]
+
+
+def _prepare(
+    fn_args: Any, network: config.ModelConfig, settings: fitting.Settings
+) -> _Prepared:
+    """Reads the data and, for a warm start, the model to begin with."""
+    vocabularies = vocabulary_files(fn_args.transform_graph_path)
+    interactions = data.load_interactions(
+        fn_args.train_files, materialised=settings.sampling.mode == "materialised"
+    )
+    users, items = (index(vocabularies[name]) for name in VOCABULARIES)
+    if network.history:
+        network = resolve.resolve(network, interactions, num_items=len(items))
+    lists = data.load_lists(fn_args.eval_files)
+    start, cold = known.Start(None, {}), (settings, network)
+    if settings.train.warm_start:
+        raw = (list(users), list(items))
+        start, lists, (settings, network) = _begin(
+            fn_args, interactions, lists, *cold, raw
+        )
+    return _Prepared(
+        network=network,
+        settings=settings,
+        cold=cold,
+        start=start,
+        interactions=interactions,
+        lists=lists,
+        vocabularies=vocabularies,
+        users=users,
+        items=items,
+    )
+
+
+def _fit(
+    prepared: _Prepared,
+    log_dir: str,
+    distribution: tf.distribute.Strategy,
+    saved: checkpoint.Checkpoint,
+) -> fit.Fitted:
+    """Trains; beside a warm start a cold one too, where the settings ask for it."""
+    network, settings, start = prepared.network, prepared.settings, prepared.start
+    users, items = prepared.users, prepared.items
+    candidates = validation.by_index(*prepared.lists, users=users, items=items)
+    sizes: dict[str, Any] = {"num_users": len(users), "num_items": len(items)}
+    where: dict[str, Any] = {"log_dir": log_dir, "strategy": distribution}
+    fit_started = time.monotonic()
+    fitted = fit.fit(
+        network,
+        prepared.interactions,
+        candidates,
+        settings,
+        **sizes,
+        **where,
+        saved=saved,
+        carry=_carry(start, (users, items), history=network.history is not None),
+    )
+    took = time.monotonic() - fit_started
+    if start.base is not None and settings.train.cold_beside:
+        start.told["seconds"] = cold_beside.seconds_to_choose(fitted.history, took)
+        fitted.history["cold"] = cold_beside.train(
+            prepared.cold[1],
+            prepared.cold[0],
+            prepared.interactions,
+            candidates,
+            **sizes,
+            **where,
+        )
+    return fitted
+
+
+def _write_history(history: dict[str, Any], folder: str) -> None:
+    with tf.io.gfile.GFile(os.path.join(folder, HISTORY_FILE), "w") as f:
+        json.dump(history, f, indent=2)
 
 
 def _begin(

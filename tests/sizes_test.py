@@ -26,7 +26,6 @@ FOLDERS = (
 GENERATED = ("tests/pipeline/kfp/golden/",)
 # `path:function` and why it is one piece.
 REASONS = {
-    "ncf_model/trainer.py:run_fn": "the steps of a training in order, mostly calls",
     "tests/reliability/odd_files.py:text_cases": "a table: a line or three per file",
     "tests/reliability/odd_files.py:parquet_cases": "a table: a line or three per file",
     "tests/pipeline/kfp/pods_test.py:test_all_that_a_pod_can_have": "all it can have",
