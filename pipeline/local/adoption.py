@@ -20,8 +20,6 @@ from ncf_model.serving import folders, versions
 from pipeline.local import trust
 
 NODE = "ServedModel"
-_MODEL_FOLDER = "Format-Serving"
-_BLESSED_FILE = "BLESSED"
 
 
 def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str]:
@@ -117,11 +115,8 @@ def _enter(
             (standard_artifacts.ModelBlessing(), "blessing"),
         )
     )
-    for name in version.record["files"]:
-        path = os.path.join(model.uri, _MODEL_FOLDER, name)
-        folders.make(os.path.dirname(path))
-        folders.copy(os.path.join(version.path, name), path)
-    folders.write(os.path.join(blessing.uri, _BLESSED_FILE), b"")
+    trust.copy_model(version, os.path.join(model.uri, trust.MODEL_FOLDER))
+    folders.write(os.path.join(blessing.uri, trust.BLESSED_FILE), b"")
     model.set_string_custom_property(trust.FILES_PROPERTY, trust.consists_of(model.uri))
     [model.id] = store.put_artifacts([model.mlmd_artifact])
     said = {

@@ -5,7 +5,8 @@
 - A result without all of its outputs is none, as when the disk was full when it was
   committed. It is marked failed, so the node runs again.
 - An artifact whose files are not those that were noted is marked deleted, so the node
-  that made it runs again. A model is copied back from the serving folder, if it can be.
+  that made it runs again. A model is copied back from the serving folder, if it can be,
+  and its blessing with it: a new model must find something to be compared with.
 """
 
 import hashlib
@@ -20,10 +21,11 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from ncf_model.serving import folders, versions
 
 FILES_PROPERTY = "files"
+MODEL_FOLDER = "Format-Serving"
+BLESSED_FILE = "BLESSED"
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
 _DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _UNDER_WAY = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
-_MODEL_FOLDER = "Format-Serving"
 
 
 def note_files(output: Any) -> Any:
@@ -110,8 +112,11 @@ def _miss_what_is_gone(store: Any, root: str, serving: str) -> Iterator[str]:
         inside = artifact.uri.startswith(root.rstrip("/") + "/")
         if artifact.state != mlmd.Artifact.LIVE or not inside or _is_whole(artifact):
             continue
-        if artifact.type == "Model" and _put_back(artifact, serving):
-            yield f"Model {artifact.id} was put back from {serving}: {artifact.uri}"
+        if _put_back(artifact, serving):
+            yield (
+                f"{artifact.type} {artifact.id} was put back from {serving}: "
+                f"{artifact.uri}"
+            )
             continue
         artifact.state = mlmd.Artifact.DELETED
         gone.append(artifact)
@@ -132,21 +137,32 @@ def _is_whole(artifact: Any) -> bool:
 
 
 def _put_back(artifact: Any, serving: str) -> bool:
-    """Copies a model from the version that it was pushed as; returns whether it could.
+    """Restores a model or a blessing from what was pushed; returns whether it could.
 
     Without it there might be nothing left to compare a new model with. A version whose
     content is not what was pushed is no source.
     """
-    for version in versions.look(serving).versions:
-        if version.record.get("model_uri") == artifact.uri and _as_pushed(version):
-            target = os.path.join(artifact.uri, _MODEL_FOLDER)
+    said = dict(artifact.custom_properties)  # Asking a protobuf's map enters the key.
+    blessed = "blessed" in said and said["blessed"].int_value
+    of_blessed = said["current_model"].string_value if blessed else ""
+    model = {"Model": artifact.uri, "ModelBlessing": of_blessed}.get(artifact.type)
+    for version in versions.look(serving).versions if model else ():
+        if version.record.get("model_uri") == model and _as_pushed(version):
             shutil.rmtree(artifact.uri, ignore_errors=True)
-            for name in version.record["files"]:
-                path = os.path.join(target, name)
-                folders.make(os.path.dirname(path))
-                folders.copy(os.path.join(version.path, name), path)
+            if artifact.type == "Model":
+                copy_model(version, os.path.join(artifact.uri, MODEL_FOLDER))
+            else:
+                folders.write(os.path.join(artifact.uri, BLESSED_FILE), b"")
             return _is_whole(artifact)
     return False
+
+
+def copy_model(version: versions.Version, target: str) -> None:
+    """Copies the files of a version, as far as its record names them, into a folder."""
+    for name in version.record["files"]:
+        path = os.path.join(target, name)
+        folders.make(os.path.dirname(path))
+        folders.copy(os.path.join(version.path, name), path)
 
 
 def _as_pushed(version: versions.Version) -> bool:

@@ -259,7 +259,21 @@ def test_what_the_records_do_not_know_is_not_replaced_by_a_worse_one(tmp_path):
     shutil.rmtree(tmp_path / "root" / "ServedModel")  # Put back from serving/.
     world.run()
     world.check(world.remember())
+    assert versions.newest(world.serving).number == best
     world.config["quality"] = 4
     world.run()
     world.check(world.remember())
     assert versions.newest(world.serving).number > best
+
+
+def test_without_its_artifacts_a_served_model_is_still_the_one_to_beat(tmp_path):
+    world = World(tmp_path, random.Random(0))
+    for quality in (2, 3):
+        world.config["quality"] = quality
+        world.run()
+    best = world.remember().number
+    shutil.rmtree(tmp_path / "root")
+    world.config["quality"] = 1
+    world.run()
+    world.check(world.remember())
+    assert versions.newest(world.serving).number == best
