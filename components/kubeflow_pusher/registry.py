@@ -6,6 +6,7 @@ and one artifact with the folder of the SavedModel, which KServe can load.
 """
 
 import http
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -17,6 +18,10 @@ from absl import logging
 
 API = "/api/model_registry/v1alpha3"
 _TIMEOUT_S = 30
+_AGAIN = (
+    "The model is pushed; run the same command again once the registry takes it, and "
+    "it is entered."
+)
 _FORMAT = ("tensorflow", "2")
 # Of the record of a pushed version.
 _SAID = ("pipeline", "run", "model_uri", "blessing_uri", "digest")
@@ -49,7 +54,7 @@ class Client:
         """Returns what was made of the fields, its `id` with it.
 
         Raises:
-            RuntimeError: the service refuses.
+            RuntimeError: the service refuses, or does not answer.
         """
         try:
             return self._ask("POST", path, json.dumps(fields).encode())
@@ -59,19 +64,33 @@ class Client:
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         if self._token_file:
-            with open(self._token_file, encoding="utf-8") as f:
-                headers["Authorization"] = f"Bearer {f.read().strip()}"
+            headers["Authorization"] = f"Bearer {self._token()}"
         request = urllib.request.Request(self.url + path, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            found: dict[str, Any] = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError:
+            raise
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            raise RuntimeError(
+                f"The model registry at {self.url} did not answer: {error}. {_AGAIN}"
+            ) from None
         return found
+
+    def _token(self) -> str:
+        with open(str(self._token_file), encoding="utf-8") as f:
+            token = f.read().strip()
+        if not token.isprintable() or not token.isascii():  # It must not be shown.
+            raise RuntimeError(
+                f"{self._token_file} must hold a token of one line, in ASCII. {_AGAIN}"
+            )
+        return token
 
     def _refused(self, path: str, error: urllib.error.HTTPError) -> Exception:
         said = error.read(2000).decode("utf-8", "replace")
         return RuntimeError(
             f"The model registry answered {error.code} to {self.url}{path}: {said}. "
-            "The model is pushed; run the same command again once the registry takes "
-            "it, and it is entered."
+            f"{_AGAIN}"
         )
 
 

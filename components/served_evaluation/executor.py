@@ -53,7 +53,7 @@ def _judge(model: str | None, uri: str, *, seed: int) -> dict[str, Any]:
     pattern = os.path.join(uri, f"Split-{features.INTERACTIONS_SPLIT}", "*")
     try:
         told = since.judge(model, list(_people(pattern)), seed=seed)
-    except since.NothingNewError as error:
+    except ValueError as error:  # Nothing new, or a model that cannot be asked.
         told = {"why_not": str(error)}
     logging.info("Since %s was trained: %s", model, told.get("metrics", told))
     return {"model": model, **told}

@@ -96,9 +96,14 @@ def judge(
 
     Raises:
         NothingNewError: nothing is new to the model.
-        ValueError: it is no model of this project.
+        ValueError: it is no model of this project, or one of before it could be asked.
     """
     loaded = tf.saved_model.load(model)
+    if missing := {"evaluate", "history"} - set(loaded.signatures):
+        raise ValueError(
+            f"{model} must have the signatures `evaluate` and `history`; it has no "
+            f"{' and no '.join(sorted(missing))}. A model trained now has both."
+        )
     catalogue = _catalogue(model)
     lists = _lists(loaded, people, catalogue, negatives=negatives, seed=seed)
     if not lists.events:

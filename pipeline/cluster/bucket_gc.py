@@ -4,9 +4,11 @@ On clusters nobody keeps a record of artifacts that could be read from here. Wha
 there are the folders of runs, `ROOT/PIPELINE/RUN/` on Kubeflow and `ROOT/PROJECT/RUN/`
 on Vertex, and the records of the serving folder, which name the artifacts that a pushed
 version came from. A run stays if it is one of the latest, or made a version that is
-there still.
+there still. So does whatever was written to in the last two days: a run may be at work
+on it.
 """
 
+import collections
 import dataclasses
 import datetime
 import json
@@ -17,6 +19,7 @@ from typing import Any
 
 from pipeline.cluster import buckets, google_cloud, local_copies
 
+_SPARED = datetime.timedelta(days=2)  # A training may write nothing here for hours.
 _LEVELS = 2  # of folders, from the root to that of a run
 _RECORD = re.compile(r"\.ncf/versions/(\d+)\.json")  # in a serving folder
 
@@ -59,32 +62,70 @@ def run_folders(root: str, objects: Iterable[Any]) -> list[RunFolder]:
     return sorted(found.values(), key=lambda run: run.changed, reverse=True)
 
 
+def check_folders(root: str, serving: str | None) -> None:
+    """Refuses folders in which old runs could not be told from what is served.
+
+    Raises:
+        ValueError: one is no folder in a bucket, or one is inside the other.
+    """
+    for flag, folder in (("--bucket", root), ("--serving", serving or "")):
+        if not re.fullmatch(r"gs://[^/]+/+[^/].*", folder):
+            raise ValueError(
+                f"`{flag}` must be a folder in a bucket, gs://bucket/folder: of the "
+                f"{'runs' if folder is root else 'pushed versions'}; got {folder!r}."
+            )
+    runs, served = (_split(folder) for folder in (root, serving or ""))
+    if runs[0] == served[0] and (
+        runs[1].startswith(served[1]) or served[1].startswith(runs[1])
+    ):
+        raise ValueError(
+            f"`--bucket` {root} and `--serving` {serving} must lie beside each other: "
+            "with one inside the other, versions would count as runs."
+        )
+
+
 def old(
-    runs: list[RunFolder], records: Iterable[Mapping[str, Any]], *, keep: int
+    runs: list[RunFolder],
+    records: Iterable[Mapping[str, Any]],
+    *,
+    keep: int,
+    now: datetime.datetime,
 ) -> list[RunFolder]:
     """Returns those of the runs that can go.
 
     Args:
         runs: the one changed last first.
         records: of the versions in the serving folder.
-        keep: so many of the latest stay, 1 or more.
+        keep: so many of the latest of each pipeline stay, 1 or more.
+        now: the time, with its zone.
 
     Raises:
-        ValueError: `keep` is below 1.
+        ValueError: `keep` is below 1, or there are no records.
     """
     if keep < 1:
         raise ValueError(f"`--keep` must be 1 or more; got {keep}.")
+    records = list(records)
+    if not records:
+        raise ValueError(
+            "`--serving` must be the folder that runs push to, so that what its "
+            "versions came from stays; no record of a version is in it."
+        )
     needed = [
         str(local_copies.to_remote(record[name]))
         for record in records
         for name in ("model_uri", "blessing_uri")
         if record.get(name)
     ]
-    return [
-        run
-        for run in runs[keep:]
-        if not any(uri.startswith(f"{run.folder}/") for uri in needed)
-    ]
+    latest: collections.Counter[str] = collections.Counter()
+    found = []
+    for run in runs:
+        pipeline = posixpath.dirname(run.folder)
+        latest[pipeline] += 1
+        is_needed = any(uri.startswith(f"{run.folder}/") for uri in needed)
+        is_recent = latest[pipeline] <= keep or now - run.changed < _SPARED
+        if not is_needed and not is_recent:
+            found.append(run)
+    return found
 
 
 class Bucket:

@@ -1,11 +1,11 @@
 """`ncf gc --bucket`: the runs of a cluster."""
 
+import datetime
 import json
 
 import typer
 
 from pipeline.cluster import bucket_gc
-from pipeline.cluster.buckets import check_root
 from pipeline.local import removed
 from pipeline.serving.cli import refuse
 
@@ -15,14 +15,14 @@ def gc(
 ) -> None:
     """Lists, or removes, the folders of old runs."""
     try:
-        check_root(root)
-        if serving is None or not serving.startswith("gs://"):
-            raise ValueError(
-                "`--bucket` needs `--serving gs://...`, the folder of the pushed "
-                f"versions, whose runs stay; got {serving!r}."
-            )
+        bucket_gc.check_folders(root, serving)
         bucket = bucket_gc.Bucket()
-        runs = bucket_gc.old(bucket.runs(root), bucket.records(serving), keep=keep)
+        runs = bucket_gc.old(
+            bucket.runs(root),
+            bucket.records(str(serving)),
+            keep=keep,
+            now=datetime.datetime.now(datetime.timezone.utc),
+        )
         if delete:
             for run in runs:
                 bucket.remove(run)

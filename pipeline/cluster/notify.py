@@ -6,6 +6,7 @@ that it works where the rest of the image does not.
 """
 
 import argparse
+import http.client
 import json
 import os
 import sys
@@ -36,7 +37,12 @@ def main(argv: Sequence[str]) -> int:
     body = message(flags.pipeline, run, state, good=good)
     try:
         _post(os.environ[URL_VARIABLE], body)
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        OSError,
+        ValueError,
+    ) as error:
         reason = str(error).replace(os.environ[URL_VARIABLE], "URL")
         print(f"The webhook was not told ({reason}).", file=sys.stderr)
         return 1
@@ -61,10 +67,13 @@ def message(pipeline: str, run: str, state: str, *, good: bool) -> dict[str, str
 
 
 def _post(url: str, body: dict[str, str]) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("it must be http:// or https://")
+    url = url.strip()
+    if not url.startswith(("http://", "https://")) or not url.isprintable():
+        raise ValueError("it must be http:// or https://, without control characters")
+    if " " in url:  # Its message would show the address, which is a secret.
+        raise ValueError("it must hold no blank")
     request = urllib.request.Request(
-        url.strip(),
+        url,
         json.dumps(body).encode(),
         {"content-type": "application/json; charset=UTF-8"},
     )

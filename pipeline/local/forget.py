@@ -11,9 +11,9 @@ import contextlib
 import pathlib
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from pipeline.local import lock, runs, summary_file
+from pipeline.local import runs, summary_file
 from pipeline.local.store import FILE, Store
 
 # table -> the column that names what goes; in this order.
@@ -22,12 +22,15 @@ _OF_ARTIFACTS = {"ArtifactProperty": "artifact_id", "Attribution": "artifact_id"
 _AT_ONCE = 500  # SQLite's limit of variables is higher everywhere
 
 
-def executions(out: pathlib.Path, *, history: int) -> set[int]:
+def executions(
+    out: pathlib.Path, *, history: int, removed: Collection[int] = ()
+) -> set[int]:
     """Returns the executions that can be forgotten; changes nothing.
 
     Args:
         out: the folder of the runs.
         history: so many of the latest runs stay whole, 1 or more.
+        removed: artifacts that count as gone, by id.
 
     Raises:
         ValueError: `history` is below 1, or no run was recorded in `out`.
@@ -43,29 +46,31 @@ def executions(out: pathlib.Path, *, history: int) -> set[int]:
         for run in store.runs[:-history]
         for execution in run.executions
         if execution.id not in kept
-        and not any(store.artifacts[id_].live for id_ in execution.outputs)
+        and not any(
+            store.artifacts[id_].live for id_ in {*execution.outputs} - {*removed}
+        )
     }
 
 
 def forget(out: pathlib.Path, *, history: int) -> int:
     """Forgets the executions of `executions`; returns how many.
 
+    The folder must be locked, see `lock.alone`.
+
     Raises:
-        Busy: a run is going on.
         ValueError: see `executions`.
     """
-    with lock.alone(out, doing="ncf gc --forget"):
-        ids = executions(out, history=history)
-        if not ids:
-            return 0
-        store = Store(out)
-        reports = {id_ for one in ids for id_ in store.executions[one].outputs}
-        for artifact in store.of_type(reports, summary_file.REPORT_TYPE):
-            shutil.rmtree(runs.local_path(out, artifact.uri), ignore_errors=True)
-        with contextlib.closing(sqlite3.connect(out / FILE)) as database:
-            with database:  # One transaction: all of it or nothing.
-                _remove(database, ids)
-            database.execute("VACUUM")
+    ids = executions(out, history=history)
+    if not ids:
+        return 0
+    store = Store(out)
+    reports = {id_ for one in ids for id_ in store.executions[one].outputs}
+    for artifact in store.of_type(reports, summary_file.REPORT_TYPE):
+        shutil.rmtree(runs.local_path(out, artifact.uri), ignore_errors=True)
+    with contextlib.closing(sqlite3.connect(out / FILE)) as database:
+        with database:  # One transaction: all of it or nothing.
+            _remove(database, ids)
+        database.execute("VACUUM")
     return len(ids)
 
 

@@ -1,5 +1,6 @@
 """`ncf runs`, `compare`, `lineage`, `gc` and `tensorboard`: more than one run."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from pipeline.local.compare import Change, Comparison
+    from pipeline.local.gc import Removal
     from pipeline.local.lineage import Step
     from pipeline.local.runs import RunRow
 
@@ -161,18 +163,12 @@ def gc(
 
         bucket_gc_cli.gc(bucket, serving, keep=keep, delete=delete, as_json=as_json)
         return
-    from pipeline.local import gc as gc_module
     from pipeline.local import removed
     from pipeline.local import runs as runs_module
 
-    forgotten = 0
     try:
         folder = runs_module.folders(out)[-1]
-        removals = gc_module.plan(folder, keep=keep)
-        if delete:
-            gc_module.remove(folder, removals)
-        if forget is not None:
-            forgotten = _forget(folder, forget, delete)
+        removals, forgotten = _clear(folder, keep, forget, delete)
     except (ValueError, OSError) as error:
         refuse(error)
     if as_json:
@@ -186,13 +182,28 @@ def gc(
         typer.echo(f"{verb} {forgotten} executions of runs before the last {forget}.")
 
 
-def _forget(folder: pathlib.Path, history: int, delete: bool) -> int:
-    """Returns how many executions are, or would be, forgotten."""
+def _clear(
+    folder: pathlib.Path, keep: int, forget: int | None, delete: bool
+) -> tuple[list["Removal"], int]:
+    """Returns what goes, and how many executions; carries it out if asked to."""
     from pipeline.local import forget as forget_module
+    from pipeline.local import gc as gc_module
+    from pipeline.local import lock
 
-    if delete:
-        return forget_module.forget(folder, history=history)
-    return len(forget_module.executions(folder, history=history))
+    held = lock.alone(folder, doing="ncf gc") if delete else contextlib.nullcontext()
+    with held:
+        removals = gc_module.plan(folder, keep=keep)
+        forgotten = 0
+        if forget is not None:  # Refused before anything is removed.
+            gone = {one.id for one in removals if one.id is not None}
+            forgotten = len(
+                forget_module.executions(folder, history=forget, removed=gone)
+            )
+        if delete:
+            gc_module.remove(folder, removals)
+            if forget is not None:
+                forgotten = forget_module.forget(folder, history=forget)
+    return removals, forgotten
 
 
 def tensorboard(

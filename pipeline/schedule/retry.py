@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -104,12 +105,18 @@ def post(url: str, told: dict[str, Any]) -> str:
     )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            return f"Told {url.split('?')[0]}: HTTP {answer.status}."
+            # Not the path: who knows it can write there.
+            host = urllib.parse.urlsplit(url).hostname
+            return f"Told the webhook at {host}: HTTP {answer.status}."
     except (urllib.error.URLError, OSError, ValueError) as error:
         return f"The webhook could not be told of the failure: {error}."
 
 
 def check_webhook(url: str | None) -> None:
     """Raises ValueError unless it is a URL that can be POSTed to."""
-    if url is not None and not url.startswith(("https://", "http://")):
+    if url is None:
+        return
+    if not url.startswith(("https://", "http://")):
         raise ValueError(f"`--webhook` must be an http(s) URL; got {url!r}.")
+    if " " in url or not url.isprintable():  # Not shown: the address is a secret.
+        raise ValueError("`--webhook` must hold no blank and no control character.")

@@ -1,5 +1,6 @@
 """Old runs leave a bucket, through Google's client; what is served keeps its own."""
 
+import datetime
 import json
 
 import gcs_emulator
@@ -8,7 +9,7 @@ from google.cloud import storage
 from typer import testing
 
 from pipeline import cli
-from pipeline.cluster import buckets, google_cloud
+from pipeline.cluster import bucket_gc, buckets, google_cloud
 
 ROOT, SERVING = "gs://bucket/runs", "gs://bucket/serving"
 
@@ -79,8 +80,12 @@ def test_the_latest_runs_and_those_of_what_is_served_stay(bucket):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--bucket", "bucket/runs", "--serving", SERVING), "must be gs://bucket"),
-        (("--bucket", ROOT), "needs `--serving gs://"),
+        (("--bucket", "bucket/runs", "--serving", SERVING), "`--bucket` must be a"),
+        (("--bucket", "gs://bucket", "--serving", SERVING), "`--bucket` must be a"),
+        (("--bucket", ROOT), "`--serving` must be a folder"),
+        (("--bucket", SERVING, "--serving", SERVING), "beside each other"),
+        (("--bucket", ROOT, "--serving", f"{ROOT}/serving"), "beside each other"),
+        (("--bucket", ROOT, "--serving", "gs://bucket/servng"), "no record"),
         (("--bucket", ROOT, "--serving", SERVING, "--keep", 0), "must be 1 or more"),
     ],
 )
@@ -90,3 +95,15 @@ def test_what_is_refused_changes_nothing(bucket, arguments, says):
     assert refused.exit_code == 2
     assert says in " ".join(refused.output.split())
     assert _names(bucket) == before
+
+
+def test_each_pipeline_keeps_its_latest_and_what_is_at_work_stays():
+    now = datetime.datetime(2026, 1, 10, tzinfo=datetime.timezone.utc)
+    ages = {"a/4": 0, "a/3": 1, "a/2": 5, "a/1": 6, "b/1": 8}  # Days.
+    runs = [
+        bucket_gc.RunFolder(f"{ROOT}/{name}", now - datetime.timedelta(days=age))
+        for name, age in ages.items()
+    ]
+    records = [{"model_uri": f"{ROOT}/a/2/Trainer/model/1"}]
+    found = bucket_gc.old(runs, records, keep=1, now=now)
+    assert [run.folder for run in found] == [f"{ROOT}/a/1"]

@@ -124,3 +124,17 @@ def test_the_same_version_again_asks_nobody(server, tmp_path, monkeypatch):
     assert _do(*given) == first
     assert len(server.requests) == asked
     assert versions.newest(serving).record["registered_model"] == first
+
+
+def test_a_registry_that_is_down_says_what_to_do():
+    client = registry.Client("http://127.0.0.1:9")
+    with pytest.raises(RuntimeError, match=r"did not answer.*The model is pushed"):
+        registry.register(client, URI, name="ncf", version="7", record=RECORD)
+
+
+def test_a_token_that_cannot_be_one_is_not_shown(server, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("s3cret\nmore")
+    with pytest.raises(RuntimeError, match="token of one line") as refused:
+        _register(server, token_file=str(file))
+    assert "s3cret" not in str(refused.value)

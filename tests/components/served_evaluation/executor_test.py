@@ -81,3 +81,15 @@ def test_without_a_model_or_with_nothing_new_it_says_so(tmp_path, model):
     assert "no served model" in _do(tmp_path, PEOPLE, serving=serving)["why_not"]
     told = _do(tmp_path, {b"bob": [b"i02"]}, models=[model])
     assert "All 1 pairs of user and item are known" in told["why_not"]
+
+
+def test_a_model_that_cannot_be_asked_stops_nothing(tmp_path, model):
+    loaded = tf.saved_model.load(f"{model.uri}/Format-Serving")
+    old = standard_artifacts.Model()
+    old.uri = str(tmp_path / "old")
+    tf.saved_model.save(
+        loaded,
+        f"{old.uri}/Format-Serving",
+        signatures={"evaluate": loaded.signatures["evaluate"]},
+    )
+    assert "it has no history" in _do(tmp_path, PEOPLE, models=[old])["why_not"]

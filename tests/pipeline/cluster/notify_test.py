@@ -103,3 +103,11 @@ def test_it_needs_no_more_than_python(webhook, pytestconfig):
     )
     assert made.stdout.splitlines()[-1] == "[]"
     assert len(webhook.told) == 1
+
+
+@pytest.mark.parametrize("odd", [" ", "\n", "\x7f"])
+def test_an_address_that_cannot_be_one_is_not_shown(webhook, monkeypatch, capsys, odd):
+    monkeypatch.setenv("NCF_WEBHOOK", webhook.url + odd + "more")
+    assert _main(FAILED) == 1
+    assert webhook.told == []
+    assert "s3cret" not in capsys.readouterr().err

@@ -2,9 +2,9 @@
 
 import sqlite3
 
-import pytest
 from typer import testing
 
+from ncf_model.serving import folders
 from pipeline import cli
 from pipeline.local import forget, gc, lineage, lock, runs
 from pipeline.local.store import FILE, Store
@@ -59,23 +59,29 @@ def test_what_is_left_can_be_read_and_cleared_as_before(warm_runs):
 
 
 def test_not_while_a_run_is_going_on(warm_runs):
-    _clear(warm_runs)
-    before = _rows(warm_runs)
-    with lock.alone(warm_runs, doing="ncf run"), pytest.raises(lock.Busy):
-        forget.forget(warm_runs, history=1)
+    before, files = _rows(warm_runs), folders.sizes(str(warm_runs / "pipeline_root"))
+    with lock.alone(warm_runs, doing="ncf run"):
+        refused = _ncf(warm_runs, "--forget", "1", "--delete")
+    assert refused.exit_code == 2
+    assert "ncf run" in refused.output
     assert _rows(warm_runs) == before
+    assert folders.sizes(str(warm_runs / "pipeline_root")) == files
+
+
+def _ncf(out, *arguments):
+    asked = ["gc", "--out", str(out), "--keep", "1", *arguments]
+    return testing.CliRunner().invoke(cli.app, asked)
 
 
 def test_the_command_lists_and_forgets(warm_runs):
-    def ncf(*arguments):
-        asked = ["gc", "--out", str(warm_runs), "--keep", "1", *arguments]
-        return testing.CliRunner().invoke(cli.app, asked)
-
     before = _rows(warm_runs)
-    listed = ncf("--forget", "1")
-    assert "Would forget 0 executions" in listed.output  # Their files are there yet.
+    refused = _ncf(warm_runs, "--forget", "0", "--delete")
+    assert refused.exit_code == 2
+    assert "Would remove 0" not in _ncf(warm_runs).output  # Nothing was removed.
+    listed = _ncf(warm_runs, "--forget", "1")
+    assert "Would forget 12 executions" in listed.output
     assert _rows(warm_runs) == before
-    assert "Forgot 12 executions" in ncf("--forget", "1", "--delete").output
-    refused = ncf("--forget", "0")
+    assert "Forgot 12 executions" in _ncf(warm_runs, "--forget", "1", "--delete").output
+    refused = _ncf(warm_runs, "--forget", "0")
     assert refused.exit_code == 2
     assert "must leave 1 run or more" in refused.output

@@ -68,7 +68,7 @@ def test_the_webhook_is_told_once_after_the_last_attempt(tmp_path):
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/hook?token=secret"
+        url = f"http://127.0.0.1:{server.server_port}/hook/secret?token=secret"
         status, said, _ = _run(tmp_path, until=9, times=1, webhook=url)
         server.shutdown()
     assert status == 1
@@ -77,7 +77,7 @@ def test_the_webhook_is_told_once_after_the_last_attempt(tmp_path):
     assert failure["attempts"] == 2
     assert failure["output"] == "call 2"
     assert "failed on" in failure["text"]
-    assert said[-1].endswith("/hook: HTTP 204.")
+    assert said[-1] == "Told the webhook at 127.0.0.1: HTTP 204."
     assert "secret" not in said[-1]
 
 
@@ -90,3 +90,9 @@ def test_a_webhook_that_nobody_answers_changes_no_status(tmp_path):
 def test_a_webhook_is_a_url():
     with pytest.raises(ValueError, match="must be an http"):
         retry.check_webhook("ftp://example")
+
+
+def test_an_address_that_cannot_be_one_is_refused_without_being_shown():
+    with pytest.raises(ValueError, match="no blank") as refused:
+        retry.check_webhook("https://chat.example/services/s3cret more")
+    assert "s3cret" not in str(refused.value)
