@@ -38,7 +38,7 @@ _TO_CHOOSE_FROM = (
 
 
 class HistoryConfig(Config):
-    """A user by what they have taken, instead of pairs; docs/model.md has the formulas.
+    """A user by what they have taken, instead of pairs.
 
     `auto` is resolved from the data's shape when training starts, and shown.
 

@@ -223,15 +223,6 @@ class Context:
         }
 
 
-def _told(asked: Mapping[str, rivals.Rival]) -> Iterator[tuple[str, rivals.Rival]]:
-    """Yields the items, and tells of each before it is its turn."""
-    for done, (name, rival) in enumerate(asked.items()):
-        doing = f"tunes and fits {name}, {done + 1} of {len(asked)}"
-        share = LEARNING * done / len(asked)
-        progress.emit(progress.Event(fraction=share, doing=doing))
-        yield name, rival
-
-
 def _first(scores: np.ndarray, places: int) -> np.ndarray:
     """Returns [places] columns, -1 where there are fewer."""
     best = ranking.top(scores, places)

@@ -30,9 +30,10 @@ def cost(
     """Returns what fitting the rival `name` once would cost."""
     users, items = positives.shape
     if name == rivals.EASE:
-        # The smaller of both Gram matrices is inverted; three of items x items live.
+        # The smaller of both Gram matrices is inverted. In a search up to six
+        # of items x items live: the products, copies of them, the inverse, weights.
         small = min(users, items)
-        bytes_ = 4 * (3 * items**2 + (2 * users**2 if users < items else 0))
+        bytes_ = 4 * (6 * items**2 + (2 * users**2 if users < items else 0))
         flops = 2 * small**3 + (2 * users * items * items if users < items else 0)
         return Cost(bytes_ / _MB, flops / 5e10)
     if name == rivals.IALS:
@@ -40,7 +41,7 @@ def cost(
         bytes_ = 4 * width * 3 * (users + items) + 16 * positives.nnz
         return Cost(bytes_ / _MB, 10 * width * (positives.nnz + users + items) * 3e-9)
     sizes = np.diff(positives.indptr).astype(np.float64)
-    stored = 2 * 12 * items * min(items, 400) + item_weights.BLOCK_BYTES
+    stored = 4 * 12 * items * min(items, 400) + item_weights.BLOCK_BYTES
     return Cost(stored / _MB, float((sizes**2).sum()) * 4e-9 + items**2 * 3e-8)
 
 

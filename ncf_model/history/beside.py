@@ -114,7 +114,7 @@ class Fitter:
             return None
         values, validator = self._history.linear_l2, self._validator
         if chosen.l2 is None and not len(validator):
-            chosen.l2 = _closest(values, _L2)
+            chosen.l2 = closest(values, _L2)
         if chosen.l2 is not None:
             if not len(validator):
                 return None
@@ -160,9 +160,9 @@ class Fitter:
         history, validator = self._history, self._validator
         l2s, weights = history.ials_l2, history.ials_unobserved
         if not len(validator):
-            chosen.ials_l2 = chosen.ials_l2 or _closest(l2s, _IALS_L2)
-            chosen.unobserved = chosen.unobserved or _closest(weights, _UNOBSERVED)
-            chosen.share = _closest(history.ials_shares, _SHARE)
+            chosen.ials_l2 = chosen.ials_l2 or closest(l2s, _IALS_L2)
+            chosen.unobserved = chosen.unobserved or closest(weights, _UNOBSERVED)
+            chosen.share = closest(history.ials_shares, _SHARE)
             return catalogue.Beside()
 
         @functools.cache
@@ -174,7 +174,7 @@ class Fitter:
             return ndcg
 
         if chosen.unobserved is None or chosen.ials_l2 is None:
-            start = _closest(l2s, _IALS_L2)
+            start = closest(l2s, _IALS_L2)
             unobserved = climb(lambda v: figure(start, v), weights, _UNOBSERVED)
             chosen.unobserved = unobserved
             chosen.ials_l2 = climb(lambda v: figure(v, unobserved), l2s, _IALS_L2)
@@ -235,7 +235,8 @@ class Fitter:
         return found
 
 
-def _closest(values: Sequence[float], wanted: float) -> float:
+def closest(values: Sequence[float], wanted: float) -> float:
+    """Returns the value nearest to what is wanted, by ratio; 0 if it is alone."""
     above = [value for value in values if value > 0] or list(values)
     return min(above, key=lambda value: abs(np.log((value or 1e-9) / wanted)))
 
@@ -253,7 +254,7 @@ def climb(
             known[place] = figure(values[place])
         return known[place]
 
-    place = list(values).index(_closest(values, wanted))
+    place = list(values).index(closest(values, wanted))
     while True:
         best = max((place, place - 1, place + 1), key=at)
         if best == place:

@@ -1,6 +1,6 @@
 """Validation in lists and in the whole catalogue, and the weights of the sum."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +13,13 @@ from ncf_model.training import validation
 _CUTOFF = validation.CUTOFF
 # Lists that are scored at most: the error of a mean over so many is small enough.
 _MOST_LISTS = 8_192
-_BLOCK = 1024
+# Lists, and scores, at a time.
+_BLOCK, _SCORES = 1024, 1 << 24
 # Of what is beside the deep part, on validation items of several data sets.
 USUAL_WEIGHT = 32.0
 _TINY = 1e-9
+# From so many lists a standard error means something.
+_ENOUGH_LISTS = 30
 
 
 class Beside(NamedTuple):
@@ -176,8 +179,7 @@ class Catalogue:
         known = np.minimum(self._items[:, : 1 + negatives], len(item) - 1)
         scores = np.einsum("lf,lcf->lc", vectors, item[known]) + bias[known]
         if weight:
-            for start in range(0, len(self), _BLOCK):
-                rows = slice(start, start + _BLOCK)
+            for rows in self._blocks(len(item)):
                 added = self._beside.scores(rows, len(item))
                 if added is not None:
                     scores[rows] += weight * np.take_along_axis(
@@ -188,6 +190,11 @@ class Catalogue:
         if not len(taken) or not len(others):
             return calibration.AS_IT_IS
         return calibration.fit(taken, others)
+
+    def _blocks(self, num_items: int) -> Iterator[slice]:
+        step = min(_BLOCK, max(1, _SCORES // num_items))
+        for start in range(0, len(self), step):
+            yield slice(start, start + step)
 
     def _ranks(
         self,
@@ -201,8 +208,7 @@ class Catalogue:
     ) -> np.ndarray:
         """Returns ranks in the lists or in the catalogue, [weights, lists]."""
         ranks = np.empty((len(weights), len(self)), np.int64)
-        for start in range(0, len(self), _BLOCK):
-            rows = slice(start, start + _BLOCK)
+        for rows in self._blocks(len(item)):
             deep = vectors[rows] @ item.T + bias
             if not np.isfinite(deep).all():
                 raise ValueError(
@@ -210,6 +216,11 @@ class Catalogue:
                     "`model.history.learning_rate`."
                 )
             added = beside.scores(rows, deep.shape[1])
+            if added is not None and not np.isfinite(added).all():
+                raise ValueError(
+                    "A score of EASE or iALS is not finite. Set a smaller "
+                    "`model.history.linear_l2` or `model.history.ials_l2`."
+                )
             if listed:  # So little is asked for that the rest need not be added up.
                 known = np.minimum(self._items[rows], deep.shape[1] - 1)
                 known = known.astype(np.int64)
@@ -252,12 +263,14 @@ def cautious_best(gains: np.ndarray, values: Sequence[float], *, usual: float) -
     Args:
         gains: [values, lists].
         values: 0 or more.
-        usual: above 0.
+        usual: above 0; what is nearest to it is taken where lists are few.
     """
+    far = np.abs(np.log(np.maximum(values, _TINY) / usual))
+    if gains.shape[1] < _ENOUGH_LISTS:
+        return int(np.argmin(far))
     means = gains.mean(axis=1)
     best = gains[int(np.argmax(means))]
     error = best.std() / np.sqrt(len(best))
-    far = np.abs(np.log(np.maximum(values, _TINY) / usual))
     return int(np.argmin(np.where(means >= best.mean() - error / 2, far, np.inf)))
 
 

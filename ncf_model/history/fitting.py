@@ -233,7 +233,8 @@ class _Run:
         """Adds the validation metrics to the record, if there are lists."""
         if not len(self._validator):
             beside_it = self._covered or self._history.has_ials
-            usual = catalogue.USUAL_WEIGHT
+            weights = self._history.linear_weights
+            usual = beside.closest(weights, catalogue.USUAL_WEIGHT)
             record["linear_weight"] = usual if beside_it else 0.0
             return
         tables = self._loop.tables()

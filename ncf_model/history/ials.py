@@ -113,9 +113,12 @@ def _solve(
     sizes = np.diff(pairs.indptr)
     penalties = (l2 * (sizes + unobserved * len(other))).astype(np.float32)
 
+    offsets = pairs.indptr.astype(np.int64, copy=False)
+    indices = pairs.indices.astype(np.int32, copy=False)
+
     def solve(span: tuple[int, int]) -> None:
         _rows(
-            *(pairs.indptr.astype(np.int64), pairs.indices.astype(np.int32)),
+            *(offsets, indices),
             *(rows, other, gram, penalties, steps, *span),
         )
 

@@ -149,6 +149,7 @@ def settings(
     warm: dict[str, Any] = {"learning_rate": rate}
     if np.isfinite(base.l2):
         warm["linear_l2"] = (base.l2,)
+    if np.isfinite(base.l2) or base.ials is not None:
         weights = history.linear_weights
         near = int(np.argmin(np.abs(np.array(weights) - base.weight)))
         around = weights[max(0, near - 1) : near + 2]

@@ -16,6 +16,9 @@ from ncf_model.training import data, known
 # Names of a SavedModel's variables, as `saved_model.ServingModel` has them.
 _KEPT, _WEIGHTS = "_kept", "_weights"
 _USER_ROWS, _ITEM_ROWS, _SIZES = "user_rows", "item_rows", "sizes"
+_NETWORK = "network"
+# What the columns of the tables mean; two networks of one shape may differ in it.
+_MEANING = {"type", "mf_dim", "layers", "biases", "gmf_output"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +28,13 @@ class Base(known.Known):
     Attributes:
         users, items: the tables, without the row of what is unknown.
         weights: those of the network above the tables.
+        network: what its tables' columns mean, see `_describe`.
     """
 
     users: np.ndarray
     items: np.ndarray
     weights: list[np.ndarray]
+    network: str
 
 
 def state(network: model.NeuMF, histories: data.Lists) -> dict[str, np.ndarray]:
@@ -43,7 +48,12 @@ def state(network: model.NeuMF, histories: data.Lists) -> dict[str, np.ndarray]:
         _USER_ROWS: network.user_table.embeddings.numpy()[:-1],
         _ITEM_ROWS: network.item_table.embeddings.numpy()[:-1],
         _SIZES: histories.sizes,
+        _NETWORK: np.frombuffer(_describe(network.settings).encode(), np.uint8),
     }
+
+
+def _describe(network: config.ModelConfig) -> str:
+    return network.model_dump_json(include=_MEANING)
 
 
 def read(path: str) -> Base:
@@ -54,8 +64,9 @@ def read(path: str) -> Base:
     """
     try:
         variables = known.variables(path)
-        users, items, sizes = (
-            variables[f"{_KEPT}/{name}"] for name in (_USER_ROWS, _ITEM_ROWS, _SIZES)
+        users, items, sizes, network = (
+            variables[f"{_KEPT}/{name}"]
+            for name in (_USER_ROWS, _ITEM_ROWS, _SIZES, _NETWORK)
         )
         seen = data.Lists(variables["_seen"], variables["_seen_offsets"][:-1])
         count = sum(name.startswith(f"{_WEIGHTS}/") for name in variables)
@@ -73,6 +84,7 @@ def read(path: str) -> Base:
         users=users,
         items=items,
         weights=weights,
+        network=network.tobytes().decode(),
     )
 
 
@@ -82,7 +94,7 @@ def differs(base: Base, network: config.ModelConfig) -> str:
     now = [fresh.user_table.embeddings.shape[1:]]
     now += [weight.shape for weight in fresh.scorer.trainable_variables]
     before = [base.users.shape[1:], *(weight.shape for weight in base.weights)]
-    if list(map(tuple, now)) == before:
+    if list(map(tuple, now)) == before and base.network == _describe(network):
         return ""
     return "its network is of another shape"
 

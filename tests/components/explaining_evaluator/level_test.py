@@ -66,6 +66,10 @@ class _Version:
         return pairs
 
 
+def _hits(version):
+    return version.hits.sum()
+
+
 def _passes(pairs, gate):
     """The two rules, as `pipeline.evaluation` gives them to TFMA."""
     return pairs.difference >= -gate.tolerance and pairs.p_value >= gate.significance
@@ -75,15 +79,21 @@ def _push_all(candidates, *, gate, lost=()):
     """Returns what is there after each in turn was judged; `lost` ones are deleted."""
     kept = []
     for number, candidate in enumerate(candidates):
-        latest, best = pushed.latest_and_best(kept)
-        rivals = {"latest_blessed": latest, "best_blessed": best}
+        # As LatestPushedModel names them and BlessedRanks chooses among them.
+        latest = kept[0] if kept else None
+        best = max([*kept[:1], *pushed.best_of(kept)], key=_hits, default=None)
+        rivals = {
+            "latest_blessed": latest,
+            "best_blessed": None if best is latest else best,
+        }
         present = {n: x for n, x in rivals.items() if x is not None}
         compared = {name: candidate.differs(x) for name, x in present.items()}
         if all(_passes(pairs, gate) for pairs in compared.values()):
             noted = {n: x.record["blessing"] for n, x in present.items()}
             found = {n: {"difference": p.difference} for n, p in compared.items()}
             height = level.of_candidate(found, noted)
-            candidate.record = {"blessing": {"level": repr(height)}}
+            blessing = {"level": repr(height)}
+            candidate.record = {"blessing": blessing, "digest": str(number)}
             kept.insert(0, candidate)
         if number in lost:
             kept.pop(-1)

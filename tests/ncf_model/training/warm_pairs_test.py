@@ -26,6 +26,9 @@ def test_by_hand_known_ids_keep_rows_and_new_ones_are_the_mean():
         users=np.array([[1.0], [3.0], [100.0]]),
         items=np.array([[10.0], [20.0]]),
         weights=[np.array([[7.0]]), np.array([0.25])],
+        network=settings.model_dump_json(
+            include={"type", "mf_dim", "layers", "biases", "gmf_output"}
+        ),
     )
     ids = {"user_ids": [b"bob", b"never trained", b"ann"], "item_ids": [b"z", b"x"]}
     warm_pairs.carry(base, network, **ids)
@@ -98,6 +101,14 @@ def test_a_cold_training_beside_it_is_that_of_a_cold_start(first, tmp_path, reco
 
 def test_a_network_of_another_shape_begins_cold_and_says_so(first, tmp_path, records):
     night = Night(tmp_path, records, [b"ann", b"bob", b"eve"], ITEMS, PEOPLE)
+    # As wide, but a bias is no factor.
+    as_wide = {**MODEL, "type": "gmf", "gmf_output": "ones"}
+    biased, _ = night.train({**as_wide, "mf_dim": 2}, **COLD)
+    others = {**as_wide, "mf_dim": 3, "biases": False}
+    base = warm_pairs.read(biased)
+    assert base.users.shape[1] == 3
+    other = config.ModelConfig(history=None, **others)
+    assert "another shape" in warm_pairs.differs(base, other)
     _, told = night.train({**MODEL, "mf_dim": 3}, base=first, **COLD)
     assert "another shape" in told["warm_start"]["cold_because"]
     assert len(told["epochs"]) == 3
