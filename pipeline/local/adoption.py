@@ -15,6 +15,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import types
 from tfx.types import standard_artifacts
 
+from components.pusher.blessing import BLESSED_FILE
 from ncf_model import features
 from ncf_model.serving import folders, versions
 from pipeline.local import trust
@@ -116,7 +117,7 @@ def _enter(
         )
     )
     trust.copy_model(version, os.path.join(model.uri, trust.MODEL_FOLDER))
-    folders.write(os.path.join(blessing.uri, trust.BLESSED_FILE), b"")
+    folders.write(os.path.join(blessing.uri, BLESSED_FILE), b"")
     model.set_string_custom_property(trust.FILES_PROPERTY, trust.consists_of(model.uri))
     [model.id] = store.put_artifacts([model.mlmd_artifact])
     said = {

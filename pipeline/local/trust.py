@@ -18,11 +18,11 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components.pusher import blessing
 from ncf_model.serving import folders, versions
 
 FILES_PROPERTY = "files"
 MODEL_FOLDER = "Format-Serving"
-BLESSED_FILE = "BLESSED"
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
 _DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _UNDER_WAY = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
@@ -152,7 +152,7 @@ def _put_back(artifact: Any, serving: str) -> bool:
             if artifact.type == "Model":
                 copy_model(version, os.path.join(artifact.uri, MODEL_FOLDER))
             else:
-                folders.write(os.path.join(artifact.uri, BLESSED_FILE), b"")
+                folders.write(os.path.join(artifact.uri, blessing.BLESSED_FILE), b"")
             return _is_whole(artifact)
     return False
 
