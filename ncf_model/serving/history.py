@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from ncf_model.serving import constants
+
 
 class History(tf.Module):
     """The signature `history`."""
@@ -33,8 +35,8 @@ class History(tf.Module):
         n is the longest history asked for; an unknown user has none.
         """
         users = self._users.lookup(user_id)
-        starts, ends = (tf.gather(self._offsets, users + i) for i in (0, 1))
+        starts, ends = (constants.rows(self._offsets, users + i) for i in (0, 1))
         at = tf.ragged.range(starts, ends)
-        items = tf.ragged.map_flat_values(lambda a: tf.gather(self._seen, a), at)
+        items = tf.ragged.map_flat_values(lambda a: constants.rows(self._seen, a), at)
         padded = tf.cast(items.to_tensor(-1), tf.int64)
         return {"item_ids": self._item_ids.lookup(padded)}

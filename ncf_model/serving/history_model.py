@@ -14,7 +14,7 @@ import tensorflow as tf
 from ncf_model.history import beside, recency, warm_start
 from ncf_model.history.trained import Trained
 from ncf_model.network import model
-from ncf_model.serving import saved_model
+from ncf_model.serving import constants, saved_model
 
 # Logits at a time.
 _BLOCK_VALUES = 1 << 22
@@ -47,24 +47,26 @@ class HistoryServingModel(saved_model.ServingModel):
         # First of all: the base class scores users when it is made.
         self._slope, self._offset = fitted.curve
         tables = fitted.tables
-        self._history = _constant(tables.history)
+        self._history = constants.constant(tables.history)
         # Who has no row of their own gets the average one.
-        self._row = _constant(tables.user.mean(axis=0))
+        self._row = constants.constant(tables.user.mean(axis=0))
         sizes = np.append(fitted.histories.sizes, 0).astype(np.int32)
-        self._history_sizes = _constant(sizes)
+        self._history_sizes = constants.constant(sizes)
         recent = fitted.settings.recency
         self._faded = None
         if recent:
             offsets = fitted.histories.offsets
-            self._faded = _constant(recency.weights(offsets, recent))
-            self._faded_offsets = _constant(np.append(offsets, offsets[-1]))
-        self._linear = None if fitted.linear is None else _constant(fitted.linear)
+            self._faded = constants.constant(recency.weights(offsets, recent))
+            self._faded_offsets = constants.constant(np.append(offsets, offsets[-1]))
+        self._linear = (
+            None if fitted.linear is None else constants.constant(fitted.linear)
+        )
         self._factored = None
         if fitted.factored is not None:
             self._factored = _FoldIn(fitted.factored)
         kept = warm_start.state(fitted)
         for name, value in kept.items():  # Nothing is served by it.
-            setattr(self, name, _constant(value))
+            setattr(self, name, constants.constant(value))
         super().__init__(network, **kwargs)
 
     def signatures(self) -> dict[str, Any]:
@@ -79,18 +81,20 @@ class HistoryServingModel(saved_model.ServingModel):
 
         [b, (n)] int32, and [all of them] float32.
         """
-        starts = tf.gather(self._seen_offsets, users)
-        sizes = tf.cast(tf.gather(self._history_sizes, users), starts.dtype)
+        starts = constants.rows(self._seen_offsets, users)
+        sizes = tf.cast(constants.rows(self._history_sizes, users), starts.dtype)
         # What a user has seen begins with what the model was trained on.
         places = tf.ragged.range(starts, starts + sizes)
-        items = tf.ragged.map_flat_values(lambda i: tf.gather(self._seen, i), places)
+        items = tf.ragged.map_flat_values(
+            lambda i: constants.rows(self._seen, i), places
+        )
         covered = items < self._covered()
         kept = tf.ragged.boolean_mask(items, covered)
         if self._faded is None:
             return kept, tf.ones_like(kept.values, tf.float32)
-        first = tf.gather(self._faded_offsets, users)
+        first = constants.rows(self._faded_offsets, users)
         at = tf.ragged.range(first, first + tf.cast(sizes, first.dtype))
-        weights = tf.gather(self._faded, at.values)
+        weights = constants.rows(self._faded, at.values)
         return kept, tf.boolean_mask(weights, covered.values)
 
     def _covered(self) -> int:
@@ -105,7 +109,7 @@ class HistoryServingModel(saved_model.ServingModel):
         column = tf.cast(tf.gather(items, pair), tf.int32)
         inside = column < self._covered()
         at = tf.stack([taken.values, tf.where(inside, column, 0)], axis=1)
-        values = tf.where(inside, tf.gather_nd(self._linear, at) * weights, 0.0)
+        values = tf.where(inside, constants.cells(self._linear, at) * weights, 0.0)
         count = tf.size(users, tf.int64)
         return logits + tf.math.unsorted_segment_sum(values, pair, count)
 
@@ -114,7 +118,7 @@ class HistoryServingModel(saved_model.ServingModel):
         return tf.gather(logits, items, batch_dims=1)
 
     def _all_logits(self, users: tf.Tensor) -> tf.Tensor:
-        vectors = tf.gather(self._user_part.gmf, users)
+        vectors = constants.rows(self._user_part.gmf, users)
         logits = self._deep(vectors, self._item_part)
         if self._linear is None:
             return logits
@@ -201,16 +205,16 @@ class _FoldIn(tf.Module):
 
     def __init__(self, factored: beside.Factored) -> None:
         super().__init__()
-        self._items = _constant(factored.items)
+        self._items = constants.constant(factored.items)
         inner = factored.items.T @ factored.items
-        self._gram = _constant(np.float32(factored.unobserved) * inner)
+        self._gram = constants.constant(np.float32(factored.unobserved) * inner)
         self._l2, self._unobserved = factored.l2, factored.unobserved
         self._weight = factored.weight
 
     def vectors(self, baskets: tf.Tensor) -> tf.Tensor:
         """Returns [B, factors], weight included, of baskets [B, num_items], 0 or 1."""
         at = tf.where(baskets > 0)
-        rows, own = at[:, 0], tf.gather(self._items, at[:, 1])
+        rows, own = at[:, 0], constants.rows(self._items, at[:, 1])
         count = tf.shape(baskets, tf.int64)[0]
         sizes = tf.reduce_sum(baskets, axis=1, keepdims=True)
         cells = self._unobserved * tf.cast(tf.shape(baskets)[1], tf.float32)
@@ -245,7 +249,3 @@ class _FoldIn(tf.Module):
             maximum_iterations=self._STEPS,
         )
         return self._weight * found[0]
-
-
-def _constant(value: Any) -> tf.Variable:
-    return tf.Variable(value, trainable=False)

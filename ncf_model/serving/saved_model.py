@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from ncf_model import features
 from ncf_model.network import layers, model
-from ncf_model.serving import history, similar_items
+from ncf_model.serving import constants, history, similar_items
 from ncf_model.training import data, warm_pairs
 
 # Values of a hidden layer at a time where the whole catalogue is scored; where there is
@@ -68,7 +68,9 @@ class ServingModel(tf.Module):
             kept: what the next night's training may begin with.
         """
         super().__init__()
-        self._kept = {name: _constant(value) for name, value in (kept or {}).items()}
+        self._kept = {
+            name: constants.constant(value) for name, value in (kept or {}).items()
+        }
         self._scorer = network.scorer
         self._num_users, self._num_items = network.num_users, network.num_items
         self._users = _index_table(user_vocabulary, network.num_users)
@@ -81,18 +83,22 @@ class ServingModel(tf.Module):
         self._item_part = _constants(
             scorer.item_part(network.item_table.embeddings.value)
         )
-        self._weights = [_constant(w.numpy()) for w in scorer.trainable_variables]
-        self._seen = _constant(seen.values)
+        self._weights = [
+            constants.constant(w.numpy()) for w in scorer.trainable_variables
+        ]
+        self._seen = constants.constant(seen.values)
         # The unknown user, whose index is the last, has seen nothing.
-        self._seen_offsets = _constant(np.append(seen.offsets, seen.offsets[-1]))
+        self._seen_offsets = constants.constant(
+            np.append(seen.offsets, seen.offsets[-1])
+        )
         rows = np.full(network.num_users + 1, network.num_users, np.int64)
         rows[trained] = trained
-        self._row_of_user = _constant(rows)
+        self._row_of_user = constants.constant(rows)
         share = popularity / network.num_users
-        self._popularity = _constant(share.astype(np.float32))
+        self._popularity = constants.constant(share.astype(np.float32))
         order = np.argsort(-popularity, kind="stable").astype(np.int32)
-        self._popular = _constant(order)
-        self._popular_scores = _constant(share[order].astype(np.float32))
+        self._popular = constants.constant(order)
+        self._popular_scores = constants.constant(share[order].astype(np.float32))
         self.history = history.History(
             self._users, self._item_ids, seen=self._seen, offsets=self._seen_offsets
         )
@@ -118,7 +124,7 @@ class ServingModel(tf.Module):
 
     def _user_rows(self, user_id: tf.Tensor) -> tf.Tensor:
         """Returns [B] rows of the user's table, the last for who has not trained."""
-        return tf.gather(self._row_of_user, self._users.lookup(user_id))
+        return constants.rows(self._row_of_user, self._users.lookup(user_id))
 
     def _logits(
         self,
@@ -150,17 +156,17 @@ class ServingModel(tf.Module):
 
     def _pair_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns [B], of one item per user."""
-        user = layers.gather(self._user_part, users)
-        return self._logits(user, layers.gather(self._item_part, items))
+        user = _rows(self._user_part, users)
+        return self._logits(user, _rows(self._item_part, items))
 
     def _candidate_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns [B, n], of as many items per user."""
-        user = layers.gather(self._user_part, users[:, tf.newaxis])
-        return self._logits(user, layers.gather(self._item_part, items))
+        user = _rows(self._user_part, users[:, tf.newaxis])
+        return self._logits(user, _rows(self._item_part, items))
 
     def _all_logits(self, users: tf.Tensor) -> tf.Tensor:
         """Returns [b, num_items + 1], the last column that of unknown items."""
-        user = layers.gather(self._user_part, users)
+        user = _rows(self._user_part, users)
         return self._logits(user, self._item_part, self._scorer.combine_all)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
@@ -283,22 +289,22 @@ class ServingModel(tf.Module):
 
     def catalogue_logits(self, users: tf.Tensor) -> tf.Tensor:
         """Returns the logits of user indices [b] with all items, [b, num_items]."""
-        rows = tf.gather(self._row_of_user, users)
+        rows = constants.rows(self._row_of_user, users)
         return self._all_logits(rows)[:, :-1]
 
     def _best_items(
         self, users: tf.Tensor, k: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns items [b, k] int32, -1 where none is left, and probabilities."""
-        unknown = tf.gather(self._row_of_user, users) == self._num_users
+        unknown = constants.rows(self._row_of_user, users) == self._num_users
         unknown = unknown[:, tf.newaxis]
         logits = tf.where(unknown, self._popularity, self.catalogue_logits(users))
-        starts, ends = (tf.gather(self._seen_offsets, users + i) for i in (0, 1))
+        starts, ends = (constants.rows(self._seen_offsets, users + i) for i in (0, 1))
         seen = tf.ragged.range(starts, ends)
         at = tf.stack(
             [
                 tf.cast(seen.value_rowids(), tf.int32),
-                tf.gather(self._seen, seen.values),
+                constants.rows(self._seen, seen.values),
             ],
             axis=1,
         )
@@ -331,13 +337,16 @@ def _id_table(path: str) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(initializer, "")
 
 
-def _constant(value: Any) -> tf.Variable:
-    # A variable is saved in the checkpoint; a constant would be limited to 2 GB.
-    return tf.Variable(value, trainable=False)
+def _rows(part: layers.Part, index: tf.Tensor) -> layers.Part:
+    return layers.Part(
+        *(None if field is None else constants.rows(field, index) for field in part)
+    )
 
 
 def _constants(part: layers.Part) -> layers.Part:
-    return layers.Part(*(None if field is None else _constant(field) for field in part))
+    return layers.Part(
+        *(None if field is None else constants.constant(field) for field in part)
+    )
 
 
 def export(

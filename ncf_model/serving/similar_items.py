@@ -14,6 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ncf_model.serving import constants
+
 _MOST_USERS, _FEWEST_USERS = 256, 64
 # Pairs of a user and an item to score: bounds the time for a large catalogue.
 _PAIRS = 1 << 26
@@ -70,7 +72,7 @@ class SimilarItems(tf.Module):
         """
         super().__init__()
         self._num_items = len(vectors)
-        self._vectors = tf.Variable(vectors, trainable=False)
+        self._vectors = constants.constant(vectors)
         self._items, self._item_ids = items, item_ids
 
     @tf.function(

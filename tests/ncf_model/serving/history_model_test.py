@@ -10,6 +10,7 @@ from ncf_model.history.trained import Trained
 from ncf_model.network import model
 from ncf_model.serving import history_model, saved_model
 from ncf_model.training import data
+from tests.ncf_model.serving import operations
 
 
 @pytest.fixture(name="loaded")
@@ -67,6 +68,14 @@ def _items(loaded, baskets, k):
 def _factored():
     items = np.random.default_rng(3).standard_normal((7, 3)).astype(np.float32)
     return beside.Factored(items, l2=0.01, unobserved=0.5, weight=2.0, share=1.0)
+
+
+def test_no_table_is_copied_when_it_is_read(tiny, factored):
+    """ResourceGather has all later reads of its variable be copies."""
+    _exported(tiny, factored, recent=1.0)
+    used = operations.of(tiny.root / "model")
+    assert {"ReadVariableOp", "GatherV2", "GatherNd"} <= used
+    assert not {name for name in used if name.startswith("ResourceGather")}
 
 
 def test_ials_folds_a_basket_in(tiny, loaded, factored):

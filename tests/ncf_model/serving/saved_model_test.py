@@ -14,6 +14,7 @@ from ncf_model.evaluation import ranking
 from ncf_model.network import model
 from ncf_model.serving import saved_model
 from ncf_model.training import data
+from tests.ncf_model.serving import operations
 
 USERS = [b"ann", b"bob", b"\xc3\xa9ve", b"007", b"only one"]
 ITEMS = [b"i0", b"i1", b"i2", b"i3", b"i4", b"i5", b"i6"]
@@ -282,6 +283,16 @@ print(out["item_ids"].numpy()[0, 0].decode())
         check=False,
     )
     assert done.stdout == "i5\n", done.stderr
+
+
+@pytest.mark.parametrize("settings", [{}, {"type": "neumf", "layers": (4, 2)}])
+def test_no_table_is_copied_when_it_is_read(tiny, settings):
+    """ResourceGather has all later reads of its variable be copies."""
+    network = _random_network(settings) if settings else _network()
+    _export(network, tiny)
+    used = operations.of(tiny.root / "model")
+    assert {"ReadVariableOp", "GatherV2"} <= used
+    assert not {name for name in used if name.startswith("ResourceGather")}
 
 
 def test_moves_as_a_folder(loaded, tiny, tmp_path):
