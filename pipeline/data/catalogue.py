@@ -6,11 +6,9 @@ Imports neither TFX nor TensorFlow.
 import csv
 import dataclasses
 import difflib
-import gzip
 import hashlib
 import io
 import pathlib
-import zlib
 from collections.abc import Callable, Iterator
 
 import platformdirs
@@ -37,6 +35,7 @@ RATINGS_FILES = (
 )
 TITLES_FILES = ("u.item", "movies.dat", "movies.csv", "movies.csv.gz", "ml-100k.item")
 _ARCHIVE_FOLDERS = {"ml-10m": "ml-10M100K"}
+_LARGEST_TITLES = 1 << 28
 _LICENCES = ("README", "README.txt", "README.html")
 
 
@@ -113,28 +112,33 @@ def read_titles(path: pathlib.Path) -> dict[str, str]:
 
     Args:
         path: MovieLens' u.item, movies.dat or movies.csv, RecBole's `.item`, or any CSV
-            whose first two columns are id and title. `.gz` is unpacked.
+            whose first two columns are id and title; packed, if its name says so.
 
     Raises:
-        ValueError: the file cannot be read or unpacked, or a row has no title.
+        ValueError: the file cannot be read or unpacked, has more than
+            `_LARGEST_TITLES` bytes, or a row has no title.
     """
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read: {error}.") from error
+    content = bytearray()
+    for piece in files.read_pieces(str(path)):
+        content += piece
+        if len(content) > _LARGEST_TITLES:
+            raise ValueError(
+                f"{path}: must have at most {_LARGEST_TITLES >> 20} MB of titles."
+            )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:  # GroupLens' older sets are in Latin-1.
         text = content.decode("latin-1")
     titles: dict[str, str] = {}
-    for line, row in enumerate(_title_rows(path.name.removesuffix(".gz"), text), 1):
-        if len(row) < 2:
-            raise ValueError(
-                f"{path}, line {line}: must have an item id and a title; got {row}."
-            )
-        titles.setdefault(row[0], row[1])
+    line = 0
+    try:
+        for row in _title_rows(files.unpacked_name(str(path)), text):
+            line += 1
+            if len(row) < 2:
+                raise ValueError("must have an item id and a title")
+            titles.setdefault(row[0], row[1])
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}, row {max(line, 1)} of titles: {error}.") from None
     return titles
 
 
@@ -152,11 +156,18 @@ def _title_rows(name: str, text: str) -> Iterator[list[str]]:
 
 def _recbole_titles(text: str) -> Iterator[list[str]]:
     """Yields id and `Title (year)`, as GroupLens writes it."""
-    for row in csv.DictReader(
-        io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE
-    ):
-        title, year = row["movie_title:token_seq"], row["release_year:token"]
-        yield [row["item_id:token"], f"{title} ({year})" if year else title]
+    rows = csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    names = next(rows, [])
+    columns = ("item_id:token", "movie_title:token_seq", "release_year:token")
+    if absent := [name for name in columns if name not in names]:
+        raise ValueError(f"the header must have {', '.join(absent)}")
+    places = [names.index(name) for name in columns]
+    for row in rows:
+        if len(row) <= max(places):
+            yield []
+            continue
+        item, title, year = (row[place] for place in places)
+        yield [item, f"{title} ({year})" if year else title]
 
 
 def _from_path(dataset: str) -> Dataset:

@@ -315,14 +315,16 @@ def test_titles(tmp_path, name):
 )
 def test_titles_that_cannot_be_unpacked(tmp_path, content):
     (tmp_path / "movies.dat.gz").write_bytes(content)
-    with pytest.raises(ValueError, match=r"movies\.dat\.gz: cannot be read"):
+    with pytest.raises(
+        ValueError, match=r"movies\.dat\.gz: must be a complete gzip file"
+    ):
         catalogue.read_titles(tmp_path / "movies.dat.gz")
 
 
 def test_title_that_is_missing(tmp_path):
     path = tmp_path / "movies.dat"
     path.write_text("7::A\n8\n")
-    with pytest.raises(ValueError, match="line 2: must have an item id and a title"):
+    with pytest.raises(ValueError, match="row 2 of titles: must have an item id and"):
         catalogue.read_titles(path)
 
 

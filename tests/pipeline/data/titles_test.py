@@ -1,6 +1,10 @@
 """Titles come from where they were asked for, and are read before a run."""
 
+import bz2
+import gzip
 import json
+import lzma
+import re
 
 import pyarrow as pa
 import pytest
@@ -72,6 +76,48 @@ def test_movielens_file_is_taken_and_no_other(tmp_path):
     assert titles.find(None, ReadingConfig(), data) == {}
     (tmp_path / "movies.dat").write_text("no titles at all")
     assert titles.find("auto", ReadingConfig(), data) == {}
+
+
+PACKED = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_movielens_file_may_be_packed(tmp_path, how):
+    path = tmp_path / f"movies.dat.{how}"
+    path.write_bytes(PACKED[how](_write(tmp_path, "movies.dat").read_bytes()))
+    assert titles.of_file(path, None) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("movies.csv.gz", b"not packed"),
+        ("movies.csv.bz2", bz2.compress(b"movieId,title\n1,a\n")[:-9]),
+        ("movies.dat.xz", b"\xfd7zXZ\0 and no more"),
+        ("movies.csv", b'movieId,title\n1,"open\n2,b\n'),
+        ("movies.dat", b"1\n2\n"),
+        ("x.item", b"id\ttitle\n1\ta\n"),
+        ("x.item", b"\0" * 9),
+        ("x.item", b"item_id:token\tmovie_title:token_seq\trelease_year:token\n1\n"),
+        ("x.item", b"x" * 200_000),
+    ],
+)
+def test_what_is_damaged_is_named_where_it_was_asked_for(tmp_path, name, content):
+    """Nobody asked for what happens to stand beside the ratings."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    data = catalogue.Dataset("d", tmp_path, path)
+    assert titles.find("auto", ReadingConfig(), data) == {}
+    with pytest.raises(ValueError, match=re.escape(name)):
+        titles.find(str(path), ReadingConfig(), data)
+
+
+def test_titles_of_any_length_are_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "_LARGEST_TITLES", 1 << 20)
+    path = tmp_path / "movies.dat.gz"
+    path.write_bytes(gzip.compress(b"1::" + b"x" * (1 << 21), mtime=0))
+    with pytest.raises(ValueError, match="at most 1 MB of titles"):
+        titles.of_file(path, None)
 
 
 @pytest.mark.parametrize(

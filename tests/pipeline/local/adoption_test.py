@@ -1,0 +1,174 @@
+"""Which served models are entered into records that do not know them, and as what."""
+
+import itertools
+import pathlib
+
+import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from ncf_model.serving import versions
+from pipeline.local import adoption, trust
+
+
+@pytest.fixture
+def store():
+    config = mlmd.ConnectionConfig()
+    config.fake_database.SetInParent()
+    return metadata_store.MetadataStore(config)
+
+
+class Place:
+    """A serving folder whose versions come from records that are gone."""
+
+    def __init__(self, folder):
+        self.root, self.serving = folder / "root", folder / "serving"
+        self._numbers = itertools.count(1)
+
+    def push(self, level, *, blessed=1, **more):
+        """Pushes a model of its own; its blessing's level is `level`."""
+        number = next(self._numbers)
+        model = self.root / "gone" / str(number) / "saved_model.pb"
+        model.parent.mkdir(parents=True)
+        model.write_bytes(b"\x08" + bytes([number]))
+        record = {
+            "model_uri": f"/old/Trainer/model/{number}",
+            "model_id": number,
+            "blessing_uri": f"/old/Evaluator/blessing/{number}",
+            "blessing": {
+                "blessed": blessed,
+                "level": repr(level),
+                "current_model": f"/old/Trainer/model/{number}",
+                "current_model_id": number,
+                "baseline_model": "/old/Trainer/model/0",
+                **more,
+            },
+        }
+        return versions.push(
+            self.serving, model.parent, record=record, number=number
+        ).version
+
+    def adopt(self, store, pipeline="p"):
+        return list(
+            adoption.adopt(
+                store, pipeline=pipeline, root=str(self.root), serving=str(self.serving)
+            )
+        )
+
+    def record(self, version):
+        return versions.records(self.serving)[version.number]
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def _models(store):
+    """Returns the content of each model in the store, oldest artifact first."""
+    return [
+        pathlib.Path(artifact.uri, trust.MODEL_FOLDER, "saved_model.pb").read_bytes()
+        for artifact in sorted(store.get_artifacts_by_type("Model"), key=lambda a: a.id)
+    ]
+
+
+def _content(version):
+    return pathlib.Path(version.path, "saved_model.pb").read_bytes()
+
+
+def test_what_a_model_is_entered_as(store, place):
+    served = place.push(0.5, note="kept")
+    [line] = place.adopt(store)
+    assert f"version {served.number}" in line
+    [model] = store.get_artifacts_by_type("Model")
+    [blessing] = store.get_artifacts_by_type("ModelBlessing")
+    assert _models(store) == [_content(served)]
+    assert pathlib.Path(blessing.uri, "BLESSED").exists()
+    said = blessing.custom_properties
+    assert said["blessed"].int_value == 1
+    assert said["current_model"].string_value == model.uri
+    assert said["current_model_id"].int_value == model.id
+    assert said["level"].string_value == "0.5"
+    assert said["note"].string_value == "kept"
+    assert "baseline_model" not in said  # The records do not know that one.
+    for artifact in (model, blessing):
+        assert artifact.state == mlmd.Artifact.LIVE
+        noted = artifact.custom_properties[trust.FILES_PROPERTY].string_value
+        assert noted == trust.consists_of(artifact.uri)
+    [execution] = store.get_executions()
+    assert execution.last_known_state == mlmd.Execution.COMPLETE
+    contexts = store.get_contexts_by_execution(execution.id)
+    assert {context.name for context in contexts} == {"p", "p.ServedModel"}
+    record = place.record(served)
+    assert (record["model_uri"], record["model_id"]) == (model.uri, model.id)
+    assert record["blessing_uri"] == blessing.uri
+    assert record["blessing"]["current_model"] == model.uri
+    # They know it now.
+    assert place.adopt(store) == []
+    assert len(store.get_executions()) == 1
+
+
+def test_the_one_in_service_and_the_eight_best_others(store, place):
+    levels = [0.3, 0.9, 0.2, 0.8, 0.7, 0.6, 0.5, 0.55, 0.65, 0.1]
+    pushed = [place.push(level) for level in levels]
+    lines = place.adopt(store)
+    # .2 is neither in service, as .1 is, nor among the eight best of the others.
+    kept = [version for version in pushed if version.number != 3]
+    assert _models(store) == [_content(version) for version in kept]
+    assert len(lines) == 9
+    left = place.record(pushed[2])
+    # A new model may get the folder that it had.
+    assert (left["model_uri"], left["blessing_uri"]) == ("", "")
+
+
+def test_what_was_not_blessed_is_taken_back_or_edited_is_none_to_beat(store, place):
+    place.push(0.9, blessed=0)
+    edited = place.push(0.8)
+    good = place.push(0.5)
+    place.push(0.7)
+    back = versions.restore(place.serving, good.number).version
+    pathlib.Path(edited.path, "saved_model.pb").write_bytes(b"\x08\x63")  # Same size.
+    [line] = place.adopt(store)
+    assert f"version {back.number}" in line
+    assert _models(store) == [_content(good)]
+    # It stands there twice; both versions have the one artifact.
+    [model] = store.get_artifacts_by_type("Model")
+    assert place.record(good)["model_uri"] == model.uri
+    assert place.record(back)["model_uri"] == model.uri
+    assert place.record(edited)["model_uri"] == ""
+
+
+def test_the_records_of_another_pipeline_know_none_of_this_ones(store, place):
+    served = place.push(0.5)
+    place.adopt(store, pipeline="other")
+    known = place.record(served)["model_uri"]
+    [line] = place.adopt(store)
+    assert f"version {served.number}" in line
+    assert place.record(served)["model_uri"] != known
+
+
+def test_a_killed_adoption_is_made_again(store, place, monkeypatch):
+    served = place.push(0.5)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adoption.trust, "copy_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.adopt(store)
+    [dead] = trust.repair(
+        store, outputs={}, root=str(place.root), serving=str(place.serving)
+    )
+    assert "had died" in dead
+    [line] = place.adopt(store)
+    assert f"version {served.number}" in line
+    assert _models(store) == [_content(served)]
+
+
+def test_an_empty_serving_folder_and_one_of_strangers(store, place):
+    assert place.adopt(store) == []
+    (place.serving / "7").mkdir(parents=True)
+    (place.serving / "7" / "saved_model.pb").write_bytes(b"\x08\x01")
+    assert place.adopt(store) == []
+    assert store.get_executions() == []
