@@ -1,6 +1,7 @@
 """Reads interactions in blocks of columns, and says exactly which rows are at fault."""
 
 import contextlib
+import csv as standard_csv
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -233,7 +234,8 @@ def _parse(
             f"{path}, in the lines from {first_line} on: {error}"
         ) from None
     if found.quoting and b'"' in text:
-        _check_quotes(text, first_line, path, table.num_rows + len(left_out))
+        rows = table.num_rows + len(left_out)
+        _check_quotes(text, first_line, path, rows=rows, delimiter=delimiter)
     return {r: table.column(n).combine_chunks() for r, n in wanted.items()}, left_out
 
 
@@ -285,18 +287,41 @@ def _decodable(text: bytes, delimiter: str, fields: int) -> bytes:
     return b"\n".join(lines)
 
 
-def _check_quotes(text: bytes, first_line: int, path: str, rows: int) -> None:
-    """Raises if a quoted value goes on over a line's end: rows would be swallowed."""
+def _check_quotes(
+    text: bytes, first_line: int, path: str, *, rows: int, delimiter: str
+) -> None:
+    """Raises if a quoted value goes on over a line's end: rows would be swallowed.
+
+    Or, in the last line, the end of what was cut off would be.
+    """
     lines = text.split(b"\n")
-    if rows == sum(1 for line in lines if line):
-        return
-    odd = (i for i, line in enumerate(lines) if line.count(b'"') % 2)
-    open_line = next(odd, 0)
+    full = [i for i, line in enumerate(lines) if line]
+    if rows == len(full):
+        if not _ends_quoted(lines[full[-1]], delimiter):
+            return
+        open_line = full[-1]
+    else:
+        odd = (i for i in full if lines[i].count(b'"') % 2)
+        open_line = next(odd, 0)
     raise ValueError(
         f"{path}, line {first_line + open_line}: a double quote must be closed on its "
         f"own line; got {layout.short(lines[open_line].decode(errors='replace'))}. "
         "Close it, or write it twice if it belongs to the value."
     )
+
+
+def _ends_quoted(line: bytes, delimiter: str) -> bool:
+    """Returns whether a value is still open at the end of the line."""
+    if b'"' not in line:
+        return False
+    reader = standard_csv.reader(
+        [line.decode(errors="replace") + "\n", "\n"], delimiter=delimiter
+    )
+    try:
+        next(reader)
+    except standard_csv.Error:  # A field longer than it takes.
+        return False
+    return reader.line_num > 1
 
 
 class _Lines:

@@ -1,6 +1,7 @@
 """From records on disk to a SavedModel and a history."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -217,15 +218,15 @@ def test_another_training_does_not_go_on(tiny, tmp_path):
 
 
 def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
-    """The lists, what indices stand for, how many items there are, and the code."""
+    """Rows, lists, what indices stand for, how many items there are, and the code."""
     interactions = trainer.data.load_interactions(tiny.train)
     custom = {"model": {}, "train": {}, "sampling": {}, "seed": 1, "checkpoints": "c"}
     vocabularies = tiny.vocabularies
     items = pathlib.Path(vocabularies["item_vocabulary"])
     known = items.read_bytes()
 
-    def name(lists=([b"a"], [[b"i0", b"i1"]])):
-        return trainer._checkpoint(custom, interactions, lists, vocabularies).path
+    def name(lists=([b"a"], [[b"i0", b"i1"]]), of=interactions):
+        return trainer._checkpoint(custom, of, lists, vocabularies).path
 
     paths = [name(), name(([b"b"], [[b"i0", b"i1"]])), name(([b"a"], [[b"i0", b"i2"]]))]
     for other in (known + b"new\n", known.replace(b"i0", b"j0")):
@@ -235,7 +236,16 @@ def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
     assert name() == paths[0]
     monkeypatch.setattr(trainer.checkpoint, "code_digest", lambda: "edited")
     paths.append(name())
-    assert len(set(paths)) == 6
+    # What trains, and against what: of the same lengths.
+    known = interactions.positives
+    other = dataclasses.replace(known, values=known.values[::-1].copy())
+    lists = ("positives", "validation_items", "negatives", "refit_negatives")
+    changes = dict.fromkeys(lists, other)
+    changes["user_index"] = interactions.user_index + 1
+    for field, value in changes.items():
+        changed = dataclasses.replace(interactions, **{field: value})
+        paths.append(name(of=changed))
+    assert len(set(paths)) == 11
 
 
 def test_only_the_chief_of_two_machines_writes(tiny, tmp_path):

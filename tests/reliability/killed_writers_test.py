@@ -13,7 +13,7 @@ import tensorflow as tf
 from ncf_model.serving import folders, versions
 from ncf_model.training.checkpoint import Checkpoint
 from pipeline.data import titles
-from pipeline.local import report
+from pipeline.local import health, report
 from tests.reliability import killing
 
 
@@ -102,6 +102,34 @@ def test_titles(tmp_path):
         seen.add((tmp_path / titles.FILE_NAME).read_text())
     assert seen == {"item_id,title\n1,old\n"}
     assert (tmp_path / titles.FILE_NAME).read_text() == "item_id,title\n1,new\n"
+
+
+def test_records_set_aside(tmp_path):
+    """No run goes on with a part of them, and the same command again does the rest."""
+    artifact = tmp_path / "pipeline_root" / "Trainer" / "model" / "1" / "a"
+    artifact.parent.mkdir(parents=True)
+    (tmp_path / "serving").mkdir()
+    for name in ("metadata.sqlite", "report", "serving/1", str(artifact)):
+        (tmp_path / name).write_text(name)
+    kills = 0
+    for _ in killing.at_every_change(
+        lambda _: health.set_aside(tmp_path), below=str(tmp_path)
+    ):
+        kills += 1
+        with pytest.raises(health.Damaged, match="--fresh-metadata"):
+            health.check(tmp_path)
+        # The records go first: with them TFX would write into what is left.
+        left = {path.name for path in tmp_path.iterdir()}
+        assert "metadata.sqlite" not in left or left >= {"pipeline_root", "report"}
+    assert kills >= 3
+    health.check(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    aside = {name for name in left if name.startswith("before-")}
+    assert left - aside == {"serving"}
+    found = sorted(
+        path.name for path in tmp_path.glob("before-*/**/*") if path.is_file()
+    )
+    assert found == ["a", "metadata.sqlite", "report"]
 
 
 class _Counted(tf.io.gfile.GFile):

@@ -114,6 +114,7 @@ def text_cases() -> Iterator[Case]:
         _text("a field too few", TWO + "3,30\n", "line 4: a row must have 4"),
         _text("a field too few, skipped", TWO + "3,30\n", (3, 2, 2), SKIP),
         _text("an open quote", HEADER + '"1,10,5,100\n2,20,4,200\n', "double quote"),
+        _text("an open quote at the end", TWO + '3,"30', "line 4: a double quote"),
         _text("a quote over two lines", HEADER + '"1\n2",20,4,200\n', "double quote"),
         _text("a quote within", HEADER + '1,1"0,5,100\n2,20,4,200\n', READ),
         _text("quoted fields", HEADER + '"1","10","5","100"\n2,20,4,200\n', READ),

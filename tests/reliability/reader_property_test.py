@@ -1,5 +1,6 @@
-"""The reader against pandas, on random valid files of many forms."""
+"""The reader against pandas on random valid files, and on any bytes at all."""
 
+import csv
 import gzip
 import io
 
@@ -69,3 +70,84 @@ def test_reads_what_pandas_reads(tmp_path_factory, drawn, block_bytes):
     assert (rows["time"] // 1_000_000).tolist() == expected["timestamp"].tolist()
     wanted = expected["rating"].to_numpy().astype(np.float32)
     np.testing.assert_array_equal(rows["rating"].to_numpy(), wanted)
+
+
+PIECES = st.one_of(
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "é",
+            "1",
+            ",",
+            ",",
+            '"',
+            '""',
+            "\n",
+            "\n",
+            "\r\n",
+            " ",
+            "\t",
+            ";",
+            "::",
+        ]
+    ).map(str.encode),
+    st.binary(max_size=3),
+)
+CONTENT = st.lists(PIECES, max_size=40).map(b"".join)
+NAMES = st.sampled_from(
+    [
+        *("r.csv", "r.tsv", "r.dat", "r.data", "r.inter", "r.jsonl", "r.parquet"),
+        *("r.csv.gz", "r.csv.bz2", "r.csv.xz", "r.csv.zst", "r.zip", "r.jsonl.gz"),
+    ]
+)
+
+
+def _rows(path, config):
+    """Returns the pairs that are read, None if the file is refused by name."""
+    said = ""
+    try:
+        blocks = list(reading.read_blocks(str(path), config))
+    except ValueError as refused:
+        said = str(refused)
+    if said:
+        assert path.name in said
+        assert len(said) < 3000 + len(str(path))
+        return None
+    rows = pa.Table.from_batches([block.rows for block in blocks])
+    return list(
+        zip(*(rows[name].to_pylist() for name in ("user", "item")), strict=True)
+    )
+
+
+@settings(max_examples=scale.of(quick=30, full=5000), deadline=None)
+@given(name=NAMES, content=CONTENT, packed=st.booleans())
+def test_any_bytes_are_read_or_refused(tmp_path_factory, name, content, packed):
+    path = tmp_path_factory.mktemp("bytes") / name
+    path.write_bytes(gzip.compress(content) if packed else content)
+    _rows(path, ReadingConfig())
+
+
+@settings(max_examples=scale.of(quick=30, full=5000), deadline=None)
+@given(content=CONTENT)
+def test_what_is_read_of_any_lines_is_what_is_there(tmp_path_factory, content):
+    """Python's own reader, which knows no block and no vector, gives the same rows."""
+    path = tmp_path_factory.mktemp("lines") / "r.csv"
+    content = b"user,item\n" + content
+    path.write_bytes(content)
+    config = ReadingConfig(delimiter=",", columns={"user": "user", "item": "item"})
+    found = _rows(path, config)
+    if found is None:
+        return
+    assert found == _python_rows(content.decode())
+
+
+def _python_rows(text):
+    """Returns None where a quote is still open at the end."""
+    try:
+        list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        if str(error) == "unexpected end of data":
+            return None
+    rows = csv.reader(io.StringIO(text, newline=""))
+    return [tuple(row) for row in rows if row][1:]

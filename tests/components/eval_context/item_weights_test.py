@@ -66,6 +66,9 @@ def test_no_item_has_more_than_so_many_neighbours(neighbours):
     everything = scipy.sparse.csr_matrix(np.ones((1, 400), np.float32))
     weights = item_weights.item_knn(everything, neighbours=neighbours)
     assert weights.getnnz(axis=0).tolist() == [neighbours] * 400
+    # Nor are there more in memory while they are searched.
+    searched = item_weights.Nearest(everything, most=neighbours)
+    assert searched._near.nnz == neighbours * 400
 
 
 @pytest.mark.parametrize(

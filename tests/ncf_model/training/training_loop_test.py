@@ -310,12 +310,13 @@ def test_counts_steps_beyond_what_float32_can():
 
 @pytest.mark.parametrize(("beta2", "dense"), [(0.999, False), (0.82, True)])
 def test_updates_every_row_where_rows_cannot_wait(beta2, dense):
-    """Users with a gradient in the first step alone move in the second nevertheless."""
+    """What has a gradient in the first step alone moves in the second nevertheless."""
     users, items = (
         np.array([1, 2], np.int32),
         np.array([[0, 3, 4], [5, 6, 7]], np.int32),
     )
     loop = _loop(_network(num_users=9, num_items=50), batch_size=3, beta2=beta2)
     list(loop.epoch(users, items, 0, name="epoch"))
-    rows = loop._variables.user.rows
-    assert (rows.steps.numpy()[1] == 2) == dense
+    user, item = (loop._variables.user.rows, loop._variables.item.rows)
+    assert (user.steps.numpy()[1] == 2) == dense
+    assert (item.steps.numpy()[3] == 2) == dense

@@ -33,13 +33,13 @@ class Place:
         model.write_bytes(b"\x08" + bytes([number]))
         record = {
             "model_uri": f"/old/Trainer/model/{number}",
-            "model_id": number,
+            "model_id": 100 + number,
             "blessing_uri": f"/old/Evaluator/blessing/{number}",
             "blessing": {
                 "blessed": blessed,
                 "level": repr(level),
                 "current_model": f"/old/Trainer/model/{number}",
-                "current_model_id": number,
+                "current_model_id": 100 + number,
                 "baseline_model": "/old/Trainer/model/0",
                 **more,
             },
@@ -78,11 +78,16 @@ def _content(version):
 
 def test_what_a_model_is_entered_as(store, place):
     served = place.push(0.5, note="kept")
+    # Of records that are gone.
+    left = place.root / "ServedModel" / "model" / "1" / "left"
+    left.parent.mkdir(parents=True)
+    left.touch()
     [line] = place.adopt(store)
     assert f"version {served.number}" in line
     [model] = store.get_artifacts_by_type("Model")
     [blessing] = store.get_artifacts_by_type("ModelBlessing")
     assert _models(store) == [_content(served)]
+    assert not left.exists()
     assert pathlib.Path(blessing.uri, "BLESSED").exists()
     said = blessing.custom_properties
     assert said["blessed"].int_value == 1
