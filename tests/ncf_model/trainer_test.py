@@ -239,11 +239,12 @@ def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
     # What trains, and against what: of the same lengths.
     known = interactions.positives
     other = dataclasses.replace(known, values=known.values[::-1].copy())
-    lists = ("positives", "validation_items", "negatives", "refit_negatives")
-    changes = dict.fromkeys(lists, other)
-    changes["user_index"] = interactions.user_index + 1
-    for field, value in changes.items():
-        changed = dataclasses.replace(interactions, **{field: value})
+    for changes in (
+        *({"positives": other}, {"validation_items": other}, {"negatives": other}),
+        {"negatives": other, "refit_negatives": other},
+        {"user_index": interactions.user_index + 1},
+    ):
+        changed = dataclasses.replace(interactions, **changes)
         paths.append(name(of=changed))
     assert len(set(paths)) == 11
 
