@@ -183,8 +183,26 @@ def run(
 
 
 def _that_is_there(folder: pathlib.Path) -> pathlib.Path:
-    """Returns a folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    """Returns a folder, or the nearest one above it that exists.
+
+    Raises:
+        ValueError: it is a file, may not be written to, or the name cannot be one.
+    """
+    why = ""
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir():
+            why = f"{there} is a file"
+        elif not os.access(there, os.W_OK | os.X_OK):
+            why = f"{there} may not be written to"
+    except OSError as error:
+        why = str(error.strerror)
+    if why:
+        raise ValueError(
+            "The run's folder must be one that can be made and written to; got "
+            f"{str(folder)[:200]}: {why}. Name another with --out."
+        )
+    return there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,25 @@
-"""A hundred runs in one folder on growing data: nothing grows that `ncf gc` bounds."""
+"""A hundred runs in one folder: nothing grows that `ncf gc` bounds.
+
+What grows with the number of runs is in the records, the resolvers, the runner's look
+at what is there, and Pusher: all of it is in the toy, too, whose runs take no time.
+"""
 
 import os
 import subprocess
 import sys
+import time
 
 import pytest
+from typer import testing
 
 from ncf_model.serving import versions
-from tests.reliability import real_runs, run_server, scale
+from pipeline import cli
+from tests.reliability import ncf_folder, real_runs, run_server, scale, toy
 
 pytestmark = pytest.mark.skipif(
-    not scale.FULL, reason="takes half an hour; `make reliability` runs it"
+    not scale.FULL, reason="takes an hour; `make reliability` runs it"
 )
+TOY_RUNS = 200
 RUNS = int(os.environ.get("NCF_MANY_RUNS", "100"))
 EVERY = 10  # runs between two looks
 SETTINGS = ("model.history=null", "train.epochs=1", "evaluation.gate.tolerance=0.99")
@@ -43,6 +51,47 @@ def _gc(out):
         [*command, "--delete"], cwd=real_runs.ROOT, check=True, capture_output=True
     )
     return before
+
+
+def _clear_toy(out):
+    command = ["gc", "--out", str(out), "--keep", "3", "--forget", "5", "--delete"]
+    done = testing.CliRunner().invoke(cli.app, command)
+    assert done.exit_code == 0, done.output
+
+
+def test_many_runs_of_the_toy(tmp_path, capsys):
+    sizes = []
+    for number in range(1, TOY_RUNS + 1):
+        # Every third model is worse than the one before, and refused.
+        config = {"quality": number if number % 3 else 0, "seed": number, "code": "0"}
+        started = time.process_time()
+        toy.run(tmp_path, **config, root="pipeline_root")
+        seconds = time.process_time() - started
+        if number % EVERY:
+            continue
+        served = versions.newest(tmp_path / "serving")
+        _clear_toy(tmp_path)
+        found = versions.look(tmp_path / "serving")
+        assert not found.broken
+        assert found.versions[0] == served
+        assert len(found.versions) <= 11
+        # What is left is all that the same needs: nothing runs but the resolver.
+        toy.run(tmp_path, **config, root="pipeline_root")
+        cached = ncf_folder.latest_run(tmp_path).cached
+        assert cached == {"Trainer", "Evaluator", "Pusher"}
+        assert versions.newest(tmp_path / "serving") == served
+        store = (tmp_path / "metadata.sqlite").stat().st_size
+        sizes.append((store, _bytes(tmp_path / "pipeline_root")))
+        with capsys.disabled():
+            print(
+                f"\n{number} runs of the toy: {seconds:.2f} s of a processor; "
+                f"metadata.sqlite {store / 1e3:.0f} kB, pipeline_root "
+                f"{sizes[-1][1]} bytes, {len(found.versions)} versions"
+            )
+    # Ten versions are served, and what they came from stays: half the runs ago there
+    # were as many.
+    for before, last in zip(sizes[len(sizes) // 2], sizes[-1], strict=True):
+        assert last < 1.3 * before
 
 
 def test_many_runs(tmp_path, capsys):

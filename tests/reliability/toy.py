@@ -108,9 +108,9 @@ class Evaluator(base_component.BaseComponent):
         )
 
 
-def run(folder, *, quality, seed, code, keep=10):
+def run(folder, *, quality, seed, code, keep=10, root="root"):
     """Runs the pipeline in a folder; raises what a node raises."""
-    root, serving = str(folder / "root"), str(folder / "serving")
+    root, serving = str(folder / root), str(folder / "serving")
     trainer = Trainer(quality=quality, seed=seed, code=code)
     latest = resolver.Resolver(
         strategy_class=strategy.LatestOtherBlessedModel,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 from rich.console import Console
@@ -173,3 +174,31 @@ def test_patterns_in_paths_are_refused_at_once(tmp_path, name):
     found = local_runner.find_data(settings, None)
     with pytest.raises(ValueError, match="must have none of"):
         local_runner.run(settings, found, out=tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("r.csv", "r.csv is a file"),
+        ("r.csv/below/it", "r.csv is a file"),
+        ("x" * 300, "File name too long"),
+        ("/dev/null", "/dev/null is a file"),
+        ("closed", "closed may not be written to"),
+    ],
+)
+def test_a_folder_that_cannot_be_one_is_refused_at_once(
+    tmp_path, monkeypatch, name, why
+):
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,time\nu,i,1262304000\n")
+    (tmp_path / "closed").mkdir()
+    may = os.access
+    monkeypatch.setattr(  # Root may do anything.
+        os, "access", lambda path, mode: "closed" not in str(path) and may(path, mode)
+    )
+    settings = config.load(dataset=str(path))
+    found = local_runner.find_data(settings, None)
+    with pytest.raises(ValueError, match=why) as refused:
+        local_runner.run(settings, found, out=tmp_path / name)
+    assert "Name another with --out" in str(refused.value)
+    assert path.read_text().startswith("user")
