@@ -36,6 +36,7 @@ SHIPPED = pathlib.Path(__file__).parent / "configs"
 _SHORT = reprlib.Repr()  # A value in a message: as it is, but not pages of it.
 _SHORT.maxstring = _SHORT.maxother = 100
 _LONGEST = 800  # characters of what a check says
+_LARGEST_FILE = 1_000_000
 
 
 class DataConfig(ReadingConfig):
@@ -194,7 +195,13 @@ def _read(path: str | pathlib.Path) -> dict[str, Any]:
                 file = SHIPPED / name if (SHIPPED / name).is_file() else file
         if file.is_dir():
             raise ValueError(f"The config file must be a file; {path} is a folder.")
-        text = file.read_text(encoding="utf-8")
+        with open(file, encoding="utf-8") as f:
+            text = f.read(_LARGEST_FILE + 1)  # A device would never end.
+        if len(text) > _LARGEST_FILE:
+            raise ValueError(
+                f"The config file must have at most {_LARGEST_FILE:,} characters; "
+                f"{path} has more."
+            )
     except FileNotFoundError:
         shipped = sorted(f.name for f in SHIPPED.glob("*.yaml"))
         raise ValueError(
