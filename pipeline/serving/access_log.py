@@ -8,10 +8,13 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 _WAITING = 10_000
 _AT_ONCE = 256
+# Lines wait so long for others: a thread that wakes for each has answers wait for it.
+_TOGETHER_S = 0.02
 
 
 class AccessLogHandler(logging.Handler):
@@ -33,7 +36,9 @@ class AccessLogHandler(logging.Handler):
         """
         super().__init__()
         self._descriptor, self._lost = descriptor, lost
-        self._lines: queue.Queue[str | None] = queue.Queue(waiting)
+        # Much cheaper to fill than a `Queue`, and without a bound of its own.
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._waiting = waiting
         # A daemon: a write that never ends must not keep the process from ending.
         self._thread = threading.Thread(
             target=self._write_all, name="access-log", daemon=True
@@ -42,17 +47,14 @@ class AccessLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record, at once."""
-        try:
-            self._lines.put_nowait(self.format(record))
-        except queue.Full:
+        if self._lines.qsize() >= self._waiting:
             self._lost()
+        else:
+            self._lines.put(self.format(record))
 
     def finish(self, timeout_s: float) -> bool:
         """Returns whether all that was taken is written; waits `timeout_s` at most."""
-        try:
-            self._lines.put(None, timeout=timeout_s)
-        except queue.Full:
-            return False
+        self._lines.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -60,6 +62,7 @@ class AccessLogHandler(logging.Handler):
         more = True
         while more:
             lines = [self._lines.get()]
+            time.sleep(_TOGETHER_S)
             while len(lines) < _AT_ONCE and not self._lines.empty():
                 lines.append(self._lines.get())
             if None in lines:

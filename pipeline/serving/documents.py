@@ -6,7 +6,6 @@ import pathlib
 import re
 
 import fastapi
-import jinja2
 from starlette.responses import Response
 
 _HERE = pathlib.Path(__file__).parent
@@ -23,6 +22,8 @@ def router(app: fastapi.FastAPI) -> fastapi.APIRouter:
 
     @routes.get("/docs")
     async def docs() -> Response:
+        import jinja2  # Here, as a server that answers machines never needs it.
+
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE), autoescape=True
         )

@@ -1,17 +1,19 @@
 """Runs the app: loads the model, listens, ends gracefully."""
 
+import concurrent.futures
+import gc
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import uvicorn
 from absl import logging as absl_logging
 
 from ncf_model.serving import versions
-from pipeline.serving import app
+from pipeline.local import recommend
 from pipeline.serving.access_log import AccessLogHandler
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metrics import Metrics
@@ -20,6 +22,9 @@ from pipeline.serving.request_checks import ACCESS_LOG
 from pipeline.serving.service import Service
 from pipeline.serving.settings import ServeSettings
 from pipeline.serving.titles import Titles
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _GRACE_S = 20
 _LOG_GRACE_S = 2
@@ -61,33 +66,56 @@ def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) ->
     """
     service = make_service(settings)
     access_log = _set_up_logs(service.metrics)
-    service.store.refresh()
+    server = _start(service)
     if not service.store.models and not wait:
         raise ValueError(
             f"No version in {settings.serving} can be loaded. Run `ncf run` first, or "
             "start with --wait to wait for one."
         )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn sends the signal again once it has ended; that must not be an error.
+        signal.signal(number, lambda *_: None)
+    with listen(server.config) as listening:
+        host, port = listening.getsockname()[:2]
+        say(_where(service, host, port))
+        server.run(sockets=[listening])
+    access_log.finish(_LOG_GRACE_S)
+
+
+def _start(service: Service) -> "uvicorn.Server":
+    """Loads the model and returns what is to be run."""
+    gc.disable()  # Next to nothing of what is made here is garbage.
+    try:
+        recommend.import_tensorflow()
+        # The rest is imported while TensorFlow reads tables and optimises graphs.
+        with concurrent.futures.ThreadPoolExecutor(1, "first-model") as beside:
+            loading = beside.submit(service.store.refresh)
+            server = _server(service)
+            loading.result()
+    finally:
+        gc.enable()
+    return server
+
+
+def _server(service: Service) -> "uvicorn.Server":
+    import uvicorn
+
+    from pipeline.serving import app
+
     config = uvicorn.Config(
         app.create_app(service),
-        host=settings.host,
-        port=settings.port,
+        host=service.settings.host,
+        port=service.settings.port,
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=1 << 16,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn sends the signal again once it has ended; that must not be an error.
-        signal.signal(number, lambda *_: None)
-    with listen(config) as listening:
-        host, port = listening.getsockname()[:2]
-        say(_where(service, host, port))
-        uvicorn.Server(config).run(sockets=[listening])
-    access_log.finish(_LOG_GRACE_S)
+    return uvicorn.Server(config)
 
 
-def listen(config: uvicorn.Config) -> socket.socket:
+def listen(config: "uvicorn.Config") -> socket.socket:
     """Returns a socket to which clients may connect; uvicorn accepts."""
     listening = config.bind_socket()
     # Inherited by connections. asyncio sets it only where the socket names TCP as

@@ -1,5 +1,8 @@
 """`ncf recommend` finds the newest whole model and prints what it answers."""
 
+import subprocess
+import sys
+
 import pytest
 import tensorflow as tf
 from typer import testing
@@ -90,3 +93,22 @@ def test_the_latest_run_is_the_one_pushed_last(tmp_path):
     for name in ("old", "new"):
         _push(tmp_path / name, 1, best=1)
     assert recommend.latest_out(tmp_path).name == "new"
+
+
+def test_tensorflow_alone_and_whoever_wants_keras_still_gets_it():
+    code = """
+import gc, sys
+from pipeline.local import recommend
+
+tf = recommend.import_tensorflow()
+print(sorted({"keras", "h5py", "IPython", "matplotlib"} & {*sys.modules}))
+print(gc.isenabled(), gc.get_freeze_count() > 100_000)
+import keras
+
+layer = keras.layers.Dense(2)
+print(layer(tf.ones([3, 1])).shape, tf.keras.layers.Dense is keras.layers.Dense)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["[]", "True True", "(3, 2) True"], done.stderr
