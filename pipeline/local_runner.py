@@ -284,6 +284,7 @@ def _run_pipeline(
             pipeline_root=str(out / "pipeline_root"),
             serving=str(out / "serving"),
             titles=str(out / titles.FILE_NAME),
+            titles_digest=titles.digest(out),
         ),
         dataset=dataset.name,
         metadata=store,

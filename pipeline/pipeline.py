@@ -108,6 +108,7 @@ def _bulk(settings: Settings, model: ModelNodes) -> list[base_node.BaseNode]:
         pushed_model=model.pusher.outputs["pushed_model"],
         k=wanted.k,
         titles=settings.locations.titles,
+        titles_digest=settings.locations.titles_digest,
     )
     return [bulk]
 

@@ -33,6 +33,7 @@ class BulkRecommendations(base_component.BaseComponent):
         pushed_model: types.BaseChannel,
         k: int,
         titles: str = "",
+        titles_digest: str = "",
     ) -> None:
         """Wires the node.
 
@@ -41,6 +42,7 @@ class BulkRecommendations(base_component.BaseComponent):
             pushed_model: `PushedModel` channel: whether it was pushed.
             k: items per user, >= 1.
             titles: a CSV of `item_id,title`, which need not exist; "" for none.
+            titles_digest: of what is in it; another one has the lists written anew.
 
         Raises:
             ValueError: `k` is below 1.
@@ -53,6 +55,7 @@ class BulkRecommendations(base_component.BaseComponent):
                 pushed_model=pushed_model,
                 k=k,
                 titles=titles,
+                titles_digest=titles_digest,
                 lists=types.Channel(type=standard_artifacts.InferenceResult),
             )
         )

@@ -9,6 +9,7 @@ PUSHED_MODEL_KEY = "pushed_model"
 LISTS_KEY = "lists"
 K_KEY = "k"
 TITLES_KEY = "titles"
+TITLES_DIGEST_KEY = "titles_digest"
 # Properties of the lists.
 ROWS_PROPERTY = "num_rows"
 VERSION_PROPERTY = "version"
@@ -24,4 +25,6 @@ class BulkRecommendationsSpec(types.ComponentSpec):
     PARAMETERS = {
         K_KEY: ExecutionParameter(type=int),
         TITLES_KEY: ExecutionParameter(type=str),
+        # Read by no one: TFX's cache goes by it, as it does not look into the file.
+        TITLES_DIGEST_KEY: ExecutionParameter(type=str),
     }

@@ -1,6 +1,7 @@
 """What people call the items: read before a run, from the data or a file beside it."""
 
 import csv
+import hashlib
 import pathlib
 from collections.abc import Mapping
 
@@ -85,6 +86,12 @@ def write(titles: Mapping[str, str], out: pathlib.Path) -> None:
         writer.writerow(("item_id", "title"))
         writer.writerows(titles.items())
     partial.replace(file)
+
+
+def digest(out: pathlib.Path) -> str:
+    """Returns what the titles kept in `out` are known by; "" where there are none."""
+    file = out / FILE_NAME
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def _layout(path: pathlib.Path, column: str | None) -> layout.Layout:

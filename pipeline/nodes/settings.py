@@ -24,6 +24,7 @@ class Locations:
         serving: folder to which blessed models are pushed, one numbered folder each.
         schema: the reviewed schema of the interactions.
         titles: a CSV of `item_id,title` for bulk recommendations, or "".
+        titles_digest: of what is in that file, or "".
     """
 
     interactions: str
@@ -31,6 +32,7 @@ class Locations:
     serving: str
     schema: str = SCHEMA
     titles: str = ""
+    titles_digest: str = ""
 
     @property
     def checkpoints(self) -> str:

@@ -117,6 +117,7 @@ def check_webhook(url: str | None) -> None:
     if url is None:
         return
     if not url.startswith(("https://", "http://")):
-        raise ValueError(f"`--webhook` must be an http(s) URL; got {url!r}.")
-    if " " in url or not url.isprintable():  # Not shown: the address is a secret.
+        # Not shown, here or below: the address is a secret.
+        raise ValueError("`--webhook` must be a URL that begins with https://.")
+    if " " in url or not url.isprintable():
         raise ValueError("`--webhook` must hold no blank and no control character.")

@@ -15,6 +15,7 @@ def test_everybodys_list_is_written_where_it_is_asked_for(tmp_path, overrides, a
         pipeline_root=str(tmp_path),
         serving=str(tmp_path / "serving"),
         titles="titles.csv",
+        titles_digest="abc",
     )
     chosen = config.load(overrides=overrides)
     made = definition.create_pipeline(chosen, places, dataset="a")
@@ -26,4 +27,5 @@ def test_everybodys_list_is_written_where_it_is_asked_for(tmp_path, overrides, a
         bulk = nodes["BulkRecommendations"]
         assert bulk.exec_properties["k"] == asked
         assert bulk.exec_properties["titles"] == "titles.csv"
+        assert bulk.exec_properties["titles_digest"] == "abc"
         assert nodes["Pusher"] in bulk.upstream_nodes

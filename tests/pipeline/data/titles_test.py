@@ -130,9 +130,18 @@ def test_a_file_that_was_asked_for_must_be_one(tmp_path, name, said):
         titles.of_file(tmp_path / name, None)
 
 
+def test_other_titles_have_another_digest(tmp_path):
+    digests = []
+    for name in ("Alien", "Aliens", "Alien"):
+        titles.write({"10": name}, tmp_path)
+        digests.append(titles.digest(tmp_path))
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_those_of_an_earlier_run_do_not_stay(tmp_path):
     titles.write(EXPECTED, tmp_path)
     lines = (tmp_path / "titles.csv").read_text().splitlines()
     assert lines == ["item_id,title", "10,Café [1999]", '20,"Good, the Bad"']
     titles.write({}, tmp_path)
+    assert titles.digest(tmp_path) == ""
     assert not (tmp_path / "titles.csv").exists()
