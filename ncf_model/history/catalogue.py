@@ -1,7 +1,7 @@
 """Validation in lists and in the whole catalogue, and the weights of the sum."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -48,6 +48,14 @@ class Beside(NamedTuple):
                 total = np.zeros((len(part), num_items), np.float32)
             total[:, : part.shape[1]] += part
         return total
+
+
+class _Deep(NamedTuple):
+    """The deep part: vectors of the lists' users, items and biases; see `evaluate`."""
+
+    vectors: np.ndarray
+    item: np.ndarray
+    bias: np.ndarray
 
 
 class Verdict(NamedTuple):
@@ -118,10 +126,7 @@ class Catalogue:
 
     def gains(self, beside: Beside) -> np.ndarray:
         """Returns NDCG@10 of each list, of what decides, by these scores alone."""
-        none = np.zeros((len(self), 1), np.float32)
-        zeros = np.zeros((self._touched.shape[1], 1), np.float32)
-        model = none, zeros, np.zeros(len(zeros), np.float32)
-        ranks = self._ranks(*model, (1.0,), beside, listed=self._by_lists)
+        ranks = self._ranks(None, (1.0,), beside, listed=self._by_lists)
         return ranking.ndcg(ranks[0], _CUTOFF)
 
     def evaluate(
@@ -139,14 +144,14 @@ class Catalogue:
         Raises:
             ValueError: a score is not finite.
         """
-        model, beside = (vectors, item, bias), self._beside
+        model, beside = _Deep(vectors, item, bias), self._beside
         there = beside.linear is not None or beside.users is not None
         weights = self._weights if there else (0.0,)
-        decisive = self._ranks(*model, weights, beside, listed=self._by_lists)
+        decisive = self._ranks(model, weights, beside, listed=self._by_lists)
         gains = ranking.ndcg(decisive, _CUTOFF)
         best = cautious_best(gains, weights, usual=USUAL_WEIGHT)
         weight = (weights[best],)
-        other = self._ranks(*model, weight, beside, listed=not self._by_lists)
+        other = self._ranks(model, weight, beside, listed=not self._by_lists)
         both = [_means(ranks) for ranks in (decisive[best], other[0])]
         listed, whole = both if self._by_lists else both[::-1]
         return Verdict(
@@ -198,41 +203,45 @@ class Catalogue:
 
     def _ranks(
         self,
-        vectors: np.ndarray,
-        item: np.ndarray,
-        bias: np.ndarray,
+        model: _Deep | None,
         weights: tuple[float, ...],
         beside: Beside,
         *,
         listed: bool,
     ) -> np.ndarray:
-        """Returns ranks in the lists or in the catalogue, [weights, lists]."""
+        """Returns ranks in the lists or in the catalogue, [weights, lists].
+
+        Args:
+            model: the deep part; None leaves it out.
+            weights: of `beside`, one sum each.
+            beside: is added.
+            listed: whether the lists' candidates compete, or all items.
+        """
+        num_items = self._touched.shape[1]
         ranks = np.empty((len(weights), len(self)), np.int64)
-        for rows in self._blocks(len(item)):
-            deep = vectors[rows] @ item.T + bias
-            if not np.isfinite(deep).all():
-                raise ValueError(
-                    "A score is not finite: the model diverged. Try a smaller "
-                    "`model.history.learning_rate`."
-                )
-            added = beside.scores(rows, deep.shape[1])
-            if added is not None and not np.isfinite(added).all():
-                raise ValueError(
-                    "A score of EASE or iALS is not finite. Set a smaller "
-                    "`model.history.linear_l2` or `model.history.ials_l2`."
-                )
+        of = self._listed if listed else self._whole
+        for rows in self._blocks(num_items):
+            known = None
             if listed:  # So little is asked for that the rest need not be added up.
-                known = np.minimum(self._items[rows], deep.shape[1] - 1)
-                known = known.astype(np.int64)
-                deep = np.take_along_axis(deep, known, axis=1)
-                if added is not None:
-                    added = np.take_along_axis(added, known, axis=1)
-            of = self._listed if listed else self._whole
+                known = np.minimum(self._items[rows], num_items - 1).astype(np.int64)
+            deep = None
+            if model is not None:
+                deep = _finite(
+                    model.vectors[rows] @ model.item.T + model.bias,
+                    "A score is not finite: the model diverged. Try a smaller "
+                    "`model.history.learning_rate`.",
+                    known,
+                )
+            added = beside.scores(rows, num_items)
+            if added is not None:
+                added = _finite(
+                    added,
+                    "A score of EASE or iALS is not finite. Set a smaller "
+                    "`model.history.linear_l2` or `model.history.ials_l2`.",
+                    known,
+                )
             for number, weight in enumerate(weights):
-                scores = deep
-                if weight and added is not None:
-                    scores = deep + np.float32(weight) * added
-                ranks[number, rows] = of(scores, rows)
+                ranks[number, rows] = of(_sum(deep, added, weight), rows)
         return ranks
 
     def _listed(self, scores: np.ndarray, rows: slice) -> np.ndarray:
@@ -249,6 +258,28 @@ class Catalogue:
         touched = self._touched[rows]
         rivals[np.repeat(lines, np.diff(touched.indptr)), touched.indices] = False
         return np.count_nonzero(rivals, axis=1)
+
+
+def _sum(deep: np.ndarray | None, added: np.ndarray | None, weight: float) -> Any:
+    """Returns the scores to rank by; without the deep part a weight changes no rank."""
+    if deep is None:
+        return added
+    if added is None or not weight:
+        return deep
+    return deep + np.float32(weight) * added
+
+
+def _finite(scores: np.ndarray, message: str, columns: np.ndarray | None) -> np.ndarray:
+    """Returns the scores, of these columns of each row if there are any.
+
+    Raises:
+        ValueError: with `message`, one of them is not finite.
+    """
+    if columns is not None:
+        scores = np.take_along_axis(scores, columns, axis=1)
+    if not np.isfinite(scores).all():
+        raise ValueError(message)
+    return scores
 
 
 def cautious_best(gains: np.ndarray, values: Sequence[float], *, usual: float) -> int:

@@ -30,8 +30,6 @@ _STEPS = 3
 _STEPS_TO_THE_END, _NOTHING = 100, np.float32(1e-12)
 _STDDEV = 0.1
 _TINY = np.float32(1e-12)
-# The order of a sum is free, so that it is done with the processor's widest registers.
-_FAST = {"reassoc", "contract", "nsz"}
 
 
 def fit(
@@ -133,7 +131,7 @@ def _spans(offsets: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
 
 
-@numba.njit(fastmath=_FAST)
+@numba.njit(fastmath=compiled_cache.FREE_ORDER)
 def _times(items, other, gram, penalty, x, out):  # type: ignore[no-untyped-def]
     """Writes (sum over the items of v v' + gram + penalty) x to `out`."""
     width = len(x)
@@ -143,7 +141,20 @@ def _times(items, other, gram, penalty, x, out):  # type: ignore[no-untyped-def]
         factor = x[g]
         for f in range(width):
             out[f] += factor * gram[g, f]
-    for item in items:
+    # Four items at a time, so that x and the sum are read a quarter as often.
+    whole = len(items) // 4 * 4
+    for place in range(0, whole, 4):
+        v0, v1 = other[items[place]], other[items[place + 1]]
+        v2, v3 = other[items[place + 2]], other[items[place + 3]]
+        inner0 = inner1 = inner2 = inner3 = np.float32(0)
+        for f in range(width):
+            inner0 += v0[f] * x[f]
+            inner1 += v1[f] * x[f]
+            inner2 += v2[f] * x[f]
+            inner3 += v3[f] * x[f]
+        for f in range(width):
+            out[f] += inner0 * v0[f] + inner1 * v1[f] + inner2 * v2[f] + inner3 * v3[f]
+    for item in items[whole:]:
         inner = np.float32(0)
         for f in range(width):
             inner += other[item, f] * x[f]
@@ -151,7 +162,7 @@ def _times(items, other, gram, penalty, x, out):  # type: ignore[no-untyped-def]
             out[f] += inner * other[item, f]
 
 
-@compiled_cache.compiled(fastmath=_FAST)
+@compiled_cache.compiled(fastmath=compiled_cache.FREE_ORDER)
 def _rows(  # type: ignore[no-untyped-def]
     offsets, indices, rows, other, gram, penalties, steps, start, stop
 ):

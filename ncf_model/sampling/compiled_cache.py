@@ -20,6 +20,8 @@ from typing import Any
 import numba
 from numba.core import caching
 
+# For `fastmath`, where the order of a sum is free: it takes the widest registers then.
+FREE_ORDER = {"reassoc", "contract", "nsz"}
 _BYTES = 32
 _Function = typing.TypeVar("_Function", bound=Callable)
 

@@ -28,7 +28,10 @@ class History(tf.Module):
         self._users, self._item_ids = users, item_ids
         self._seen, self._offsets = seen, offsets
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "user_id")])
+    @tf.function(
+        autograph=False,
+        input_signature=[tf.TensorSpec([None], tf.string, "user_id")],
+    )
     def history(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `item_ids` [B, n], the oldest first, "" after the last.
 

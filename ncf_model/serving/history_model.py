@@ -76,26 +76,36 @@ class HistoryServingModel(saved_model.ServingModel):
     def _probability(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(self._slope * logits + self._offset)
 
-    def _histories(self, users: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-        """Returns the items that the linear part knows, and what each weighs.
+    def _histories(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns the items that the linear part knows, user by user.
 
-        [b, (n)] int32, and [all of them] float32.
+        Args:
+            users: [b].
+
+        Returns:
+            The place in `users` that each item belongs to, [n] int64; the item, [n]
+            int32; and what it weighs, [n] float32.
         """
-        starts = constants.rows(self._seen_offsets, users)
-        sizes = tf.cast(constants.rows(self._history_sizes, users), starts.dtype)
+        sizes = tf.cast(constants.rows(self._history_sizes, users), tf.int64)
+        ends = tf.cumsum(sizes)
+        # Flat, as ragged tensors cost a graph many times its size.
+        places = tf.range(tf.reduce_sum(sizes))
+        rows = tf.searchsorted(ends, places, side="right", out_type=tf.int64)
+        within = places - tf.gather(ends - sizes, rows)
         # What a user has seen begins with what the model was trained on.
-        places = tf.ragged.range(starts, starts + sizes)
-        items = tf.ragged.map_flat_values(
-            lambda i: constants.rows(self._seen, i), places
-        )
-        covered = items < self._covered()
-        kept = tf.ragged.boolean_mask(items, covered)
+        starts = tf.cast(constants.rows(self._seen_offsets, users), tf.int64)
+        items = constants.rows(self._seen, tf.gather(starts, rows) + within)
         if self._faded is None:
-            return kept, tf.ones_like(kept.values, tf.float32)
-        first = constants.rows(self._faded_offsets, users)
-        at = tf.ragged.range(first, first + tf.cast(sizes, first.dtype))
-        weights = constants.rows(self._faded, at.values)
-        return kept, tf.boolean_mask(weights, covered.values)
+            weights = tf.ones_like(items, tf.float32)
+        else:
+            starts = tf.cast(constants.rows(self._faded_offsets, users), tf.int64)
+            weights = constants.rows(self._faded, tf.gather(starts, rows) + within)
+        covered = items < self._covered()
+        return (
+            tf.boolean_mask(rows, covered),
+            tf.boolean_mask(items, covered),
+            tf.boolean_mask(weights, covered),
+        )
 
     def _covered(self) -> int:
         return 0 if self._linear is None else self._linear.shape[0]
@@ -104,11 +114,10 @@ class HistoryServingModel(saved_model.ServingModel):
         logits = super()._pair_logits(users, items)
         if self._linear is None:
             return logits
-        taken, weights = self._histories(users)
-        pair = taken.value_rowids()
+        pair, taken, weights = self._histories(users)
         column = tf.cast(tf.gather(items, pair), tf.int32)
         inside = column < self._covered()
-        at = tf.stack([taken.values, tf.where(inside, column, 0)], axis=1)
+        at = tf.stack([taken, tf.where(inside, column, 0)], axis=1)
         values = tf.where(inside, constants.cells(self._linear, at) * weights, 0.0)
         count = tf.size(users, tf.int64)
         return logits + tf.math.unsorted_segment_sum(values, pair, count)
@@ -122,9 +131,8 @@ class HistoryServingModel(saved_model.ServingModel):
         logits = self._deep(vectors, self._item_part)
         if self._linear is None:
             return logits
-        taken, weights = self._histories(users)
-        rows = tf.cast(taken.value_rowids(), tf.int64)
-        at = tf.stack([rows, tf.cast(taken.values, tf.int64)], axis=1)
+        rows, taken, weights = self._histories(users)
+        at = tf.stack([rows, tf.cast(taken, tf.int64)], axis=1)
         matrix = tf.SparseTensor(
             at,
             weights,
@@ -147,10 +155,11 @@ class HistoryServingModel(saved_model.ServingModel):
         return max(1, _BLOCK_VALUES // self._num_items)
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None, None], tf.string, "item_ids"),
             tf.TensorSpec([], tf.int32, "k"),
-        ]
+        ],
     )
     def recommend_for_items(
         self, item_ids: tf.Tensor, k: tf.Tensor

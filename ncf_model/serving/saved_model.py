@@ -140,10 +140,11 @@ class ServingModel(tf.Module):
             return (combine or self._scorer.combine)(user, item)
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None], tf.string, "user_id"),
             tf.TensorSpec([None], tf.string, "item_id"),
-        ]
+        ],
     )
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
@@ -169,7 +170,10 @@ class ServingModel(tf.Module):
         user = _rows(self._user_part, users)
         return self._logits(user, self._item_part, self._scorer.combine_all)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    @tf.function(
+        autograph=False,
+        input_signature=[tf.TensorSpec([None], tf.string, "examples")],
+    )
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `scores`, logits of each record's candidates, padded with -inf.
 
@@ -235,10 +239,11 @@ class ServingModel(tf.Module):
         return tf.concat([own, ranked[:, : self._num_items]], axis=1)
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None], tf.string, "user_id"),
             tf.TensorSpec([], tf.int32, "k"),
-        ]
+        ],
     )
     def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the best unseen items, `item_ids` and `scores`, both [B, k].

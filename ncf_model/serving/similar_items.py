@@ -76,10 +76,11 @@ class SimilarItems(tf.Module):
         self._items, self._item_ids = items, item_ids
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None], tf.string, "item_id"),
             tf.TensorSpec([], tf.int32, "k"),
-        ]
+        ],
     )
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the `k` items nearest to each, `item_ids` and `scores`, both [B, k].

@@ -194,10 +194,10 @@ def test_a_rank_counts_what_the_user_never_touched(interactions):
         seed=0,
     )
     # All scores are equal: 20 items less the five that a user has are not below.
-    none = np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS)
-    ranks = judge._ranks(*none, (0.0,), catalogue.Beside(), listed=False)
+    none = catalogue._Deep(np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS))
+    ranks = judge._ranks(none, (0.0,), catalogue.Beside(), listed=False)
     assert (ranks == 15).all()
-    listed = judge._ranks(*none, (0.0,), catalogue.Beside(), listed=True)
+    listed = judge._ranks(none, (0.0,), catalogue.Beside(), listed=True)
     assert (listed == 1).all()  # The other candidate is level.
 
 

@@ -35,3 +35,21 @@ def test_scores_are_sums_of_the_rows_of_what_a_user_has():
     matrix = np.array([[0, 1], [2, 0]], np.float32)
     scores = linear.scores(_sparse([[1, 1], [0, 1], [0, 0]]), matrix)
     np.testing.assert_array_equal(scores, [[2, 1], [2, 0], [0, 0]])
+
+
+def test_more_columns_than_a_block():
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal((700, 600)) * (rng.random((700, 600)) < 0.05)
+    positives = scipy.sparse.csr_matrix(values.astype(np.float32))
+    matrix = rng.standard_normal((600, 600)).astype(np.float32)
+    np.testing.assert_allclose(
+        linear.scores(positives, matrix), positives @ matrix, rtol=1e-4, atol=1e-4
+    )
+    positives.data[:] = 1
+    inverse = np.linalg.inv(
+        (positives.T @ positives).toarray().astype(np.float64) + 30 * np.eye(600)
+    )
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0)
+    weights = linear.weights(positives, l2=30)
+    np.testing.assert_allclose(weights, expected, atol=1e-5)
