@@ -59,6 +59,7 @@ def forget(out: pathlib.Path, *, history: int) -> int:
 
     Raises:
         ValueError: see `executions`.
+        OSError: the disk is full.
     """
     ids = executions(out, history=history)
     if not ids:
@@ -68,9 +69,13 @@ def forget(out: pathlib.Path, *, history: int) -> int:
     for artifact in store.of_type(reports, summary_file.REPORT_TYPE):
         shutil.rmtree(runs.local_path(out, artifact.uri), ignore_errors=True)
     with contextlib.closing(sqlite3.connect(out / FILE)) as database:
-        with database:  # One transaction: all of it or nothing.
-            _remove(database, ids)
-        database.execute("VACUUM")
+        try:
+            with database:  # One transaction: all of it or nothing.
+                _remove(database, ids)
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{out / FILE}: {error}. Nothing was forgotten.") from None
+        with contextlib.suppress(sqlite3.OperationalError):
+            database.execute("VACUUM")  # Needs as much space again for a while.
     return len(ids)
 
 

@@ -14,8 +14,10 @@ import pathlib
 import shutil
 from collections.abc import Iterable
 
+from ml_metadata import errors
+
 from ncf_model.serving import versions
-from pipeline.local import runs, summary_file
+from pipeline.local import runs, space, summary_file
 from pipeline.local.store import Artifact, Store
 from pipeline.nodes import ids
 
@@ -93,18 +95,41 @@ def _logs(out: pathlib.Path, store: Store, keep: int) -> list[Removal]:
 
 
 def remove(out: pathlib.Path, removals: Iterable[Removal]) -> None:
-    """Removes the files, telling ML Metadata first: a cut in between loses nothing."""
-    removals = list(removals)
-    Store(out).mark_deleted([one.id for one in removals if one.id is not None])
+    """Removes the files, telling ML Metadata first: a cut in between loses nothing.
+
+    On a full disk it cannot be told. Then logs, which it does not know, and the largest
+    artifacts go before; a run looks by itself at what is there. See `trust`.
+
+    Raises:
+        OSError: files cannot be removed, or ML Metadata cannot be told even so.
+    """
+    removals = sorted(removals, key=lambda one: (one.id is None, one.bytes))
+    ids = [one.id for one in removals if one.id is not None]
+    while removals and removals[-1].id is None:
+        pathlib.Path(removals.pop().folder).unlink()
+    store = Store(out)
+    while True:
+        try:
+            store.mark_deleted(ids)
+            break
+        except errors.StatusError as error:
+            full = space.explained(error, out)
+            if full is None:
+                raise
+            if not removals:
+                raise full from None
+            _remove_files(removals.pop())
     for removal in removals:
-        folder = pathlib.Path(removal.folder)
-        if removal.type == summary_file.REPORT_TYPE:
-            for file in _going(removal.type, folder):
-                file.unlink()
-        elif removal.id is None:
-            folder.unlink()
-        else:
-            shutil.rmtree(folder)
+        _remove_files(removal)
+
+
+def _remove_files(removal: Removal) -> None:
+    folder = pathlib.Path(removal.folder)
+    if removal.type == summary_file.REPORT_TYPE:
+        for file in _going(removal.type, folder):
+            file.unlink()
+    else:
+        shutil.rmtree(folder)
 
 
 def _roots(out: pathlib.Path, store: Store, keep: int) -> set[int]:

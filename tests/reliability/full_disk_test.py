@@ -12,10 +12,12 @@ import subprocess
 import time
 
 import pytest
+from typer import testing
 
 from ncf_model.serving import folders, versions
+from pipeline import cli
 from pipeline.local import space
-from tests.reliability import real_runs, run_server, scale, toy
+from tests.reliability import ncf_folder, real_runs, run_server, scale, toy
 
 KB = 1 << 10
 
@@ -106,6 +108,30 @@ def test_run(disk, monkeypatch):
     assert all(space.explained(error, disk) for error in failed), failed
     toy.run(disk, quality=4, seed=0, code="0")
     assert _served(disk) == 4
+
+
+@pytest.mark.parametrize("pages", [0, 1, 4])
+def test_clearing(disk, monkeypatch, pages):
+    """`ncf gc` is what makes space, so it must need none."""
+    with monkeypatch.context() as patch:
+        patch.setattr(space, "SPARE_BYTES", 0)
+        patch.setattr(folders, "free_bytes", lambda folder: None)
+        patch.setattr(toy, "PADDING", 100 * KB)
+        for quality in range(4):
+            config = {"quality": quality, "seed": 0, "code": "0", "keep": 2}
+            toy.run(disk, **config, root="pipeline_root")
+        served = versions.newest(disk / "serving")
+        _fill(disk, pages * 4 * KB)
+        command = ["gc", "--out", str(disk), "--keep", "1", "--forget", "1", "--delete"]
+        done = testing.CliRunner().invoke(cli.app, command)
+        assert done.exit_code == 0, done.output
+        assert "Forgot" in done.output
+        assert not (disk / "pipeline_root" / "Trainer" / "model" / "1").exists()
+        (disk / "filler").unlink()
+        toy.run(disk, **config, root="pipeline_root")
+    cached = ncf_folder.latest_run(disk).cached
+    assert cached == {"Trainer", "Evaluator", "Pusher"}
+    assert versions.newest(disk / "serving") == served
 
 
 REFUSED = ("evaluation.gate.min_hit_rate=1.0",)

@@ -184,6 +184,24 @@ def test_nothing_known_gets_the_most_popular(loaded):
     np.testing.assert_allclose(scores[0], unknown["scores"].numpy()[0])
 
 
+def test_who_has_not_trained_is_unknown(tiny, records):
+    """With a temporal split: "only one" has nothing but what is held out."""
+    path = tiny.root / "Split-train/data_tfrecord-00000-of-00002.gz"
+    rows = [records.train(3, [2, 3, 0, 1], [5], [6]), records.train(4, [], [], [0, 2])]
+    records.write(path, rows)
+    loaded = _exported(tiny, None)
+    users, items = ([b"only one", b"nobody"], [b"i5", b"i5"])
+    scores = loaded.signatures["serving_default"](
+        user_id=tf.constant(users), item_id=tf.constant(items)
+    )["score"].numpy()
+    assert scores[0] == scores[1]
+    got = loaded.signatures["recommend"](user_id=tf.constant(users), k=tf.constant(7))
+    ids = [[item for item in row if item] for row in got["item_ids"].numpy()]
+    # The most popular, but for what the first has.
+    assert ids[0] == [item for item in ids[1] if item not in (b"i0", b"i2")]
+    assert len(ids[0]) == 5
+
+
 def test_no_more_than_what_is_left(loaded):
     items, scores = _items(loaded, [[b"i0", b"i1", b"i2", b"i3", b"i4"]], 4)
     assert items[0][2:] == [b"", b""]
