@@ -3,9 +3,10 @@
 Kept is whatever went into a version in the serving folder, but for the models that it
 began with or was compared with; what went into the latest blessed model, which the next
 one is compared with; and what the latest runs used, from which the next run takes what
-it can. ML Metadata is told of each artifact that is removed, so that TFX's cache does
-not count on it. The history of the runs stays, their summaries included; pages of the
-report and logs go with the runs.
+it can. The models that these began with or were compared with are kept themselves, not
+what went into them. ML Metadata is told of each artifact that is removed, so that TFX's
+cache does not count on it. The history of the runs stays, their summaries included;
+pages of the report and logs go with the runs.
 """
 
 import dataclasses
@@ -18,14 +19,17 @@ from ml_metadata import errors
 
 from ncf_model.serving import versions
 from pipeline.local import runs, space, summary_file
-from pipeline.local.store import Artifact, Store
+from pipeline.local.store import Artifact, RecordedRun, Store
 from pipeline.nodes import ids
 
 # A model may begin with an earlier one and is compared with others: each of them would
 # keep those before it, back to the first.
+_MODELS = ("Model", "ModelBlessing")
 _EARLIER_MODELS = dict.fromkeys(
-    (ids.TRAINER, ids.RANKS, ids.SERVED_EVALUATION), ("Model", "ModelBlessing")
+    (ids.TRAINER, ids.RANKS, ids.SERVED_EVALUATION), _MODELS
 )
+# What these nodes of a run read or found are models of the runs before.
+_COMPARING = {*_EARLIER_MODELS, ids.BASELINE, ids.WARM_START, ids.SERVED_MODEL}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +62,9 @@ def plan(out: pathlib.Path, *, keep: int) -> list[Removal]:
     if keep < 1:
         raise ValueError(f"`--keep` must be 1 or more; got {keep}.")
     store = Store(out)
-    needed = store.ancestors(_roots(out, store, keep), without=_EARLIER_MODELS)
+    used, compared = _of_runs(store, store.runs[-keep:])
+    roots = used | _of_served(out, store)
+    needed = compared | store.ancestors(roots, without=_EARLIER_MODELS)
     root = (out / "pipeline_root").resolve()
     found = [
         Removal(artifact.id, artifact.type, str(folder), size)
@@ -132,12 +138,23 @@ def _remove_files(removal: Removal) -> None:
         shutil.rmtree(folder)
 
 
-def _roots(out: pathlib.Path, store: Store, keep: int) -> set[int]:
-    """Returns the artifacts whose ancestors are kept with them."""
+def _of_runs(store: Store, of: Iterable[RecordedRun]) -> tuple[set[int], set[int]]:
+    """Returns what these runs used or made, and the models that they only looked at."""
+    used: set[int] = set()
+    compared: set[int] = set()
+    for execution in (execution for run in of for execution in run.executions):
+        read = set(execution.inputs)
+        if execution.node in _COMPARING:
+            models = {a.id for name in _MODELS for a in store.of_type(read, name)}
+            compared |= models
+            read -= models
+        used |= {*read, *execution.outputs}
+    return used & store.artifacts.keys(), compared
+
+
+def _of_served(out: pathlib.Path, store: Store) -> set[int]:
+    """Returns what is served, and what the next model is compared with."""
     needed: set[int] = set()
-    for run in store.runs[-keep:]:
-        for execution in run.executions:
-            needed |= {*execution.inputs, *execution.outputs}
     serving = versions.look(out / "serving") if (out / "serving").is_dir() else None
     served = serving.versions if serving else ()
     numbers = {version.number for version in served}

@@ -7,6 +7,7 @@ brings events of known users, new users and, now and then, a new item for each g
 import contextlib
 import dataclasses
 import io
+import multiprocessing
 import os
 import pathlib
 import time
@@ -23,6 +24,20 @@ EVENTS = 360  # of a night
 NIGHTS_PER_ITEM = 5
 SPOILT = ("truncated", "shuffled", "constant")
 KEEP, HISTORY = 3, 10  # runs that keep their artifacts, and their record
+# A night is a process of its own, as it is where it is scheduled: forked from one that
+# has imported all of this, and nothing more has happened to it.
+_NIGHTS = multiprocessing.get_context("forkserver")
+_NIGHTS.set_forkserver_preload(
+    [
+        "tests.reliability.nights",  # First: others bring a `tests` of their own.
+        "tensorflow_model_analysis",
+        "tensorflow_transform",
+        "tfx.v1",
+        "tfx.orchestration.local.local_dag_runner",
+        "pipeline.pipeline",
+        "pipeline.local.dag_runner",
+    ]
+)
 SETTINGS = [
     "data.drift.events=4",
     "data.drift.popularity=0.12",
@@ -134,25 +149,24 @@ class Nights:
         number, self._count = self._count, self._count + 1
         rows = self._world.night(number) if number else self._world.first_night()
         self.deliver(spoil(rows, spoilt) if spoilt else rows, number)
-        started = time.monotonic(), _cpu_seconds()
-        summary, stopped = self._run()
-        took = time.monotonic() - started[0], _cpu_seconds() - started[1]
+        started = time.monotonic()
+        summary, stopped, cpu_seconds = self._run()
+        took = time.monotonic() - started, cpu_seconds
         night = Night(number, spoilt, stopped, summary, *took, *self._sizes())
         if spoilt:
             self.deliver(rows, number)
         return night
 
     def _run(self):
-        settings = config.load(overrides=self._settings, dataset=self.path)
+        told, tells = _NIGHTS.Pipe(duplex=False)
+        arguments = (self._settings, self.path, self.out, tells)
+        process = _NIGHTS.Process(target=_in_a_process, args=arguments)
+        process.start()
+        tells.close()
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                found = local_runner.find_data(settings, None)
-                summary = local_runner.run(settings, found, out=self.out, quiet=True)
-        except (ValueError, local_runner.RunFailed) as error:
-            return None, str(error)
-        gc.remove(self.out, gc.plan(self.out, keep=KEEP))
-        forget.forget(self.out, history=HISTORY)
-        return summary, None
+            return told.recv()
+        finally:
+            process.join()
 
     def _sizes(self):
         store = (self.out / "metadata.sqlite").stat().st_size
@@ -161,9 +175,24 @@ class Nights:
         )
 
 
-def _cpu_seconds():
-    """Returns those of this process and of the ones it has waited for."""
-    return sum(os.times()[:4])
+def _in_a_process(overrides, dataset, out, tells):
+    """Runs a night; tells its summary or what stopped it, and the seconds of CPU."""
+    summary, stopped = _run(overrides, dataset, out)
+    # Of this process and of the ones it has waited for.
+    tells.send((summary, stopped, sum(os.times()[:4])))
+
+
+def _run(overrides, dataset, out):
+    settings = config.load(overrides=overrides, dataset=dataset)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = local_runner.find_data(settings, None)
+            summary = local_runner.run(settings, found, out=out, quiet=True)
+    except (ValueError, local_runner.RunFailed) as error:
+        return None, str(error)
+    gc.remove(out, gc.plan(out, keep=KEEP))
+    forget.forget(out, history=HISTORY)
+    return summary, None
 
 
 def versions(out):

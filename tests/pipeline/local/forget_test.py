@@ -28,8 +28,8 @@ def test_only_what_is_gone_is_forgotten(warm_runs):
     assert forget.executions(warm_runs, history=1) == set()  # All is there.
     _clear(warm_runs)
     forgotten = forget.executions(warm_runs, history=1)
-    # Of run 3 stays what the latest run began with: its data, model and blessing.
-    assert len(forgotten) == 2 * 5 + 2
+    # Of run 3 stays what the latest run began with: its model and blessing.
+    assert len(forgotten) == 2 * 5 + 3
     assert forget.executions(warm_runs, history=4) == set()
     assert forget.forget(warm_runs, history=1) == len(forgotten)
     after = _rows(warm_runs)
@@ -45,8 +45,9 @@ def test_what_is_left_can_be_read_and_cleared_as_before(warm_runs):
     forget.forget(warm_runs, history=1)
     store = Store(warm_runs)
     gone = [artifact.uri for artifact in store.artifacts.values() if not artifact.live]
-    # That the model of run 3 began with another one is remembered.
+    # From what data and which other model that of run 3 was made is remembered.
     assert {uri.partition("pipeline_root/")[2] for uri in gone} == {
+        "ExampleGen/3",
         "Trainer/model/2",
         "Evaluator/2",
     }
@@ -79,9 +80,9 @@ def test_the_command_lists_and_forgets(warm_runs):
     assert refused.exit_code == 2
     assert "Would remove 0" not in _ncf(warm_runs).output  # Nothing was removed.
     listed = _ncf(warm_runs, "--forget", "1")
-    assert "Would forget 12 executions" in listed.output
+    assert "Would forget 13 executions" in listed.output
     assert _rows(warm_runs) == before
-    assert "Forgot 12 executions" in _ncf(warm_runs, "--forget", "1", "--delete").output
+    assert "Forgot 13 executions" in _ncf(warm_runs, "--forget", "1", "--delete").output
     refused = _ncf(warm_runs, "--forget", "0")
     assert refused.exit_code == 2
     assert "must leave 1 run or more" in refused.output
