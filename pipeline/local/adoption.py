@@ -3,6 +3,7 @@
 After `ncf run --fresh-metadata`, records removed by hand, or under another pipeline's
 name, the resolvers would find no model in service, and the first new one would take its
 place unjudged. And records of versions would name folders that a new model gets, too.
+The same where a folder was moved, so that no artifact is where the records say.
 """
 
 import os
@@ -64,7 +65,12 @@ def _known(store: Any, pipeline: str) -> set[str]:
     except errors.NotFoundError:
         context = None
     found = store.get_artifacts_by_context(context.id) if context else ()
-    return {artifact.uri for artifact in found if artifact.type == "Model"}
+    return {
+        artifact.uri
+        for artifact in found
+        # Not one whose folder was there before all of this was moved.
+        if artifact.type == "Model" and os.path.exists(artifact.uri)
+    }
 
 
 def _wanted(

@@ -277,3 +277,22 @@ def test_without_its_artifacts_a_served_model_is_still_the_one_to_beat(tmp_path)
     world.run()
     world.check(world.remember())
     assert versions.newest(world.serving).number == best
+
+
+def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path):
+    """No artifact is where the records say, so nothing was found to compare with."""
+    world = World(tmp_path / "before", random.Random(0))
+    world.folder.mkdir()
+    for quality in (2, 3):
+        world.config["quality"] = quality
+        world.run()
+    world = World((tmp_path / "before").rename(tmp_path / "after"), random.Random(0))
+    best = world.remember().number
+    for quality, served in ((1, best), (1, best), (3, best)):
+        world.config["quality"] = quality
+        world.run()
+        assert versions.newest(world.serving).number == served
+    world.config["quality"] = 4
+    world.run()
+    world.check(world.remember())
+    assert versions.newest(world.serving).number > best
