@@ -96,9 +96,16 @@ def read_json(path: str, columns: dict[str, str], block_bytes: int) -> Iterator[
                 f"{path}, in the lines from {first_line} on: must be one JSON object "
                 f"per line, with values of one kind per key; {error}."
             ) from None
+        try:
+            there = table.column_names
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}, in the lines from {first_line} on: keys must be UTF-8 text; "
+                f"{error}."
+            ) from None
         absent = pa.nulls(table.num_rows, pa.string())
         found = {
-            role: _whole(table.column(name)) if name in table.column_names else absent
+            role: _whole(table.column(name)) if name in there else absent
             for role, name in columns.items()
         }
         kinds = {role: column.type for role, column in found.items()}
@@ -119,9 +126,11 @@ def _line(text: bytes, first_line: int, rows: np.ndarray) -> np.ndarray:
 
 def _open_parquet(path: str) -> parquet.ParquetFile:
     try:
-        return parquet.ParquetFile(files.open_binary(path))
-    except (pa.ArrowInvalid, OSError) as error:
+        file = parquet.ParquetFile(files.open_binary(path))
+        _ = file.schema_arrow.names  # Made of bytes when they are asked for.
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         raise _damaged_parquet(path, error) from error
+    return file
 
 
 def _damaged_parquet(path: str, error: Exception) -> ValueError:

@@ -251,6 +251,7 @@ def named_cases() -> Iterator[Case]:
         _named("nest.jsonl", b'{"user": {"id": 1}, "item": 2}\n', "strings or int"),
         _named("nul.jsonl", lines + b'{"user": "\\u0000", "item": 2}\n', None),
         _named("bad.jsonl", b'{"user": "\xff", "item": 2}\n', "UTF-8"),
+        _named("key.jsonl", lines + b'{"user": 1, "\xff": 2}\n', "keys must be UTF-8"),
         _named("twice.jsonl", b'{"user": 1, "user": 2, "item": 3}\n', None),
         _named("r.xlsx", b"PK\3\4", "a spreadsheet"),
         _named("r.json", json.dumps([{"user": 1}]), "JSON"),
@@ -266,6 +267,12 @@ def named_cases() -> Iterator[Case]:
         _named("-r.csv", TWO, READ),
         _named("Zoë 😀.csv", TWO, READ),
     )
+
+
+def _odd_name(folder: str) -> None:
+    table = io.BytesIO()
+    parquet.write_table(pa.table({"user": [1], "item": [2], "zzzz": [3]}), table)
+    write("r.parquet", table.getvalue().replace(b"zzzz", b"z\xffzz"))(folder)
 
 
 def parquet_cases() -> Iterator[Case]:
@@ -319,6 +326,7 @@ def parquet_cases() -> Iterator[Case]:
             *("not UTF-8 in parquet", [pa.array([b"\xff"]), ["b"]], pair, "UTF-8 text"),
         ),
         case("uint64", [pa.array([2**64 - 1], pa.uint64()), ["b"]], pair, (1, 1, 1)),
+        Case("a name not UTF-8", "r.parquet", _odd_name, "complete Parquet"),
         _named("empty.parquet", b"", "complete Parquet"),
         _named("text.parquet", TWO, "complete Parquet"),
         _named("magic.parquet", b"PAR1" * 10, "complete Parquet"),

@@ -154,6 +154,11 @@ class World:
     def removed_root(self):
         return self.remove([self.out / "pipeline_root"])
 
+    def moved(self):
+        """As a backup is put back elsewhere: the records name folders that are gone."""
+        self.out = self.out.rename(self.out.with_name(f"{self.out.name}-moved"))
+        self.same_again = False
+
     def removed_serving(self):
         return self.remove([self.out / "serving"])
 
@@ -234,7 +239,8 @@ EVENTS = [
     *(World.nothing, World.another_setting, World.another_setting, World.other_data),
     *(World.an_edit, World.truncated_data, World.removed_artifact, World.removed_file),
     *(World.removed_root, World.removed_serving, World.removed_version),
-    *(World.removed_file_of_version, World.damaged_version, World.killed, World.killed),
+    *(World.removed_file_of_version, World.damaged_version, World.moved),
+    *(World.killed, World.killed),
 ]
 
 
