@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from components.interactions_example_gen import overview, reading, spans
 from ncf_model.serving import versions
 from pipeline import config as config_module
+from pipeline import start_up
 from pipeline.data import catalogue, titles
 from pipeline.local import endings, health, lock, result, space, terminal
 from pipeline.local.endings import RunFailed as RunFailed
@@ -267,7 +268,7 @@ def _run_pipeline(
     Raises:
         RuntimeError: a node has no result although none raised.
     """
-    with display.waiting("loading TFX"):
+    with display.waiting("loading TFX"), start_up.first_import("tfx"):
         # Late: these take many seconds, and nothing before them needs them.
         from absl import logging as absl_logging
         from tfx.orchestration import metadata

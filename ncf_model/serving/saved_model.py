@@ -17,8 +17,8 @@ from ncf_model.network import layers, model
 from ncf_model.serving import constants, history, similar_items
 from ncf_model.training import data, warm_pairs
 
-# Values of a hidden layer at a time where the whole catalogue is scored; where there is
-# none, logits: a megabyte, so that all passes over them find them in a core's cache.
+# Of a hidden layer where the whole catalogue is scored; logits where there is none: a
+# megabyte, so that all passes over them find them in a core's cache.
 _BLOCK_VALUES = 1 << 22
 _BLOCK_LOGITS = 1 << 18
 
@@ -60,8 +60,7 @@ class ServingModel(tf.Module):
 
         Args:
             network: trained, unknown rows set.
-            user_vocabulary: path of a text file, one raw id a line.
-            item_vocabulary: path of the same kind of file, of items.
+            user_vocabulary, item_vocabulary: paths of text files, one raw id a line.
             seen: per user index what `recommend` leaves out.
             trained: indices of the users who trained; the others are unknown.
             popularity: [num_items] how often each item was a training positive.
@@ -371,8 +370,7 @@ def export(
         network: trained.
         interactions: what it was trained on, and what `recommend` leaves out.
         path: the folder to write.
-        user_vocabulary: path of a text file, one raw id a line.
-        item_vocabulary: path of the same kind of file, of items.
+        user_vocabulary, item_vocabulary: paths of text files, one raw id a line.
         refitted: whether the validation items were trained on.
         keeps_tables: whether a later training may begin with the network's own tables.
         serving: makes the module from the arguments of `ServingModel`.

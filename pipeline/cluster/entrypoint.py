@@ -7,6 +7,7 @@ one thing.
 """
 
 import argparse
+import importlib
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import packaged_files
+from pipeline import packaged_files, start_up
 from pipeline.cluster import (
     artifact_names,
     buckets,
@@ -47,8 +48,10 @@ def main(argv: Sequence[str]) -> None:
     if not flags.keep_uris:  # A bucket has no folders to make.
         make_output_folders(task)
     # Late: TFX takes many seconds, and a wrong task is refused before.
-    from pipeline.cluster import example_gen_driver, executor_output, object_store
+    with start_up.first_import("tfx"):
+        from pipeline.cluster import example_gen_driver, executor_output, object_store
 
+        importlib.import_module(flags.executor_class_path.rpartition(".")[0])
     object_store.register()
     values = executor_input.parameters(task)
     if example_gen_driver.is_needed(values):

@@ -2,15 +2,14 @@
 
 import contextlib
 import csv
-import gc
 import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ncf_model.serving import versions
+from pipeline import start_up
 
 # TensorFlow imports these if they are there; a pushed model needs none of them. Keras
 # is a quarter of it all, and whoever trains imports it afterwards as ever.
@@ -105,8 +104,7 @@ def import_tensorflow() -> Any:
     """Imports TensorFlow quietly, in a third of the usual time; returns it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.ExitStack() as stack:
-        if "tensorflow" not in sys.modules:
-            stack.enter_context(_without_collection())
+        stack.enter_context(start_up.first_import("tensorflow"))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         for name in _OPTIONAL:
@@ -116,23 +114,6 @@ def import_tensorflow() -> Any:
                 stack.callback(sys.modules.pop, name)
         import tensorflow
     return tensorflow
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Has no garbage looked for; what is made in between is never looked at again.
-
-    Modules stay to the end of the process. Looking through them while they are imported
-    takes a fifth of the time, and later half a second whenever all is looked through.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
 
 
 def read_titles(file: pathlib.Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ncf_model.documents import Document
 from ncf_model.tuning import space
-from pipeline import local_runner
+from pipeline import local_runner, start_up
 from pipeline.config import PipelineConfig
 from pipeline.local import endings, lock, terminal
 from pipeline.local.store import RecordedRun, Store
@@ -115,7 +115,7 @@ def _run(
     out: pathlib.Path,
     display: terminal.RunDisplay,
 ) -> None:
-    with display.waiting("loading TFX"):
+    with display.waiting("loading TFX"), start_up.first_import("tfx"):
         # Late: these take many seconds, and nothing before them needs them.
         from absl import logging as absl_logging
         from tfx.orchestration import metadata

@@ -1,5 +1,6 @@
 """`ncf recommend` finds the newest whole model and prints what it answers."""
 
+import os
 import subprocess
 import sys
 
@@ -108,7 +109,13 @@ import keras
 layer = keras.layers.Dense(2)
 print(layer(tf.ones([3, 1])).shape, tf.keras.layers.Dense is keras.layers.Dense)
 """
+    # Packages that the tests import have set which Keras TensorFlow takes.
+    env = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
     )
     assert done.stdout.splitlines() == ["[]", "True True", "(3, 2) True"], done.stderr
