@@ -143,8 +143,8 @@ def test_shows_a_cold_training_beside_the_warm_one():
     table = text.partition('<table id="cold">')[2].partition("</table>")[0]
     cells = re.findall(r"<td>(.*?)</td>", " ".join(table.split()))
     assert [re.sub("<.*?>", "", cell) for cell in cells] == [
-        *("warm start", "2", "0.25", "0.125", "8.0"),
-        *("cold start", "3", "0.1875", "0.125", "40.0"),
+        *("warm start", "2", "0.2500", "0.1250", "8.0"),
+        *("cold start", "3", "0.1875", "0.1250", "40.0"),
     ]
     assert "HR@10 of a cold start" in text
     assert "cold start" not in _with_warm_start(WARM)
