@@ -22,9 +22,12 @@ import pandas as pd
 import scipy.sparse
 
 from components.eval_context import context, item_weights, rivals, search
+from components.eval_context.config import BaselinesConfig
 from ncf_model import config
+from ncf_model.documents import Document
 from ncf_model.evaluation import ranking
 from ncf_model.history import fitting, ials, linear, recency, resolve
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data, validation
 from ncf_model.training import fitting as pairs
 
@@ -33,7 +36,7 @@ _BLOCK = 512
 _EXPONENTS = (0.3, 0.5, 0.7, 1.0)
 
 
-class Table(NamedTuple):
+class PairTable(NamedTuple):
     """Distinct pairs, by user and time, with the place of each from the user's end."""
 
     users: np.ndarray
@@ -56,11 +59,11 @@ class Table(NamedTuple):
             (weights.astype(np.float32), rows.indices, offsets), self.shape
         )
 
-    def lists(self, mask: np.ndarray) -> data.Lists:
+    def lists(self, mask: np.ndarray) -> Ragged:
         """Returns the items of the pairs in `mask`, per user."""
         sizes = np.bincount(self.users[mask], minlength=self.shape[0])
         offsets = np.concatenate([[0], np.cumsum(sizes)])
-        return data.Lists(self.items[mask].astype(np.int32), offsets)
+        return Ragged(self.items[mask].astype(np.int32), offsets)
 
     def matrix(self, mask: np.ndarray) -> scipy.sparse.csr_matrix:
         """Returns the same as a matrix of ones."""
@@ -70,7 +73,7 @@ class Table(NamedTuple):
         )
 
 
-def read(path: str, columns: list[str], separator: str) -> Table:
+def read(path: str, columns: list[str], separator: str) -> PairTable:
     """Reads user, item and time; a repeated pair counts once, at its first time."""
     header = None if columns[0].isdigit() else "infer"
     frame = pd.read_csv(
@@ -86,13 +89,13 @@ def read(path: str, columns: list[str], separator: str) -> Table:
     )
     users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
     back = np.asarray(frame.groupby("user").cumcount(ascending=False))
-    return Table(users, items, back, (users.max() + 1, items.max() + 1))
+    return PairTable(users, items, back, (users.max() + 1, items.max() + 1))
 
 
-class Lists:
+class EvaluationLists:
     """One held-out item per user, and 99 that the user never touched."""
 
-    def __init__(self, table: Table, held_out: np.ndarray, seed: int) -> None:
+    def __init__(self, table: PairTable, held_out: np.ndarray, seed: int) -> None:
         rng = np.random.default_rng(seed)
         everything = np.ones(len(table.users), bool)
         self.touched = table.matrix(everything)
@@ -115,13 +118,13 @@ class Lists:
 
     def validation(
         self, positives: scipy.sparse.csr_matrix, *, by: int | str
-    ) -> search.Validation:
+    ) -> search.SearchData:
         """Returns what the rivals choose on: the whole catalogue, or the lists."""
         if by != "all":
             items = self._items.astype(np.int64)
-            return search.Validation(positives, self.users, items, None)
+            return search.SearchData(positives, self.users, items, None)
         own = self.held_out[:, np.newaxis]
-        return search.Validation(positives, self.users, own, self.touched)
+        return search.SearchData(positives, self.users, own, self.touched)
 
     def figures(self, score: rivals.Scorer) -> dict[str, str]:
         """Returns HR@10 and NDCG@10 with their standard errors, by kind of list."""
@@ -150,7 +153,11 @@ def _mean(ranks: np.ndarray) -> str:
 
 
 def train(
-    table: Table, known: np.ndarray, judge: Lists, args: argparse.Namespace, seed: int
+    table: PairTable,
+    known: np.ndarray,
+    judge: EvaluationLists,
+    args: argparse.Namespace,
+    seed: int,
 ) -> fitting.Trained:
     """Trains the default model on the pairs in `known`."""
     users = table.shape[0]
@@ -162,7 +169,7 @@ def train(
         eval_items=table.lists(known & (table.back == 0)),
     )
     changes = {name: json.loads(value) for name, value in args.set}
-    settings = pairs.Settings(
+    settings = pairs.FitSettings(
         train=config.TrainConfig(epochs=args.epochs, refit=args.on == "test"),
         sampling=config.SamplingConfig(eval_negatives=args.by),
         seed=seed,
@@ -176,7 +183,7 @@ def train(
     with tempfile.TemporaryDirectory() as log_dir:
         trained, told = fitting.fit(
             interactions,
-            # Of `Validation` only `candidates` is asked for, which `Lists` has.
+            # Only `candidates` is asked for, which `EvaluationLists` has.
             cast(validation.Validation, judge),
             settings,
             history,
@@ -184,14 +191,15 @@ def train(
             num_items=table.shape[1],
             log_dir=log_dir,
         )
-    chosen = {name: _plain(told[name]) for name in ("linear", "ials")}
-    best = told["epochs"][told["best_epoch"] - 1]
-    figures = {name: round(best[name], 4) for name in best if "@" in name}
-    print(f"  epoch {told['best_epoch']} of {args.epochs}, {chosen}, {figures}")
+    chosen = {"linear": _plain(told.linear), "ials": _plain(told.ials)}
+    figures = {k: round(v, 4) for k, v in told.best.figures().items() if "@" in k}
+    print(f"  epoch {told.best_epoch} of {args.epochs}, {chosen}, {figures}")
     return trained
 
 
-def _plain(told: dict[str, Any]) -> dict[str, Any]:
+def _plain(part: Document | None) -> dict[str, Any]:
+    """Returns what was chosen, without what was tried."""
+    told = part.model_dump() if part else {}
     return {k: v for k, v in told.items() if not isinstance(v, list)}
 
 
@@ -238,7 +246,7 @@ def _folded_in(
 ) -> rivals.Scorer:
     """Returns iALS for users who were not trained."""
     l2, unobserved = settings["l2"], settings["unobserved"]
-    width = rivals.factors(fitted_on, config.BaselinesConfig())
+    width = rivals.factors(fitted_on, BaselinesConfig())
     _, items = ials.fit(
         fitted_on, factors=width, epochs=10, l2=l2, unobserved=unobserved
     )
@@ -251,7 +259,7 @@ def _folded_in(
 
 
 def _rivals(
-    table: Table,
+    table: PairTable,
     rival: context.Context,
     args: argparse.Namespace,
     history: scipy.sparse.csr_matrix,
@@ -282,15 +290,15 @@ def _rivals(
         yield f"{name} {chosen}, on validation items {tried}", score
 
 
-def compare(table: Table, args: argparse.Namespace) -> None:
+def compare(table: PairTable, args: argparse.Namespace) -> None:
     """Prints every method's figures: users known, or some of them held out whole."""
     rng = np.random.default_rng(0)
     strange = rng.random(table.shape[0]) < args.strong
     known = ~strange[table.users]
-    judge = Lists(table, known & (table.back == 1), seed=1)
+    judge = EvaluationLists(table, known & (table.back == 1), seed=1)
     target = ~known if args.strong else known
     back = 0 if args.on == "test" else 1
-    lists = Lists(table, target & (table.back == back), seed=7)
+    lists = EvaluationLists(table, target & (table.back == back), seed=7)
     history = table.matrix(table.back > back)
     fitted_on = table.matrix(known & (table.back > back))
     started = time.process_time()
@@ -298,7 +306,7 @@ def compare(table: Table, args: argparse.Namespace) -> None:
         fitted_on,
         users={b"%d" % user: user for user in range(table.shape[0])},
         items={b"%d" % item: item for item in range(table.shape[1])},
-        config=config.BaselinesConfig(),
+        config=BaselinesConfig(),
         validation=judge.validation(
             table.matrix(known & (table.back >= 2)), by=args.by
         ),

@@ -4,7 +4,7 @@ import html
 import pathlib
 from collections.abc import Iterator
 
-from benchmarks.comparison import Change, pace
+from benchmarks.comparison import SpeedChange, pace
 from benchmarks.results import Figure, Result
 from components.report import drawing
 
@@ -12,7 +12,7 @@ _STYLE = pathlib.Path(drawing.__file__).with_name("style.css")
 _NEGLIGIBLE = {"s": 0.05, "CPU s": 0.05}
 
 
-def render(new: Result, old: Result | None, found: list[Change]) -> str:
+def render(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
     """Returns one HTML page that needs nothing but itself.
 
     Args:
@@ -44,7 +44,7 @@ def _machine(new: Result) -> str:
     return "; ".join(told)
 
 
-def _changes(new: Result, old: Result | None, found: list[Change]) -> str:
+def _changes(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
     if old is None:
         return "<p>There is no earlier result of such a machine to compare with.</p>"
     told = [change for change in found if change.verdict != "same"]

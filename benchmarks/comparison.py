@@ -13,7 +13,7 @@ _LEAST = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
+class SpeedChange:
     """A figure then and now.
 
     Attributes:
@@ -35,7 +35,7 @@ class Change:
         return "faster" if self.slower < 1 / (1 + self.noise) else "same"
 
 
-def changes(new: Result, old: Result) -> list[Change]:
+def changes(new: Result, old: Result) -> list[SpeedChange]:
     """Returns the figures of speed and size that both have, the slowest first."""
     machine = pace(new, old)
     found = []
@@ -46,7 +46,7 @@ def changes(new: Result, old: Result) -> list[Change]:
             if slower is not None:
                 timed = figure.unit != "MB"
                 found.append(
-                    Change(
+                    SpeedChange(
                         name,
                         slower / machine if timed else slower,
                         _noise(figure, before),

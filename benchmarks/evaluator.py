@@ -27,7 +27,8 @@ def _save_model(folder: pathlib.Path, options: argparse.Namespace) -> None:
 
     from ncf_model.config import ModelConfig
     from ncf_model.network import model
-    from ncf_model.serving import saved_model
+    from ncf_model.sampling.ragged import Ragged
+    from ncf_model.serving import folders, saved_model
     from ncf_model.training import data
 
     vocabularies = {}
@@ -35,8 +36,8 @@ def _save_model(folder: pathlib.Path, options: argparse.Namespace) -> None:
         vocabularies[f"{name}_vocabulary"] = str(folder / name)
         (folder / name).write_text("".join(f"{i}\n" for i in range(count)))
     offsets = np.arange(options.all_users + 1)
-    one_each = data.Lists(np.zeros(options.all_users, np.int32), offsets)
-    none = data.Lists(np.zeros(0, np.int32), 0 * offsets)
+    one_each = Ragged(np.zeros(options.all_users, np.int32), offsets)
+    none = Ragged(np.zeros(0, np.int32), 0 * offsets)
     interactions = data.Interactions(
         user_ids=[b""] * options.all_users,
         user_index=offsets[:-1].astype(np.int32),
@@ -49,7 +50,7 @@ def _save_model(folder: pathlib.Path, options: argparse.Namespace) -> None:
         num_users=options.all_users,
         num_items=options.items,
     )
-    path = str(folder / "Format-Serving")
+    path = str(folder / folders.SERVING_MODEL)
     saved_model.export(
         network,
         interactions,
@@ -93,8 +94,8 @@ def _evaluate(folder: pathlib.Path) -> None:
     from tfx.types import artifact_utils, standard_artifacts
     from tfx.utils import proto_utils
 
+    from components.eval_context.config import BaselinesConfig
     from components.explaining_evaluator import executor
-    from ncf_model.config import BaselinesConfig
     from pipeline import evaluation
 
     examples = standard_artifacts.Examples()

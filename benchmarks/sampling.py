@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow.csv
 
 from ncf_model.sampling import negatives
+from ncf_model.sampling.ragged import Ragged
 
 NUM_NEGATIVES = 4
 BATCH = 1 << 17
@@ -250,11 +251,11 @@ def feed(positives: Positives, rounds: int) -> None:
     from ncf_model.training import data, training_loop
 
     users = len(positives.sizes)
-    none = data.Lists(np.empty(0, np.int32), np.zeros(users + 1, np.int64))
+    none = Ragged(np.empty(0, np.int32), np.zeros(users + 1, np.int64))
     interactions = data.Interactions(
         [b"%d" % user for user in range(users)],
         np.arange(users, dtype=np.int32),
-        data.Lists(positives.items.astype(np.int32), positives.offsets),
+        Ragged(positives.items.astype(np.int32), positives.offsets),
         none,
         none,
     )

@@ -22,8 +22,7 @@ import time
 from typing import Any
 
 from pipeline import config as config_module
-from pipeline import local_runner
-from pipeline.local import terminal
+from pipeline.local import running, terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MILLIONS = (1.0, 5.0, 20.0)
@@ -117,7 +116,7 @@ def run_nodes(
                 metadata=metadata.sqlite_metadata_connection_config(
                     str(folder / "metadata.sqlite")
                 ),
-                beam_args=local_runner.BEAM_ARGS,
+                beam_args=running.BEAM_ARGS,
             )
             try:
                 with node_events.told_to(meter):

@@ -229,8 +229,8 @@ def _export(folder: pathlib.Path, *, users: int, items: int) -> str:
 
     from ncf_model.config import ModelConfig
     from ncf_model.network import model
+    from ncf_model.sampling.ragged import Ragged
     from ncf_model.serving import saved_model
-    from ncf_model.training import data
 
     folder.mkdir(parents=True, exist_ok=True)
     settings = ModelConfig(history=None, type="gmf", mf_dim=FACTORS, gmf_output="ones")
@@ -245,7 +245,7 @@ def _export(folder: pathlib.Path, *, users: int, items: int) -> str:
         names[f"{kind}_vocabulary"] = str(file)
     module = saved_model.ServingModel(
         network,
-        seen=data.Lists(*_seen(users, items)),
+        seen=Ragged(*_seen(users, items)),
         trained=np.arange(users),
         popularity=np.arange(items)[::-1],
         **names,

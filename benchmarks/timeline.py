@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
+from pipeline.local import watching
+
 _EVERY_S = 0.1
 _TICK = os.sysconf("SC_CLK_TCK")
 _IMPORTS = "imports"
@@ -37,7 +39,7 @@ _SHOWN = (
 _BEFORE, _AFTER = "start", "end"
 
 
-class Sampler:
+class Sampler(watching.Watcher):
     """Looks at this process until it is stopped.
 
     Attributes:
@@ -46,34 +48,22 @@ class Sampler:
     """
 
     def __init__(self) -> None:
+        super().__init__(name="timeline", every_s=_EVERY_S)
         self.samples: list[tuple[float, str, str, float]] = []
         self.node = _BEFORE
-        self._stop = threading.Event()
         self._last: dict[int, int] = {}
 
-    @contextlib.contextmanager
-    def watching(self) -> Iterator["Sampler"]:
-        """Looks until the block ends."""
-        thread = threading.Thread(target=self._watch, name="timeline", daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def _watch(self) -> None:
-        own = threading.get_native_id()
-        while not self._stop.wait(_EVERY_S):
-            python = {t.native_id: t.ident for t in threading.enumerate()}
-            frames = sys._current_frames()
-            for task, spent in self._spent().items():
-                frame = frames.get(python.get(task) or -1)
-                if task == own or not spent:
-                    continue
-                doing = _NATIVE if frame is None else activity(frame)
-                at = sum(os.times()[:4])
-                self.samples.append((at, self.node, doing, spent))
+    def look(self) -> None:
+        """Notes what each thread that has run since the last look is doing."""
+        python = {t.native_id: t.ident for t in threading.enumerate()}
+        frames = sys._current_frames()
+        for task, spent in self._spent().items():
+            frame = frames.get(python.get(task) or -1)
+            if task == threading.get_native_id() or not spent:
+                continue
+            doing = _NATIVE if frame is None else activity(frame)
+            at = sum(os.times()[:4])
+            self.samples.append((at, self.node, doing, spent))
 
     def _spent(self) -> dict[int, float]:
         """Returns the CPU seconds of each thread since the last look."""
@@ -202,7 +192,6 @@ def told(nodes: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
 def main() -> None:
     """Runs `ncf run` in this process; writes the page."""
     page, *arguments = sys.argv[1:]
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
     sampler = Sampler()
     started = time.monotonic()
     with sampler.watching():

@@ -37,6 +37,7 @@ import pyarrow.csv
 from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
 from ncf_model.network import model
 from ncf_model.sampling import negatives as negatives_module
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data, training_loop, validation
 
 NETWORKS = {
@@ -276,8 +277,8 @@ def leave_two_out(path: str) -> tuple:
         stream=negatives_module.VALIDATION_STREAM,
     )
     left = np.arange(len(owners)) < (offsets[1:] - 2)[owners]
-    none = data.Lists(np.empty(0, np.int32), np.zeros(len(names) + 1, np.int64))
-    positives = data.Lists(
+    none = Ragged(np.empty(0, np.int32), np.zeros(len(names) + 1, np.int64))
+    positives = Ragged(
         items[left].astype(np.int32), np.concatenate([[0], np.cumsum(sizes - 2)])
     )
     interactions = data.Interactions(

@@ -1,1 +1,1 @@
-"""Our own TFX components. Each stands alone: none imports another."""
+"""Our own TFX components. No component imports another."""

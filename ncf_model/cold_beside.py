@@ -1,24 +1,29 @@
-"""The cold training beside a warm one, so that a report can show both."""
+"""The cold training beside a warm start, so that a report can show both."""
 
 import dataclasses
 import os
 import time
-from typing import Any
 
 import tensorflow as tf
 
 from ncf_model import config, fit
 from ncf_model.training import data, fitting, validation
+from ncf_model.training.training_history import Cold, History
 
 
-def seconds_to_choose(history: dict[str, Any], seconds: float) -> float:
-    """Returns how long it took to come to the chosen epoch's model, without a refit."""
-    return seconds - (history["refit"] or {"seconds": 0.0})["seconds"]
+def seconds_to_choose(history: History, seconds: float) -> float:
+    """Returns the seconds until the chosen epoch's model was there, without a refit.
+
+    Args:
+        history: of the training.
+        seconds: how long the whole training took.
+    """
+    return seconds - (history.refit.seconds if history.refit else 0.0)
 
 
 def train(
     network: config.ModelConfig,
-    settings: fitting.Settings,
+    settings: fitting.FitSettings,
     interactions: data.Interactions,
     candidates: validation.Candidates,
     *,
@@ -26,18 +31,18 @@ def train(
     num_items: int,
     log_dir: str,
     strategy: tf.distribute.Strategy | None,
-) -> dict[str, Any]:
-    """Trains from random numbers, on the same rows and lists; ships nothing.
+) -> Cold:
+    """Trains from random numbers on the rows and lists of a warm start; ships nothing.
 
     Args:
-        network, settings: those of a cold start.
-        interactions, candidates: those of the warm one.
-        num_users, num_items: sizes of the vocabularies.
-        log_dir: that of the warm one.
-        strategy: likewise.
-
-    Returns:
-        `epochs`, `best_epoch` and `seconds`, those of a refit left out.
+        network: the settings of the network, as without a warm start.
+        settings: the settings of the training, as without a warm start.
+        interactions: the split `train`, which the warm training had too.
+        candidates: the validation lists, which the warm training had too.
+        num_users: size of the user vocabulary.
+        num_items: size of the item vocabulary.
+        log_dir: TensorBoard's folder of the warm training; `cold` is made in it.
+        strategy: the warm training's tf.distribute strategy; None is the default.
     """
     started = time.monotonic()
     alone = settings.train.model_copy(update={"refit": False})
@@ -51,8 +56,8 @@ def train(
         log_dir=os.path.join(log_dir, "cold"),
         strategy=strategy,
     )
-    return {
-        "epochs": history["epochs"],
-        "best_epoch": history["best_epoch"],
-        "seconds": time.monotonic() - started,
-    }
+    return Cold(
+        epochs=history.epochs,
+        best_epoch=history.best_epoch,
+        seconds=time.monotonic() - started,
+    )

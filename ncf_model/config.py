@@ -1,6 +1,6 @@
 """What to train: the typed, validated hyperparameters of NeuMF.
 
-Where and on what data to run it is `pipeline.config`.
+`pipeline.config` says on what data and where to train.
 """
 
 import datetime
@@ -11,10 +11,10 @@ import pydantic
 _UTC = datetime.timezone.utc
 Positive = pydantic.PositiveFloat
 NonNegative = pydantic.NonNegativeFloat
-# Of `popularity_alpha`: counts to this power stay far below the largest float.
+# The largest `popularity_alpha`: counts to this power are far below the largest float.
 LARGEST_ALPHA = 10.0
 EvalNegatives = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
-# No machine has room for more: a slip of the keyboard is refused at once.
+# No machine has room for a wider table: a slip of the keyboard is refused at once.
 Width = Annotated[int, pydantic.Field(ge=1, le=1 << 16)]
 
 
@@ -38,31 +38,39 @@ _TO_CHOOSE_FROM = (
 
 
 class HistoryConfig(Config):
-    """A user by what they have taken, instead of pairs.
+    """The network that knows a user by the items they have taken.
 
-    `auto` is resolved from the data's shape when training starts, and shown.
+    `auto` is replaced by a value that suits the data's size when training starts; the
+    log and the report show that value.
 
     Attributes:
-        factors: width of the tables.
-        user_rows: gives each user a row of their own beside their history. Whoever has
-            none, as a user who was never trained, is known by their history alone.
-        users_per_batch: users of a step.
-        learning_rate: Adam's, at the start; it decays to 0 over `train.epochs`.
-        l2: penalty on the rows of a batch.
+        factors: width of the tables of users and items.
+        user_rows: gives each user a row of their own in a table, beside their history.
+            A user without a row, such as one who was never trained, is known by their
+            history alone.
+        users_per_batch: how many users a training step takes.
+        learning_rate: Adam's step size at the start; it decays to 0 over
+            `train.epochs`.
+        l2: L2 penalty on the table rows of a batch.
         dropout: fraction of a history that is hidden in a step, in [0, 1).
         softmax_items: a catalogue up to this size competes as a whole in every step; of
-            a larger one a sample of half this size does.
-        linear_items: the linear part covers so many of the most frequent items; 0
-            leaves it out. It takes a dense matrix of that many squared.
-        linear_l2: its penalties to choose from, on validation items, ascending.
-        linear_weights: its weights to choose from, likewise; with iALS that of both.
+            a larger catalogue a sample of half this size does.
+        linear_items: how many of the most frequent items the linear part covers; 0
+            leaves that part out. It takes a dense matrix of this many rows and columns.
+        linear_l2: penalties of the linear part, ascending. The best one on the
+            validation items is taken.
+        linear_weights: weights of the linear part, ascending. The best one on the
+            validation items is taken. With iALS this is the weight of both together.
         recency: how fast a history fades when its user is scored: the item that lies k
-            items back weighs (k + 1) ** -recency, mean 1; 0 uses no order. Rivals do
-            not know the order, nor has a basket one.
-        ials_l2: penalties of iALS to choose from, likewise.
-        ials_unobserved: its weights of the pairs that there are not, likewise.
-        ials_shares: its weights beside the linear part's to choose from, likewise; 0
-            alone leaves it out. Its tables have `factors` columns of their own.
+            items back weighs (k + 1) ** -recency, with a mean of 1. 0 makes no use of
+            the order. The baselines do not know the order, and a basket has none.
+        ials_l2: penalties of iALS, ascending. The best one on the validation items is
+            taken.
+        ials_unobserved: weights that iALS gives to pairs of user and item that did not
+            occur, ascending. The best one on the validation items is taken.
+        ials_shares: weights of iALS beside the linear part, ascending. The best one on
+            the validation items is taken; 0 alone leaves iALS out. The tables of iALS
+            have `factors` columns of their own.
     """
 
     factors: pydantic.PositiveInt | Auto = AUTO
@@ -87,7 +95,7 @@ class HistoryConfig(Config):
 
     @property
     def width(self) -> int:
-        """Columns of what is served: the deep part's and those of iALS."""
+        """Columns of the tables that are served: the deep part's and those of iALS."""
         return int(self.factors) * (2 if self.has_ials else 1)
 
     @pydantic.model_validator(mode="after")
@@ -102,7 +110,7 @@ class HistoryConfig(Config):
         return self
 
 
-# What describes the network of pairs alone.
+# The fields that describe the network of pairs and no other.
 _PAIRWISE = (
     "type",
     "mf_dim",
@@ -117,21 +125,22 @@ _PAIRWISE = (
 
 
 class ModelConfig(Config):
-    """The network: of users by their history, or of pairs (He et al., 2017, section 3).
+    """The network: users by their history, or pairs (He et al., 2017, section 3).
 
-    Where a field of the network of pairs is set and `history` is not, `history` is
-    null: who describes that network gets it.
+    Where a field of the network of pairs is set and `history` is not, `history` becomes
+    null, so that the network of pairs is trained.
 
     Attributes:
-        history: the network of users by their history; null is that of pairs, which
-            the other fields describe.
-        type: `neumf` fuses both halves (eq. 12); `gmf` or `mlp` is one of them alone.
+        history: the network that knows a user by their history; null takes the network
+            of pairs of user and item, which the other fields describe.
+        type: `neumf` fuses the halves GMF and MLP (eq. 12); `gmf` or `mlp` is that half
+            alone.
         mf_dim: width of the GMF embeddings (official `num_factors`).
         layers: widths of the MLP, input side first. The first is split evenly between
             the user's and the item's embedding, so it must be even.
         mf_regularization: L2 on the GMF embedding rows of a batch.
-        mlp_regularization: L2 of the MLP: its embeddings first, then each layer after
-            the first. One value per entry of `layers`; a single one serves all.
+        mlp_regularization: L2 of the MLP: one value for its embeddings, then one for
+            each layer after the first, as many as `layers` has; one value serves all.
         embedding_stddev: standard deviation of the normal initialiser of the
             embeddings; null is Glorot uniform, as in the official NCF.
         biases: adds a bias per user and per item.
@@ -192,35 +201,38 @@ class TrainConfig(Config):
     """How the network is trained.
 
     Attributes:
-        epochs: passes over the training positives, each with fresh negatives.
+        epochs: passes over the training positives; each pass has fresh negatives.
         batch_size: (user, item, label) rows per step over all replicas.
-        learning_rate, beta1, beta2, epsilon: Adam's; beta1 squared is below beta2. Near
-            it, or with a beta2 below 0.9, every row of a table is updated in every
-            step: see `optimizer.Adam.rows_can_wait`.
+        learning_rate, beta1, beta2, epsilon: the settings of Adam. beta1 squared must
+            be below beta2. Where both are nearly equal, or beta2 is below 0.9, every
+            row of a table is updated in every step, which is slow: see
+            `optimizer.Adam.rows_can_wait`.
         learning_rate_schedule: `cosine` decays to 0 over all epochs.
-        patience: stops after so many epochs without a better validation HR@10; null
-            trains all epochs. The best epoch is kept either way.
-        hit_rate_target: stops once the validation HR@10 has reached it (official
-            `hr_threshold`); null never does.
-        refit: trains anew, for as many epochs as were best, with the validation items
-            included. False ships the model of the best validation epoch.
+        patience: training stops after so many epochs without a better validation HR@10;
+            null trains all epochs. The best epoch is kept either way.
+        hit_rate_target: training stops once the validation HR@10 has reached this value
+            (official `hr_threshold`); null does not stop it.
+        refit: trains anew with the validation items included, for as many epochs as the
+            best epoch's number. False ships the model of the best validation epoch.
         warm_start: `latest_blessed` begins with the tables of the served model, carried
-            over by id; null begins with random ones.
-        warm_epochs: takes the place of `epochs` in a warm start.
+            over by id; null begins with random tables.
+        warm_epochs: how many epochs a warm start trains, in place of `epochs`.
         warm_rate: fraction of the learning rate that a warm start begins with.
-        cold_beside: after a warm start trains from random numbers too, ships nothing of
-            it, and shows both in the report.
+        cold_beside: after a warm start trains a second model from random numbers, shows
+            both in the report, and does not ship the second.
         pretrain_epochs: trains GMF and MLP alone for so many epochs, and starts NeuMF
             from both (section 3.4.1); 0 starts from random weights.
-        pretrain_alpha: weight of GMF's output layer in that start, the rest is MLP's.
+        pretrain_alpha: weight of GMF's output layer when NeuMF starts from both halves;
+            MLP's output layer has the rest of 1.
         strategy: the tf.distribute strategy; see `ncf_model.training.strategy`.
-        num_gpus: GPUs of this machine to use; null takes all there are.
-        tpu: with `strategy: tpu`, the TPU's name; `local` is the one of this machine.
+        num_gpus: how many GPUs of this machine are used; null takes all there are.
+        tpu: with `strategy: tpu`, the TPU's name; `local` is the TPU of this machine.
         precision: `mixed_bfloat16` and `mixed_float16` compute in 16 bits and keep
-            weights in 32; float16 scales its loss. Where XLA's products on a CPU are
-            oneDNN's, `mixed_bfloat16` is these products only; see `products`.
+            weights in 32; float16 scales the loss. Where oneDNN computes XLA's matrix
+            products on a CPU, `mixed_bfloat16` rounds these products only; see
+            `ncf_model.network.matrix_products`.
         jit_compile: compiles blocks of steps, and validation, with XLA.
-        mlperf_log: writes MLPerf's log lines next to the history.
+        mlperf_log: writes MLPerf's log lines into a file beside `history.json`.
     """
 
     epochs: int = pydantic.Field(15, ge=1, le=100_000)
@@ -255,17 +267,17 @@ class TrainConfig(Config):
 
     @property
     def epochs_of_rows(self) -> int:
-        """How many epochs have draws of their own: those of both halves come last."""
+        """How many epochs draw negatives: all of them, then those of pretraining."""
         return self.epochs + 2 * self.pretrain_epochs
 
     def first_draw(self, phase: str) -> int:
-        """Returns the number, from 0, of the rows of the first epoch of a phase."""
+        """Returns which draw, from 0, the first epoch of a phase takes."""
         halves = {"gmf": self.epochs, "mlp": self.epochs + self.pretrain_epochs}
         return halves.get(phase, 0)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "TrainConfig":
-        # Otherwise a row's step grows without bound while it has no gradient.
+        # Otherwise Adam's step for a row grows without bound while it has no gradient.
         if self.beta1**2 >= self.beta2:
             raise ValueError(
                 "`beta1` squared must be below `beta2`, or Adam's steps grow without "
@@ -280,18 +292,20 @@ class SamplingConfig(Config):
     Attributes:
         mode: `streaming` lets the trainer draw each epoch's negatives; `materialised`
             has the component write them. The rows are the same.
-        num_negatives: drawn per training positive and epoch (official `num_neg`).
-        eval_negatives: length of an evaluation list less one: 99 (paper), 999 (MLPerf),
-            or `all`, everything that the user has not seen.
-        eval_with_replacement: draws evaluation negatives as the official NCF does, with
-            replacement and from all but what trains; equal ones count once.
+        num_negatives: how many negatives are drawn per training positive and epoch
+            (official `num_neg`).
+        eval_negatives: how many items an evaluation list has beside the held-out one:
+            99 (paper), 999 (MLPerf), or `all`, everything that the user has not seen.
+        eval_with_replacement: draws evaluation negatives as the official NCF does: with
+            replacement, and from all items but the user's training positives. An item
+            that is drawn twice counts once.
         distribution: training negatives are `uniform` over the unseen items, or drawn
             with probability proportional to popularity ** `popularity_alpha`.
         popularity_alpha: the exponent of `distribution: popularity`; 0 is uniform.
-        split: `leave_one_out` holds out each user's latest interaction, `temporal` all
-            from `split_time` on.
-        split_time: a date, a time or seconds since 1970; UTC unless it says otherwise.
-            In whole seconds, as the interactions' times are.
+        split: `leave_one_out` holds out each user's latest interaction for evaluation,
+            `temporal` all interactions from `split_time` on.
+        split_time: a date, a time or seconds since 1970; UTC unless it names a zone.
+            Whole seconds, as the interactions' times are.
     """
 
     mode: Literal["streaming", "materialised"] = "streaming"
@@ -338,10 +352,12 @@ class SamplingConfig(Config):
 def check_together(
     model: ModelConfig, train: TrainConfig, sampling: SamplingConfig
 ) -> None:
-    """Raises where the network of users by their history cannot do what is asked.
+    """Checks settings that depend on each other.
 
     Raises:
-        ValueError: a setting belongs to the network of pairs.
+        ValueError: a setting is of the network of pairs, but the network of users by
+            their history is configured; or a warm start trains more epochs than
+            materialised negatives are written for.
     """
     if model.history is None:
         drawn = sampling.mode == "materialised" and train.warm_start is not None
@@ -367,28 +383,3 @@ def check_together(
                 "describes that of users by their history. Set `model.history` to "
                 f"null, or leave `{name}` out."
             )
-
-
-class BaselinesConfig(Config):
-    """Simple recommenders that are measured beside the model, on the same lists.
-
-    Popularity is always among them. `auto` is chosen on the validation lists by a small
-    search for the best NDCG@10; docs/evaluation.md has the values.
-
-    Attributes:
-        item_knn_neighbours: neighbours per item; null leaves item-kNN out.
-        ease_l2: the penalty of EASE (Steck, 2019); null leaves EASE out.
-        ials_l2: the penalty of iALS (Rendle et al., 2021); null leaves iALS out.
-        ials_unobserved: weight of the pairs that there are not beside those there are.
-        ials_factors: width of its tables; `auto` is 128 from 500,000 pairs on, else 64.
-        max_memory_mb: what would need more memory is left out, by an estimate.
-        max_seconds: likewise; what would only take longer with a search has none.
-    """
-
-    item_knn_neighbours: pydantic.PositiveInt | Auto | None = AUTO
-    ease_l2: Positive | Auto | None = AUTO
-    ials_l2: Positive | Auto | None = AUTO
-    ials_unobserved: Positive | Auto = AUTO
-    ials_factors: pydantic.PositiveInt | Auto = AUTO
-    max_memory_mb: pydantic.PositiveInt = 2_000
-    max_seconds: pydantic.PositiveInt = 600

@@ -35,7 +35,7 @@ CANDIDATE_POPULARITY = "candidate_popularity"  # int64 [1 + m], training positiv
 SEEN_IDS = "seen_ids"  # bytes [n - 1], what else the user has: not to be ranked
 POPULARITY_RANK = "popularity_rank"  # int64 [1], unseen items that train as often
 
-# EvalContext, split `eval`: added to the above.
+# EvalContext adds these to the split `eval`.
 POPULARITY = "popularity"  # The baseline that NegativeSampling computes.
 CANDIDATE_SCORES = "candidate_{}"  # float32 [1 + m], by the baseline of that name
 USER_ACTIVITY = "user_activity"  # bytes [1], a quarter of the users
@@ -47,16 +47,17 @@ SLICES = {  # The groups of each, in the order in which they are shown.
     ITEM_WARMTH: ("warm", "cold"),
 }
 
-# In the place of `CANDIDATE_SCORES` where the record has `SEEN_IDS`.
+# These replace `CANDIDATE_SCORES` where the record has `SEEN_IDS`.
 BASELINE_RANK = "{}_rank"  # int64 [1], unseen items that score as high; -1 for none
 FIRST_ITEMS = "{}_first"  # int64 [K], the unseen items it scores highest, in order
 
-# BlessedRanks, split `eval`: `BASELINE_RANK` of each of these models that there is,
-# among the very candidates that the new model ranks.
+# BlessedRanks, split `eval`: the feature `BASELINE_RANK` for each of these models that
+# there is, among the very candidates that the new model ranks.
 LATEST_BLESSED = "latest_blessed"
 BEST_BLESSED = "best_blessed"
 RIVALS = (LATEST_BLESSED, BEST_BLESSED)
-# So many may be the best on the lists of a run; BlessedRanks finds out. Where they are
-# versions of a serving folder, all but the first are named in this property of it.
+# Up to so many models may be the best one blessed so far; BlessedRanks ranks each of
+# them. Where they are versions of a serving folder, the artifact of the first model has
+# the paths of the others in this property.
 MOST_BEST = 8
 MORE_BEST_PROPERTY = "more_best"

@@ -38,7 +38,7 @@ def described_schema(model: type[pydantic.BaseModel]) -> dict[str, Any]:
 
 
 def _models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
-    """Yields the models that an annotation names, and those that they name."""
+    """Yields the models in a type annotation, and the models in their annotations."""
     if inspect.isclass(annotation) and issubclass(annotation, pydantic.BaseModel):
         yield annotation
         for declared in annotation.model_fields.values():

@@ -1,4 +1,4 @@
-"""Trains the network that a configuration describes, of whichever kind."""
+"""Trains the network that a configuration describes, of either kind."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,27 +12,29 @@ from ncf_model.history import resolve
 from ncf_model.network import model
 from ncf_model.serving import history_model
 from ncf_model.training import checkpoint, data, fitting, validation
+from ncf_model.training.training_history import History
 
 
 class Fitted(NamedTuple):
     """What a training leaves.
 
     Attributes:
-        network: with the weights to ship; of a user's history the deep part.
-        trained: a user's history; None for the network of pairs.
-        history: how it came about.
+        network: the network with the weights to ship; for the network of users by
+            their history, its deep part with iALS.
+        trained: the parts of the network of users by their history; None for pairs.
+        history: the training, epoch by epoch.
     """
 
     network: model.NeuMF
     trained: history_fitting.Trained | None
-    history: dict[str, Any]
+    history: History
 
 
 def fit(
     network_settings: config.ModelConfig,
     interactions: data.Interactions,
     candidates: validation.Candidates,
-    settings: fitting.Settings,
+    settings: fitting.FitSettings,
     *,
     num_users: int,
     num_items: int,
@@ -44,17 +46,18 @@ def fit(
     """Trains, from weights that depend on the seed alone.
 
     Args:
-        network_settings: resolved.
+        network_settings: the network, without any `auto`.
         interactions: the split `train`.
         candidates: the validation lists.
         settings: of the training.
         num_users: size of the user vocabulary.
         num_items: size of the item vocabulary.
         log_dir: where TensorBoard's files go.
-        strategy: trains; None is TensorFlow's default.
-        saved: written after each epoch, gone on from where it holds a state.
-        carry: gives what a warm start begins with to fresh tables of a user's history,
-            or to a fresh network of pairs.
+        strategy: the tf.distribute strategy; None is TensorFlow's default.
+        saved: the checkpoint, which is written after each epoch. If it holds a state,
+            the training continues from there.
+        carry: puts the tables of a warm start into fresh tables, or into a fresh
+            network of pairs; None begins with random numbers.
 
     Raises:
         ValueError: the loss or a score is not finite, or a step takes more rows than
@@ -64,20 +67,20 @@ def fit(
     network = model.NeuMF(
         resolve.dot_product(network_settings), num_users=num_users, num_items=num_items
     )
-    # Validation is done on the host, for which TensorFlow's TPU build has no XLA.
+    # Validation runs on the host, for which TensorFlow's TPU build has no XLA.
     on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    judge = validation.Validation.on(
+    validator = validation.Validation.on(
         network, candidates, jit_compile=settings.train.jit_compile and not on_tpu
     )
     where: dict[str, Any] = {"log_dir": log_dir, "strategy": strategy, "saved": saved}
     if network_settings.history is None:
         if carry is not None:
             carry(network)
-        history = fitting.fit(network, interactions, judge, settings, **where)
+        history = fitting.fit(network, interactions, validator, settings, **where)
         return Fitted(network, None, history)
     trained, history = history_fitting.fit(
         interactions,
-        judge,
+        validator,
         settings,
         network_settings.history,
         num_users=num_users,

@@ -13,14 +13,15 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
 
     Both vocabularies are in order of frequency, most frequent first, ties by the id's
     bytes in descending order; one index, the vocabulary's size, stands for every
-    unknown id. A user is one record, so users are ordered by id alone.
+    unknown id. As each user is one record, all users are equally frequent, and ordered
+    by id alone.
 
     Args:
         inputs: `user_id` string [B, 1]; `item_ids` string and `timestamps` int64, both
-            [B, n], ragged or sparse. Whatever else there is does not go on.
+            [B, n], ragged or sparse. All other features are dropped.
 
     Returns:
-        `user_id` string [B, 1] as it came, `user_index` int64 [B, 1], `item_indices`
+        `user_id` string [B, 1] unchanged, `user_index` int64 [B, 1], `item_indices`
         int64 and `timestamps` int64, both ragged [B, n].
     """
     user_id = inputs[features.USER_ID]
@@ -39,7 +40,7 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def ragged(values: tf.RaggedTensor | tf.SparseTensor) -> tf.RaggedTensor:
-    """Returns a list feature as ragged; without a schema that asks it is sparse."""
+    """Returns a list feature as ragged, whichever of both forms the schema gave it."""
     if isinstance(values, tf.SparseTensor):
         return tf.RaggedTensor.from_sparse(values)
     return values

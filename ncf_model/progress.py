@@ -1,26 +1,26 @@
-"""How far a long step is, for whoever wants to show it; as `training.progress`."""
+"""Tells observers how far a long step of a node is; see `training.progress`."""
 
 import dataclasses
 from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Event:
+class StepProgress:
     """The state of a step.
 
     Attributes:
-        fraction: how much of it is done, in [0, 1].
-        doing: what it is at, in a few words.
+        fraction: how much of the step is done, in [0, 1].
+        doing: what the step is doing now, in a few words.
     """
 
     fraction: float
     doing: str
 
 
-observers: list[Callable[[Event], None]] = []
+observers: list[Callable[[StepProgress], None]] = []
 
 
-def emit(event: Event) -> None:
+def emit(event: StepProgress) -> None:
     """Tells every observer."""
     for observer in tuple(observers):
         observer(event)

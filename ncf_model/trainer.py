@@ -29,6 +29,7 @@ from ncf_model.training import (
     validation,
     warm_pairs,
 )
+from ncf_model.training.training_history import History
 from ncf_model.tuning import space
 
 HISTORY_FILE = "history.json"
@@ -44,12 +45,13 @@ def run_fn(fn_args: Any) -> None:
             vocabularies; `custom_config` has `model`, `train` and `sampling` (the dicts
             of `ncf_model.config`), `seed`, and `checkpoints`, a folder that outlives a
             killed training. `base_model` is the SavedModel that a warm start begins
-            with; where nobody resolves it, `custom_config` has `serving`, the folder
-            whose newest version it is. `hyperparameters` has what Tuner found best,
-            in place of the configuration's. The model goes to `serving_model_dir`,
-            `history.json` and TensorBoard's logs to `model_run_dir`.
+            with. Without it, that model is the newest version in the folder `serving`
+            of `custom_config`. `hyperparameters` has the values that Tuner found best;
+            they replace those of the configuration. The model goes to
+            `serving_model_dir`, `history.json` and TensorBoard's logs to
+            `model_run_dir`.
 
-    On several machines each runs this function; the chief writes.
+    On several machines each runs this function; only the chief writes.
 
     Raises:
         ValueError: the configuration or the data cannot be trained on, or the loss is
@@ -59,16 +61,16 @@ def run_fn(fn_args: Any) -> None:
     tuned = tuning_values(fn_args)
     custom = space.apply(fn_args.custom_config, tuned)
     network_settings, train, sampling = space.settings(custom)
-    settings = fitting.Settings(train=train, sampling=sampling, seed=custom["seed"])
+    settings = fitting.FitSettings(train=train, sampling=sampling, seed=custom["seed"])
     if strategy.is_server(settings.train):
         strategy.serve_forever()
-    # First of all: machines can only be joined before TensorFlow has run anything.
+    # This comes first: machines can only be joined before TensorFlow has run anything.
     distribution = strategy.make_strategy(settings.train)
     config.check_together(network_settings, settings.train, settings.sampling)
     prepared = _prepare(fn_args, network_settings, settings)
     start = prepared.start
     saved = _checkpoint(
-        custom | ({"warm_start": start.told} if start.told else {}),
+        custom | _told(start),
         *(prepared.interactions, prepared.lists, prepared.vocabularies),
     )
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
@@ -79,35 +81,35 @@ def run_fn(fn_args: Any) -> None:
             prepared.interactions,
             fn_args,
             prepared.vocabularies,
-            refitted=history["refit"] is not None,
+            refitted=history.refit is not None,
             trained=trained,
             keeps_tables=prepared.settings.train.warm_start is not None,
-            # The export multiplies in 32 bits, and in another order.
+            # The export multiplies in 32 bits, and in another order than the training.
             tolerance=1e-3 if settings.train.precision == "float32" else 0.05,
         )
-        history["warm_start"] = start.told or None
-        history["tuned"] = {name: space.plain(value) for name, value in tuned.items()}
-        history["seconds"] = time.monotonic() - started
-        _write_history(history, fn_args.model_run_dir)
-        logging.info(
-            "Trained in %.1f s; model in %s",
-            history["seconds"],
-            fn_args.serving_model_dir,
+        seconds = time.monotonic() - started
+        chosen = {name: space.plain(value) for name, value in tuned.items()}
+        _write_history(
+            history.model_copy(update={"tuned": chosen, "seconds": seconds}),
+            fn_args.model_run_dir,
         )
-    # TFX looks for the model in every machine's process, as soon as that returns.
+        logging.info(
+            "Trained in %.1f s; model in %s", seconds, fn_args.serving_model_dir
+        )
+    # As soon as this function returns, TFX looks for the model, on every machine.
     strategy.wait_for_all(distribution)
     saved.remove()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Prepared:
-    """What a training starts from.
+    """Everything that a training needs to start.
 
     Attributes:
-        network: the network's settings, resolved.
+        network: the network's settings, without any `auto`.
         settings: of the training.
-        cold: settings and network as they are without a warm start.
-        start: what a warm start begins with.
+        cold: the settings and the network as they would be without a warm start.
+        start: the model that a warm start begins with.
         interactions: the split `train`.
         lists: the validation lists, by raw ids.
         vocabularies: paths of the vocabulary files, by name.
@@ -115,18 +117,18 @@ class _Prepared:
     """
 
     network: config.ModelConfig
-    settings: fitting.Settings
-    cold: tuple[fitting.Settings, config.ModelConfig]
+    settings: fitting.FitSettings
+    cold: tuple[fitting.FitSettings, config.ModelConfig]
     start: known.Start
     interactions: data.Interactions
-    lists: known.Lists
+    lists: known.RawLists
     vocabularies: dict[str, str]
     users: dict[bytes, int]
     items: dict[bytes, int]
 
 
 def _prepare(
-    fn_args: Any, network: config.ModelConfig, settings: fitting.Settings
+    fn_args: Any, network: config.ModelConfig, settings: fitting.FitSettings
 ) -> _Prepared:
     """Reads the data and, for a warm start, the model to begin with."""
     vocabularies = vocabulary_files(fn_args.transform_graph_path)
@@ -137,7 +139,7 @@ def _prepare(
     if network.history:
         network = resolve.resolve(network, interactions, num_items=len(items))
     lists = data.load_lists(fn_args.eval_files)
-    start, cold = known.Start(None, {}), (settings, network)
+    start, cold = known.Start(None, None), (settings, network)
     if settings.train.warm_start:
         raw = (list(users), list(items))
         start, lists, (settings, network) = _begin(
@@ -162,7 +164,7 @@ def _fit(
     distribution: tf.distribute.Strategy,
     saved: checkpoint.Checkpoint,
 ) -> fit.Fitted:
-    """Trains; beside a warm start a cold one too, where the settings ask for it."""
+    """Trains; after a warm start also from random numbers, if the settings say so."""
     network, settings, start = prepared.network, prepared.settings, prepared.start
     users, items = prepared.users, prepared.items
     candidates = validation.by_index(*prepared.lists, users=users, items=items)
@@ -180,9 +182,11 @@ def _fit(
         carry=_carry(start, (users, items), history=network.history is not None),
     )
     took = time.monotonic() - fit_started
-    if start.base is not None and settings.train.cold_beside:
-        start.told["seconds"] = cold_beside.seconds_to_choose(fitted.history, took)
-        fitted.history["cold"] = cold_beside.train(
+    warm, cold = start.told, None
+    if warm is not None and start.base is not None and settings.train.cold_beside:
+        seconds = cold_beside.seconds_to_choose(fitted.history, took)
+        warm = warm.model_copy(update={"seconds": seconds})
+        cold = cold_beside.train(
             prepared.cold[1],
             prepared.cold[0],
             prepared.interactions,
@@ -190,23 +194,32 @@ def _fit(
             **sizes,
             **where,
         )
-    return fitted
+    told = {"warm_start": warm} | ({} if cold is None else {"cold": cold})
+    return fitted._replace(history=fitted.history.model_copy(update=told))
 
 
-def _write_history(history: dict[str, Any], folder: str) -> None:
+def _told(start: known.Start) -> dict[str, Any]:
+    """Returns what a checkpoint's identity needs to know of a warm start."""
+    if start.told is None:
+        return {}
+    told = start.told.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {"warm_start": told}
+
+
+def _write_history(history: History, folder: str) -> None:
     with tf.io.gfile.GFile(os.path.join(folder, HISTORY_FILE), "w") as f:
-        json.dump(history, f, indent=2)
+        f.write(history.to_file())
 
 
 def _begin(
     fn_args: Any,
     interactions: data.Interactions,
-    lists: known.Lists,
-    settings: fitting.Settings,
+    lists: known.RawLists,
+    settings: fitting.FitSettings,
     network: config.ModelConfig,
     raw_ids: tuple[list[bytes], ...],
-) -> tuple[known.Start, known.Lists, tuple[fitting.Settings, config.ModelConfig]]:
-    """Returns what a warm start begins with, and lists and settings that fit it."""
+) -> tuple[known.Start, known.RawLists, tuple[fitting.FitSettings, config.ModelConfig]]:
+    """Returns the start of the training, and the lists and settings that suit it."""
     path, folder = getattr(fn_args, "base_model", None), None
     if not path:
         folder = fn_args.custom_config.get("serving")
@@ -238,7 +251,7 @@ def _begin(
 def _carry(
     start: known.Start, indices: tuple[dict[bytes, int], ...], *, history: bool
 ) -> Callable[[Any], Any] | None:
-    """Returns what puts the base's tables into fresh ones."""
+    """Returns the function that puts the tables of a warm start into fresh tables."""
     if start.base is None:
         return None
     users, items = map(list, indices)
@@ -257,7 +270,7 @@ def _export(
     keeps_tables: bool,
     tolerance: float,
 ) -> None:
-    """Writes the SavedModel, and what was trained says itself, to hold it against."""
+    """Writes the SavedModel, and scores of the trained network to check it against."""
     serving: Callable[..., saved_model.ServingModel] = saved_model.ServingModel
     if trained is not None:
         serving = functools.partial(history_model.HistoryServingModel, fitted=trained)
@@ -295,8 +308,8 @@ def _checkpoint(
 ) -> checkpoint.Checkpoint:
     """Returns the checkpoint of this very training.
 
-    It is that of the settings, of all that is trained and validated on, of what the
-    indices stand for (hence of how many items there are), and of this very code.
+    Its identity depends on the settings, the data for training and validation, the
+    vocabularies, and the code of this package.
     """
     user_ids, candidates = lists
     flat = [item for row in candidates for item in row]
@@ -328,7 +341,7 @@ def _checkpoint(
 
 @contextlib.contextmanager
 def _folder_of_the_chief(folder: str) -> Iterator[str]:
-    """Gives `folder` to the chief, and to others one that is thrown away."""
+    """Yields `folder` on the chief, and a folder that is thrown away elsewhere."""
     if strategy.is_chief():
         yield folder
     else:
@@ -337,13 +350,13 @@ def _folder_of_the_chief(folder: str) -> Iterator[str]:
 
 
 def tuning_values(fn_args: Any) -> dict[str, Any]:
-    """Returns what Tuner found best, by dotted name; nothing without one."""
+    """Returns the values that Tuner found best, by dotted name; {} without Tuner."""
     found = getattr(fn_args, "hyperparameters", None) or {}
     return dict(found.get("values", {}))
 
 
 def index(vocabulary: str) -> dict[bytes, int]:
-    """Returns the indices of a vocabulary's raw ids."""
+    """Returns the index of each raw id of a vocabulary."""
     return {raw: number for number, raw in enumerate(_lines(vocabulary))}
 
 

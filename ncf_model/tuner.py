@@ -18,20 +18,20 @@ _MOST_PROCESSES = 8
 
 
 class Tuning(NamedTuple):
-    """What TFX's Tuner takes: it calls `tuner.search(**fit_kwargs)`."""
+    """What `tuner_fn` returns: TFX's Tuner calls `tuner.search(**fit_kwargs)`."""
 
     tuner: search.Tuner
     fit_kwargs: dict[str, Any]
 
 
 def tuner_fn(fn_args: Any) -> Tuning:
-    """Returns the search.
+    """Returns the search that TFX's Tuner runs.
 
     Args:
-        fn_args: of TFX's Tuner. What `trainer.run_fn` reads, and in `custom_config`
-            also `tune` (the dict of `tuning.config.TuneConfig`) and `tuning`, a folder
-            that outlives a killed search: the next search on the same data, by the
-            same code and in the same space, continues there.
+        fn_args: of TFX's Tuner. It has what `trainer.run_fn` reads. Its `custom_config`
+            has two more keys: `tune` (the dict of `tuning.config.TuneConfig`), and
+            `tuning`, a folder that outlives a killed search. The next search on the
+            same data, by the same code and in the same space, continues there.
 
     Raises:
         ValueError: the configuration or the data cannot be searched on.
@@ -86,7 +86,7 @@ def tuner_fn(fn_args: Any) -> Tuning:
 def _tuner(
     chooser: Callable[[], oracle.Oracle], *, folder: str, name: str
 ) -> search.Tuner:
-    """Returns the tuner that goes on with the search of that name, if it can."""
+    """Returns a tuner that continues the search of that name, if there is one."""
     try:
         return search.Tuner(chooser(), folder=folder, name=name)
     except (ValueError, KeyError, RuntimeError) as error:
@@ -96,7 +96,7 @@ def _tuner(
 
 
 def _shared(fn_args: Any, *, materialised: bool) -> Shared:
-    """Reads the data."""
+    """Reads the data that all trials share."""
     vocabularies = trainer.vocabulary_files(fn_args.transform_graph_path)
     users, items = (trainer.index(vocabularies[name]) for name in trainer.VOCABULARIES)
     lists = data.load_lists(fn_args.eval_files)
@@ -117,7 +117,7 @@ def _processes(tune: config.TuneConfig) -> int:
     if not isinstance(tune.processes, str):
         return min(tune.processes, tune.trials)
     if tf.config.list_physical_devices("GPU"):
-        return 1  # It is not for two.
+        return 1  # One core is not enough for two processes.
     return min(_cores(), _MOST_PROCESSES, tune.trials)
 
 

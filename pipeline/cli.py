@@ -1,4 +1,4 @@
-"""The `ncf` command. Each part is imported when it is used: help answers at once.
+"""The `ncf` command. Its parts are imported when they are used, so help is quick.
 
 Exit statuses: 0, done (a model that is not blessed is a result, too); 1, a node or a
 service failed; 2, the configuration, the data or the command line is refused, and
@@ -20,17 +20,17 @@ from pipeline.serving import evaluate_cli, manifests_cli, recommend_cli, version
 from pipeline.tfjob import cli as tfjob_cli
 from pipeline.vertex import cli as vertex_cli
 
-STOPPED = 130  # as a shell has it: 128 + SIGINT
-_FIRST = ("run", "prepare", "config")  # in the list of commands
+STOPPED = 130  # A shell's status after Ctrl-C: 128 + SIGINT.
+_FIRST = ("run", "prepare", "config")  # The first in the list of commands.
 _MODEL, _HISTORY = "The pushed model", "The runs in a folder"
 _CLUSTER, _FILES = "Clusters", "Without TFX"
 
 
 class _Group(typer.core.TyperGroup):
-    """Ends each command in the same way when it is stopped, or cannot read or write."""
+    """Ends all commands alike when they are stopped, or cannot read or write."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Returns the names as help lists them: what one does first comes first."""
+        """Returns the names in the order of help: what people do first comes first."""
         names = super().list_commands(ctx)
         first = [name for name in _FIRST if name in names]
         return [*first, *(name for name in names if name not in first)]
@@ -41,7 +41,7 @@ class _Group(typer.core.TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(STOPPED) from None
-        except BrokenPipeError:  # The reader has what it wanted: `ncf ... | head`.
+        except BrokenPipeError:  # The reader has read enough, as in `ncf ... | head`.
             raise
         except OSError as error:
             say(str(error))
@@ -82,7 +82,7 @@ schedule_app = typer.Typer(no_args_is_help=True)
 app.add_typer(
     schedule_app,
     name="schedule",
-    help="Have runs come again, here; see and change those of clusters.",
+    help="Repeat runs on this machine; list and change schedules of clusters.",
     rich_help_panel=_CLUSTER,
 )
 schedule_app.command("local")(schedule_cli.schedule_local)

@@ -1,17 +1,18 @@
 """The digest of the code that a node runs: a part of its cache key, on every runner.
 
-TFX names code by its dotted path (`run_fn="ncf_model.trainer.run_fn"`), and so does the
-key under which a result is kept: an edit or another TensorFlow changes neither. So each
-node gets a property `code_digest`, made from
+TFX names code by its dotted path (`run_fn="ncf_model.trainer.run_fn"`), and the key of
+a cached result has this path only: it stays the same after an edit or with another
+TensorFlow. So each node gets a property `code_digest`, made from
 
-- its executor's module, and every module of ours that is named in its properties;
-- all modules of ours that these import, wherever the import stands;
+- the module of the node's executor, and every module of ours that the node's properties
+  name;
+- all modules of ours that these modules import, anywhere in their code;
 - other files in the folders of a component's modules, such as a template;
-- the versions of the packages that any of these, or TFX's own executor, import, and of
-  TFX, TensorFlow and Python.
+- the versions of the packages that any of these modules, or TFX's own executor, import,
+  and of TFX, TensorFlow and Python.
 
-Imports are read from the source, nothing is imported. Comments, docstrings and
-READMEs do not count.
+Imports are read from the source; nothing is imported. Comments, docstrings and READMEs
+do not count.
 """
 
 import ast
@@ -31,8 +32,8 @@ PACKAGES = ("ncf_model", "components", "pipeline")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 _NAMES = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+")
-_ALWAYS = ("tensorflow", "tfx")  # They run every node.
-# Modules whose distribution has another name, in the order of trying.
+_ALWAYS = ("tensorflow", "tfx")  # Every node runs with these.
+# Modules whose distribution has another name, in the order of the search.
 _DISTRIBUTIONS = {
     "absl": ("absl-py",),
     "google": ("protobuf",),
@@ -43,11 +44,11 @@ _NO_SOURCE = (".pyc", ".md")
 
 
 class Code(NamedTuple):
-    """What a node depends on.
+    """The code that a node depends on.
 
     Attributes:
-        files: of this project, sorted.
-        packages: names of modules of others, sorted.
+        files: files of this project, sorted.
+        packages: names of modules of other projects, sorted.
     """
 
     files: tuple[pathlib.Path, ...]
@@ -74,8 +75,9 @@ def code_of(
     """Returns the files and packages that modules depend on.
 
     Args:
-        names: of modules, or of things in them; ours are followed, others noted.
-        others: files of other packages' modules, of which the imports count.
+        names: dotted names of modules, or of objects in them. The imports of our
+            modules are followed; other modules are only noted.
+        others: files of other packages' modules, whose imports count, too.
         root: folder of our packages.
     """
     waiting: set[str] = {*names, *_ALWAYS}
@@ -107,11 +109,11 @@ def digest(
     extra: str = "",
     root: pathlib.Path = ROOT,
 ) -> str:
-    """Returns the digest of all that modules depend on.
+    """Returns the digest of the code that modules depend on.
 
     Args:
         names, others, root: see `code_of`.
-        extra: what else the result depends on.
+        extra: further texts on which the result depends.
     """
     code = code_of(names, others=others, root=root)
     total = hashlib.sha256(extra.encode())
@@ -125,7 +127,7 @@ def digest(
 
 
 def _files_of(name: str, root: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields the files that importing a dotted name runs, its packages' included."""
+    """Yields the files that run when a dotted name is imported, with its packages."""
     place = root
     for part in name.split("."):
         file = place / f"{part}.py"
@@ -140,14 +142,14 @@ def _files_of(name: str, root: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _stamp(file: pathlib.Path) -> tuple[int, int]:
-    """Returns what changes with the file, so that what was read of it can be kept."""
+    """Returns time and size of a file, which show whether it has changed."""
     status = file.stat()
     return status.st_mtime_ns, status.st_size
 
 
 @functools.lru_cache(maxsize=1024)
 def _imports(file: pathlib.Path, stamp: tuple[int, int]) -> tuple[str, ...]:
-    del stamp  # A part of the key alone.
+    del stamp  # Only a part of the cache's key.
     found = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
@@ -159,7 +161,7 @@ def _imports(file: pathlib.Path, stamp: tuple[int, int]) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1024)
 def _content(file: pathlib.Path, stamp: tuple[int, int]) -> str:
-    """Returns a digest of what a file means: of Python without comments, docstrings."""
+    """Returns a digest of a file, of Python without comments and docstrings."""
     del stamp
     content = file.read_bytes()
     if file.suffix == ".py":
@@ -178,7 +180,7 @@ def _drop_docstring(node: ast.AST) -> None:
 
 
 def _beside(file: pathlib.Path, root: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields the files that are no Python beside a module of a component."""
+    """Yields the files other than Python in the folder of a component's module."""
     if file.parent.parent != root / "components":
         return
     for other in file.parent.iterdir():
@@ -188,7 +190,7 @@ def _beside(file: pathlib.Path, root: pathlib.Path) -> Iterator[pathlib.Path]:
 
 @functools.cache
 def _version(module: str) -> str:
-    """Returns the version of the distribution that has a module; empty if unknown."""
+    """Returns the version of the distribution of a module; "" if unknown."""
     for name in _DISTRIBUTIONS.get(module, (module,)):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(name)

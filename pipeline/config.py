@@ -33,28 +33,32 @@ from pipeline.data.synthetic import SyntheticConfig
 from pipeline.evaluation import EvaluationConfig
 
 SHIPPED = pathlib.Path(__file__).parent / "configs"
-_SHORT = reprlib.Repr()  # A value in a message: as it is, but not pages of it.
+_SHORT = reprlib.Repr()  # Shortens values in messages.
 _SHORT.maxstring = _SHORT.maxother = 100
-_LONGEST = 800  # characters of what a check says
-_LARGEST_FILE = 1_000_000
+_LONGEST = 800  # At most so many characters of a check's message are shown.
+_LARGEST_FILE = 1_000_000  # in characters
 
 
 class DataConfig(ReadingConfig):
-    """Which interactions, and how they are read (see `ReadingConfig`).
+    """Which interactions are read, and how (see `ReadingConfig`).
 
     Attributes:
-        source: `file` reads `dataset`; `bigquery` the result of `query`, on Vertex AI.
-        dataset: a name of `pipeline.data.catalogue`, `synthetic`, or a file's path; in
-            it `{SPAN}`, or `{YYYY}`, `{MM}` and `{DD}`, stand for each day's.
-        query: a SELECT with the columns user, item, perhaps rating, and timestamp.
-        titles: a file of the items' titles; null for none. `auto` takes the one that
+        source: `file` reads `dataset`; `bigquery` reads the result of `query`, on
+            Vertex AI.
+        dataset: the name of a known data set such as `ml-100k`, `synthetic`, or the
+            path of a file or folder. In the path `{SPAN}`, or `{YYYY}`, `{MM}` and
+            `{DD}`, stand for the number or the date of each day.
+        query: a SELECT with the columns user, item, timestamp and, if there are
+            ratings, rating.
+        titles: a file of the items' titles; null for none. `auto` takes the file that
             MovieLens has beside its ratings. `columns.title` names the column, in that
-            file or, without one, in the interactions. They are shown, never learned.
-        max_shrink: the run stops before Trainer if a larger share of the users or items
-            is gone that the model in service was judged on; 1 never stops it.
+            file or, without such a file, in the interactions. Titles are shown, never
+            learned.
+        max_shrink: the run stops before Trainer if a larger fraction of the users or
+            items is gone since the model in service was evaluated; 1 never stops it.
         spans: which days are read, where `dataset` has `{SPAN}` or a date in it.
-        drift: limits to how far the newest day may be from those before it; null does
-            not look.
+        drift: limits to how far the newest day may be from the days before it; null
+            does not compare them.
         synthetic: size and seed of the data set `synthetic`.
     """
 
@@ -78,16 +82,16 @@ class DataConfig(ReadingConfig):
 
     @property
     def location(self) -> str:
-        """What the parameter `data_path` of a compiled pipeline starts as."""
+        """The default of the parameter `data_path` of a compiled pipeline."""
         return self.dataset if self.query is None else bigquery.PREFIX + self.query
 
     @property
     def name(self) -> str:
-        """What the report calls the data of a compiled pipeline."""
+        """The name of the data in the report of a compiled pipeline."""
         return self.dataset if self.query is None else self.source
 
     def reading(self) -> ReadingConfig:
-        """Returns the part that InteractionsExampleGen needs; it needs no titles."""
+        """Returns the settings for InteractionsExampleGen, without those of titles."""
         needed = self.model_dump(include=set(ReadingConfig.model_fields))
         needed["columns"]["title"] = None
         return ReadingConfig(**needed)
@@ -97,11 +101,14 @@ class PipelineConfig(Config):
     """Everything that decides what a run computes; where it runs is not in here.
 
     Attributes:
-        pipeline_name: also the name of the default output folder. Letters, digits and
-            hyphens, 63 at most, because Kubernetes objects are named after it.
-        seed: of every draw: negatives, initial weights, order of the rows.
+        pipeline_name: the name of the pipeline and a part of the name of the default
+            output folder. At most 63 letters, digits and hyphens, because Kubernetes
+            objects are named after it.
+        seed: the seed of all random numbers: negatives, initial weights, order of the
+            rows.
         tune: a search for better hyperparameters before each training; null trains with
-            these. `ncf tune` searches once and writes what it found.
+            the configured ones. `ncf tune` searches once, and writes a configuration
+            with the best.
     """
 
     pipeline_name: str = pydantic.Field(
@@ -117,7 +124,7 @@ class PipelineConfig(Config):
     push: PushConfig = PushConfig()
 
     def trainer_config(self) -> dict[str, Any]:
-        """Returns what `ncf_model.trainer.run_fn` trains by; JSON can hold it."""
+        """Returns the settings for `ncf_model.trainer.run_fn`; JSON can hold them."""
         return {
             "model": self.model.model_dump(mode="json"),
             "train": self._train_settings(),
@@ -126,13 +133,16 @@ class PipelineConfig(Config):
         }
 
     def _train_settings(self) -> dict[str, Any]:
-        """Without a warm start nothing of it is told: cached models stay valid."""
+        """Returns `train`, without fields of warm starts if there is none.
+
+        Models in the cache thus stay valid when such a field is added.
+        """
         of_warm = {"warm_start", "warm_epochs", "warm_rate", "cold_beside"}
         unused = of_warm if self.train.warm_start is None else None
         return self.train.model_dump(mode="json", exclude=unused)
 
     def searched(self) -> space.Space:
-        """Returns the fields that `tune` searches; none without it."""
+        """Returns the fields that `tune` searches; {} where `tune` is null."""
         if self.tune is None:
             return {}
         return space.of(self.tune, self.model, self.sampling)
@@ -160,13 +170,13 @@ def load(
     """Returns the defaults, changed by a YAML file, changed by `a.b=value` overrides.
 
     Args:
-        path: a YAML file, or the name of a shipped one, `ml-1m.yaml` or `ml-1m`.
-        dataset: takes the place of the file's `data.dataset`.
-        overrides: `a.b=value`, the value in YAML's syntax; later ones win.
+        path: a YAML file, or the name of a shipped file, `ml-1m.yaml` or `ml-1m`.
+        dataset: replaces `data.dataset` of the file; None does not.
+        overrides: `a.b=value`, the value in YAML's syntax; a later one wins.
 
     Raises:
         ValueError: the file is absent or not a mapping, an override has no `=`, a field
-            is unknown, or a value cannot be. The message names the field.
+            is unknown, or a value is impossible. The message names the field.
     """
     values = _read(path) if path else {}
     if dataset is not None:
@@ -187,7 +197,7 @@ def load(
 
 
 def _read(path: str | pathlib.Path) -> dict[str, Any]:
-    """Returns the values of a file; a bare name may be that of a shipped one."""
+    """Returns the values in a file; a bare name can be that of a shipped file."""
     file = pathlib.Path(path)
     try:
         if not file.is_file() and file.name == str(path):
@@ -250,7 +260,7 @@ def _apply(values: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _taken_for_numbers(given: Any, taken: Any, name: str) -> Iterator[str]:
-    """Yields what is wrong with each true or false that was taken for 1 or 0."""
+    """Yields an error for each true or false that was read as 1 or 0."""
     if isinstance(given, dict):
         for key, value in given.items():
             part = taken.get(key) if isinstance(taken, dict) else getattr(taken, key)
@@ -265,7 +275,7 @@ def _taken_for_numbers(given: Any, taken: Any, name: str) -> Iterator[str]:
 def _explain(problem: Mapping[str, Any]) -> str:
     """Returns one line: the field, what must hold, and what came instead."""
     field = ".".join(str(part)[:60] for part in problem["loc"]) or "(top level)"
-    if problem["type"] == "value_error":  # Ours, and it says what came.
+    if problem["type"] == "value_error":  # Our own check's message.
         return f"  {field}: {_cut(problem['msg'].removeprefix('Value error, '))}"
     if problem["type"] != "extra_forbidden":
         return f"  {field}: {problem['msg']}; got {_SHORT.repr(problem['input'])}."
@@ -276,7 +286,7 @@ def _explain(problem: Mapping[str, Any]) -> str:
 
 
 def _cut(message: str) -> str:
-    """Returns a message without the middle of a value that would fill pages."""
+    """Returns a message without the middle of a very long value."""
     if len(message) <= _LONGEST:
         return message
     return f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"

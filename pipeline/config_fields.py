@@ -1,7 +1,7 @@
-"""Every field of the configuration, as it is declared: name, type, default, meaning.
+"""Lists all fields of the configuration: name, type, default and meaning.
 
-The meaning is read from the docstring of the class that has the field, so that there is
-one place to change.
+The meaning comes from the docstring of the class that has the field, so it is written
+in one place.
 """
 
 import dataclasses
@@ -17,19 +17,19 @@ import pydantic
 from ncf_model import field_docs
 from pipeline.config import PipelineConfig
 
-SET = "set"  # of a section that may be null: its fields follow
+SET = "set"  # The default of a section that could be null and is not.
 _OPTIONAL = "a section or null"
 _ANYTHING: pydantic.TypeAdapter = pydantic.TypeAdapter(Any)
 
 
 @dataclasses.dataclass(frozen=True)
-class Field:
+class ConfigField:
     """A field of the configuration.
 
     Attributes:
         name: dotted, such as `train.epochs`.
         type: in words, such as `integer, 1 or more`.
-        default: the value where nothing is set, as YAML's flow style writes it.
+        default: the value where the configuration sets none, as YAML writes it.
         meaning: what the field is for.
     """
 
@@ -41,7 +41,7 @@ class Field:
 
 def fields(
     model: type[pydantic.BaseModel] = PipelineConfig, prefix: str = ""
-) -> Iterator[Field]:
+) -> Iterator[ConfigField]:
     """Yields the fields of `model` and of the sections in it, in order."""
     meanings = field_docs.meanings(model)
     for name, declared in model.model_fields.items():
@@ -51,10 +51,10 @@ def fields(
             if section is not declared.annotation:
                 default = None if default is None else SET
                 meaning = meanings.get(name, "")
-                yield Field(prefix + name, _OPTIONAL, _yaml(default), meaning)
+                yield ConfigField(prefix + name, _OPTIONAL, _yaml(default), meaning)
             yield from fields(section, f"{prefix}{name}.")
             continue
-        yield Field(
+        yield ConfigField(
             name=prefix + name,
             type=_type(declared.annotation, declared.metadata),
             default=_yaml(_ANYTHING.dump_python(default, mode="json")),
@@ -74,9 +74,10 @@ def settings(config: PipelineConfig) -> dict[str, dict[str, Any]]:
 
 
 def told_to_report(config: PipelineConfig) -> str:
-    """Returns the JSON for the node Report: what is changed, and how it evaluates.
+    """Returns the JSON for the node Report: fields that are changed, and `evaluation`.
 
-    Not every field: else a compiled pipeline changes with each field that is added.
+    Not all fields are in it, because a compiled pipeline would change with each field
+    that is added to the configuration.
     """
     searched = config.searched()
     shown = {
@@ -94,7 +95,7 @@ def json_schema() -> dict[str, Any]:
     return field_docs.described_schema(PipelineConfig)
 
 
-def markdown(found: Iterable[Field]) -> str:
+def markdown(found: Iterable[ConfigField]) -> str:
     """Returns a table with a row per field, for the README."""
     rows = [
         f"| `{field.name}` | {_code(field.default)} | {_cell(field.meaning)} |"
@@ -112,7 +113,7 @@ def _cell(text: str) -> str:
 
 
 def _section(annotation: Any) -> type[pydantic.BaseModel] | None:
-    """Returns the section that a field is, also where it may be null."""
+    """Returns the class of a field that is a section; None for other fields."""
     for one in (annotation, *typing.get_args(annotation)):
         if inspect.isclass(one) and issubclass(one, pydantic.BaseModel):
             return one
@@ -120,7 +121,7 @@ def _section(annotation: Any) -> type[pydantic.BaseModel] | None:
 
 
 def _type(annotation: Any, limits: list[Any]) -> str:
-    """Returns a type as people say it."""
+    """Returns a type in words."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         return _type(arguments[0], [*arguments[1:], *limits])
@@ -140,7 +141,7 @@ def _type(annotation: Any, limits: list[Any]) -> str:
 
 
 def _limits(limits: list[Any]) -> str:
-    """Returns the bounds among pydantic's metadata in words."""
+    """Returns the bounds in pydantic's metadata in words."""
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
     found = [
         f"{word} {value}"
@@ -160,12 +161,12 @@ def _flat(limits: list[Any]) -> Iterator[Any]:
 
 
 def _yaml(value: Any) -> str:
-    """Returns a value as a configuration file has it; text goes without quotes."""
+    """Returns a value as YAML, text without quotes."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _at(values: Any, field: Field) -> Any:
-    """Returns a field's value; of a section that may be null, whether it is set."""
+def _at(values: Any, field: ConfigField) -> Any:
+    """Returns a field's value; for a section that may be null, `SET` or null."""
     for part in field.name.split("."):
         values = None if values is None else values[part]
     return SET if field.type == _OPTIONAL and values is not None else values

@@ -1,6 +1,6 @@
-"""What the Evaluator measures, and the rules by which it blesses a model.
+"""The metrics of the Evaluator, and the gate: the rules for blessing a model.
 
-TFMA is imported only where a proto is built: reading a configuration has to be quick.
+TFMA is imported only where a proto is built, so that a configuration is read quickly.
 """
 
 import json
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 
+from components.eval_context.config import BaselinesConfig
 from ncf_model import features
-from ncf_model.config import BaselinesConfig, Config
+from ncf_model.config import Config
 
 if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
@@ -21,36 +22,42 @@ PAIRED_MODULE = "ncf_model.evaluation.paired_metrics"
 GATE_TOP_K = 10
 SIGNATURE = "evaluate"
 
-Arguments = Mapping[str, str | int | list[int]]  # of a metric's constructor
+Arguments = Mapping[str, str | int | list[int]]  # Arguments of a metric's constructor.
 
-# Hit rates are multiples of 1 / lists. This is far below that, and above the rounding
-# error of the difference of two rates, so that "exactly at the limit" is decided right.
+# Hit rates are multiples of 1 / lists. This tolerance is far smaller, but larger than
+# the rounding error of a difference of two rates, so that a difference exactly at a
+# limit is decided right.
 _ROUNDING = 1e-9
 
 
 class GateConfig(Config):
-    """When a model is blessed, hence pushed. All rules are on HR@10 and all must hold.
+    """The gate: the rules for blessing a model. All are on HR@10, and all must hold.
+
+    Only a blessed model is pushed.
 
     Attributes:
-        min_hit_rate: at least this, a fraction in [0, 1].
-        baseline: what a model has to be better than. `popularity`: ranking by
-            popularity, by `popularity_margin`. `best`: that, and not worse than any
-            baseline beyond chance (`significance`). `none`: no such rule. The default
-            asks for what each first model must do; a run says in any case which method
-            is best. A gate of `best` would keep an old model in place where the new one
-            is better than that, but not than a baseline that nobody serves.
-        popularity_margin: at least this much above ranking by popularity on the same
-            lists. Above 0, so that a model no better than popularity never passes.
-        tolerance: at most this much below the latest blessed model, and below the best
-            that was blessed so far, on the same lists. So no series of models can end
-            more than this below the best. Without such models there is no rule.
-        significance: nor may it be worse than either beyond chance: an equally good
-            model would look as bad with a probability below this (one-sided, exact
-            McNemar test; `ncf_model.evaluation.paired`). 0 leaves that rule out.
-        replace_equal: whether a model with the latest blessed model's very HR@10
-            replaces it. False demands one better than that and than the best, so
-            `tolerance` must be 0.
-        min_hit_rate_of_slices: floors of single slices, such as
+        min_hit_rate: the least HR@10 of a model, a fraction in [0, 1].
+        baseline: the baselines that a model must beat. `popularity`: ranking by
+            popularity, by `popularity_margin`. `best`: the same, and the model must not
+            be worse than any baseline beyond chance (see `significance`). `none`: there
+            is no such rule. A run reports in any case which method is best. `best` is
+            not the default, because it would keep an old model in service where the new
+            one is better, but not better than a baseline that is not served.
+        popularity_margin: by how much a model's HR@10 must be above that of ranking by
+            popularity on the same lists. It is above 0, so that a model no better than
+            popularity never passes.
+        tolerance: by how much a model's HR@10 may be below that of the latest blessed
+            model, and of the best model blessed so far, on the same lists. So no series
+            of models ends more than this below the best. The rule does not apply if
+            there are no such models.
+        significance: a model must not be worse than the latest or the best blessed
+            model beyond chance. It is worse if an equally good model would look as bad
+            with a probability below this value (one-sided, exact McNemar test; see
+            `ncf_model.evaluation.paired`). 0 leaves the rule out.
+        replace_equal: whether a model with the same HR@10 as the latest blessed model
+            replaces it. False demands a model that is better than the latest and than
+            the best one, so `tolerance` must be 0 then.
+        min_hit_rate_of_slices: the least HR@10 in single slices, such as
             {"item_popularity=tail": 0.2, "user_activity=1 least": 0.4}.
     """
 
@@ -71,7 +78,7 @@ class GateConfig(Config):
             )
         if self.baseline == "best" and not self.significance:
             raise ValueError(
-                "`baseline: best` judges by `significance`, which must be above 0; "
+                "`baseline: best` uses `significance`, which must be above 0; "
                 f"got {self.significance}."
             )
         for name in self.min_hit_rate_of_slices:
@@ -85,15 +92,16 @@ class GateConfig(Config):
 
 
 class EvaluationConfig(Config):
-    """What is measured on the `eval` lists, and what must hold.
+    """The metrics on the `eval` lists, the gate, and the baselines.
 
     Attributes:
-        top_k: the K of HR@K, NDCG@K and, where the whole catalogue is ranked, of
-            coverage; the gate needs 10 among them.
-        gate: when a model is blessed.
-        baselines: what is measured beside the model, besides popularity.
-        served: whether the model in service is judged on what came since it was
-            trained, before a new one is trained.
+        top_k: the values of K of HR@K, NDCG@K and, where the whole catalogue is ranked,
+            of coverage. 10 must be among them, for the gate.
+        gate: the rules for blessing a model.
+        baselines: the baselines, besides popularity, that are measured on the model's
+            lists.
+        served: whether the model in service is evaluated on what came after its
+            training, before a new model is trained.
     """
 
     top_k: tuple[pydantic.PositiveInt, ...] = (1, 5, 10, 20)
@@ -105,7 +113,7 @@ class EvaluationConfig(Config):
     def _check(self) -> "EvaluationConfig":
         if GATE_TOP_K not in self.top_k:
             raise ValueError(
-                f"`top_k` must hold {GATE_TOP_K}, which the gate judges by; "
+                f"`top_k` must hold {GATE_TOP_K}, which the gate uses; "
                 f"got {list(self.top_k)}."
             )
         return self
@@ -116,12 +124,12 @@ def eval_config(
 ) -> "config_pb2.EvalConfig":
     """Returns the configuration of the Evaluator.
 
-    TFMA's limits are inclusive: a figure exactly at one passes. NaN passes none.
+    TFMA's limits are inclusive: a figure exactly at a limit passes. NaN never passes.
 
     Args:
-        config: what is measured and what must hold.
-        eval_negatives: negatives asked for per list; a list with fewer is a short one.
-            A whole catalogue, "all", is never short.
+        config: the metrics and the gate.
+        eval_negatives: the configured number of negatives per list; a list with fewer
+            is a short one. "all", the whole catalogue, is never short.
     """
     from google.protobuf import json_format
     from tensorflow_model_analysis.proto import config_pb2
@@ -168,7 +176,7 @@ def eval_config(
 def _quality(
     config: EvaluationConfig, source: Arguments, gate: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Returns HR@K, NDCG@K and MRR of what `source` names, with the gate on HR@10."""
+    """Returns HR@K, NDCG@K and MRR of `source`, with the gate's limits on HR@10."""
     metrics = [_metric("MRR", source)]
     for k in config.top_k:
         hit_rate = _metric("HitRateAtK", {"top_k": k, **source})
@@ -178,7 +186,7 @@ def _quality(
 
 
 def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
-    """Returns the floors."""
+    """Returns the thresholds for the least HR@10, of all lists and of slices."""
     limits = [_limit({}, {"value_threshold": {"lower_bound": gate.min_hit_rate}})]
     for name, floor in gate.min_hit_rate_of_slices.items():
         feature, _, group = name.partition("=")
@@ -192,9 +200,9 @@ def _gate_thresholds(gate: GateConfig) -> dict[str, Any]:
 
 
 def _against(rival: str, config: EvaluationConfig) -> list[dict[str, Any]]:
-    """Returns the figures of a model blessed before, and the limits against it.
+    """Returns the metrics of an older blessed model, and the limits against it.
 
-    ExplainingEvaluator leaves those of a model out that there is not.
+    ExplainingEvaluator removes these metrics if there is no such model.
     """
     gate = config.gate
     least = -gate.tolerance - _ROUNDING if gate.replace_equal else _ROUNDING
@@ -210,7 +218,7 @@ def _against(rival: str, config: EvaluationConfig) -> list[dict[str, Any]]:
 
 
 def _beside(baseline: str, gate: GateConfig) -> list[dict[str, Any]]:
-    """Returns how the model stands to a baseline list by list, and the rule if any."""
+    """Returns the metrics that compare with a baseline, and its rule, if any."""
     arguments: Arguments = {"top_k": GATE_TOP_K, "over": baseline}
     limit = {"value_threshold": {"lower_bound": gate.significance}}
     pairs = [
@@ -223,12 +231,12 @@ def _beside(baseline: str, gate: GateConfig) -> list[dict[str, Any]]:
 
 
 def _limit(slicing: dict[str, Any], threshold: dict[str, Any]) -> dict[str, Any]:
-    """Returns a threshold for one slice; TFMA's plain one would be for every slice."""
+    """Returns a threshold for one slice, as TFMA's plain one is for every slice."""
     return {"slicing_specs": [slicing], "threshold": threshold}
 
 
 def _baselines(config: BaselinesConfig) -> list[str]:
-    """Returns the features whose scores are measured beside the model's."""
+    """Returns the features with the scores of the baselines."""
     asked = {
         "item_knn": config.item_knn_neighbours,
         "ease": config.ease_l2,

@@ -1,4 +1,4 @@
-"""What commands say to a person, on standard error."""
+"""Messages of commands to people, on standard error."""
 
 from typing import NoReturn
 
@@ -6,7 +6,7 @@ import typer
 
 from pipeline.local.text import printable
 
-REFUSED = 2  # the exit status
+REFUSED = 2  # The exit status of a refusal.
 
 
 def say(message: str, colour: str = "red") -> None:

@@ -55,9 +55,9 @@ def settings(
 
 def data(settings: "PipelineConfig", data_dir: pathlib.Path | None) -> "FoundData":
     """Returns the data set of the configuration, or ends the command."""
-    from pipeline import local_runner
+    from pipeline import inputs
 
     try:
-        return local_runner.find_data(settings, data_dir)
+        return inputs.find_data(settings, data_dir)
     except ValueError as error:
         refuse(error)

@@ -1,4 +1,4 @@
-"""Files that come with this package, under names that mean the same everywhere."""
+"""Files of this package, by names that are valid on every machine."""
 
 import importlib.resources
 
@@ -6,7 +6,7 @@ PACKAGED = "package://"
 
 
 def resolve(text: str) -> str:
-    """Returns the path of a file of an installed package; other text as it is.
+    """Returns the path of a file of an installed package; other text unchanged.
 
     Example:
         `package://pipeline/schema/schema.pbtxt` is the schema, wherever pip put it.

@@ -16,7 +16,7 @@ from pipeline.config import PipelineConfig
 from pipeline.nodes import earlier_models, search
 from pipeline.nodes.data import DataNodes, data_nodes
 from pipeline.nodes.model import ModelNodes, model_nodes
-from pipeline.nodes.settings import TFX_OWN, Locations, Settings, Variants
+from pipeline.nodes.settings import TFX_OWN, Locations, NodeSettings, Variants
 
 
 def create_pipeline(
@@ -34,14 +34,14 @@ def create_pipeline(
     Args:
         config: what to compute.
         locations: where to read and write.
-        dataset: what the report calls the data.
-        metadata: the ML Metadata store; None where the runner brings its own.
+        dataset: the name of the data in the report.
+        metadata: the ML Metadata store; None where the runner has its own.
         ask_metadata: whether earlier models are found in ML Metadata. False looks into
             the serving folder, for runners that know no Resolver.
-        beam_args: for the components that run on Beam.
+        beam_args: arguments for Beam, of the components that run on it.
         variants: which components train and push.
     """
-    settings = Settings(
+    settings = NodeSettings(
         config=config, locations=locations, ask_metadata=ask_metadata, variants=variants
     )
     data = data_nodes(settings)
@@ -62,15 +62,15 @@ def create_tuning(
 ) -> tfx_pipeline.Pipeline:
     """Returns the part of the pipeline that ends with the search, for `ncf tune`.
 
-    The part has the pipeline's name, so that a run uses what it computed.
+    This part has the pipeline's name, so that a run finds its results in the cache.
 
     Args:
         config: what to compute; `tune` is set.
         locations: where to read and write.
         metadata: the ML Metadata store.
-        beam_args: for the components that run on Beam.
+        beam_args: arguments for Beam, of the components that run on it.
     """
-    settings = Settings(config=config, locations=locations)
+    settings = NodeSettings(config=config, locations=locations)
     data = data_nodes(settings)
     nodes = [*data.all(), *search.tuner(settings, data)]
     return _assemble(nodes, settings, metadata, beam_args)
@@ -98,8 +98,8 @@ def _report(
     )
 
 
-def _bulk(settings: Settings, model: ModelNodes) -> list[base_node.BaseNode]:
-    """Returns the node that writes everybody's list, if the configuration wants it."""
+def _bulk(settings: NodeSettings, model: ModelNodes) -> list[base_node.BaseNode]:
+    """Returns BulkRecommendations, if the configuration asks for it."""
     wanted = settings.config.push.bulk
     if wanted is None:
         return []
@@ -115,7 +115,7 @@ def _bulk(settings: Settings, model: ModelNodes) -> list[base_node.BaseNode]:
 
 def _assemble(
     nodes: Sequence[base_node.BaseNode],
-    settings: Settings,
+    settings: NodeSettings,
     metadata: metadata_store_pb2.ConnectionConfig | None,
     beam_args: Sequence[str],
 ) -> tfx_pipeline.Pipeline:
@@ -132,10 +132,10 @@ def _assemble(
 
 
 def _note_code(nodes: Sequence[base_node.BaseNode], schema: str) -> None:
-    """Adds the digest of the code it runs to each node's properties: its cache key."""
+    """Adds the digest of its code to each node's properties, hence to its cache key."""
     for node in nodes:
         if not isinstance(node, base_component.BaseComponent):
-            continue  # A resolver: it looks things up in each run.
+            continue  # A resolver is never cached.
         modules = [cls.__module__ for cls in node.executor_spec.executor_class.__mro__]
         properties = node.spec.exec_properties
         content = ""

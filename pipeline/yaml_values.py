@@ -18,7 +18,7 @@ _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 class _Loader(yaml.SafeLoader):
     """SafeLoader, but `yes`, `12:30:45` and `010` are what they look like.
 
-    YAML 1.1, which PyYAML reads, makes them true, 45045 and 8.
+    YAML 1.1, which PyYAML reads, turns these into true, 45045 and 8.
     """
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}

@@ -13,7 +13,7 @@ import pytest
 from components.report.document import Summary
 from ncf_model import field_docs
 from ncf_model.evaluation.result import EvaluationResult
-from ncf_model.training.history import History
+from ncf_model.training.training_history import History
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "docs" / "schemas"
 SCHEMAS = {

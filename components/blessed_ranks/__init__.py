@@ -1,1 +1,1 @@
-"""BlessedRanks: how models blessed before rank the lists that judge a new one."""
+"""BlessedRanks: lets models blessed before rank the lists that evaluate a new one."""

@@ -1,4 +1,4 @@
-"""BlessedRanks: the ranks of models blessed before, in a new model's own lists."""
+"""BlessedRanks: adds the ranks of models blessed before to the evaluation lists."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -10,10 +10,10 @@ from components.blessed_ranks import executor, spec
 class BlessedRanks(base_component.BaseComponent):
     """Writes the split `eval` again, with the ranks of models blessed before.
 
-    TFX's Evaluator compares with one model, and lets each rank what it knows itself.
-    Here each ranks the very candidates that the new one does: those of the list or,
-    where the whole catalogue is ranked, all items of the data. To a model that does not
-    know an item it is the average item.
+    TFX's Evaluator compares with one model, and lets each model rank the items that it
+    knows itself. Here each older model ranks the very candidates that the new one
+    ranks: those of the list or, where the whole catalogue is ranked, all items of the
+    data. A model that does not know an item scores the average item in its place.
 
     Outputs:
         examples: `Examples` with the one split `eval`: every feature of the input, and
@@ -38,13 +38,13 @@ class BlessedRanks(base_component.BaseComponent):
 
         Args:
             lists: `Examples` of EvalContext.
-            transform_graph: `TransformGraph` of the same run: its items are the
+            transform_graph: `TransformGraph` of the same run, whose items are the
                 catalogue.
-            baseline_model: `Model` blessed last; may be empty.
-            best_model: others that were blessed, the highest level first; the best of
-                them on these lists counts, if it is better than the last.
-            latest_blessing: `ModelBlessing` of the former, where it can be had; it has
-                the model's level. Else the model's own property does.
+            baseline_model: the `Model` blessed last; may be empty.
+            best_model: other `Model`s that were blessed, the highest level first. The
+                best of them on these lists is compared, if it is better than the last.
+            latest_blessing: the `ModelBlessing` of `baseline_model`, which has the
+                model's level. Without it, a property of the model has the level.
             best_blessing: the `ModelBlessing`s of `best_model`, in any order.
         """
         super().__init__(

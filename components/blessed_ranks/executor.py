@@ -1,4 +1,4 @@
-"""Reads the lists, has each model rank them, writes them again."""
+"""Reads the lists, lets each model rank them, and writes them with the ranks."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _BATCH = 512
 
 
 class Executor(base_executor.BaseExecutor):
-    """Input and output; `ranking_model` ranks, `rivals` chooses whom."""
+    """Input and output; `ranking_model` ranks, `rivals` chooses the models."""
 
     def Do(
         self,
@@ -70,7 +70,7 @@ def _note(
     *,
     whole: bool,
 ) -> None:
-    """Notes what was ranked, and what the lists' own artifact says."""
+    """Notes on the output which candidates were ranked, and by which models."""
     ranked = f"all {len(catalogue)} items of the data, less those the user has"
     examples.set_string_custom_property(
         spec.CANDIDATES_PROPERTY, ranked if whole else "those of each list, by raw id"

@@ -1,4 +1,4 @@
-"""A SavedModel's ranks in lists of raw ids; free of TFX."""
+"""Ranks lists of raw ids by a SavedModel; free of TFX."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ncf_model import features
 from ncf_model.evaluation import ranking
 
 _SIGNATURE = "evaluate"
-# Logits at a time; a hidden layer of each has to fit.
+# How many logits are computed at a time; their hidden layers have to fit, too.
 _LOGITS = 1 << 18
 _LISTS = 512
 
@@ -18,8 +18,8 @@ _LISTS = 512
 class RankingModel:
     """Ranks held-out items by any model that was ever exported.
 
-    It asks for the scores of candidates by their ids, as lists without `seen_ids` do,
-    so that neither the model's own catalogue nor its order of items matters.
+    The model is asked for the scores of candidates by their raw ids, in lists without
+    `seen_ids`. So neither the model's own catalogue nor its order of items matters.
     """
 
     def __init__(self, path: str, catalogue: Sequence[bytes]) -> None:
@@ -27,10 +27,11 @@ class RankingModel:
 
         Args:
             path: folder of the SavedModel.
-            catalogue: raw ids of all items of the data, what a list without end ranks.
+            catalogue: raw ids of all items of the data, which are the candidates of a
+                list with `seen_ids`.
 
         Raises:
-            OSError, ValueError: it cannot be loaded.
+            OSError, ValueError: the model cannot be loaded.
         """
         self._loaded = tf.saved_model.load(path)
         if _SIGNATURE not in self._loaded.signatures:
@@ -42,17 +43,17 @@ class RankingModel:
 
     @property
     def lists_at_a_time(self) -> int:
-        """How many lists without end to ask for at a time."""
+        """How many lists of the whole catalogue to rank at a time."""
         return int(np.clip(_LOGITS // max(len(self._places), 1), 1, _LISTS))
 
     def ranks(self, lists: Sequence[tf.train.Example]) -> np.ndarray:
-        """Returns the held-out items' ranks, [B] int64, a tie counting against them.
+        """Returns the held-out items' ranks, [B] int64; a tie counts against them.
 
-        A list on which a score is not a number or infinite has the last rank there is,
-        and is counted in `non_finite`.
+        A list with a score that is NaN or infinite gets the last possible rank, and is
+        counted in `non_finite`.
 
         Args:
-            lists: of one kind, all with `seen_ids` or none.
+            lists: of one kind: all of them have `seen_ids`, or none has.
         """
         if not len(lists):
             return np.empty(0, np.int64)
@@ -87,11 +88,11 @@ class RankingModel:
         return np.concatenate(result)
 
     def _record(self, example: tf.train.Example) -> bytes:
-        """Returns the list of all items, and of the held-out one if it is another."""
+        """Returns a list of all items, and the held-out one if it is not among them."""
         user = _example({features.USER_ID: _bytes(example, features.USER_ID)})
         (held_out,) = _bytes(example, features.CANDIDATE_IDS)
         if held_out in self._places:
-            # Two serialized messages, one after the other, are both of them merged.
+            # Two serialized messages, one after the other, are read as both merged.
             return user + self._all
         items = [*self._places, held_out]
         return user + _example({features.CANDIDATE_IDS: items})
@@ -100,11 +101,11 @@ class RankingModel:
         return self._evaluate(examples=tf.constant(list(records)))["scores"].numpy()
 
     def _rank(self, scores: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """Returns ranks by `scores` [B, 1 + m], of which those where `real` count."""
+        """Returns ranks by `scores` [B, 1 + m]; scores count where `real` is True."""
         bad = (real & ~np.isfinite(scores)).any(axis=1)
         self.non_finite += int(bad.sum())
         counted = np.where(real & ~bad[:, np.newaxis], scores, -np.inf)
-        counted[bad, 0] = 0  # Anything that has a rank; it is replaced.
+        counted[bad, 0] = 0  # Any finite score; the rank is replaced below.
         return np.where(bad, real.sum(axis=1) - 1, ranking.ranks(counted))
 
 

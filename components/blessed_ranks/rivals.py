@@ -1,4 +1,4 @@
-"""Which models a new one is compared with: the latest, and the best on these lists."""
+"""Chooses the models that a new one is compared with: the latest, and the best."""
 
 import dataclasses
 import json
@@ -17,19 +17,19 @@ from ncf_model import features
 LEVEL = "level"
 Batches = Callable[[], Iterable[Sequence[tf.train.Example]]]
 
-_TOP_K = 10  # What the gate judges by.
-# The best is chosen on so many lists: a hit rate's error is .005 there.
+_TOP_K = 10  # The gate looks at HR@10.
+# The best model is chosen on so many lists, where the error of a hit rate is .005.
 _LISTS = 10_000
-_MODEL_ID = "current_model_id"  # Of a blessing; written by TFX's Evaluator.
+_MODEL_ID = "current_model_id"  # A property that TFX's Evaluator gives a blessing.
 
 
 @dataclasses.dataclass(frozen=True)
-class Rival:
+class BlessedRival:
     """A model that was blessed before.
 
     Attributes:
-        model: loaded.
-        noted: `id` and `uri` of its artifact, and its `level`.
+        model: the loaded model.
+        noted: `id` and `uri` of the model's artifact, and the model's `level`.
     """
 
     model: ranking_model.RankingModel
@@ -40,17 +40,18 @@ def choose(
     input_dict: Mapping[str, Sequence[types.Artifact]],
     catalogue: list[bytes],
     batches: Batches,
-) -> dict[str, Rival]:
-    """Returns the model blessed last, and the best of the others where it is better.
+) -> dict[str, BlessedRival]:
+    """Returns the model blessed last and, if another is better, the best of the others.
 
-    The best on these very lists: levels compare models of different data, and where
-    data come back that were there before, a model of those may be better than the one
-    of the highest level. Of equals the first counts, which has the higher level.
+    The best is the one with the most hits on these very lists. Levels would not do:
+    they compare models that were evaluated on different data, and where earlier data
+    come back, a model of those data may be better than the one with the highest level.
+    Of models with equal hits the one with the higher level is taken.
 
     Args:
-        input_dict: of BlessedRanks; `best_model` has any number of models.
+        input_dict: the inputs of BlessedRanks; `best_model` has any number of models.
         catalogue: raw ids of all items of the data.
-        batches: returns the lists from the first on.
+        batches: returns an iterator over the lists, from the first one on.
     """
     latest = list(_loaded(input_dict, features.LATEST_BLESSED, catalogue))[:1]
     found = [*latest, *_loaded(input_dict, features.BEST_BLESSED, catalogue)]
@@ -64,7 +65,7 @@ def choose(
         logging.info("Hits of models blessed before, by their ids: %s.", told)
     if best in latest:
         return {features.LATEST_BLESSED: best}
-    # `latest` is empty, or one that is not the best.
+    # `latest` is empty, or holds a model that is not the best.
     chosen = dict(zip([features.LATEST_BLESSED], latest, strict=False))
     return {**chosen, features.BEST_BLESSED: best}
 
@@ -73,8 +74,11 @@ def _loaded(
     input_dict: Mapping[str, Sequence[types.Artifact]],
     name: str,
     catalogue: list[bytes],
-) -> Iterator[Rival]:
-    """Yields those of a kind that can be loaded; on clusters some are named alone."""
+) -> Iterator[BlessedRival]:
+    """Yields the models of a kind that can be loaded.
+
+    On clusters only the first one is an artifact; a property of it names the others.
+    """
     model_key, blessing_key = spec.KEYS[name]
     levels = {
         blessing.get_int_custom_property(_MODEL_ID): _level(blessing)
@@ -89,7 +93,7 @@ def _loaded(
         for place, told in [(path, noted), *others]:
             model = ranking_model.load(place, catalogue)
             if model is not None:
-                yield Rival(model, told)
+                yield BlessedRival(model, told)
 
 
 def _level(artifact: types.Artifact) -> float:
@@ -99,7 +103,7 @@ def _level(artifact: types.Artifact) -> float:
 
 
 def _hits(models: Sequence[ranking_model.RankingModel], batches: Batches) -> list[int]:
-    """Returns how many of the first lists each model has a hit in."""
+    """Returns in how many of the first lists each model has a hit."""
     hits, seen = np.zeros(len(models), np.int64), 0
     for batch in batches():
         hits += [int((model.ranks(batch) < _TOP_K).sum()) for model in models]

@@ -1,4 +1,4 @@
-"""The contract of BlessedRanks: what goes in, what comes out, nothing else."""
+"""The contract of BlessedRanks: its inputs and outputs."""
 
 from tfx import types
 from tfx.types import standard_artifacts
@@ -14,12 +14,12 @@ LATEST_BLESSING_KEY = "latest_blessing"
 BEST_BLESSING_KEY = "best_blessing"
 EXAMPLES_KEY = "examples"
 
-# Of each kind of model its name in the lists -> where it and its blessing come in.
+# Name of a kind of model in the lists -> input keys of the models and the blessings.
 KEYS = {
     features.LATEST_BLESSED: (LATEST_MODEL_KEY, LATEST_BLESSING_KEY),
     features.BEST_BLESSED: (BEST_MODEL_KEY, BEST_BLESSING_KEY),
 }
-# Custom properties of the output: what was ranked, and by which models.
+# Custom properties of the output: which candidates were ranked, by which models.
 CANDIDATES_PROPERTY = "candidates"
 CATALOGUE_PROPERTY = "catalogue_digest"
 

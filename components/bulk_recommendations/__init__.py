@@ -1,1 +1,1 @@
-"""BulkRecommendations: everybody's list, as files."""
+"""BulkRecommendations: writes the recommendations of all users as files."""

@@ -1,4 +1,4 @@
-"""BulkRecommendations: writes each user's list once a model is pushed."""
+"""BulkRecommendations: writes the lists of all users when a model was pushed."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -8,7 +8,7 @@ from components.bulk_recommendations import executor, spec
 
 
 class BulkRecommendations(base_component.BaseComponent):
-    """Asks a model that was pushed for the lists of all its users, on Beam.
+    """Asks a pushed model for recommendations to all its users, on Beam.
 
     Example:
         bulk = BulkRecommendations(
@@ -19,8 +19,8 @@ class BulkRecommendations(base_component.BaseComponent):
 
     Outputs:
         lists: `InferenceResult`, Parquet files with `user_id`, `rank`, `item_id`,
-            `score` and `title`, and the properties `num_rows` and `version`. No file
-            and `not_written_because` if the model was not pushed.
+            `score` and `title`, and the properties `num_rows` and `version`. If the
+            model was not pushed, there is no file, but `not_written_because`.
     """
 
     SPEC_CLASS = spec.BulkRecommendationsSpec
@@ -38,11 +38,12 @@ class BulkRecommendations(base_component.BaseComponent):
         """Wires the node.
 
         Args:
-            model: `Model` channel, what is asked.
-            pushed_model: `PushedModel` channel: whether it was pushed.
+            model: `Model` channel, the model that is asked.
+            pushed_model: `PushedModel` channel, which says whether it was pushed.
             k: items per user, >= 1.
             titles: a CSV of `item_id,title`, which need not exist; "" for none.
-            titles_digest: of what is in it; another one has the lists written anew.
+            titles_digest: the digest of the titles' content; if the digest changes, the
+                lists are written anew.
 
         Raises:
             ValueError: `k` is below 1.

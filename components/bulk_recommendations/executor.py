@@ -1,4 +1,4 @@
-"""Reads the model's users, has them answered on Beam, writes Parquet."""
+"""Reads the model's users, gets their lists on Beam, and writes Parquet."""
 
 import os
 from typing import Any
@@ -22,7 +22,7 @@ _USERS = os.path.join("assets", "user_id")
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """All input and output; the answers are made in `lists`."""
+    """All input and output; `lists` asks the model."""
 
     def Do(
         self,
@@ -62,7 +62,8 @@ def _write(
     (
         pipeline
         | "Users" >> beam.io.ReadFromText(users, coder=coders.BytesCoder())
-        # One file is one source: without it one worker would do everything.
+        # Without a reshuffle one worker would do everything, since one file is one
+        # source.
         | "Spread" >> beam.Reshuffle()
         | "Recommend" >> RunInference(handler)
         | "Write"
@@ -75,7 +76,7 @@ def _write(
 
 
 def _count(folder: str) -> int:
-    """Returns the rows of all files, from their footers."""
+    """Returns how many rows all files have, from their footers."""
     [found] = FileSystems.match([os.path.join(folder, "*.parquet")])
     rows = 0
     for file in found.metadata_list:
@@ -85,7 +86,7 @@ def _count(folder: str) -> int:
 
 
 def _property(artifact: types.Artifact, name: str) -> Any:
-    """Returns a custom property, which in a container comes as a JSON value."""
+    """Returns a custom property; in a container it comes as a JSON value."""
     properties = artifact.mlmd_artifact.custom_properties
     kind = properties[name].WhichOneof("value") if name in properties else None
     if kind == "struct_value":

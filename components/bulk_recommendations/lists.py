@@ -1,4 +1,4 @@
-"""Users in, tables of their lists out: a model as Beam's RunInference takes it."""
+"""Turns users into tables of their lists: a model handler for Beam's RunInference."""
 
 import csv
 import dataclasses
@@ -11,13 +11,13 @@ from apache_beam.ml.inference import base
 
 from ncf_model.serving import list_tables
 
-# Users per call: enough for the model, few enough for flat memory.
+# Users per call: enough to use the model well, few enough for little memory.
 _BATCH = 512
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What answers: a SavedModel, and the items' titles."""
+    """A loaded SavedModel, and the items' titles."""
 
     model: Any
     titles: Mapping[str, str]
@@ -27,7 +27,7 @@ class Recommender(base.ModelHandler[bytes, pa.Table, Loaded]):
     """Turns batches of raw user ids into tables of `ncf_model.serving.list_tables`."""
 
     def __init__(self, model: str, *, k: int, titles: str = "") -> None:
-        """Loads nothing yet: that is done once per worker.
+        """Loads nothing yet: `load_model` is called once per worker.
 
         Args:
             model: folder of the SavedModel.
@@ -61,7 +61,7 @@ class Recommender(base.ModelHandler[bytes, pa.Table, Loaded]):
 
 
 def read_titles(path: str) -> dict[str, str]:
-    """Returns the titles in a CSV of `item_id,title`; none without such a file."""
+    """Returns the titles in a CSV of `item_id,title`; {} if there is no such file."""
     if not path or not tf.io.gfile.exists(path):
         return {}
     with tf.io.gfile.GFile(path) as f:

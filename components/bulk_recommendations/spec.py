@@ -1,4 +1,4 @@
-"""The contract of BulkRecommendations: what goes in, what comes out."""
+"""The contract of BulkRecommendations: its inputs, outputs and parameters."""
 
 from tfx import types
 from tfx.types import standard_artifacts
@@ -10,7 +10,7 @@ LISTS_KEY = "lists"
 K_KEY = "k"
 TITLES_KEY = "titles"
 TITLES_DIGEST_KEY = "titles_digest"
-# Properties of the lists.
+# Custom properties of the output `lists`.
 ROWS_PROPERTY = "num_rows"
 VERSION_PROPERTY = "version"
 NOT_WRITTEN_PROPERTY = "not_written_because"

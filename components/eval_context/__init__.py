@@ -1,1 +1,1 @@
-"""EvalContext: what a judge needs to know beside each evaluation list."""
+"""EvalContext: adds baselines and slices to the evaluation lists."""

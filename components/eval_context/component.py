@@ -5,16 +5,16 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 
 from components.eval_context import executor, spec
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 
 
 class EvalContext(base_component.BaseComponent):
-    """Writes the split `eval` again, with what a judge needs to know beside each list.
+    """Writes the split `eval` again, with baselines and slices beside each list.
 
     Outputs:
         examples: `Examples` with the one split `eval`: every feature of the input, the
             score of each candidate by each baseline, and the slices of the list. Custom
-            properties tell the baselines' settings, and why one was left out.
+            properties tell the baselines' settings, and why a baseline was left out.
     """
 
     SPEC_CLASS = spec.EvalContextSpec
@@ -32,12 +32,12 @@ class EvalContext(base_component.BaseComponent):
         """Wires the component.
 
         Args:
-            lists: `Examples` of NegativeSampling; `train` is what baselines learn from,
-                `validation` what their settings are chosen on.
+            lists: `Examples` of NegativeSampling. Baselines learn from the split
+                `train`; their settings are chosen on the split `validation`.
             transform_graph: `TransformGraph` of the same run, for its vocabularies.
             baselines: which to compute, and how.
-            refit: whether the model that is judged trains on the validation items too;
-                then the baselines do, and else they do not.
+            refit: whether the model trains on the validation items too; if so, the
+                baselines do, too.
             places: how many of a baseline's first items count for coverage, where the
                 whole catalogue is ranked.
         """

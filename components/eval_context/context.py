@@ -1,4 +1,4 @@
-"""What is known beside a list of candidates; free of TFX."""
+"""Computes baselines and slices of evaluation lists; free of TFX."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,14 @@ import scipy.sparse
 from absl import logging
 
 from components.eval_context import costs, rivals, search, slices
+from components.eval_context.config import BaselinesConfig
 from ncf_model import features, progress
-from ncf_model.config import BaselinesConfig
 from ncf_model.evaluation import ranking
 
-# Scores of one baseline at a time: some 16 bytes each while they are ranked.
+# How many scores of one baseline are ranked at a time, at some 16 bytes each.
 _SCORES = 1 << 24
 _LISTS = 512
-# The share of learning in all there is to do: about that on MovieLens.
+# The share of fitting in the work of this node: about that on MovieLens.
 LEARNING = 0.9
 
 
@@ -24,10 +24,11 @@ class Context:
     """Baselines and slices, learned from the training positives.
 
     Attributes:
-        scorers: what scores by each baseline; None for one that was left out.
-        settings: of each baseline that was computed, by its name: what was chosen, and
-            under `tried` all that was, with the NDCG@10 on the validation lists.
-        left_out: why there is no other, by name.
+        scorers: the scorer of each baseline; None for one that was left out.
+        settings: the chosen settings of each baseline that was computed, by name; under
+            `tried` are all settings that were tried, with their NDCG@10 on the
+            validation lists.
+        left_out: why a baseline was left out, by name.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Context:
         users: Mapping[bytes, int],
         items: Mapping[bytes, int],
         config: BaselinesConfig,
-        validation: search.Validation | None = None,
+        validation: search.SearchData | None = None,
     ) -> None:
         """Chooses the baselines' settings and fits them.
 
@@ -46,8 +47,9 @@ class Context:
                 training.
             users: raw user id -> row.
             items: raw item id -> column.
-            config: which baselines.
-            validation: what to choose settings on; None takes a usual one of each.
+            config: which baselines to compute.
+            validation: the data on which settings are chosen; None takes the usual
+                settings.
         """
         self._users, self._items = users, items
         self.settings: dict[str, dict[str, Any]] = {}
@@ -57,7 +59,7 @@ class Context:
         for done, (name, rival) in enumerate(asked.items()):
             doing = f"tunes and fits {name}, {done + 1} of {len(asked)}"
             share = LEARNING * done / len(asked)
-            progress.emit(progress.Event(fraction=share, doing=doing))
+            progress.emit(progress.StepProgress(fraction=share, doing=doing))
             self.scorers[name] = self._fitted(
                 name, rival, positives, config, validation
             )
@@ -65,7 +67,8 @@ class Context:
         self._activity = slices.activity(np.diff(positives.indptr))
         self._popularity = slices.popularity(counts)
         self._trains = counts > 0
-        # The baseline of this name counts what trains without the validation items.
+        # The baseline popularity counts training positives without the validation
+        # items.
         trained = validation.positives if validation else positives
         self._counts = np.asarray(trained.sum(axis=0), np.float32).ravel()
 
@@ -75,9 +78,9 @@ class Context:
         rival: rivals.Rival,
         positives: scipy.sparse.csr_matrix,
         config: BaselinesConfig,
-        validation: search.Validation | None,
+        validation: search.SearchData | None,
     ) -> rivals.Scorer | None:
-        """Returns what scores by the baseline `name`; None if it can't be afforded."""
+        """Returns the scorer of the baseline `name`; None if that is left out."""
         found = costs.cost(name, positives, config)
         reason = costs.reason_against(found, config)
         if reason:
@@ -102,7 +105,7 @@ class Context:
 
     @property
     def lists_at_a_time(self) -> int:
-        """How many lists to ask for at a time: few enough that all scores fit."""
+        """How many lists to score at a time, so that all scores fit into memory."""
         return int(np.clip(_SCORES // max(len(self._items), 1), 1, _LISTS))
 
     @property
@@ -115,11 +118,12 @@ class Context:
     ) -> dict[str, list[np.ndarray]]:
         """Returns, by feature name, the scores of each list's candidates.
 
-        A baseline that was left out scores NaN, so that its figures are none.
+        A baseline that was left out scores NaN, so that it has no figures.
 
         Args:
-            user_ids: [B] raw.
-            candidates: per list the raw ids; an item that is in no vocabulary scores 0.
+            user_ids: [B] raw ids.
+            candidates: the raw ids of each list; an item that is not in the vocabulary
+                scores 0.
         """
         columns = self._columns(candidates)
         return {
@@ -135,14 +139,14 @@ class Context:
     ) -> dict[str, np.ndarray]:
         """Returns, by feature name, the held-out items' ranks in the whole catalogue.
 
-        A rank, int64, is how many items that are neither seen nor held out score at
-        least as high. A baseline that was left out has rank -1, so that its figures
-        are none.
+        A rank, int64, is the number of items that are neither seen nor held out and
+        score at least as high as the held-out one. A baseline that was left out has
+        rank -1, so that it has no figures.
 
         Args:
-            user_ids: [B] raw.
-            held_out: [B] raw; one that is in no vocabulary scores 0.
-            seen: per user the raw ids that are not to be ranked.
+            user_ids: [B] raw ids.
+            held_out: [B] raw ids; an item that is not in the vocabulary scores 0.
+            seen: for each user the raw ids that are not ranked.
         """
         lists = np.arange(len(user_ids))
         own_column = np.concatenate(self._columns([[item] for item in held_out]))
@@ -168,12 +172,12 @@ class Context:
     ) -> dict[str, np.ndarray]:
         """Returns, by feature name, the columns of the first items of each user.
 
-        int64, [B, places] or fewer; of popularity too. A baseline that was left out has
-        none, [B, 0].
+        The columns are int64, [B, places] or fewer; popularity has them, too. A
+        baseline that was left out has [B, 0].
 
         Args:
-            user_ids: [B] raw.
-            seen: per user the raw ids that are not to be shown.
+            user_ids: [B] raw ids.
+            seen: for each user the raw ids that are not shown.
             places: how many items.
         """
         gone = self._columns(seen)
@@ -195,7 +199,7 @@ class Context:
         return result
 
     def _score_all(self, user_ids: list[bytes]) -> Iterator[tuple[str, np.ndarray]]:
-        """Yields, by baseline, the scores of all items, [B, items]."""
+        """Yields each baseline's name and its scores of all items, [B, items]."""
         rows = np.array([self._users[user_id] for user_id in user_ids], np.int64)
         for name, scorer in self.scorers.items():
             if scorer is None:
@@ -204,7 +208,7 @@ class Context:
                 yield name, scorer(rows)
 
     def _columns(self, items: list[list[bytes]]) -> list[np.ndarray]:
-        """Returns each list's columns, -1 for an id that is in no vocabulary."""
+        """Returns each list's columns, -1 for an id that is not in the vocabulary."""
         return [
             np.array([self._items.get(item, -1) for item in row], np.int64)
             for row in items
@@ -224,6 +228,6 @@ class Context:
 
 
 def _first(scores: np.ndarray, places: int) -> np.ndarray:
-    """Returns [places] columns, -1 where there are fewer."""
+    """Returns the columns of the first items, [places], -1 where there are fewer."""
     best = ranking.top(scores, places)
     return np.concatenate([best, np.full(places - len(best), -1)])

@@ -1,7 +1,7 @@
-"""What a simple recommender would cost, estimated before anything is computed.
+"""Estimates what a baseline would cost, before anything is computed.
 
-Seconds are of two cores of a usual server, fitted to the measurements in
-benchmarks/README.md; they need to be right within a factor of two or three only.
+Seconds are those of two cores of a usual server, fitted to the measurements in
+benchmarks/README.md. They need to be right only within a factor of two or three.
 """
 
 from typing import NamedTuple
@@ -10,10 +10,10 @@ import numpy as np
 import scipy.sparse
 
 from components.eval_context import item_weights, rivals
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 
 _MB = 1e6
-# A search tries about so many settings.
+# A search tries about so many settings of a baseline.
 FITS = 7
 
 
@@ -27,11 +27,12 @@ class Cost(NamedTuple):
 def cost(
     name: str, positives: scipy.sparse.csr_matrix, config: BaselinesConfig
 ) -> Cost:
-    """Returns what fitting the rival `name` once would cost."""
+    """Returns what fitting the baseline `name` once would cost."""
     users, items = positives.shape
     if name == rivals.EASE:
-        # The smaller of both Gram matrices is inverted. In a search up to six
-        # of items x items live: the products, copies of them, the inverse, weights.
+        # The smaller of both Gram matrices is inverted. During a search up to six
+        # matrices
+        # of items x items exist: the products, copies of them, the inverse, weights.
         small = min(users, items)
         bytes_ = 4 * (6 * items**2 + (2 * users**2 if users < items else 0))
         flops = 2 * small**3 + (2 * users * items * items if users < items else 0)
@@ -46,7 +47,7 @@ def cost(
 
 
 def reason_against(found: Cost, config: BaselinesConfig) -> str | None:
-    """Returns why a rival can't be afforded; None if it can."""
+    """Returns why a baseline is too expensive; None if it is not."""
     for limit, value, unit in (
         ("max_memory_mb", found.memory_mb, "MB"),
         ("max_seconds", found.seconds, "s"),

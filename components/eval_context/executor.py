@@ -1,4 +1,4 @@
-"""Reads the lists, adds the context, writes them again."""
+"""Reads the lists, adds baselines and slices, and writes them again."""
 
 import json
 import os
@@ -16,9 +16,10 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.eval_context import search, spec
+from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import LEARNING, Context
 from ncf_model import features, progress
-from ncf_model.config import BaselinesConfig
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data
 
 
@@ -66,10 +67,10 @@ class Executor(base_executor.BaseExecutor):
         logging.info("%d lists with %s to %s.", written, context.baselines, folder)
 
 
-def _written(lists: int, users: int) -> progress.Event:
-    """`users` is how many lists there are at most."""
+def _written(lists: int, users: int) -> progress.StepProgress:
+    """Returns how far the node is; there are at most `users` lists."""
     fraction = LEARNING + (1 - LEARNING) * min(1.0, lists / max(users, 1))
-    return progress.Event(fraction=fraction, doing=f"{lists:,} lists")
+    return progress.StepProgress(fraction=fraction, doing=f"{lists:,} lists")
 
 
 def _files(examples: types.Artifact, split: str) -> str:
@@ -85,7 +86,9 @@ def _learn(
     refit: bool,
     whole: bool,
 ) -> Context:
-    """Returns the context; with a refit validation items are positives, as there.
+    """Returns the fitted baselines and the slices.
+
+    With `refit` the validation items are positives, as they are in the model's refit.
 
     Settings are chosen on the validation lists or, where the evaluation ranks the whole
     catalogue, on their held-out items in the whole catalogue.
@@ -95,15 +98,15 @@ def _learn(
     users = {user_id: row for row, user_id in enumerate(interactions.user_ids)}
     items = {item_id: column for column, item_id in enumerate(names)}
     positives = interactions.positives
-    refitted = positives.append(interactions.validation_items)
-    touched = refitted.append(interactions.eval_items)
+    refitted = positives.then(interactions.validation_items)
+    touched = refitted.then(interactions.eval_items)
     rows, candidates = _validation_lists(validation, users, items)
     return Context(
         _matrix(refitted if refit else positives, len(names)),
         users=users,
         items=items,
         config=config,
-        validation=search.Validation(
+        validation=search.SearchData(
             _matrix(positives, len(names)),
             rows,
             candidates[:, :1] if whole else candidates,
@@ -115,7 +118,7 @@ def _learn(
 def _validation_lists(
     pattern: str, users: dict[bytes, int], items: dict[bytes, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns rows [L] and candidates [L, 1 + m], -1 for none; a sample of many."""
+    """Returns users [L] and candidates [L, 1 + m], -1 for none, of some lists."""
     user_ids, candidates = data.load_lists([pattern])
     chosen = np.arange(len(user_ids))
     if len(chosen) > search.MOST_LISTS:
@@ -129,7 +132,7 @@ def _validation_lists(
     return np.array([users[user_ids[n]] for n in chosen], np.int64), columns
 
 
-def _matrix(lists: data.Lists, num_items: int) -> scipy.sparse.csr_matrix:
+def _matrix(lists: Ragged, num_items: int) -> scipy.sparse.csr_matrix:
     ones = np.ones(len(lists.values), np.float32)
     return scipy.sparse.csr_matrix(
         (ones, lists.values, lists.offsets), shape=(len(lists.sizes), num_items)
@@ -137,7 +140,7 @@ def _matrix(lists: data.Lists, num_items: int) -> scipy.sparse.csr_matrix:
 
 
 def _ranks_everything(pattern: str) -> bool:
-    """Whether the lists of `pattern` are of the whole catalogue."""
+    """Returns whether the lists in the files of `pattern` have the whole catalogue."""
     first = next(iter(_batches(pattern, 1)), [])
     return any(features.SEEN_IDS in record.features.feature for record in first)
 
@@ -176,6 +179,6 @@ def _annotated(
 
 
 def _bytes(example: tf.train.Example, name: str) -> Sequence[bytes]:
-    # Asking for a feature that is not there would add it.
+    # Reading a feature that is absent would add it.
     present = name in example.features.feature
     return example.features.feature[name].bytes_list.value if present else ()

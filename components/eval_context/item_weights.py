@@ -1,13 +1,14 @@
-"""Item-kNN: an item's score is the sum of its cosines to what the user has.
+"""Item-kNN: an item's score is the sum of its cosines to the user's items.
 
-Linear: with X [users, items] the 0/1 matrix of training positives, user u's scores are
-row u of X @ W. (So is EASE: `ncf_model.history.linear`.)
+The method is linear: with X [users, items] the 0/1 matrix of training positives, the
+scores of user u are row u of X @ W. EASE has this form, too: see
+`ncf_model.history.linear`.
 """
 
 import numpy as np
 import scipy.sparse
 
-# Columns of the similarity matrix that are dense at a time, and what they may take.
+# How many columns of the similarity matrix are dense at a time, and in what memory.
 _BLOCK = 512
 BLOCK_BYTES = 1 << 28
 
@@ -23,8 +24,9 @@ def item_knn(
 
     Returns:
         [items, items] float32; column i has the similarities of the at most
-        `neighbours` items most like item i, itself left out. Of equally similar items
-        the more popular ones stay, and of equally popular ones those of lower index.
+        `neighbours` items most similar to item i, without item i itself. Of equally
+        similar items the more popular ones stay, of equally popular ones those with the
+        lower index.
 
     Raises:
         ValueError: `neighbours` is below 1.
@@ -33,16 +35,16 @@ def item_knn(
 
 
 class Nearest:
-    """Similarities that are computed once for several numbers of neighbours."""
+    """The nearest items, found once for several numbers of neighbours."""
 
     def __init__(self, positives: scipy.sparse.csr_matrix, *, most: int) -> None:
-        """Finds the nearest; `most` is the largest number that will be asked for."""
+        """Finds the `most` nearest items of each; `weights` can ask for no more."""
         if most < 1:
             raise ValueError(f"`neighbours` must be 1 or more; got {most}.")
         norms = np.sqrt(np.asarray(positives.sum(axis=0)).ravel())
         unit = positives @ scipy.sparse.diags(1 / np.maximum(norms, 1)).tocsr()
         columns = unit.tocsc()
-        # Rows by descending popularity, so that ties are broken by place.
+        # Rows are in descending popularity, so that ties are broken by place.
         order = np.argsort(-norms, kind="stable")
         self._place = np.argsort(order)
         rows = unit.T.tocsr()[order]
@@ -61,7 +63,7 @@ class Nearest:
         )
 
     def weights(self, neighbours: int) -> scipy.sparse.csr_matrix:
-        """Returns what `item_knn` does for so many neighbours, at most `most`."""
+        """Returns the result of `item_knn` for so many neighbours, at most `most`."""
         near = self._near
         sizes = np.diff(near.indptr)
         column = np.repeat(np.arange(len(sizes)), sizes)
@@ -77,8 +79,8 @@ class Nearest:
 def block_width(num_items: int) -> int:
     """Returns how many columns of items are dense at a time, within `BLOCK_BYTES`.
 
-    One takes at most 8 bytes an item of a sparse product, 4 of a dense one, and 16 to
-    find the largest in it.
+    For each item a column takes at most 8 bytes in a sparse product, 4 in a dense one,
+    and 16 while its largest values are found.
     """
     return int(np.clip(BLOCK_BYTES // (28 * max(num_items, 1)), 1, _BLOCK))
 
@@ -86,11 +88,13 @@ def block_width(num_items: int) -> int:
 def _nearest(
     similarity: scipy.sparse.spmatrix, own: np.ndarray, neighbours: int
 ) -> scipy.sparse.csc_matrix:
-    """Keeps each column's `neighbours` largest values above 0, the first of equals.
+    """Returns the `neighbours` largest values above 0 of each column.
+
+    Of equal values the first ones stay.
 
     Args:
         similarity: [items, width].
-        own: [width] the row of each column's own item, which is left out.
+        own: [width], the row of each column's own item, which is left out.
         neighbours: 1 or more.
     """
     dense = similarity.toarray()

@@ -1,4 +1,4 @@
-"""The simple recommenders, each as what it takes to fit it, and what scores then."""
+"""The simple recommenders (baselines): how each is fitted, and what it returns."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from components.eval_context import item_weights
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 from ncf_model.history import ials, linear
 
 Matrix: TypeAlias = scipy.sparse.csr_matrix
@@ -17,9 +17,9 @@ Settings: TypeAlias = Mapping[str, float]
 
 ITEM_KNN, EASE, IALS = "item_knn", "ease", "ials"
 NAMES = (ITEM_KNN, EASE, IALS)
-_LARGE = 500_000  # Interactions from which 128 factors of iALS are better than 64.
-# The search has the factors of the fit, since the best weight of what there is not
-# grows with them; half of the epochs tell as much.
+_LARGE = 500_000  # From so many pairs on, 128 factors of iALS are better than 64.
+# The search uses as many factors as the final fit, because the best weight of pairs
+# that did not occur grows with them. Half of the epochs are enough to compare settings.
 _SEARCH_EPOCHS, _EPOCHS = 5, 10
 
 
@@ -27,10 +27,12 @@ class Rival(NamedTuple):
     """How to fit a recommender.
 
     Attributes:
-        fit: takes positives, settings, and whether it is for the search alone.
-        grid: by the name of each setting what to choose from, ascending, in the order
-            of the search; one value where there is nothing to choose.
-        start: where the search begins, and what is taken where none is possible.
+        fit: a function of positives, settings, and whether the fit is for the search
+            alone; returns a scorer.
+        grid: the values of each setting, ascending, in the order of the search; one
+            value where there is nothing to choose.
+        start: the settings where the search begins; they are taken if no search is
+            possible.
     """
 
     fit: Callable[[Matrix, Settings, bool], Scorer]
@@ -64,7 +66,7 @@ def rivals(config: BaselinesConfig) -> dict[str, Rival]:
 
 
 def factors(positives: Matrix, config: BaselinesConfig) -> int:
-    """Returns the factors of iALS."""
+    """Returns how many factors iALS has."""
     if config.ials_factors != "auto":
         return config.ials_factors
     return min(128 if positives.nnz >= _LARGE else 64, *positives.shape)
@@ -74,7 +76,7 @@ def _rival(
     fit: Callable[[Matrix, Settings, bool], Scorer],
     **settings: tuple[float | str, float, tuple[float, ...]],
 ) -> Rival:
-    """Each setting: what is configured, where `auto` starts, what it chooses from."""
+    """Returns a rival with settings (configured value, start of `auto`, values)."""
     grid, start = {}, {}
     for name, (value, first, values) in settings.items():
         auto = isinstance(value, str)
@@ -84,7 +86,7 @@ def _rival(
 
 
 class _Once:
-    """Computes what all settings share once for the same positives."""
+    """Keeps the last result of a function, for the same positives."""
 
     def __init__(self, compute: Callable[[Matrix], Any]) -> None:
         self._compute = compute

@@ -1,4 +1,4 @@
-"""The settings of a simple recommender, chosen on validation lists."""
+"""Chooses the settings of a baseline on validation lists."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -11,20 +11,21 @@ from ncf_model.evaluation import ranking
 
 NDCG = "validation_ndcg@10"
 _CUTOFF = 10
-# Lists that are scored at most, and scores at a time.
+# At most so many lists are scored, and so many scores at a time.
 MOST_LISTS = 4_096
 _SCORES = 1 << 22
 
 
-class Validation(NamedTuple):
-    """What the settings are chosen on.
+class SearchData(NamedTuple):
+    """The data on which settings are chosen.
 
     Attributes:
-        positives: [users, items] what trains, without the validation items.
-        users: [L] rows.
-        candidates: [L, 1 + m] columns, the held-out item first, -1 for none; or [L, 1]:
-            then all items compete that are not in `touched`.
-        touched: [users, items] all there is of each user; None with candidates.
+        positives: [users, items], the training positives without validation items.
+        users: [L], the row of each list's user.
+        candidates: [L, 1 + m] columns, the held-out item first, -1 for none. With
+            [L, 1] all items compete that are not in `touched`.
+        touched: [users, items], nonzero for every item that a user has; None where
+            there are candidates.
     """
 
     positives: scipy.sparse.csr_matrix
@@ -33,7 +34,7 @@ class Validation(NamedTuple):
     touched: scipy.sparse.csr_matrix | None
 
     def ndcg(self, score: rivals.Scorer) -> float:
-        """Returns NDCG@10 of `score`."""
+        """Returns the NDCG@10 of a scorer on the lists."""
         step = max(1, _SCORES // self.positives.shape[1])
         ranks = [
             self._ranks(score, slice(start, start + step))
@@ -57,12 +58,12 @@ class Validation(NamedTuple):
 
 
 def choose(
-    rival: rivals.Rival, validation: Validation | None
+    rival: rivals.Rival, validation: SearchData | None
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Returns the best settings, and all that were tried with their NDCG@10.
+    """Returns the best settings, and all settings that were tried with their NDCG@10.
 
-    One setting after the other is changed, uphill from where it starts, until its
-    neighbours are no better. Without lists, or where there is nothing to choose, the
+    One setting after the other is moved uphill from its start, until its neighbours in
+    the grid are no better. Without lists, or where there is nothing to choose, the
     start is returned, and nothing was tried.
     """
     choices = max(len(values) for values in rival.grid.values())
@@ -92,7 +93,7 @@ def choose(
 def _climb(
     figure: Callable[[float], float], values: tuple[float, ...], start: float
 ) -> float:
-    """Returns the value from which no neighbour is better, walking from `start`."""
+    """Returns a value that is better than its neighbours, searched from `start`."""
     place = values.index(start)
     while True:
         near = [p for p in (place, place - 1, place + 1) if 0 <= p < len(values)]

@@ -1,4 +1,4 @@
-"""Groups of users and of items, by which quality is told apart."""
+"""Divides users and items into groups, for each of which quality is reported."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from ncf_model import features
 
 ACTIVITY = features.SLICES[features.USER_ACTIVITY]
 POPULARITY = features.SLICES[features.ITEM_POPULARITY]
-# Cumulative shares of all training positives at which head and torso end.
+# The shares of all training positives, added up, at which head and torso end.
 _HEAD, _TORSO = 0.5, 0.8
 
 
 def activity(sizes: np.ndarray) -> np.ndarray:
     """Returns each user's quarter by length of history, [U] indices into `ACTIVITY`.
 
-    Equal lengths are in one group, the lower, so the groups may differ in size.
+    Users with equal lengths are in the same group, so groups may differ in size.
 
     Args:
-        sizes: [U] how many training positives each user has.
+        sizes: [U], how many training positives each user has.
     """
     limits = np.quantile(sizes, [0.25, 0.5, 0.75]) if len(sizes) else np.zeros(3)
     return np.searchsorted(limits, sizes, side="left")
@@ -25,11 +25,12 @@ def activity(sizes: np.ndarray) -> np.ndarray:
 def popularity(counts: np.ndarray) -> np.ndarray:
     """Returns each item's group, [I] indices into `POPULARITY`.
 
-    Items by descending count: the head together has half of all training positives,
-    the torso the next three tenths, the tail the rest, and all that never train.
+    Of the items in descending order of their counts, the head has half of all training
+    positives, the torso the next three tenths, and the tail the rest. Items that never
+    train are in the tail.
 
     Args:
-        counts: [I] how often each item is a training positive.
+        counts: [I], how often each item is a training positive.
     """
     order = np.argsort(-counts, kind="stable")
     before = np.cumsum(counts[order]) - counts[order]

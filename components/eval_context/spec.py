@@ -1,4 +1,4 @@
-"""The contract of EvalContext: what goes in, what comes out, nothing else."""
+"""The contract of EvalContext: its inputs, outputs and parameters."""
 
 from tfx import types
 from tfx.types import standard_artifacts
@@ -11,9 +11,9 @@ BASELINES_KEY = "baselines"
 REFIT_KEY = "refit"
 PLACES_KEY = "places"
 
-# Custom properties of the output, as JSON.
-SETTINGS = "baseline_settings"  # by baseline what was chosen and what was tried
-LEFT_OUT = "baselines_left_out"  # by baseline why it has no figures
+# Custom properties of the output; their values are JSON.
+SETTINGS = "baseline_settings"  # settings chosen and tried, by baseline
+LEFT_OUT = "baselines_left_out"  # why a baseline has no figures, by its name
 
 
 class EvalContextSpec(types.ComponentSpec):

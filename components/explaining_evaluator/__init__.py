@@ -1,1 +1,1 @@
-"""ExplainingEvaluator: TFX's Evaluator, which says why it did not bless."""
+"""ExplainingEvaluator: TFX's Evaluator, which says why it did not bless a model."""

@@ -1,4 +1,4 @@
-"""ExplainingEvaluator: a blessing that is refused carries the reasons."""
+"""ExplainingEvaluator: TFX's Evaluator, which says why it did not bless a model."""
 
 from tfx.components.evaluator.component import Evaluator
 from tfx.dsl.components.base import executor_spec
@@ -7,11 +7,11 @@ from components.explaining_evaluator import executor
 
 
 class ExplainingEvaluator(Evaluator):
-    """TFX's Evaluator, which also notes on the blessing why it was not given.
+    """TFX's Evaluator, which also notes on the blessing why a model was not blessed.
 
-    Arguments and outputs are those of `Evaluator`, but that `eval_config` is needed.
-    The custom property `not_blessed_because` of `blessing` has one reason a line, and
-    is absent from a model that is blessed.
+    Arguments and outputs are those of `Evaluator`, except that `eval_config` must be
+    given. The custom property `not_blessed_because` of `blessing` has one reason a
+    line. It is absent if the model is blessed.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)

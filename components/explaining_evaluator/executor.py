@@ -1,4 +1,4 @@
-"""Evaluates as TFX does, then puts the reasons on the blessing."""
+"""Evaluates as TFX does, then notes the reasons on the blessing."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ BASELINE_ID = constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor, followed by a look at what it wrote."""
+    """TFX's executor; afterwards reads its results and notes the reasons."""
 
     def Do(
         self,
@@ -37,7 +37,7 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes figures and verdict; notes the level and the reasons of a refusal."""
+        """Writes figures and blessing; notes the level, or the reasons of a refusal."""
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         judged = folders.digest(path_utils.serving_model_path(model.uri))
@@ -50,11 +50,11 @@ class Executor(tfx_executor.Executor):
         _note_data(blessing, examples)
         blessing.set_string_custom_property(DIGEST_PROPERTY, judged)
         if latest := rivals.get(features.LATEST_BLESSED):
-            # As TFX notes its own baseline: so others know what was compared with.
+            # TFX notes its own baseline in this way, so that others find it.
             blessing.set_string_custom_property(BASELINE_URI, latest["uri"])
             if isinstance(latest["id"], int):
                 blessing.set_int_custom_property(BASELINE_ID, latest["id"])
-            else:  # A name, on a cluster: TFX would take it for one of its numbers.
+            else:  # On a cluster this is a name, which TFX would take for a number.
                 blessing.set_string_custom_property(BASELINE_NAME, latest["id"])
         if result["blessed"]:
             height = level.of_candidate(result["comparisons"], rivals)
@@ -66,7 +66,7 @@ class Executor(tfx_executor.Executor):
 
 
 def _note_data(blessing: types.Artifact, examples: types.Artifact) -> None:
-    """Notes what the model was judged on: the data, the candidates, older models."""
+    """Notes what the model was evaluated on: data, candidates, older models."""
     for name in ("num_users", "num_items"):
         blessing.set_int_custom_property(name, examples.get_int_custom_property(name))
     for name in ("candidates", "catalogue_digest", *features.RIVALS):

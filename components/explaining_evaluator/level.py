@@ -1,10 +1,11 @@
-"""How a blessed model stands to all that were blessed before; free of TFX.
+"""The level of a blessed model, which compares it with all blessed before.
 
-The first has level 0, and each other that of the best before it plus the difference of
-both on one set of lists. On the same lists that is a model's hit rate less the first
-one's; where data change, differences are chained like the years of a price index. So
-the best of the models that are still there is known, though no two of them were ever
-compared.
+The first blessed model has level 0. Each later one has the level of the best model
+before it, plus the difference of both hit rates on one set of lists. While the lists
+stay the same, a level is thus the model's hit rate less that of the first model. Where
+data change, the differences are chained like the years of a price index. So it is known
+which of the models that still exist is best, even if no two of them were ever compared.
+This module is free of TFX.
 """
 
 import json
@@ -17,19 +18,20 @@ PROPERTY = "level"
 
 
 def rivals(properties: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Returns what is noted of each model that ranked the lists, by its name there.
+    """Returns what is noted of each older model that ranked the lists, by its name.
 
     Args:
-        properties: of the lists' artifact; "" or absent for a model that there is not.
+        properties: custom properties of the lists' artifact. The property of a model
+            that does not exist is "" or absent.
     """
     found = {name: properties.get(name) for name in features.RIVALS}
     return {name: json.loads(text) for name, text in found.items() if text}
 
 
 def without_absent(eval_config: str, present: Mapping[str, Any]) -> str:
-    """Returns TFMA's EvalConfig, as JSON, without metrics of models there are not.
+    """Returns TFMA's EvalConfig, as JSON, without metrics of models that do not exist.
 
-    As TFX itself takes the rules against a baseline out where there is none.
+    TFX itself removes the rules against its baseline in this way if there is none.
     """
     absent = set(features.RIVALS) - set(present)
     config = json.loads(eval_config)
@@ -39,7 +41,7 @@ def without_absent(eval_config: str, present: Mapping[str, Any]) -> str:
 
 
 def _source(metric: Mapping[str, Any]) -> str | None:
-    """Returns the feature that a metric ranks by, or compares with."""
+    """Returns the feature by which a metric ranks, or with which it compares."""
     arguments = json.loads(metric.get("config") or "{}")
     return arguments.get("over", arguments.get("scores"))
 
@@ -51,8 +53,8 @@ def of_candidate(
     """Returns the level of a model, by its difference from the best before it.
 
     Args:
-        comparisons: by rival, with the `difference` from it.
-        present: as from `rivals`.
+        comparisons: by the name of the older model, with the `difference` from it.
+        present: the result of `rivals`.
     """
     for name in (features.BEST_BLESSED, features.LATEST_BLESSED):
         if name in present:

@@ -1,1 +1,1 @@
-"""ExportCheck: a SavedModel is asked before anybody else asks it."""
+"""ExportCheck: checks that an exported model answers as it was trained."""

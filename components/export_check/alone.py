@@ -1,6 +1,6 @@
-"""Asks a SavedModel; run as a script, by a Python that may import TensorFlow alone.
+"""Asks a SavedModel; a script for a process that may import only TensorFlow.
 
-It takes a folder and the path of `probe.json`, and prints one line of JSON.
+The script takes a folder and the path of `probe.json`, and prints one line of JSON.
 """
 
 import gc
@@ -21,7 +21,7 @@ REQUESTS = 20
 
 
 def main(folder: str, probe: str) -> dict[str, Any]:
-    """Returns what the model in `folder` answers."""
+    """Returns the answers of the model in `folder`."""
     for name in NOT_HERE:
         sys.modules[name] = None  # type: ignore[assignment]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,4 +1,4 @@
-"""Whether an export answers, and answers as it was trained; free of TFX."""
+"""Checks that an exported model answers as it was trained; free of TFX."""
 
 import json
 import math
@@ -16,17 +16,17 @@ TIMEOUT_S = 600
 
 
 def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the SavedModel in `folder` answers in a process of its own.
+    """Returns the answers of the SavedModel in `folder`, asked by another process.
 
-    The process is isolated: no PYTHONPATH, no folder of this project, and what this
-    project and TFX consist of cannot be imported in it.
+    The process is isolated: it has no PYTHONPATH, does not run in a folder of this
+    project, and cannot import this project or TFX.
 
     Args:
         folder: of the SavedModel, on this machine.
-        expected: of `ncf_model.serving.probe.make`.
+        expected: the result of `ncf_model.serving.probe.make`.
 
     Raises:
-        ValueError: the process failed; the message has its last line.
+        ValueError: the process failed; the message has the last line of its errors.
     """
     with tempfile.TemporaryDirectory() as temporary:
         probe = pathlib.Path(temporary, "probe.json")
@@ -37,7 +37,7 @@ def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
             text=True,
             check=False,
             cwd=temporary,
-            # On the CPU: the trainer's GPU may still be held by this process.
+            # The CPU answers, because this process may still hold the trainer's GPU.
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
             timeout=TIMEOUT_S,
         )
@@ -52,10 +52,10 @@ def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Accepts an answer.
+    """Checks an answer.
 
     Raises:
-        ValueError: it is not what the trainer computed, or a list is not one.
+        ValueError: a score is not what the trainer computed, or a list is malformed.
     """
     problems = [*_scores(answer["scores"], expected), *_lists(answer["lists"])]
     if problems:
@@ -93,7 +93,7 @@ def _lists(lists: Mapping[str, Any]) -> list[str]:
         items = [item for item in ids if item]
         if len(ids) != 10:
             problems.append(f"the {who}'s list has {len(ids)} places instead of 10")
-        if not items and who != "known user":  # A known one may have every item.
+        if not items and who != "known user":  # A known user may have every item.
             problems.append(f"the {who} gets nothing")
         if len(set(items)) != len(items):
             problems.append(f"the {who} gets an item twice")

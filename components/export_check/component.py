@@ -1,4 +1,4 @@
-"""ExportCheck: a model that cannot be served as it was trained stops the run."""
+"""ExportCheck: stops the run if the exported model does not answer as trained."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -8,10 +8,10 @@ from components.export_check import executor, spec
 
 
 class ExportCheck(base_component.BaseComponent):
-    """Asks the SavedModel in a process that has TensorFlow alone, and fails if it must.
+    """Asks the SavedModel in a process that has only TensorFlow; fails if it is broken.
 
-    What must not run on a broken export is made to wait with
-    `evaluator.add_upstream_node(check)`.
+    `evaluator.add_upstream_node(check)` makes a node wait that must not run on a broken
+    export.
 
     Example:
         check = ExportCheck(
@@ -19,8 +19,8 @@ class ExportCheck(base_component.BaseComponent):
         )
 
     Outputs:
-        check: `InfraBlessing` with `check.json`: what was asked, and the seconds of
-            loading and of a request.
+        check: `InfraBlessing` with `check.json`, the seconds of loading and of a
+            request.
     """
 
     SPEC_CLASS = spec.ExportCheckSpec
@@ -32,7 +32,7 @@ class ExportCheck(base_component.BaseComponent):
         """Wires the node.
 
         Args:
-            model: `Model` channel, the export.
+            model: `Model` channel, the exported model.
             model_run: `ModelRun` channel with the trainer's own scores, `probe.json`.
         """
         super().__init__(

@@ -1,4 +1,4 @@
-"""Brings model and scores together, has them checked, writes what came of it."""
+"""Fetches model and expected scores, lets `check` compare, and writes the result."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from ncf_model.serving import probe
 
 
 class Executor(base_executor.BaseExecutor):
-    """All input and output; what is wrong is decided in `check`."""
+    """All input and output; `check` decides what is wrong."""
 
     def Do(
         self,
@@ -28,7 +28,7 @@ class Executor(base_executor.BaseExecutor):
         """Checks the one model.
 
         Raises:
-            ValueError: the export is broken; the message says how.
+            ValueError: the exported model is broken; the message says how.
         """
         model = artifact_utils.get_single_instance(input_dict[spec.MODEL_KEY])
         run = artifact_utils.get_single_instance(input_dict[spec.MODEL_RUN_KEY])
@@ -36,7 +36,7 @@ class Executor(base_executor.BaseExecutor):
         with fileio.open(os.path.join(run.uri, probe.FILE)) as f:
             expected = json.loads(f.read())
         with tempfile.TemporaryDirectory() as temporary:
-            # The process that asks knows nothing of object stores either.
+            # The process that asks cannot read object stores.
             folder = os.path.join(temporary, "model")
             io_utils.copy_dir(path_utils.serving_model_path(model.uri), folder)
             answer = check.ask(folder, expected)

@@ -1,4 +1,4 @@
-"""The contract of ExportCheck: what goes in, what comes out."""
+"""The contract of ExportCheck: its inputs and outputs."""
 
 from tfx import types
 from tfx.types import standard_artifacts

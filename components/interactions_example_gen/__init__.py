@@ -1,1 +1,1 @@
-"""InteractionsExampleGen: from files of interactions to one Example per user."""
+"""InteractionsExampleGen: reads interactions and writes one Example per user."""

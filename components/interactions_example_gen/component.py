@@ -41,20 +41,20 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
         spans: SpansConfig | None = None,
         drift: DriftConfig | None = None,
     ) -> None:
-        """Wires the node. No file is opened; see `reading.check_input`.
+        """Wires the node, without opening a file; see `reading.check_input`.
 
         Args:
             input_base: a file, a folder of files, or a path with marks for spans.
-            reading: how to read them, and what to keep.
-            pattern: glob inside the folder; not looked at for a file.
-            spans: which spans to read, where the path has marks, or may have at run
-                time; None is the default.
+            reading: how to read the files, and which interactions to keep.
+            pattern: glob inside the folder; ignored where `input_base` is a file.
+            spans: which spans to read, where the path has marks, or may get one with
+                marks at run time; None is the default.
             drift: how far the newest span may be from those before it; None does not
-                look.
+                compare them.
 
         Raises:
-            ValueError: the folder's name has a character that would be taken for
-                a pattern.
+            ValueError: the folder's path has a character that would be taken for a
+                pattern.
         """
         given = {executor.SPANS: spans, executor.DRIFT: drift}
         extra = {k: v.model_dump(mode="json") for k, v in given.items() if v}
@@ -74,7 +74,8 @@ class InteractionsExampleGen(component.FileBasedExampleGen):
         super().__init__(
             input_base=input_base or os.curdir,
             input_config=example_gen_pb2.Input(splits=[split]),
-            # No output splits: the one of the input goes through, without hashing.
+            # Without output splits the one split of the input is written, without
+            # hashing.
             output_config=example_gen_pb2.Output(),
             custom_config=executor.pack_config(reading, extra),
         )

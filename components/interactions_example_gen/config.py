@@ -1,4 +1,4 @@
-"""How a file of interactions is read: the typed, validated settings."""
+"""The typed, validated settings of how files of interactions are read."""
 
 import datetime
 from typing import Annotated, Literal
@@ -23,14 +23,15 @@ class ColumnsConfig(config.Config):
     `auto` finds the column by the common names (`userId`, `movie_id`, `rating`, `time`
     and so on, see `names.COMMON_NAMES`) or, in a file without a header, by position:
     user, item, rating, timestamp. Null says that there is no such column, whatever the
-    file looks like; a user and an item there must be.
+    file looks like. The user and the item column must exist.
 
     Attributes:
         user: the column of user ids: a name, or a position from 0; `auto` finds it.
         item: the column of item ids, given in the same way.
         rating: the column of ratings, given in the same way; null for none.
         timestamp: the column of times, given in the same way; null for none.
-        title: what people call the item; nothing is computed from it. Null: none.
+        title: the column of the items' titles, which are shown and never learned; null
+            for none.
     """
 
     user: Column = AUTO
@@ -41,19 +42,22 @@ class ColumnsConfig(config.Config):
 
 
 class SpansConfig(config.Config):
-    """Which deliveries are read, where the path has `{SPAN}` or a date in its place.
+    """Which deliveries are read, where the path has `{SPAN}` or a date.
 
-    Whatever is chosen, a pair of user and item counts once, at its first time.
+    A pair of user and item counts once, at its first time, in whatever spans it is.
 
     Attributes:
-        last: the last so many spans, days where the path has dates; `all` is all there
-            are. The users' histories are merged across them.
-        missing: of a span between two others of which there is no file: `error` stops
-            the run, `skip` goes on without it. When it comes late, it is read.
-        empty: the same of a span whose files have no row.
-        twice: of a file with the very content of an earlier one: `skip` reads it once.
-        max_age_days: the run stops if the newest day is older: a delivery is late. Null
-            takes the newest there is.
+        last: how many spans (days, where the path has dates) are read, the latest ones;
+            `all` reads all there are. A user's interactions in all of them are one
+            history.
+        missing: what to do if a span between two others has no file: `error` stops the
+            run, `skip` continues without the span, and reads it once it is there.
+        empty: what to do if the files of a span have no row: `error` or `skip`, as with
+            `missing`.
+        twice: what to do if a file has the content of an earlier one: `error` stops the
+            run, `skip` reads that content once.
+        max_age_days: the run stops if the newest day is older than so many days,
+            because a delivery is late then. Null accepts any age.
     """
 
     last: pydantic.PositiveInt | Literal["all"] = "all"
@@ -64,20 +68,23 @@ class SpansConfig(config.Config):
 
 
 class DriftConfig(config.Config):
-    """By how much the newest span may differ from those before it.
+    """By how much the newest span may differ from the spans before it.
 
-    A figure above its limit stops the run; null has no limit. All figures are noted.
+    A figure above its limit stops the run; null sets no limit. All figures are noted.
 
     Attributes:
-        against: so many spans before it are compared with.
-        events: how many times as many, or as few, interactions as their median.
-        new_users: fraction of its users that are in none of them.
-        new_items: fraction of its interactions with items that are in none of them.
+        against: how many earlier spans the newest one is compared with.
+        events: the number of interactions divided by the median of the earlier spans,
+            or the inverse of that, whichever is larger.
+        new_users: fraction of the newest span's users that no earlier span has.
+        new_items: fraction of the newest span's interactions with items that no earlier
+            span has.
         item_share: the largest change of one item's share of the interactions.
         popularity: the Jensen-Shannon divergence of the items' popularity, in [0, 1].
-        events_per_user: that of the numbers of interactions per user.
-        misfit: fraction of its new pairs that fit no better than with their items
-            swapped: 0.5 where ids have changed places.
+        events_per_user: the Jensen-Shannon divergence of the numbers of interactions
+            per user, in [0, 1].
+        misfit: fraction of the newest span's new pairs that fit no better than with
+            their items swapped: 0.5 where ids have changed places.
     """
 
     against: pydantic.PositiveInt = 7
@@ -90,7 +97,7 @@ class DriftConfig(config.Config):
     misfit: Fraction | None = None
 
     def limits(self) -> dict[str, float]:
-        """Returns those that are set."""
+        """Returns the limits that are set."""
         values = self.model_dump(exclude={"against"})
         return {name: value for name, value in values.items() if value is not None}
 
@@ -99,27 +106,27 @@ class ReadingConfig(config.Config):
     """How InteractionsExampleGen reads its input and which interactions it keeps.
 
     Attributes:
-        columns: where user, item, rating and time stand.
+        columns: which columns hold user, item, rating and time.
         delimiter: `auto`, `::`, one ASCII character, or `tab`, `comma`, `space`.
-        header: whether line 1 names the columns; `auto` looks at it.
-        decimal: `,` where ratings and times are written as in 1.234,5; then points and
-            spaces between digits are left out.
-        timestamp_unit: of times given as numbers. `auto` goes by size: seconds below
-            1e11 (the year 5138), then milliseconds, microseconds, nanoseconds, each
-            a thousand times larger. ISO 8601 dates are understood with any setting;
-            without a zone they are UTC.
-        timestamp_format: of times given as text, in the signs of strptime, such as
-            `%d/%m/%Y %H:%M`; UTC. `excel` takes a spreadsheet's numbers of days.
-            `auto` reads numbers and ISO 8601 dates.
+        header: whether line 1 names the columns; `auto` looks at line 1.
+        decimal: the character before the fraction of ratings and times. With `,`, as in
+            1.234,5, points and spaces between digits are ignored.
+        timestamp_unit: the unit of times given as numbers. `auto` goes by size: seconds
+            below 1e11 (the year 5138), then milliseconds, microseconds, nanoseconds,
+            each a thousand times larger. ISO 8601 dates are understood with any
+            setting; without a zone they are UTC.
+        timestamp_format: the form of times given as text, in strptime's signs, such as
+            `%d/%m/%Y %H:%M`; UTC. `excel` reads a spreadsheet's numbers of days. `auto`
+            reads numbers and ISO 8601 dates.
         min_interactions: users with fewer distinct items are left out (official NCF:
             20).
-        max_interactions: users with more distinct items are left out, all of them:
-            bots, test accounts. Null keeps everyone.
-        min_rating: interactions rated lower are left out before anything is counted.
-            Null keeps all.
+        max_interactions: users with more distinct items (bots, test accounts) are left
+            out with all their interactions. Null keeps all users.
+        min_rating: interactions with a lower rating are left out before anything is
+            counted. Null keeps all.
         bad_rows: `error` stops at the first row that cannot be read; `skip` leaves such
-            rows out, counts them by kind and shows the first ones. What makes a whole
-            file untrustworthy (a truncated archive, a missing column) stops either way.
+            rows out, counts them by kind and shows the first ones. Faults of a whole
+            file (a truncated archive, a missing column) stop the run either way.
     """
 
     columns: ColumnsConfig = ColumnsConfig()

@@ -1,4 +1,4 @@
-"""The fingerprint of the input: by what is in the files, not by their size and time."""
+"""The fingerprint of the input, computed from the contents of its files."""
 
 import concurrent.futures
 import hashlib
@@ -12,13 +12,13 @@ _WORKERS = 4
 
 
 def fingerprint(paths: Iterable[str]) -> str:
-    """Returns a digest of names and contents of files; sizes are in it for a reader.
+    """Returns a digest of names and contents of files, with their number and size.
 
-    Pieces of a file are digested side by side: SHA-256 does half a gigabyte a second
-    on one core of today's, and more on two.
+    Pieces of a file are digested in parallel: SHA-256 reads half a gigabyte a second
+    on one core, and more on two.
 
     Args:
-        paths: of the files, here or in a bucket; their order counts.
+        paths: of the files, on this machine or in a bucket; their order counts.
 
     Example:
         `num_files:1,total_bytes:1979173,sha256:8f7c...`
@@ -52,7 +52,7 @@ def _digest(piece: bytes) -> tuple[bytes, int]:
 def _ahead(
     pool: concurrent.futures.Executor, pieces: Iterator[bytes]
 ) -> Iterator["concurrent.futures.Future[tuple[bytes, int]]"]:
-    """Yields one result a piece, in order, with a few being worked on."""
+    """Yields the result of each piece, in order, while the next are worked on."""
     waiting: list[concurrent.futures.Future[tuple[bytes, int]]] = []
     for piece in pieces:
         waiting.append(pool.submit(_digest, piece))

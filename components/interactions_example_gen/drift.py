@@ -1,9 +1,9 @@
-"""How the newest span differs from those before it, and whether that is too much.
+"""Measures how the newest span differs from those before it, and refuses too much.
 
-TFX's ExampleValidator is given no earlier statistics, and TFDV's comparators compare
-two artifacts; here spans are merged into the users of one. So the comparators of TFDV
-(L-infinity norm and Jensen-Shannon divergence, of categorical values) are computed from
-the files of the spans, beside those for which it has none.
+TFDV's comparators compare two artifacts, and TFX's ExampleValidator gets no earlier
+statistics; here all spans are merged into one artifact. So TFDV's figures (L-infinity
+norm and Jensen-Shannon divergence of categorical values) are computed here from the
+files of the spans, and some figures that TFDV does not have.
 """
 
 import collections
@@ -19,32 +19,32 @@ import pyarrow as pa
 from components.interactions_example_gen import files, misfit, reading
 from components.interactions_example_gen.config import DriftConfig, ReadingConfig
 
-PROPERTY = "drift"  # of the Examples: figures and limits
+PROPERTY = "drift"  # The Examples' property with figures and limits.
 # What each field of `DriftConfig` measures, in words.
 MEANINGS = {
     "events": "times as many, or as few, interactions as the median span before it",
-    "new_users": "of its users were in none of the spans before",
-    "new_items": "of its interactions are with items that were in none of them",
+    "new_users": "of its users are in none of the spans before",
+    "new_items": "of its interactions are with items that no span before has",
     "item_share": "is the largest change of one item's share (L-infinity norm)",
     "popularity": "is the Jensen-Shannon divergence of the items' popularity",
-    "events_per_user": "is that of the numbers of interactions per user",
+    "events_per_user": "is the divergence of the numbers of interactions per user",
     "misfit": "of its new pairs fit no better than with their items swapped",
 }
 
 
 class Counts(NamedTuple):
-    """A span: how many interactions each user and each item has."""
+    """How many interactions each user and each item of a span has."""
 
     users: Mapping[str, int]
     items: Mapping[str, int]
 
     @property
     def events(self) -> int:
-        """All of them."""
+        """The number of interactions of the span."""
         return sum(self.users.values())
 
 
-def pairs(paths: Iterable[str], config: ReadingConfig) -> misfit.Pairs:
+def pairs(paths: Iterable[str], config: ReadingConfig) -> misfit.UserItemPairs:
     """Reads the files of one span.
 
     Raises:
@@ -58,10 +58,10 @@ def pairs(paths: Iterable[str], config: ReadingConfig) -> misfit.Pairs:
                     ids = block.rows.column(name).cast(pa.string())
                     chunks.append(ids.dictionary_encode())
     kind = pa.dictionary(pa.int32(), pa.string())
-    return misfit.Pairs(*(pa.chunked_array(c, kind) for c in columns.values()))
+    return misfit.UserItemPairs(*(pa.chunked_array(c, kind) for c in columns.values()))
 
 
-def count(span: misfit.Pairs) -> Counts:
+def count(span: misfit.UserItemPairs) -> Counts:
     """Returns how many interactions each user and each item of a span has."""
     return Counts(*(_totals(column) for column in span))
 
@@ -79,8 +79,8 @@ def compare(newest: Counts, before: Sequence[Counts]) -> dict[str, float]:
     """Returns a figure for each limit of `DriftConfig` that goes by counts.
 
     Args:
-        newest: the span to look at.
-        before: one or more.
+        newest: the span to compare.
+        before: one or more spans before it.
     """
     typical = float(np.median([span.events for span in before]))
     old = Counts(*(_sum(getattr(s, name) for s in before) for name in Counts._fields))
@@ -110,7 +110,7 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> collections.Counter[str]:
 def _aligned(
     first: Mapping[Any, int], second: Mapping[Any, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the shares of both, over the values of either."""
+    """Returns the shares in both counts, over the values that either has."""
     values = list(first.keys() | second.keys())
     counts = [np.array([of.get(v, 0) for v in values], float) for of in (first, second)]
     return counts[0] / max(1, counts[0].sum()), counts[1] / max(1, counts[1].sum())
@@ -145,12 +145,12 @@ def look(
     settings: DriftConfig,
     config: ReadingConfig,
 ) -> dict[str, Any]:
-    """Returns what to note of the newest span, whose limits it keeps.
+    """Returns the figures and limits of the newest span, if it keeps the limits.
 
     Args:
         base: folder of the input.
-        pattern: one line a file, as the driver leaves it.
-        sizes: files of each span, the oldest first.
+        pattern: one line per file, as the driver writes it.
+        sizes: how many files each span has, the oldest first.
         names: of the spans that have files, the oldest first.
         settings: limits, and how many spans to compare with.
         config: how files are read.
@@ -183,7 +183,7 @@ def look(
 def check(
     figures: Mapping[str, float], limits: Mapping[str, float], *, span: str, where: str
 ) -> None:
-    """Raises ValueError if a figure is above its limit; no figure is above none."""
+    """Raises ValueError if a figure is above its limit; a missing figure is not."""
     broken = [name for name, most in limits.items() if figures.get(name, most) > most]
     if not broken:
         return

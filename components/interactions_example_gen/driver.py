@@ -1,7 +1,7 @@
 """TFX's driver of a file-based ExampleGen, with a fingerprint of the content.
 
-Where the pattern has marks, TFX's machinery fills in one span. This one reads several:
-the pattern becomes the list of their files.
+Where the pattern has marks, TFX's own driver fills in one span. This driver reads
+several spans: it replaces the pattern by the list of their files.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
 
 
 class SpansProcessor(input_processor.FileBasedInputProcessor):
-    """Resolves a window of spans, in the place of TFX's newest one."""
+    """Finds a window of spans, where TFX takes only the newest span."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class SpansProcessor(input_processor.FileBasedInputProcessor):
 
         Args:
             base: the folder.
-            splits: one, whose pattern has marks.
-            range_config: a static range names the newest span that counts.
-            custom_config: of the node, with the settings.
+            splits: one split, whose pattern has marks.
+            range_config: the newest span that counts, as a static range.
+            custom_config: the node's `custom_config`, which has the settings.
         """
         super().__init__(base, splits, range_config)
         self._base, self._custom = base, custom_config
@@ -59,21 +59,21 @@ class SpansProcessor(input_processor.FileBasedInputProcessor):
         )
 
     def resolve_span_and_version(self) -> tuple[int, int | None]:
-        """Returns the newest span, and its version."""
+        """Returns the number and the version of the newest span."""
         return self.window.spans[-1].number, self.window.spans[-1].version
 
     def get_pattern_for_span_version(
         self, pattern: str, span: int, version: int | None
     ) -> str:
-        """Returns the list of files, see `files.find`."""
+        """Returns the list of files as a pattern of `files.find`."""
         return self.window.pattern(self._base)
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        """Returns that of all files."""
+        """Returns the fingerprint of all files."""
         return content.fingerprint(self.window.paths)
 
     def noted(self) -> str:
-        """Returns the node's settings with what was found by them."""
+        """Returns the node's settings, and the spans that were found with them."""
         extra = executor.unpack_extra(self._custom)
         extra[executor.WINDOW] = self.window.note()
         if extra.get(executor.DRIFT):
@@ -83,10 +83,11 @@ class SpansProcessor(input_processor.FileBasedInputProcessor):
 
 
 class Driver(driver.FileBasedDriver):
-    """Notices changed data of the same size and time, as `cp -p` and rsync leave it.
+    """Decides by the content of files whether an earlier result can be used again.
 
-    TFX's own fingerprint knows sizes and times of modification alone. This one also
-    lets a result be used again if only the time has changed.
+    TFX's own fingerprint knows only sizes and times of modification. It misses changed
+    data of the same size and time, as `cp -p` and rsync write them, and discards
+    results if only a time has changed.
     """
 
     def resolve_exec_properties(
@@ -121,7 +122,7 @@ class Driver(driver.FileBasedDriver):
         range_config: range_config_pb2.RangeConfig | None = None,
         input_base_uri: str | None = None,
     ) -> input_processor.InputProcessor:
-        """Returns ours where a pattern has marks, else TFX's."""
+        """Returns a `SpansProcessor` where a pattern has marks, otherwise TFX's."""
         if not any(span_marks.has_marks(split.pattern) for split in splits):
             return super().get_input_processor(splits, range_config, input_base_uri)
         self._spans = SpansProcessor(

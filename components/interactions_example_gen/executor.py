@@ -34,7 +34,7 @@ PARTITION_BYTES = 1 << 25
 _FILE_NAME = "data_tfrecord"
 _REPORT, _ROWS = "report", "rows"
 _EXAMPLES_URI = "_examples_uri"
-# Settings, and what the driver found by them.
+# Keys of the settings, and of the spans that the driver found.
 SPANS, DRIFT, WINDOW, DELIVERIES = "spans", "drift", "window", "deliveries"
 _EXTRA = (SPANS, DRIFT, WINDOW, DELIVERIES)
 
@@ -43,7 +43,7 @@ _Chunk = tuple[int, int, bytes]
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
-    """Writes one Example per user, and `reading.json` next to them."""
+    """Writes one Example per user, and `reading.json` beside the Examples."""
 
     def GetInputSourceToExamplePTransform(self) -> Any:
         """Returns the transform from files to serialized Examples."""
@@ -58,7 +58,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         """Reads the input; counts become properties of the Examples artifact.
 
         Raises:
-            ValueError: the input cannot be read, or nothing is left of it.
+            ValueError: the input cannot be read, or the filters leave no user.
         """
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
@@ -80,10 +80,10 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
     def _generate(
         self, examples: types.Artifact, exec_properties: dict[str, Any]
     ) -> None:
-        """Does what TFX's own `Do` does, but for its shuffle of what is written.
+        """Does what TFX's own `Do` does, without its shuffle of the records.
 
-        Records come from a shuffle by users already. Another one would only keep all of
-        them in memory, here, and send them over the network elsewhere.
+        The records come from a shuffle by users already. Another shuffle would only
+        keep all of them in memory or, on a cluster, send them over the network.
         """
         with self._make_beam_pipeline() as pipeline:
             splits = self.GenerateExamplesByBeam(pipeline, exec_properties)
@@ -103,7 +103,7 @@ def note_spans(examples: types.Artifact, exec_properties: dict[str, Any]) -> Non
     """Notes which spans were read, and how the newest differs from those before.
 
     Raises:
-        ValueError: it differs by more than it may.
+        ValueError: the newest span differs by more than the limits allow.
     """
     keys = standard_component_specs
     custom = exec_properties[keys.CUSTOM_CONFIG_KEY]
@@ -133,8 +133,8 @@ def pack_config(
     """Returns the form in which the settings travel to the executor.
 
     Args:
-        config: how to read.
-        extra: what JSON can hold beside it, such as `SPANS` and `WINDOW`.
+        config: how to read the files.
+        extra: further values that JSON can hold, such as `SPANS` and `WINDOW`.
     """
     packed = example_gen_pb2.CustomConfig()
     text = config.model_dump_json()
@@ -150,7 +150,7 @@ def unpack_config(text: str) -> ReadingConfig:
 
 
 def unpack_extra(text: str) -> dict[str, Any]:
-    """Returns what `pack_config` was given beside the settings."""
+    """Returns the `extra` values that `pack_config` was given."""
     return _unpack(text)[1]
 
 
@@ -212,7 +212,8 @@ def _files_to_examples(
 class _ReadFile(beam.DoFn):
     """(file number, path) -> (partition, chunk of rows), and a report of the file.
 
-    An error is reported, not raised: raised, Beam would retry it and bury it.
+    An error is reported, not raised: Beam would retry an error that is raised, and bury
+    its message.
     """
 
     def __init__(
@@ -254,7 +255,7 @@ class _GroupPartition(beam.DoFn):
     def process(
         self, keyed: tuple[int, Iterable[_Chunk]], errors: list[Any]
     ) -> Iterator[Any]:
-        if errors:  # The run fails anyway; do not make the user wait for it.
+        if errors:  # The run fails anyway; the user need not wait for the rest.
             return
         chunks = [_from_stream(c[2]) for c in sorted(keyed[1], key=lambda c: c[:2])]
         users, dropped = grouping.group(chunks, self._config)
@@ -287,7 +288,7 @@ def _write_report(total: dict[str, Any], path: str, **extra: int) -> None:
 
 
 def _check(found: dict[str, Any]) -> None:
-    """Raises the first error of the readers, or if nothing is left."""
+    """Raises ValueError with the first error of the readers, or if no user is left."""
     if found["errors"]:
         raise ValueError(found["errors"][0])
     if not found["num_users"]:

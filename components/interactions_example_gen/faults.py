@@ -15,7 +15,7 @@ from components.interactions_example_gen import layout
 from components.interactions_example_gen.config import ReadingConfig
 
 FIELD_COUNT = "wrong_number_of_fields"
-SHOWN = 10  # bad rows told of
+SHOWN = 10  # So many bad rows are shown.
 _RULES = {
     "not_utf8": "must be UTF-8 text",
     "blank": "must not be blank",
@@ -37,10 +37,11 @@ _COMMA = re.compile(r"\s*[+-]?[\d.\s']*\d,\d+\s*")
 
 
 class SettingError(ValueError):
-    """The rows cannot be read as they are asked to be; `suggests` would change that.
+    """The rows cannot be read with the given settings.
 
     Attributes:
-        suggests: field of `ReadingConfig` -> value; empty if there is no one answer.
+        suggests: settings with which they could be read: field of `ReadingConfig` ->
+            value; {} if there is no single answer.
     """
 
     def __init__(self, message: str, suggests: dict[str, str] | None = None) -> None:
@@ -65,8 +66,8 @@ class Mask(NamedTuple):
     rows: np.ndarray
 
 
-class Place(NamedTuple):
-    """Where rows come from: file, layout, and what tells a row's line."""
+class RowSource(NamedTuple):
+    """Where rows come from: file, layout, and a function from rows to lines."""
 
     path: str
     found: layout.Layout
@@ -77,17 +78,17 @@ def describe(
     columns: dict[str, pa.Array],
     masks: Sequence[Mask],
     faults: Sequence[tuple[int, str]],
-    place: Place,
+    place: RowSource,
 ) -> tuple[Counter[str], list[BadRow]]:
     """Returns how many rows are at fault by kind, and the first of them by line.
 
-    A row at fault in several ways counts once, for the first of `masks`.
+    A row that breaks several rules counts once, for the first of `masks`.
 
     Args:
-        columns: role -> values as they stand in the file.
+        columns: role -> values as they are in the file.
         masks: rules and the rows that break them.
-        faults: (line, why) of rows that `columns` does not have.
-        place: where the rows stand.
+        faults: (line, why) of rows that are not in `columns`.
+        place: where the rows come from.
     """
     skipped = Counter({FIELD_COUNT: len(faults)} if faults else {})
     unit = "line" if place.found.is_text else "row"
@@ -120,9 +121,9 @@ def refusal(
     first: BadRow,
     reading: ReadingConfig,
 ) -> ValueError:
-    """Returns the error that ends the reading; it says what to do.
+    """Returns the error that ends the reading, which says what to do.
 
-    Where every row breaks one rule, a setting is wrong and not the rows.
+    Where every row breaks the same rule, a setting is wrong and not the rows.
     """
     for role, rule, mask in masks:
         if len(mask) > 1 and mask.all():
@@ -166,7 +167,7 @@ def _fits(value: str, form: str) -> bool:
 def _cure(
     role: str, rule: str, values: list[str], reading: ReadingConfig
 ) -> tuple[str, dict[str, str]]:
-    """Returns what to do, and the setting that does it if there is but one."""
+    """Returns what to do in words, and the setting that does it, if there is one."""
     commas = all(map(_COMMA.fullmatch, values))
     if rule in ("rating", "timestamp") and reading.decimal == "." and commas:
         said = "Set `data.decimal: ','` if the comma stands before a fraction."
@@ -189,7 +190,7 @@ def _cure(
 
 
 def _texts(column: pa.Array) -> list[str]:
-    """Returns values from all over the column: the first days alone may not tell."""
+    """Returns values from all over the column, as the first days may not be enough."""
     places = np.unique(np.linspace(0, len(column) - 1, 200).astype(np.int64))
     values = (value.as_py() for value in column.take(pa.array(places)))
     return [
@@ -198,7 +199,7 @@ def _texts(column: pa.Array) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """Returns a value as it is put into a message: text if it can be, and not long."""
+    """Returns a value for a message: as text if possible, and shortened."""
     if isinstance(value, bytes):
         try:
             value = value.decode()

@@ -18,7 +18,7 @@ EXTENSIONS = (*TEXT, *JSON_LINES, PARQUET)
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _READ_BYTES = 1 << 20
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-# What people have that is not read, and how it becomes what is.
+# Kinds of files that are not read, and how to convert each of them.
 _CONVERSIONS: Mapping[tuple[str, ...], str] = {
     (".xlsx", ".xls", ".ods"): "a spreadsheet: save the sheet as CSV (in Excel, File, "
     "Save As, `CSV UTF-8`; or `libreoffice --convert-to csv {name}`)",
@@ -38,8 +38,8 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
     """Returns the input files in a folder, sorted by name.
 
     Args:
-        input_base: folder, or a file (then `pattern` is not looked at).
-        pattern: glob inside the folder; several lines are several, in that order.
+        input_base: folder, or a file (then `pattern` is ignored).
+        pattern: glob inside the folder; each of several lines is a glob, in that order.
 
     Returns:
         Paths whose extension is one of `EXTENSIONS`, with or without one of `PACKED`.
@@ -47,7 +47,7 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
         out.
 
     Raises:
-        ValueError: nothing fits, or something that does is no regular file.
+        ValueError: no file matches, or a match is no regular file.
     """
     paths = [p for line in pattern.split("\n") for p in matching(input_base, line)]
     fitting = [p for p in paths if is_interactions_file(p)]
@@ -65,14 +65,14 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
 
 
 def is_interactions_file(path: str) -> bool:
-    """Returns whether the name is one that is read."""
+    """Returns whether files with such a name are read."""
     name = os.path.basename(path)
     known = unpacked_name(path).endswith(EXTENSIONS) or name.lower().endswith(".zip")
     return known and not name.startswith((".", "_"))
 
 
 def unpacked_name(path: str) -> str:
-    """Returns the file's name in lower case, without what says how it is packed."""
+    """Returns the file's name in lower case, without the extension of its packing."""
     name = os.path.basename(path).lower()
     for extension in PACKED:
         name = name.removesuffix(extension)
@@ -85,7 +85,7 @@ def is_remote(path: str) -> bool:
 
 
 def size(path: str) -> int:
-    """Returns the bytes `path` has once unpacked; an estimate for packed files."""
+    """Returns the bytes of `path` when unpacked; an estimate for packed files."""
     if is_remote(path):
         stored = _beam_file_systems().match([path])[0].metadata_list[0].size_in_bytes
     else:
@@ -94,7 +94,7 @@ def size(path: str) -> int:
 
 
 def open_binary(path: str) -> BinaryIO:
-    """Opens `path` as it is stored, for reading bytes; the stream can seek.
+    """Opens `path` for reading bytes, without unpacking; the stream can seek.
 
     Raises:
         ValueError: the file cannot be opened.
@@ -153,7 +153,7 @@ def _unzip(stored: BinaryIO, path: str) -> Any:
 
 
 def _unzst(stored: BinaryIO, _: str) -> Any:
-    import pyarrow as pa  # Late: a look at names needs no Arrow.
+    import pyarrow as pa  # Late: looking at names needs no Arrow.
 
     return pa.CompressedInputStream(pa.PythonFile(stored), "zstd")
 
@@ -192,7 +192,7 @@ def _advice(paths: list[str]) -> str:
 
 
 def matching(input_base: str, pattern: str) -> list[str]:
-    """Returns the paths that fit a glob inside a folder, sorted, of whatever form."""
+    """Returns the paths that match a glob inside a folder, sorted, of any form."""
     if is_remote(input_base):
         found = _beam_file_systems().match([os.path.join(input_base, pattern)])
         return sorted(m.path for m in found[0].metadata_list)
@@ -202,7 +202,7 @@ def matching(input_base: str, pattern: str) -> list[str]:
 
 
 def _beam_file_systems() -> Any:
-    # Late: Beam takes seconds to import, and a local file does not need it.
+    # Late: Beam takes seconds to import, and local files do not need it.
     from apache_beam.io import filesystems
 
     return filesystems.FileSystems

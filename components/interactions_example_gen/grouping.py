@@ -1,6 +1,6 @@
-"""From rows to users: partition, sort by time, merge repeats, filter.
+"""Turns rows into users: partitions, sorts by time, merges repeats, filters.
 
-NumPy on whole columns, no loop over rows.
+All of it is NumPy on whole columns, without a loop over rows.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from components.interactions_example_gen.config import ReadingConfig
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GroupedUsers:
-    """Users with their interactions, one after the other.
+    """Users and their interactions, user after user.
 
     Attributes:
         user_ids: string [U].
         offsets: int64 [U + 1]; user `u` has the rows `offsets[u]:offsets[u + 1]`.
-        item_ids: string [P], of each user by time, ties in input order.
+        item_ids: string [P], each user's items by time, ties in input order.
         times: int64 [P], microseconds since 1970.
         ratings: float32 [P], or None if the input has none.
     """
@@ -36,14 +36,14 @@ class GroupedUsers:
 def partition(
     rows: pa.RecordBatch, num_partitions: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Splits rows so that each user is in one partition, whatever block it came in.
+    """Splits rows so that all rows of a user, of any block, are in one partition.
 
     Args:
-        rows: as in `reading.Block`.
+        rows: as in `reading.RowBlock`.
         num_partitions: 1 or more.
 
     Yields:
-        (partition, its rows in order), of partitions that have any.
+        (partition, its rows in order), for each partition that has rows.
     """
     if num_partitions == 1:
         if len(rows):
@@ -66,9 +66,9 @@ def group(
 ) -> tuple[GroupedUsers, dict[str, int]]:
     """Groups the rows of one partition by user.
 
-    In this order: drops what is rated below `min_rating`; sorts each user's rows by
-    time, ties in input order; of a (user, item) pair seen more than once keeps the
-    first; drops users with fewer than `min_interactions` or more than
+    This function does, in this order: drop rows with a rating below `min_rating`; sort
+    each user's rows by time, ties in input order; keep the first row of each (user,
+    item) pair; drop users with fewer than `min_interactions` or more than
     `max_interactions` items.
 
     Args:
@@ -110,7 +110,7 @@ def group(
 def _rated_high_enough(rows: pa.Table, min_rating: float | None) -> pa.Table:
     if min_rating is None:
         return rows
-    # In float32, as the ratings are: 3.3 is not below 3.3.
+    # Compared in float32, the type of the ratings, so that 3.3 is not below 3.3.
     limit = pa.scalar(np.float32(min_rating), pa.float32())
     return rows.filter(pc.greater_equal(rows.column("rating"), limit))
 
@@ -124,7 +124,7 @@ def _codes(rows: pa.Table, name: str) -> pa.DictionaryArray:
 
 
 def _first_of_each_pair(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Returns where a (user, item) pair stands for the first time, bool [n]."""
+    """Returns whether a (user, item) pair is there for the first time, bool [n]."""
     pairs = users.astype(np.int64) << 32 | items
     _, first = np.unique(pairs, return_index=True)
     keep = np.zeros(len(pairs), bool)

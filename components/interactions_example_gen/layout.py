@@ -1,4 +1,4 @@
-"""Finds out how a file is laid out: delimiter, header, which column is which."""
+"""Finds out how a file is laid out: delimiter, header, and the columns' roles."""
 
 import csv
 import dataclasses
@@ -14,23 +14,23 @@ ROLES = ("user", "item", "rating", "timestamp")
 DELIMITERS = ("::", "\t", ",", ";", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([ T].*)?")
-_SMALLEST_TIME = 1e8  # 1973; a third column of such numbers is a time, not a rating
-# From 2001 to 2065, in seconds or milliseconds; and days of other forms, 14/12/2009.
+_SMALLEST_TIME = 1e8  # In 1973. A third column of larger numbers is a time, no rating.
+# Times from 2001 to 2065 in seconds or milliseconds, and dates such as 14/12/2009.
 _USUAL_TIMES = ((1e9, 3e9), (1e12, 3e12))
 _ANY_DATE = re.compile(r"\s*(\d{4}-\d\d-\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{4})([ T].*)?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where things stand in a file.
+    """The delimiter, the header and the columns of a file.
 
     Attributes:
-        delimiter: between fields; empty for Parquet.
+        delimiter: the text between fields; "" for Parquet.
         has_header: whether line 1 names the columns.
         names: of all columns, in order; without a header their positions from 0.
-        user, item, rating, timestamp: positions in `names`; None if the file has no
-            such column, which holds for the last two only.
-        title: position of the items' titles; only if it was asked for.
+        user, item: positions in `names`.
+        rating, timestamp: positions in `names`; None if the file has no such column.
+        title: position of the items' titles; None unless a title column was asked for.
     """
 
     delimiter: str = ""
@@ -44,26 +44,26 @@ class Layout:
 
     @property
     def quoting(self) -> bool:
-        """Whether a value may stand in double quotes. MovieLens' `::` never quotes."""
+        """Whether values may be in double quotes; MovieLens' `::` files never quote."""
         return self.delimiter != "::"
 
     @property
     def is_text(self) -> bool:
-        """Whether rows are lines of fields, and no table that knows its columns."""
+        """Whether rows are lines of fields, unlike those of Parquet or JSON."""
         return bool(self.delimiter)
 
     def columns(self) -> dict[str, str]:
-        """Returns role -> column name, of the roles the file has."""
+        """Returns role -> column name, for the roles that the file has."""
         positions = {role: getattr(self, role) for role in ROLES}
         return {r: self.names[p] for r, p in positions.items() if p is not None}
 
     def unused(self) -> list[str]:
-        """Returns the names of the columns that serve no purpose."""
+        """Returns the names of the columns without a role."""
         used = {getattr(self, role) for role in (*ROLES, "title")}
         return [name for i, name in enumerate(self.names) if i not in used]
 
     def describe(self, role: str) -> str:
-        """Returns how to name a column to the user: `'stars' (column 3)`."""
+        """Returns a column's name in messages, such as `'stars' (column 3)`."""
         position = getattr(self, role)
         name = short(self.names[position]) if self.has_header else repr(role)
         return f"{name} (column {position + 1})"
@@ -74,8 +74,8 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
 
     Args:
         lines: the text's first lines that are not blank, without line ends; 1 or more.
-        path: named in errors; its extension helps to tell the delimiter.
-        reading: what the user said about the file.
+        path: named in errors; its extension suggests the delimiter.
+        reading: the settings of how the file is read.
 
     Raises:
         ValueError: a column is missing, or the header cannot be told from data.
@@ -103,7 +103,7 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
 
 
 def of_table(names: Sequence[str], path: str, reading: config.ReadingConfig) -> Layout:
-    """Returns the layout of a file that knows its columns `names`; see `of_text`."""
+    """Returns the layout of a file whose columns have `names`; see `of_text`."""
     found = _by_name(names, reading.columns)
     named = {names[p] for p in found.values() if p is not None and p < len(names)}
     if twice := sorted(name for name in named if list(names).count(name) > 1):
@@ -120,14 +120,15 @@ def of_titles(
 ) -> Layout:
     """Returns the layout of a file of items' titles.
 
-    The item is the column that is commonly called so, or `id`, or the first; the title
-    is `title`, or the column commonly called so, or the second.
+    The item is the column with a common name of an item's id, or `id`, or the first
+    column. The title is the column `title`, or one with a common name of a title, or
+    the second column.
 
     Args:
-        lines: the first of a text file; None of a file that knows its columns.
-        names: these columns; not looked at for a text file.
+        lines: the first lines of a text file; None for Parquet or JSON.
+        names: the columns of a Parquet or JSON file; ignored for a text file.
         path: named in errors.
-        title: the name of the column of titles, if it was given.
+        title: the configured name of the column of titles; None if there is none.
 
     Raises:
         ValueError: there is no such column, or no two columns.
@@ -166,17 +167,17 @@ def of_titles(
 
 
 def split(line: str, delimiter: str) -> list[str]:
-    """Splits one line as the reader does."""
+    """Splits a line into fields as the reader does."""
     if len(delimiter) > 1:
         return line.split(delimiter)
     try:
         return next(csv.reader([line], delimiter=delimiter), [""])
-    except csv.Error:  # A field beyond what that module takes, or an odd quote.
+    except csv.Error:  # A field too long for that module, or an odd quote.
         return line.split(delimiter)
 
 
 def short(value: object) -> str:
-    """Returns `value` as it is put into a message: not pages of it."""
+    """Returns `value` for a message, shortened to a line."""
     return _SHORT.repr(value)
 
 
@@ -190,7 +191,7 @@ def _positions(row: Sequence[str]) -> tuple[str, ...]:
 
 
 def _guess_delimiter(lines: Sequence[str], path: str) -> str:
-    """Returns what splits the first two lines alike, and into the most fields."""
+    """Returns the delimiter that splits two lines into equally many, most fields."""
     name = files.unpacked_name(path)
     if name.endswith((".tsv", ".data", ".inter")) and "\t" in lines[0]:
         return "\t"
@@ -229,7 +230,7 @@ def _has_header(
 
 
 def _check_first_column(rows: Sequence[Sequence[str]], path: str) -> None:
-    """Raises if times would be taken for users, as in a file that begins with them."""
+    """Raises ValueError if the first column of a file without header holds times."""
 
     def usual_time(field: str) -> bool:
         if _ANY_DATE.fullmatch(field):
@@ -295,7 +296,7 @@ def _by_position(
         roles.remove("rating")
     usual = {role: i for i, role in enumerate(roles) if i < len(row)}
     given = {r: v for r, v in dict(columns).items() if isinstance(v, int)}
-    if given.keys() & set(ROLES):  # Beside these only user and item are guessed.
+    if given.keys() & set(ROLES):  # Then only user and item are guessed.
         usual = {r: usual[r] for r in ("user", "item") if r in usual}
     absent = {r for r, v in dict(columns).items() if v is None}
     usual = {r: p for r, p in usual.items() if r not in absent}

@@ -1,10 +1,10 @@
-"""What columns are commonly called."""
+"""Common names of the columns of users, items, ratings, times and titles."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-# As `key` writes them: lower case, without spaces, hyphens and underscores. The first
-# of these that a file has is taken.
+# Names in the form of `key`: lower case, without spaces, hyphens and underscores. The
+# first of these names that a file has is taken.
 COMMON_NAMES: Mapping[str, tuple[str, ...]] = {
     "user": (
         *("userid", "user", "uid", "visitorid", "customerid", "customer"),
@@ -33,7 +33,7 @@ _NOISE = re.compile(r"[\s_\-.]+")
 
 
 def key(name: str) -> str:
-    """Returns `name` as it is compared; RecBole's type is dropped.
+    """Returns `name` in the form in which names are compared, without RecBole's type.
 
     Example:
         >>> [key(name) for name in (" Customer ID", "user_id:token", "StockCode")]

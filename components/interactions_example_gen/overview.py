@@ -1,4 +1,4 @@
-"""What a file of interactions is understood as, before anything is computed from it."""
+"""Reads a file of interactions, and says how it is understood, before a run."""
 
 import contextlib
 import dataclasses
@@ -29,21 +29,24 @@ _QUANTITIES = ("quantity", "qty", "count", "amount", "units")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What was understood, and of how much of the data.
+    """How the data are understood, and how much of them was read.
 
     Attributes:
         paths: the files.
-        found: the layout of the first.
-        complete: whether all rows were read, or the first of them only.
-        rows: read; `repeats` of them name a user and an item again.
-        users, items: different ones.
-        first, last: seconds since 1970; None without times.
-        samples: the first rows, role -> value as it stands in the file.
-        skipped, bad_rows: rows at fault, by kind, and the first of them.
-        notes: what a person should look at, most important first.
-        time_columns: columns without a purpose that look like times.
-        time_format: the form of dates that numbers have which would be times in 1970;
-            None where they are none, or no form is certain.
+        found: the layout of the first file.
+        complete: whether all rows were read, or only the first ones.
+        rows: how many rows were read.
+        repeats: how many of these rows repeat a pair of user and item.
+        users, items: how many different users and items there are.
+        first, last: the earliest and the latest time, seconds since 1970; None without
+            times.
+        samples: the first rows, role -> value as it is in the file.
+        skipped: how many rows cannot be read, by kind.
+        bad_rows: the first rows that cannot be read.
+        notes: what a person should look at, the most important first.
+        time_columns: columns without a role that look like times.
+        time_format: the date format of numbers that would be times in 1970; None if
+            they are no dates, or no format is certain.
     """
 
     paths: list[str]
@@ -76,11 +79,11 @@ def survey(
         path: a file or a folder of files.
         reading_config: how to read it.
         pattern: glob inside the folder.
-        at_most: bytes; of larger data the first block alone is read.
+        at_most: bytes; of larger data only the first block is read.
 
     Raises:
-        ValueError: a row that is read cannot be understood, unless `bad_rows` is `skip`
-            and another can; or the file cannot be read at all.
+        ValueError: a row cannot be read, unless `bad_rows` is `skip` and another row
+            can be; or the file cannot be read at all.
     """
     paths = files.find(path, pattern)
     first_path, found = reading.first_layout(paths, reading_config)
@@ -114,7 +117,7 @@ def survey(
 
 def _blocks(
     paths: Sequence[str], found: layout.Layout, config: ReadingConfig
-) -> Iterator[reading.Block]:
+) -> Iterator[reading.RowBlock]:
     no_rows = [reading.NoRowsError] if config.bad_rows == "skip" else []
     for path in paths:
         with contextlib.suppress(*no_rows):
@@ -123,7 +126,7 @@ def _blocks(
 
 
 class _Counts:
-    """Adds blocks up, without keeping more than a number per id and row."""
+    """Counts over blocks of rows, keeping only a number per id and row."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -134,7 +137,7 @@ class _Counts:
         self._items: list[pa.Array] = []
         self._times: list[tuple[int, int]] = []
 
-    def add(self, block: reading.Block) -> None:
+    def add(self, block: reading.RowBlock) -> None:
         self.rows += block.rows_read
         self.skipped += block.skipped
         self.bad_rows = [*self.bad_rows, *block.bad_rows][: faults.SHOWN]
@@ -173,7 +176,7 @@ class _Counts:
 
 
 def _codes(blocks: list[pa.Array]) -> tuple[np.ndarray, int]:
-    """Returns each id as a number, over all blocks, and how many there are."""
+    """Returns the ids of all blocks as numbers, and how many ids differ."""
     if not blocks:
         return np.empty(0, np.int32), 0
     unified = pa.chunked_array(blocks).unify_dictionaries()
@@ -182,7 +185,7 @@ def _codes(blocks: list[pa.Array]) -> tuple[np.ndarray, int]:
 
 
 def _in_runs(ids: pa.DictionaryArray) -> bool:
-    """Returns whether equal ids stand together, as in a file sorted by them."""
+    """Returns whether equal ids are neighbours, as in a file sorted by them."""
     codes = ids.indices.to_numpy()
     runs = 1 + int(np.count_nonzero(np.diff(codes)))
     return 1 < len(ids.dictionary) == runs < len(codes)
@@ -196,7 +199,7 @@ def _shown_columns(found: layout.Layout) -> dict[str, str]:
 
 
 def _sample(path: str, found: layout.Layout) -> list[dict[str, str]]:
-    """Returns the first rows, column -> text; fields that a row lacks are empty."""
+    """Returns the first rows, column -> text; "" for fields that a row lacks."""
     if path.lower().endswith(files.PARQUET):
         rows = tables.first_rows(path)
     else:
@@ -213,7 +216,7 @@ def _sample(path: str, found: layout.Layout) -> list[dict[str, str]]:
 
 
 def _nothing_left(path: str, config: ReadingConfig) -> ValueError:
-    """Returns why no row can be read, in the words of the first that cannot."""
+    """Returns the error that no row can be read, with the first row's message."""
     strict = config.model_copy(update={"bad_rows": "error"})
     try:
         next(reading.read_blocks(path, strict))
@@ -257,7 +260,7 @@ def _time_notes(
 def _time_format(
     found: layout.Layout, rows: list[dict[str, str]], counts: _Counts
 ) -> str | None:
-    """Returns which dates the numbers are that would be times in 1970."""
+    """Returns the date format of numbers that would be times in 1970, if any."""
     if found.timestamp is None or counts.last >= _SEVENTIES:
         return None
     numbers = [row[found.names[found.timestamp]] for row in rows]
@@ -279,11 +282,11 @@ def _title_notes(found: layout.Layout) -> Iterator[str]:
 
 
 def _cancellations(path: str, found: layout.Layout) -> Iterator[str]:
-    """Yields what to do about negative quantities, of the first block of rows."""
+    """Yields what to do if the first block of rows has negative quantities."""
     rating = found.columns().get("rating")
     quantities = [n for n in found.unused() if names.key(n) in _QUANTITIES]
     for name in [rating] if rating is not None else quantities:
-        # As a title: nothing is made of it but text.
+        # The column is read as a title, that is, as plain text.
         of_column = dataclasses.replace(found, title=found.names.index(name))
         columns, _, _ = next(reading.read_columns(path, of_column, {"title": name}))
         values = columns["title"]
@@ -308,7 +311,7 @@ def _time_columns(found: layout.Layout, rows: list[dict[str, str]]) -> list[str]
 
 
 def _look_like_times(values: list[str]) -> bool:
-    """Returns whether all of `values` are dates, or seconds since 1970 of our days."""
+    """Returns whether all of `values` are dates, or plausible seconds since 1970."""
     if not values:
         return False
     if all(layout.is_time(value) for value in values):

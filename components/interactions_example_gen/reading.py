@@ -1,4 +1,4 @@
-"""Reads interactions in blocks of columns, and says exactly which rows are at fault."""
+"""Reads interactions in blocks of columns, and names the rows that cannot be read."""
 
 import contextlib
 import csv as standard_csv
@@ -19,32 +19,32 @@ from components.interactions_example_gen import (
     values,
 )
 from components.interactions_example_gen.config import ReadingConfig
-from components.interactions_example_gen.faults import BadRow, Mask, Place
+from components.interactions_example_gen.faults import BadRow, Mask, RowSource
 
 BLOCK_BYTES = 1 << 24
-_SEPARATOR = b"\x1f"  # stands for `::`, as the parser takes one byte
-_LOOKED_AT = 50  # lines from which the layout is told
+_SEPARATOR = b"\x1f"  # Replaces `::`, since the parser takes one byte.
+_LOOKED_AT = 50  # The layout is found from so many lines.
 
 
 class NoRowsError(ValueError):
     """A file is empty, or has nothing but a header."""
 
 
-# Tells the lines, or rows, at which places of a block stand.
+# A function from places in a block to the lines (or rows) of the file.
 Lines = Callable[[np.ndarray], np.ndarray]
 Missing = list[tuple[int, str]]  # (line, why) of rows without the right fields
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class RowBlock:
     """Rows of one file, in the file's order.
 
     Attributes:
         rows: `user` and `item` string, `time` int64 in microseconds since 1970 (0
             where the file has no times), and `rating` float32 if the file has ratings.
-        rows_read: those in `rows` and those skipped.
-        skipped: rows left out, by kind.
-        bad_rows: the first of them.
+        rows_read: how many rows were read, the skipped ones included.
+        skipped: how many rows were left out, by kind.
+        bad_rows: the first rows that were left out.
     """
 
     rows: pa.RecordBatch
@@ -56,7 +56,7 @@ class Block:
 def check_input(
     path: str, reading: ReadingConfig, *, pattern: str = "*"
 ) -> layout.Layout:
-    """Reads the first block of the first file; for use before a pipeline is built.
+    """Reads the first block of the first file, to fail before a pipeline is built.
 
     Args:
         path: a file or a folder of files.
@@ -67,8 +67,8 @@ def check_input(
         The layout found.
 
     Raises:
-        ValueError: nothing to read, or the first block cannot be read. Later blocks
-            are not looked at.
+        ValueError: there is no file, or the first block cannot be read. Later blocks
+            are not read.
     """
     first, found = first_layout(files.find(path, pattern), reading)
     next(read_blocks(first, reading, block_bytes=1 << 20))
@@ -78,11 +78,11 @@ def check_input(
 def first_layout(
     paths: Sequence[str], reading: ReadingConfig
 ) -> tuple[str, layout.Layout]:
-    """Returns the first file and its layout; the others must have the same roles.
+    """Returns the first file with rows, and its layout.
 
     Raises:
-        ValueError: a file is empty, unless `bad_rows` is `skip` and another has some;
-            or its layout is not clear.
+        ValueError: a file is empty, unless `bad_rows` is `skip` and another file has
+            rows; or the layout cannot be found.
     """
     *others, last = paths
     for path in others:
@@ -102,7 +102,7 @@ def find_layout(path: str, reading: ReadingConfig) -> layout.Layout:
 
 
 def check_roles(path: str, reading: ReadingConfig, roles: list[str]) -> None:
-    """Raises ValueError if a file has not the columns of the first, `roles`."""
+    """Raises ValueError if a file does not have the same `roles` as the first."""
     own = list(find_layout(path, reading).columns())
     if own != roles:
         raise ValueError(
@@ -115,8 +115,8 @@ def first_lines(path: str) -> list[str]:
     """Returns the first lines of a text file that are not blank.
 
     Raises:
-        NoRowsError: there are none.
-        ValueError: they are no text.
+        NoRowsError: all lines are blank.
+        ValueError: the lines are not UTF-8 text.
     """
     for _, text in text_blocks.read(path, 1):
         lines = [x for x in text.split(b"\n", _LOOKED_AT)[:_LOOKED_AT] if x]
@@ -127,17 +127,17 @@ def first_lines(path: str) -> list[str]:
 
 def read_blocks(
     path: str, reading: ReadingConfig, *, block_bytes: int = BLOCK_BYTES
-) -> Iterator[Block]:
+) -> Iterator[RowBlock]:
     """Yields the interactions of one file.
 
     Args:
         path: `.parquet`, `.jsonl` or other text, which may be packed.
         reading: how to read it.
-        block_bytes: of text per block. Makes no difference to the rows.
+        block_bytes: how many bytes of text a block has. The rows do not depend on it.
 
     Raises:
-        ValueError: the file as a whole cannot be read, has no rows, or, unless
-            `reading.bad_rows` is `skip`, one row cannot.
+        ValueError: the file as a whole cannot be read, or has no rows; or a row cannot
+            be read, unless `reading.bad_rows` is `skip`.
     """
     found = find_layout(path, reading)
     any_rows = False
@@ -145,7 +145,7 @@ def read_blocks(
         path, found, found.columns(), block_bytes
     ):
         any_rows = True
-        yield _block(columns, missing, Place(path, found, lines), reading)
+        yield _block(columns, missing, RowSource(path, found, lines), reading)
     if not any_rows:
         raise _no_rows(path)
 
@@ -156,17 +156,17 @@ def read_columns(
     columns: dict[str, str],
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[tuple[dict[str, pa.Array], Lines, Missing]]:
-    """Yields blocks of columns as they stand in the file.
+    """Yields blocks of columns with the values as they are in the file.
 
     Args:
         path: of the file.
         found: the file's layout.
         columns: role -> name of the column.
-        block_bytes: of text per block.
+        block_bytes: how many bytes of text a block has.
 
     Yields:
-        role -> values; what tells the line (or row) of places in them; and the rows
-        that they lack, with the reason.
+        role -> values; a function from places in the values to lines (or rows); and the
+        rows that are missing in the values, with the reason.
     """
     if path.lower().endswith(files.PARQUET):
         rows = tables.read_parquet(path, columns)
@@ -210,7 +210,7 @@ def _parse(
     found: layout.Layout,
     columns: dict[str, str],
 ) -> tuple[dict[str, pa.Array], dict[int, str]]:
-    """Returns role -> column of bytes, and the rows left out: number from 1 -> why."""
+    """Returns role -> column of bytes, and row number from 1 -> why it is left out."""
     left_out: dict[int, str] = {}
 
     def leave_out(row: csv.InvalidRow) -> str:
@@ -225,7 +225,7 @@ def _parse(
     if len(delimiter) > 1:
         text, delimiter = text.replace(delimiter.encode(), _SEPARATOR), "\x1f"
     names = sorted(set(wanted.values()))
-    if not _is_utf8(text):  # Arrow decodes a row that has not the right fields.
+    if not _is_utf8(text):  # Arrow decodes a row with the wrong number of fields.
         text = _decodable(text, delimiter, len(found.names))
     try:
         table = _read_csv(text, delimiter, found, names, leave_out)
@@ -278,7 +278,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _decodable(text: bytes, delimiter: str, fields: int) -> bytes:
-    """Returns `text` with UTF-8 in each line that has not the right fields."""
+    """Returns `text` with valid UTF-8 in lines with a wrong number of fields."""
     lines = text.split(b"\n")
     for i, line in enumerate(lines):
         plain = line.decode(errors="replace")
@@ -290,9 +290,9 @@ def _decodable(text: bytes, delimiter: str, fields: int) -> bytes:
 def _check_quotes(
     text: bytes, first_line: int, path: str, *, rows: int, delimiter: str
 ) -> None:
-    """Raises if a quoted value goes on over a line's end: rows would be swallowed.
+    """Raises ValueError if a quoted value spans lines, which would swallow rows.
 
-    Or, in the last line, the end of what was cut off would be.
+    In the last line of a file that was cut off, a quote that is never closed does, too.
     """
     lines = text.split(b"\n")
     full = [i for i, line in enumerate(lines) if line]
@@ -325,7 +325,7 @@ def _ends_quoted(line: bytes, delimiter: str) -> bool:
 
 
 class _Lines:
-    """Tells the line of a row, in a block from which blank and bad lines are gone."""
+    """Finds the line of a row in a block without its blank and bad lines."""
 
     def __init__(self, text: bytes, first_line: int, faults: dict[int, str]) -> None:
         self._text, self._first_line, self._faults = text, first_line, faults
@@ -349,10 +349,10 @@ class _Lines:
 def _block(
     columns: dict[str, pa.Array],
     missing: Missing,
-    place: Place,
+    place: RowSource,
     reading: ReadingConfig,
-) -> Block:
-    """Casts the columns and leaves out, or refuses, the rows at fault."""
+) -> RowBlock:
+    """Casts the columns, and leaves out or refuses rows that cannot be read."""
     fields: dict[str, pa.Array | np.ndarray] = {}
     masks: list[Mask] = []
     for role in ("user", "item"):
@@ -383,4 +383,4 @@ def _block(
         if reading.bad_rows == "error":
             raise faults.refusal(columns, masks, bad_rows[0], reading)
         rows = rows.filter(pa.array(~at_fault))
-    return Block(rows, len(at_fault) + len(missing), skipped, bad_rows)
+    return RowBlock(rows, len(at_fault) + len(missing), skipped, bad_rows)

@@ -1,4 +1,4 @@
-"""Users as serialized Examples, always the same bytes."""
+"""Turns users into serialized Examples, always with the same bytes."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,8 @@ def to_examples(users: grouping.GroupedUsers, *, has_times: bool) -> Iterator[by
 
     Args:
         users: U users.
-        has_times: False writes 0, 1, ... in input order as times.
+        has_times: whether the data have times; without, the times are 0, 1, ... in
+            input order.
     """
     seconds = users.times // 1_000_000
     if not has_times:
@@ -45,13 +46,13 @@ def to_examples(users: grouping.GroupedUsers, *, has_times: bool) -> Iterator[by
 def in_order(example: bytes) -> bytes:
     """Returns a serialized Example with its features in the order of their names.
 
-    The encoder writes a map in an order that differs from call to call. This is the
-    order of `SerializeToString(deterministic=True)`.
+    The encoder writes a map in an order that differs from call to call. The order here
+    is that of `SerializeToString(deterministic=True)`.
 
     Args:
         example: an Example with `features`, and nothing else.
     """
-    _, place = _number(example, 1)  # Behind the tag of `features` and its length.
+    _, place = _number(example, 1)  # After the tag of `features` and its length.
     header, entries = example[:place], []
     while place < len(example):
         size, start = _number(example, place + 1)

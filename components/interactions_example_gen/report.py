@@ -1,4 +1,4 @@
-"""What reading and grouping found: counts that add up over files and partitions."""
+"""Reports of reading and grouping: counts that add up over files and partitions."""
 
 import hashlib
 from collections import Counter
@@ -20,11 +20,11 @@ COUNTS = (
 
 
 def empty() -> dict[str, Any]:
-    """Returns a report of nothing.
+    """Returns an empty report.
 
-    Keys: those of `COUNTS`; `rows_skipped` by kind; `bad_rows`, the first ones, as
-    `[file number, row, message]`; `errors`, of the same form, which stop the run;
-    `item_hashes`, uint64, one per distinct item.
+    A report has the keys of `COUNTS`; `rows_skipped`, by kind; `bad_rows`, the first
+    bad rows, as `[file number, row, message]`; `errors` in the same form, which stop
+    the run; and `item_hashes`, uint64, one per distinct item.
     """
     return dict.fromkeys(COUNTS, 0) | {
         "rows_skipped": Counter(),
@@ -49,7 +49,7 @@ def merge(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def to_json_dict(total: dict[str, Any]) -> dict[str, Any]:
-    """Returns the form that is written next to the Examples."""
+    """Returns the contents of the file that is written beside the Examples."""
     skipped = dict(sorted(total["rows_skipped"].items()))
     return {name: total[name] for name in COUNTS} | {
         "num_items": len(total["item_hashes"]),
@@ -63,7 +63,7 @@ def to_json_dict(total: dict[str, Any]) -> dict[str, Any]:
 def stable_hashes(values: Iterable[str]) -> np.ndarray:
     """Returns uint64 hashes that are the same in every process and on every machine.
 
-    Never `hash()`: Python salts it per process, so workers would disagree.
+    Python's `hash()` would not do: it is salted per process, so workers would disagree.
     """
     digests = b"".join(
         hashlib.blake2b(value.encode(), digest_size=8).digest() for value in values

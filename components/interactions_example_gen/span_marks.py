@@ -1,7 +1,7 @@
-"""Marks for a day in a path: `{SPAN}`, `{YYYY}`, `{MM}`, `{DD}`, `{VERSION}`.
+"""The marks of spans in a path: `{SPAN}`, `{YYYY}`, `{MM}`, `{DD}`, `{VERSION}`.
 
-They are TFX's. A span is a number; a date's is its days since 1970. Needs the standard
-library alone.
+The marks are those of TFX. A span is a number; that of a date is the days since 1970.
+This module needs the standard library alone.
 """
 
 import datetime
@@ -20,7 +20,7 @@ _DIGITS = {"YYYY": "4", "MM": "2", "DD": "2"}
 
 
 class Span(NamedTuple):
-    """One delivery: its number, the highest version of it, and the files."""
+    """One delivery: its number, its highest version, and the files of that version."""
 
     number: int
     version: int | None
@@ -28,7 +28,7 @@ class Span(NamedTuple):
 
 
 def name(number: int, *, dates: bool) -> str:
-    """Returns a span in words.
+    """Returns the name of a span: a date, or the number.
 
     Example:
         >>> name(19753, dates=True), name(7, dates=False)
@@ -38,7 +38,7 @@ def name(number: int, *, dates: bool) -> str:
 
 
 def has_marks(path: str) -> bool:
-    """Returns whether a path has a place for the number of a span."""
+    """Returns whether a path has marks of spans."""
     return _MARK.search(path) is not None
 
 
@@ -46,7 +46,7 @@ def split(path: str) -> tuple[str, str]:
     """Returns the folder before the first mark, and the pattern from there on.
 
     Raises:
-        ValueError: the marks do not name spans, or the folder has signs of a pattern.
+        ValueError: the marks do not make up a span, or the folder has one of `*?[`.
 
     Example:
         >>> split("data/day-{SPAN}"), split("data/{YYYY}/{MM}{DD}.csv")
@@ -75,10 +75,10 @@ def split(path: str) -> tuple[str, str]:
 
 
 def find(base: str, pattern: str) -> list[Span]:
-    """Returns the spans there are, the oldest first, each in its highest version.
+    """Returns the spans that have files, the oldest first, in their highest version.
 
-    Files without a number in a mark's place, or of a form that is not read, do not
-    count.
+    Files without a number in the place of a mark, and files of a kind that is not read,
+    do not count.
     """
     expression = re.compile(os.path.join(re.escape(base), _as_expression(pattern)))
     found: dict[int, dict[int | None, list[str]]] = {}
@@ -101,7 +101,7 @@ def find(base: str, pattern: str) -> list[Span]:
 
 
 def _as_expression(pattern: str) -> str:
-    """Returns a regular expression of the paths that a pattern means."""
+    """Returns a regular expression of the paths that match a pattern."""
     parts, at = [], 0
     for mark in _MARK.finditer(pattern):
         width = mark[2] or _DIGITS.get(mark[1])

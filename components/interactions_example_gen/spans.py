@@ -1,4 +1,4 @@
-"""Which days of a rolling input a run reads, and what becomes of odd ones."""
+"""Decides which days of a rolling input a run reads, and what to do with odd ones."""
 
 import datetime
 import glob
@@ -11,21 +11,22 @@ from components.interactions_example_gen import files, reading
 from components.interactions_example_gen.config import ReadingConfig, SpansConfig
 from components.interactions_example_gen.span_marks import EPOCH, Span, find, name
 
-PROPERTY = "spans"  # of the Examples: what `Window.note` returns
-# Only so small a file (packed or not) is opened to see whether it has any row.
+PROPERTY = "spans"  # The Examples' property with the result of `Window.note`.
+# Only files up to so many bytes are opened to see whether they have a row.
 _PERHAPS_EMPTY = 1 << 16
-_NAMED = 10  # spans in a message
+_NAMED = 10  # A message names so many spans.
 
 
 class Window(NamedTuple):
-    """What a run reads.
+    """The spans that a run reads.
 
     Attributes:
-        spans: the numbers of those that are read, the oldest first; each has files.
-        dates: whether the numbers are dates.
-        missing: numbers between the first and the last of which there is no file.
-        empty: numbers whose files have no row.
-        twice: (path, the earlier one with the same content); the first is not read.
+        spans: the spans that are read, the oldest first; each has files.
+        dates: whether the numbers of spans are dates.
+        missing: numbers between the first and the last span that have no file.
+        empty: numbers of spans whose files have no row.
+        twice: pairs of paths with the same content; the first of a pair is not read,
+            the second is an earlier file.
     """
 
     spans: tuple[Span, ...]
@@ -36,20 +37,20 @@ class Window(NamedTuple):
 
     @property
     def paths(self) -> list[str]:
-        """The files, the oldest span first."""
+        """The paths of all files, the oldest span first."""
         return [path for span in self.spans for path in span.paths]
 
     def name(self, number: int) -> str:
-        """Returns how people write a span: 2024-01-31, or a number."""
+        """Returns the name of a span: 2024-01-31, or a number."""
         return name(number, dates=self.dates)
 
     def pattern(self, base: str) -> str:
-        """Returns a pattern of `files.find` that means these files of `base`."""
+        """Returns a pattern of `files.find` that matches these files of `base`."""
         start = len(base.rstrip("/")) + 1
         return "\n".join(glob.escape(path[start:]) for path in self.paths)
 
     def note(self) -> dict[str, Any]:
-        """Returns what was read and what was left out; JSON can hold it."""
+        """Returns which spans are read and which are left out; JSON can hold it."""
         return {
             "first": self.name(self.spans[0].number),
             "last": self.name(self.spans[-1].number),
@@ -73,15 +74,15 @@ def window(
     newest: int | None = None,
     today: datetime.date | None = None,
 ) -> Window:
-    """Returns what a run reads.
+    """Returns the spans that a run reads.
 
     Args:
-        base: folder; `pattern` with marks is that of a file in it.
-        pattern: of `split`.
-        settings: which spans, and what becomes of days that are not as they should be.
-        config: how a file is read, for telling whether it has rows.
-        newest: a run as of this span: later ones do not count; it must be there.
-        today: for `max_age_days`; None asks the clock, in UTC.
+        base: the folder before the first mark, as `span_marks.split` returns it.
+        pattern: the pattern with marks, as `span_marks.split` returns it.
+        settings: which spans to read, and what to do if one is missing, empty or late.
+        config: how a file is read, to find out whether it has rows.
+        newest: the last span that counts, which must exist; None counts all.
+        today: the day from which `max_age_days` counts; None is today, in UTC.
 
     Raises:
         ValueError: there is no span, or one is missing, empty, too old or delivered
@@ -169,15 +170,15 @@ def _has_no_row(path: str, config: ReadingConfig) -> bool:
         next(reading.read_blocks(path, config))
     except reading.NoRowsError:
         return True
-    except ValueError:  # It has something; the run says what is wrong with it.
+    except ValueError:  # The file has content; the run will say what is wrong with it.
         return False
     return False
 
 
 def _once(spans: Iterable[Span]) -> tuple[list[Span], list[tuple[str, str]]]:
-    """Returns the spans without files whose very content an earlier one has.
+    """Returns the spans without files whose content an earlier file has.
 
-    Of equal size only are files read for it.
+    Only files of equal size are read and compared.
     """
     spans = list(spans)
     sizes: dict[int, int] = {}

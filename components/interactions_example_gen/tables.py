@@ -1,4 +1,4 @@
-"""Reads files that know their columns: Parquet, and JSON with an object per line."""
+"""Reads files whose columns have names: Parquet, and JSON with an object per line."""
 
 import functools
 import io
@@ -15,7 +15,7 @@ from components.interactions_example_gen import files, layout, text_blocks
 
 BATCH_ROWS = 500_000
 
-# Role -> column, and what tells a row's number (its line, in JSON) by its place.
+# Role -> column, and a function from places in it to row numbers (in JSON, lines).
 Rows = tuple[dict[str, pa.Array], Callable[[np.ndarray], np.ndarray]]
 
 
@@ -68,7 +68,7 @@ def json_object(line: str, where: str = "") -> dict[str, Any]:
     """Returns the object of one line.
 
     Raises:
-        ValueError: the line is no object; the message says `where`.
+        ValueError: the line is no object; the message begins with `where`.
     """
     try:
         found = json.loads(line)
@@ -141,7 +141,7 @@ def _damaged_parquet(path: str, error: Exception) -> ValueError:
 
 def _check_types(schema: pa.Schema, path: str, columns: dict[str, str]) -> None:
     for role, name in columns.items():
-        if role == "title":  # It is shown, and that works for anything.
+        if role == "title":  # A title is only shown, so any type will do.
             continue
         kind = schema.field(name).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from components.interactions_example_gen import files
 
-LONGEST_LINE = 1 << 20  # bytes; without a limit one endless line takes all memory
+LONGEST_LINE = 1 << 20  # Bytes. Without a limit an endless line would fill the memory.
 
 
 def read(path: str, block_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """Yields (number of its first line, whole lines ending in LF), in order.
+    """Yields blocks as (number of the first line, whole lines ending in LF), in order.
 
-    The last line may lack its end.
+    The last line of the file may have no line end.
 
     Raises:
-        ValueError: the file is no UTF-8 text, cut short, or has an endless line.
+        ValueError: the file is no UTF-8 text, is cut short, or has an endless line.
     """
     line = 1
     pending = bytearray()
@@ -23,7 +23,7 @@ def read(path: str, block_bytes: int) -> Iterator[tuple[int, bytes]]:
         pending += piece
         if len(pending) < block_bytes:
             continue
-        # A CR at the very end may be half of a CR LF.
+        # A CR at the end may be the first half of a CR LF.
         end = max(pending.rfind(b"\n"), pending.rfind(b"\r", 0, -1)) + 1
         if end:
             text = _normal(bytes(pending[:end]))
@@ -40,7 +40,7 @@ def read(path: str, block_bytes: int) -> Iterator[tuple[int, bytes]]:
 
 
 def decode(lines: Sequence[bytes], path: str) -> list[str]:
-    """Decodes the lines the layout is told from; later ones may be at fault."""
+    """Decodes the lines from which the layout is found; the first must be UTF-8."""
     try:
         first = lines[0].decode()
     except UnicodeDecodeError as error:
@@ -52,7 +52,7 @@ def decode(lines: Sequence[bytes], path: str) -> list[str]:
 
 
 def _normal(text: bytes) -> bytes:
-    """Returns `text` with LF after each line."""
+    """Returns `text` with LF as line end."""
     if b"\r" not in text:
         return text
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

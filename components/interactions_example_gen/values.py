@@ -1,7 +1,7 @@
 """Turns columns of text (or of Parquet's types) into ids, times and ratings.
 
-Whole columns at a time. Only where a cast of the whole fails is the column looked at
-more closely, to tell which rows are at fault.
+Whole columns are cast at a time. Only where that fails are the rows of the column
+looked at more closely, to find those that cannot be cast.
 """
 
 import contextlib
@@ -12,26 +12,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-# Times given as numbers, `auto`: the unit goes by size. 1e11 s is the year 5138,
-# 1e11 ms is March 1973.
+# The largest number of each unit, by which `auto` finds the unit of times: 1e11 s is in
+# the year 5138, 1e11 ms is in March 1973.
 UNIT_LIMITS = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}
 _EXCEL_1970 = 25_569  # 1970-01-01 in days since 1899-12-30
 LAST_SECOND = 253_402_300_800  # the year 10,000
-# A time of day must come before it: `2001-02-03` ends like a zone of -03.
+# A zone counts only after a time of day: `2001-02-03` ends like a zone of -03.
 _ZONED = r"^\d{4}-\d\d-\d\d[ T].*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
-    """Returns ids as a string array, and masks of the rows at fault by kind.
+    """Returns ids as a string array, and masks of the rows that break a rule.
 
     Args:
         column: text as bytes, or a Parquet column of strings or integers. [n]
 
     Returns:
-        `pa.string()` [n] (null at fault), and masks `not_utf8`, `blank` and, where the
-        form allows them, `line_end`, bool [n].
+        `pa.string()` [n], null where a rule is broken, and masks, bool [n]: `not_utf8`,
+        `blank` and, for Parquet and JSON, `line_end`.
     """
-    lines = pa.types.is_binary(column.type)  # A text file's: no line end can be in it.
+    lines = pa.types.is_binary(column.type)  # From text: no line ends.
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
@@ -53,9 +53,9 @@ def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
 def parse_ratings(
     column: pa.Array, decimal: str = "."
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns ratings float32 [n] and the mask of those that are no finite number."""
+    """Returns ratings, float32 [n], and a mask of those that are not finite."""
     numbers = _to_numpy(_to_float(_with_point(_decoded(column), decimal)))
-    with np.errstate(over="ignore"):  # Beyond float32 is infinite, hence at fault.
+    with np.errstate(over="ignore"):  # Too large for float32 is infinite.
         ratings = numbers.astype(np.float32)
     return ratings, ~np.isfinite(ratings)
 
@@ -63,21 +63,22 @@ def parse_ratings(
 def parse_times(
     column: pa.Array, unit: str, form: str = "auto", decimal: str = "."
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns times and the mask of those that are none, or before 1970.
+    """Returns times, and a mask of values that are no times or are before 1970.
 
     Args:
         column: numbers, ISO 8601 dates, or Parquet's dates and timestamps. [n]
         unit: of numbers, see `ReadingConfig.timestamp_unit`.
         form: of text, see `ReadingConfig.timestamp_format`.
-        decimal: what stands before the fraction of a number.
+        decimal: the character before the fraction of a number.
 
     Returns:
-        Microseconds since 1970 in UTC, int64 [n], 0 at fault; the mask, bool [n].
+        Microseconds since 1970 in UTC, int64 [n], 0 where the mask is True; the mask,
+        bool [n].
     """
     column = _decoded(column)
     if pa.types.is_temporal(column.type):
         kind = pa.timestamp("us", tz=_zone(column.type))
-        # Not safe: nanoseconds beyond whole microseconds may be lost.
+        # Not `safe`, so that nanoseconds are rounded to microseconds.
         return _checked_times(column.cast(kind, safe=False).cast(pa.int64()))
     if form == "excel":
         return _excel_days(_with_point(column, decimal))
@@ -91,10 +92,10 @@ def parse_times(
 
 
 def cast_or_null(column: pa.Array, to: pa.DataType) -> pa.Array:
-    """Casts, with null for each value that cannot be cast.
+    """Casts a column; values that cannot be cast become null.
 
-    Halves what fails until single values are left, so that a few bad ones among
-    many cost little.
+    A part that fails is halved until single values are left, so that a few bad values
+    among many cost little.
     """
     try:
         return column.cast(to)
@@ -108,7 +109,7 @@ def cast_or_null(column: pa.Array, to: pa.DataType) -> pa.Array:
 
 
 def _with_point(column: pa.Array, decimal: str) -> pa.Array:
-    """Returns numbers that are text with a point before the fraction, and no other."""
+    """Returns numbers in text with a point before the fraction, and no other point."""
     if decimal == "." or not pa.types.is_string(column.type):
         return column
     column = pc.replace_substring_regex(column, r"[.\s'\x{00a0}\x{202f}]", "")
@@ -116,7 +117,7 @@ def _with_point(column: pa.Array, decimal: str) -> pa.Array:
 
 
 def _excel_days(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Parses days since 1899-12-30, to the second: a spreadsheet has no more."""
+    """Parses a spreadsheet's days since 1899-12-30, rounded to seconds."""
     days = _to_numpy(_to_float(column))
     known = np.isfinite(days) & (np.abs(days) < 1e7)
     seconds = np.rint((np.where(known, days, 0) - _EXCEL_1970) * 86_400)
@@ -127,7 +128,7 @@ def _excel_days(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 def _formatted(column: pa.Array, form: str) -> tuple[np.ndarray, np.ndarray]:
     """Parses text, or whole numbers such as 20091214, in strptime's `form`."""
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    if form.endswith(".%f"):  # Arrow does not know it; seconds are enough.
+    if form.endswith(".%f"):  # Arrow does not know %f; seconds are enough.
         form = form.removesuffix(".%f")
         text = pc.replace_substring_regex(text, r"[.]\d+$", "")
     if "%p" in form:  # 2:52 p.m. is 2:52 PM
@@ -137,7 +138,7 @@ def _formatted(column: pa.Array, form: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _without_overflow(times: pa.Array, text: pa.Array, form: str) -> pa.Array:
-    """Returns `times` with null for 31 February, which Arrow takes for 3 March."""
+    """Returns `times` with null for dates such as 31 February, which Arrow accepts."""
     likely = pc.and_(
         pc.less_equal(pc.day(times), 3), pc.match_substring_regex(text, "29|30|31")
     )
@@ -170,7 +171,7 @@ def _zone(kind: pa.DataType) -> str | None:
 
 
 def _decoded(column: pa.Array) -> pa.Array:
-    """Returns text as strings, null where it is no UTF-8; other types as they are."""
+    """Returns text as strings, null where it is no UTF-8; other types unchanged."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_large_string)
@@ -189,7 +190,7 @@ def _to_float(column: pa.Array) -> pa.Array:
 
 
 def _numbers(column: pa.Array) -> pa.Array | None:
-    """Returns int64 where all are whole, else float64; None if some are no numbers."""
+    """Returns int64 if all values are whole, else float64; None if one is no number."""
     for kind in (pa.int64(), pa.float64()):
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(kind)
@@ -215,13 +216,13 @@ def _scale(numbers: pa.Array, unit: str) -> pa.Array:
         picked = values[now & ~late]
         if name == "ns":
             result[now & ~late] = picked // 1000
-        else:  # Whole numbers stay so, and exact; others are rounded down.
+        else:  # Whole numbers stay exact; others are rounded down.
             result[now & ~late] = picked * (1_000_000 // PER_SECOND[name]) // 1
     return pa.array(result, mask=missing)
 
 
 def _parse_mixed_times(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
-    """Parses text in which some values are no numbers: dates, or mistakes."""
+    """Parses text in which some values are dates or mistakes, not numbers."""
     column = pc.utf8_trim_whitespace(column)
     dates = pc.match_substring_regex(column, r"^\d{4}-\d\d-\d\d")
     zoned = pc.match_substring_regex(column, _ZONED)

@@ -1,1 +1,1 @@
-"""KubeflowPusher: Pusher that also registers the model in Kubeflow's Model Registry."""
+"""KubeflowPusher: a Pusher that also uses Kubeflow's Model Registry."""

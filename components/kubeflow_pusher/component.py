@@ -1,4 +1,4 @@
-"""Pusher that also registers the model in Kubeflow's Model Registry."""
+"""A Pusher that also registers the model in Kubeflow's Model Registry."""
 
 from tfx.dsl.components.base import executor_spec
 
@@ -7,7 +7,7 @@ from components.pusher import component
 
 
 class Pusher(component.Pusher):
-    """Our Pusher, followed by an entry in the registry.
+    """Our Pusher, which afterwards enters the version into the registry.
 
     `custom_config` holds under `executor.CONFIG_KEY` the fields of
     `config.RegistryConfig`.

@@ -18,7 +18,7 @@ class Executor(announcing.Executor):
     def announce(
         self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
     ) -> str:
-        """Registers what was pushed; returns the address of its version."""
+        """Registers the pushed version; returns the version's address in the API."""
         settings = RegistryConfig.model_validate(config[CONFIG_KEY])
         client = registry.Client(settings.url, settings.token_file)
         return registry.register(

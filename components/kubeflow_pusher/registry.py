@@ -1,8 +1,9 @@
 """Enters a pushed model into Kubeflow's Model Registry, through its REST service.
 
-The registry has models, their versions and the artifacts of these: here one model, a
-version per version of the serving folder, with figures and lineage as its properties,
-and one artifact with the folder of the SavedModel, which KServe can load.
+The registry has models, versions of models, and artifacts of versions. Here there is
+one model. It has a version for each version of the serving folder, with figures and
+lineage as properties, and each version has one artifact with the folder of the
+SavedModel, which KServe can load.
 """
 
 import http
@@ -19,30 +20,30 @@ from absl import logging
 API = "/api/model_registry/v1alpha3"
 _TIMEOUT_S = 30
 _AGAIN = (
-    "The model is pushed; run the same command again once the registry takes it, and "
-    "it is entered."
+    "The model is pushed. Run the same command again when the registry answers; that "
+    "enters the model."
 )
 _FORMAT = ("tensorflow", "2")
-# Of the record of a pushed version.
+# The keys of a pushed version's record that are registered.
 _SAID = ("pipeline", "run", "model_uri", "blessing_uri", "digest")
 
 
 class Client:
-    """Speaks JSON with the service."""
+    """Sends requests in JSON to the registry's service."""
 
     def __init__(self, url: str, token_file: str | None = None) -> None:
-        """Keeps where the service is.
+        """Keeps the service's address.
 
         Args:
-            url: without the path of the API.
-            token_file: read for each request, as a mounted token is renewed; None
-                sends none.
+            url: the address, without the path of the API.
+            token_file: file with a bearer token, read for each request, because mounted
+                tokens are renewed; None sends no token.
         """
         self.url = url.rstrip("/") + API
         self._token_file = token_file
 
     def find(self, path: str, **query: str) -> dict[str, Any] | None:
-        """Returns what a search finds; None if there is no such thing."""
+        """Returns the object that a search finds; None if there is none."""
         try:
             return self._ask("GET", f"{path}?{urllib.parse.urlencode(query)}")
         except urllib.error.HTTPError as error:
@@ -51,7 +52,7 @@ class Client:
             raise self._refused(path, error) from None
 
     def create(self, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what was made of the fields, its `id` with it.
+        """Makes an object with the fields; returns the object, with its `id`.
 
         Raises:
             RuntimeError: the service refuses, or does not answer.
@@ -80,7 +81,7 @@ class Client:
     def _token(self) -> str:
         with open(str(self._token_file), encoding="utf-8") as f:
             token = f.read().strip()
-        if not token.isprintable() or not token.isascii():  # It must not be shown.
+        if not token.isprintable() or not token.isascii():  # Must not be shown.
             raise RuntimeError(
                 f"{self._token_file} must hold a token of one line, in ASCII. {_AGAIN}"
             )
@@ -97,14 +98,14 @@ class Client:
 def register(
     client: Client, uri: str, *, name: str, version: str, record: Mapping[str, Any]
 ) -> str:
-    """Enters a version, as far as it is not there; returns its address in the API.
+    """Enters what the registry lacks of a version; returns its address in the API.
 
     Args:
-        client: of the registry.
+        client: sends requests to the registry.
         uri: folder of the SavedModel.
-        name: of the registered model, made if there is none.
-        version: its number in the serving folder, the version's name.
-        record: what was noted when it was pushed.
+        name: of the registered model, which is made if there is none.
+        version: the version's number in the serving folder, which becomes its name.
+        record: of the version in the serving folder.
     """
     model = client.find("/registered_model", name=name) or client.create(
         "/registered_models", {"name": name, "customProperties": _text(source="ncf")}
@@ -150,7 +151,7 @@ def _artifact(name: str, uri: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def properties(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns lineage and figures of a version, as the registry takes them.
+    """Returns lineage and figures of a version as properties of the registry.
 
     Example:
         >>> properties({"run": "r1", "blessing": {"blessed": 1, "ndcg@10": 0.5}})[

@@ -1,1 +1,1 @@
-"""LatestBlessedModel: the blessed model that a new one has to measure up to."""
+"""LatestBlessedModel: finds the blessed models that a new model is compared with."""

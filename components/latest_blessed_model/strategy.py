@@ -1,4 +1,4 @@
-"""Finds the models that a new one has to measure up to."""
+"""Finds the blessed models that a new model is compared with."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -11,8 +11,8 @@ from tfx.utils import path_utils
 from ncf_model import features
 from ncf_model.serving import versions
 
-# Written by TFX's Evaluator; `tfx.components.evaluator.constants` has them too, but
-# importing it imports every component there is.
+# Properties that TFX's Evaluator writes. `tfx.components.evaluator.constants` has these
+# names, but importing it imports every component of TFX.
 BLESSED_KEY = "blessed"
 CURRENT_MODEL_ID_KEY = "current_model_id"
 
@@ -33,23 +33,25 @@ def can_be_loaded(model: types.Artifact) -> bool:
 class LatestOtherBlessedModel(resolver.ResolverStrategy):
     """Resolves the model in service, and the best others blessed so far.
 
-    That is the model of the newest version in the serving folder: also after a
-    rollback, or if a later one was blessed and never pushed. If that is the candidate,
-    it is the one that the candidate was judged against before it was pushed; if that is
-    gone, the newest other version. A model that was taken back counts for none. Where
-    the folder has no records, it is the model blessed last: by the blessing, not by the
-    model, since an older model that was judged again is the one to beat.
+    The model in service is that of the newest version in the serving folder, also after
+    a rollback, or if a later model was blessed and never pushed. If the newest version
+    is the candidate itself, the strategy resolves the model that the candidate was
+    compared with before its push or, if that model is gone, the newest other version.
+    Where the serving folder has no records, the strategy resolves the model with the
+    latest blessing, even if a newer model exists.
 
-    The best go by the level noted on a blessing by ExplainingEvaluator, the sum of the
-    paired differences from model to model. Where data change, levels are chained, so
-    that a few are returned and BlessedRanks finds the best of them on the lists of the
-    run. The candidate itself, a model that was taken back and one whose files are gone
-    are neither.
+    The best models are those with the highest levels, which ExplainingEvaluator notes
+    on a blessing: sums of paired differences from model to model. As levels are chained
+    over changing data, several models are returned, and BlessedRanks finds the best of
+    them on the lists of the run.
+
+    Never resolved are the candidate itself, a model that a rollback took back, and a
+    model whose files are gone.
 
     TFX's `LatestBlessedModelStrategy` returns the candidate when a second identical run
-    finds it trained and blessed already: the Evaluator would then run again, and judge
-    the model against itself. Here the second run resolves what the first one did, so
-    the Evaluator's result is found in the cache.
+    finds the candidate trained and blessed already. The Evaluator would then run again
+    and compare the model with itself. Here the second run resolves the same models as
+    the first, so the Evaluator's result is found in the cache.
 
     Example:
         baseline = resolver.Resolver(
@@ -68,7 +70,7 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
     """
 
     def __init__(self, serving: str = "") -> None:
-        """Keeps the serving folder to look into; without one only metadata count."""
+        """Keeps the serving folder; with "" only ML Metadata is looked at."""
         self._serving = serving
 
     def resolve_artifacts(
@@ -78,9 +80,9 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
 
         Args:
             store: not used.
-            input_dict: `model` and `model_blessing`, all there are, and `candidate`,
-                which is passed on unchanged. `best_model` and `best_blessing` only say
-                that these are asked for.
+            input_dict: all artifacts `model` and `model_blessing`, and `candidate`,
+                which is passed on unchanged. The keys `best_model` and `best_blessing`
+                only say that the best models are asked for.
         """
         candidates = {
             artifact.id: artifact.uri for artifact in input_dict[CANDIDATE_KEY]
@@ -115,14 +117,14 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):
 
 
 class _Pushed:
-    """What the serving folder's records say of models; these go by their URI.
+    """What the records of the serving folder say of models, which are named by URI.
 
     Attributes:
-        taken_back: those that a rollback took from service.
+        taken_back: URIs of models that a rollback took from service.
     """
 
     def __init__(self, serving: str) -> None:
-        """Looks into the folder; without one nothing is known."""
+        """Reads the records of the folder `serving`; "" has none."""
         found = versions.look(serving).versions if serving else ()
         self.taken_back: set[str] = set()
         self._newest = found[0].record if found else {}
@@ -145,8 +147,8 @@ class _Pushed:
         """Returns at most one blessing: of the model that the candidate has to beat.
 
         Args:
-            blessed: blessing -> its model, in the order of blessing.
-            candidates: the candidate, which is none of these models.
+            blessed: blessing -> the blessed model, in the order of blessing.
+            candidates: the candidate, which is not in `blessed`.
         """
         if self._newest.get("model_uri") in candidates and "blessing" in self._newest:
             before = self._newest["blessing"].get("baseline_model")
@@ -155,7 +157,8 @@ class _Pushed:
                 return same[-1:]
         if not self._numbers:
             return list(blessed)[-1:]
-        # Blessed and never pushed, as after a full disk, it is in nobody's service.
+        # A model that was blessed and never pushed, as after a full disk, is not
+        # served.
         served = [item for item, model in blessed.items() if model in self._numbers]
         return sorted(served, key=lambda item: self._numbers[blessed[item]])[-1:]
 
@@ -163,8 +166,8 @@ class _Pushed:
 def _best(blessed: Mapping[types.Artifact, int]) -> list[types.Artifact]:
     """Returns a blessing of each of the best models, the highest level first.
 
-    Of equal levels the later one comes first. A blessing of an earlier release has no
-    level, and is none of the best.
+    Of equal levels the later blessing comes first. Blessings of earlier releases have
+    no level, and are left out.
 
     Args:
         blessed: blessing -> the id of its model, in the order of blessing.

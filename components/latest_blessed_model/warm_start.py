@@ -7,16 +7,16 @@ from components.latest_blessed_model import strategy
 from ncf_model.serving import versions
 
 EXAMPLES_KEY = "examples"
-_INPUT, _OUTPUT = 3, 4  # of ml_metadata's Event.Type
+_INPUT, _OUTPUT = 3, 4  # Values of ml_metadata's Event.Type.
 
 
 class LatestServedModel(resolver.ResolverStrategy):
     """Resolves the model of the newest version that was trained on other data.
 
-    Other data: a second run of the same night begins where the first one did, so that
-    its result is found in the cache, and never trains on the same data twice over.
-    Without a version there is none; the training then begins cold. A model that a
-    rollback took back is not the newest version.
+    Because the data must be others, a second run of the same night begins with the same
+    model as the first. So its result is found in the cache, and no model trains twice
+    on the same data. If there is no such version, no model is resolved, and the
+    training begins with random numbers. A model that a rollback took back is left out.
 
     Example:
         base = resolver.Resolver(
@@ -29,7 +29,7 @@ class LatestServedModel(resolver.ResolverStrategy):
     """
 
     def __init__(self, serving: str) -> None:
-        """Keeps the serving folder, whose records name the models."""
+        """Keeps the serving folder, whose records name the pushed models."""
         self._serving = serving
 
     def resolve_artifacts(
@@ -39,7 +39,7 @@ class LatestServedModel(resolver.ResolverStrategy):
 
         Args:
             store: ML Metadata, which knows what a model was trained on.
-            input_dict: `model`, all there are, and `examples`, what is trained on now,
+            input_dict: all artifacts `model`, and `examples`, the data of this run,
                 which are passed on.
         """
         models = {model.uri: model for model in input_dict[strategy.MODEL_KEY]}

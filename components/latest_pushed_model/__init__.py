@@ -1,1 +1,1 @@
-"""LatestPushedModel: the model in service, where there is no metadata store to ask."""
+"""LatestPushedModel: finds the pushed models that a new model is compared with."""

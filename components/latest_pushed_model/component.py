@@ -1,4 +1,4 @@
-"""LatestPushedModel: finds the models that a new one has to measure up to."""
+"""LatestPushedModel: finds the pushed models that a new model is compared with."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -10,9 +10,10 @@ from components.latest_pushed_model import executor, spec
 class LatestPushedModel(base_component.BaseComponent):
     """Copies the model pushed last, and the best one pushed, into its outputs.
 
-    Takes the place of a Resolver on runners whose metadata store cannot be asked, such
-    as Kubeflow Pipelines. Only blessed models are pushed, so the one pushed last is the
-    latest blessed. It must never be cached: a cached answer names an older model.
+    This component takes the place of a Resolver on runners whose metadata store cannot
+    be asked, such as Kubeflow Pipelines. Only blessed models are pushed, so the model
+    pushed last is the latest blessed one. The component must never be cached: a cached
+    answer would name an older model.
 
     Example:
         baseline = LatestPushedModel(
@@ -27,10 +28,10 @@ class LatestPushedModel(base_component.BaseComponent):
     Outputs:
         model: `Model`; empty if nothing was pushed before. Its custom property
             `pushed_version` is the version's number.
-        best_model: `Model`, of the other versions still there the best by the level
-            noted with each blessing; empty if there is none. Its custom property
-            `more_best` has path and level of those that come next, as JSON: where data
-            change, BlessedRanks finds the best of them on the lists of the run.
+        best_model: `Model`, the other version with the highest level; empty if there is
+            none. The custom property `more_best` has path and level of the versions
+            with the next levels, as JSON: where data change, BlessedRanks finds the
+            best of all these on the lists of the run.
     """
 
     SPEC_CLASS = spec.LatestPushedModelSpec
@@ -40,11 +41,11 @@ class LatestPushedModel(base_component.BaseComponent):
         """Wires the node.
 
         Args:
-            candidate: `Model` channel, the new model. A pushed copy of itself, left by
-                an earlier identical run, is passed over. Waiting for it also means that
-                the answer is fresh.
-            serving: Pusher's folder, one numbered folder per version: a local path,
-                such as that of a mounted volume, or a gs:// URI.
+            candidate: `Model` channel, the new model. A pushed copy of it, from an
+                earlier identical run, is left out. Because the component waits for the
+                candidate, it looks into the folder late.
+            serving: the serving folder, with one numbered folder per version: a local
+                path, such as that of a mounted volume, or a gs:// URI.
         """
         super().__init__(
             spec=spec.LatestPushedModelSpec(

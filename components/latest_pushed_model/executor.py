@@ -1,4 +1,4 @@
-"""Looks into Pusher's folder, copies the latest version and the best, names others."""
+"""Copies the latest and the best version of the serving folder, and names others."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ncf_model.serving import folders, versions
 
 
 class Executor(base_executor.BaseExecutor):
-    """All input and output; which folder is a version `versions` decides."""
+    """All input and output; `versions` decides which folders are versions."""
 
     def Do(
         self,
@@ -24,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Copies both models; leaves the output of one that there is not empty."""
+        """Copies both models; the output of a model that does not exist stays empty."""
         candidate = artifact_utils.get_single_instance(input_dict[spec.CANDIDATE_KEY])
         serving = exec_properties[spec.SERVING_KEY]
         found = others(serving, path_utils.serving_model_path(candidate.uri))
@@ -49,7 +49,7 @@ def _copy(version: versions.Version, model: types.Artifact) -> None:
 
 
 def _name(more: Sequence[versions.Version], model: types.Artifact) -> None:
-    """Notes with a model which others may be as good."""
+    """Notes on a model which other versions may be as good."""
     told = [
         {"id": v.number, "uri": v.path, spec.LEVEL_PROPERTY: _level(v)} for v in more
     ]
@@ -59,10 +59,10 @@ def _name(more: Sequence[versions.Version], model: types.Artifact) -> None:
 def others(serving: str, candidate: str) -> list[versions.Version]:
     """Returns the whole versions that are not the candidate, the newest first.
 
-    Nor are models that a rollback took back among them: they count for none.
+    Versions whose model a rollback took back are left out.
 
     Args:
-        serving: Pusher's folder; it need not exist.
+        serving: the serving folder; it need not exist.
         candidate: folder of the candidate's SavedModel.
     """
     out = {folders.digest(candidate), *versions.withdrawn(serving)}
@@ -71,13 +71,13 @@ def others(serving: str, candidate: str) -> list[versions.Version]:
 
 
 def best_of(found: Sequence[versions.Version]) -> list[versions.Version]:
-    """Returns the best of all but the first, by level, the highest first.
+    """Returns the best of all versions but the first, the highest level first.
 
-    Of equal levels the newer one comes first; a version without a level is none, and
-    of versions of one model only the newest counts.
+    Of equal levels the newer version comes first. Versions without a level are left
+    out, and of versions of the same model only the newest counts.
 
     Args:
-        found: the newest first.
+        found: versions, the newest first.
     """
     distinct = {v.record.get("digest"): v for v in reversed(found)}
     known = [
@@ -86,11 +86,11 @@ def best_of(found: Sequence[versions.Version]) -> list[versions.Version]:
         if (level := _level(version)) is not None
         and distinct[version.record["digest"]] is version
     ]
-    ranked = sorted(known, key=lambda pair: pair[0], reverse=True)  # Is stable.
+    ranked = sorted(known, key=lambda pair: pair[0], reverse=True)  # Stable.
     return [version for _, version in ranked[: features.MOST_BEST]]
 
 
 def _level(version: versions.Version) -> float | None:
-    """Returns the level noted with the blessing that the version was pushed by."""
+    """Returns the level in the blessing with which the version was pushed."""
     text = version.record.get("blessing", {}).get(spec.LEVEL_PROPERTY)
     return float(text) if text not in (None, "") else None

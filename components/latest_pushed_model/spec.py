@@ -1,4 +1,4 @@
-"""The contract of LatestPushedModel: what goes in, what comes out."""
+"""The contract of LatestPushedModel: its inputs, outputs and parameters."""
 
 from tfx import types
 from tfx.types import standard_artifacts

@@ -1,1 +1,1 @@
-"""NegativeSampling: from transformed interactions to training rows and ranked lists."""
+"""NegativeSampling: turns interactions into training rows and evaluation lists."""

@@ -1,4 +1,4 @@
-"""What a run of NegativeSampling came to, and whether that can be used."""
+"""Sums up a run of NegativeSampling, and checks that the result can be used."""
 
 import json
 from typing import Any
@@ -18,10 +18,10 @@ COUNTS = (
 
 
 def summary(counts: dict[str, int], *, plan: Plan) -> dict[str, int | str]:
-    """Returns what `sampling.json` and the artifact's custom properties hold.
+    """Returns the contents of `sampling.json` and of the custom properties.
 
     Args:
-        counts: by name, those that were found; the others are 0.
+        counts: by name; a missing count is 0.
         plan: what was sampled.
     """
     return {
@@ -36,12 +36,12 @@ def summary(counts: dict[str, int], *, plan: Plan) -> dict[str, int | str]:
 def check_summary(
     found: dict[str, Any], *, num_users: int, config: SamplingConfig
 ) -> None:
-    """Raises ValueError if the trainer or the evaluator would have nothing sound.
+    """Raises ValueError if the trainer or the evaluator could not use the result.
 
     Args:
-        found: `summary`.
+        found: the result of `summary`.
         num_users: size of the vocabulary of users.
-        config: what was asked for.
+        config: the configuration of the sampling.
     """
     if found["num_users"] != num_users:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""NegativeSampling: splits each user's interactions and draws what was not seen."""
+"""NegativeSampling: splits each user's interactions and draws unseen items."""
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -44,10 +44,10 @@ class NegativeSampling(base_beam_component.BaseBeamComponent):
         Args:
             examples: `Examples` of Transform, split `interactions`.
             transform_graph: `TransformGraph` of the same Transform.
-            sampling: what is held out, how much is drawn and how.
-            epochs: how many epochs of negatives to write, in materialised mode.
-            refit: whether, in that mode, to write those of the refit as well.
-            seed: fixes every draw, in [0, 2**63).
+            sampling: what is held out, and how many negatives are drawn and how.
+            epochs: for how many epochs to write negatives, in the mode `materialised`.
+            refit: whether to write negatives for the refit, too, in that mode.
+            seed: of every draw, in [0, 2**63).
 
         Raises:
             ValueError: `epochs` or `seed` is out of range.
@@ -62,7 +62,7 @@ class NegativeSampling(base_beam_component.BaseBeamComponent):
                 transformed_examples=examples,
                 transform_graph=transform_graph,
                 sampling=sampling.model_dump_json(),
-                # In streaming mode neither matters: a constant keeps the cache valid.
+                # Streaming needs neither value: a constant keeps a cached result valid.
                 epochs=epochs if materialised else 0,
                 refit=int(refit and materialised),
                 seed=seed,

@@ -1,4 +1,4 @@
-"""Wires the rules into Beam and puts the counts on the artifact."""
+"""Wires the rules into Beam, and notes the counts on the artifact."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Samples; counts become properties of the Examples artifact.
+        """Samples, and notes the counts as properties of the Examples artifact.
 
         Raises:
             ValueError: the examples do not fit the transform graph, a user who trains
@@ -44,7 +44,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         vocabularies = tft.TFTransformOutput(graph.uri)
         plan = _plan(exec_properties, vocabularies)
         with self._make_beam_pipeline() as pipeline:
-            # Twice: lists wait for the items' counts, and what waits is kept in memory.
+            # The users are read twice: lists wait for the counts of items, and what
+            # waits is kept in memory.
             counted, ranked = (
                 _read_users(
                     pipeline,
@@ -106,13 +107,13 @@ def _sample_and_write(
     examples: types.Artifact,
     plan: Plan,
 ) -> None:
-    """Writes the three splits and what was counted on the way.
+    """Writes the three splits and the counts.
 
     Args:
-        users: what can be used as it is read.
-        again: the same, for what has to wait for the counts.
+        users: users for the steps that need not wait.
+        again: the same users for the steps that wait for the counts of items.
         graph_uri: of the transform graph.
-        examples: the artifact.
+        examples: the output artifact.
         plan: what is sampled.
     """
     popularity = users | "CountItems" >> beam.CombineGlobally(
@@ -154,7 +155,7 @@ def _sample_and_write(
 
 
 def _note_counts(summary: dict[str, Any], examples: types.Artifact) -> None:
-    """Makes the summary the artifact's properties, where ML Metadata shows it."""
+    """Notes the summary as properties of the artifact, which ML Metadata shows."""
     for name, value in summary.items():
         if isinstance(value, int):
             examples.set_int_custom_property(name, value)

@@ -1,4 +1,4 @@
-"""All that decides what is sampled, in one place."""
+"""The settings that decide what is sampled, in one place."""
 
 import dataclasses
 
@@ -10,11 +10,11 @@ class Plan:
     """What is sampled.
 
     Attributes:
-        config: what is held out, how much is drawn and how.
-        epochs: how many epochs of negatives are written, in materialised mode.
-        refit: whether, in that mode, those of the refit are written too.
-        seed: fixes every draw.
-        num_items: size of the vocabulary of items; its unknown index is not counted.
+        config: what is held out, and how many negatives are drawn and how.
+        epochs: for how many epochs negatives are written, in the mode `materialised`.
+        refit: whether negatives for the refit are written, too, in that mode.
+        seed: of every draw.
+        num_items: size of the vocabulary of items, without the unknown index.
     """
 
     config: SamplingConfig

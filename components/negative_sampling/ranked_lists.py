@@ -1,4 +1,4 @@
-"""Records of the splits `validation` and `eval`: a held-out item among unseen ones."""
+"""Makes the records of `validation` and `eval`: a held-out item among unseen ones."""
 
 import dataclasses
 
@@ -8,31 +8,33 @@ import pyarrow as pa
 from components.negative_sampling import records
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged, Split
+from components.negative_sampling.splitting import Split
 from ncf_model import features
 from ncf_model.sampling import negatives as negatives_module
+from ncf_model.sampling.ragged import Ragged
 
 _STREAMS = {
     features.VALIDATION_SPLIT: negatives_module.VALIDATION_STREAM,
     features.EVAL_SPLIT: negatives_module.EVAL_STREAM,
 }
 
-# Where evaluation ranks the whole catalogue: it is done once, validation every epoch.
+# Where evaluation ranks the whole catalogue, validation lists have so many negatives:
+# evaluation is done once, validation after every epoch.
 _VALIDATION_NEGATIVES = 99
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """The items that get a list, [L] each.
+    """The held-out items, each of which gets a list.
 
     Attributes:
-        items: item indices.
-        owners: the place in the batch of the user who has the item.
-        ordinals: the number of the item among its user's held-out ones, from 0.
-        seen: all the items of each owner, the held-out one included.
-        trains: what of them is no candidate where the official NCF's rule holds: all
-            but the held-out item for evaluation, as the validation item trains there;
-            the training positives for validation.
+        items: [L] item indices.
+        owners: [L], the place in the batch of the user who has the item.
+        ordinals: [L], which of its user's held-out items the item is, from 0.
+        seen: all items of each owner, the held-out one included.
+        trains: items of each owner that `sampling.eval_with_replacement` does not draw:
+            in `eval` all but the held-out item, because the validation item trains
+            there; in `validation` the training positives.
     """
 
     items: np.ndarray
@@ -47,22 +49,22 @@ class HeldOut:
             self.items[index],
             self.owners[index],
             self.ordinals[index],
-            self.seen.rows(index),
-            self.trains.rows(index),
+            self.seen.take(index),
+            self.trains.take(index),
         )
 
 
 def held_out(users: Users, split: Split, name: str) -> HeldOut:
-    """Returns what the split `name` ranks: nothing of users who train on nothing."""
+    """Returns the items that the split `name` holds out, of users who train."""
     rows = split.evaluation if name == features.EVAL_SPLIT else split.validation
     rows = rows.where((split.positives.sizes > 0)[rows.row_of_value])
     owners = rows.row_of_value
     ordinals = np.arange(len(owners)) - rows.offsets[owners]
-    seen = users.items.rows(owners)
+    seen = users.items.take(owners)
     if name == features.EVAL_SPLIT:
         trains = seen.where(seen.values != rows.values[seen.row_of_value])
     else:
-        trains = split.positives.rows(owners)
+        trains = split.positives.take(owners)
     return HeldOut(rows.values, owners, ordinals, seen, trains)
 
 
@@ -77,14 +79,14 @@ def lists(
 ) -> tuple[pa.RecordBatch, dict[str, int]]:
     """Returns a record per list, and the counts of the batch by name.
 
-    A user who has seen everything gets no list: without a negative, to be ranked first
-    says nothing.
+    A user who has seen everything gets no list, because the first place among no
+    negatives says nothing.
 
     Args:
         users: a batch of users.
-        split: what of theirs is held out.
-        name: which of it, the split `validation` or `eval`.
-        plan: how many negatives, and how they are drawn.
+        split: the interactions of these users, by purpose.
+        name: which lists to make, `validation` or `eval`.
+        plan: how many negatives there are, and how they are drawn.
         vocabulary: [N] large_binary, the raw id of each index.
         counts: [N] int64, how often each item is a training positive of any user.
     """
@@ -100,7 +102,7 @@ def lists(
         keys = negatives_module.user_keys(users.user_ids, plan.seed)[held.owners]
         negatives = _negatives(held, keys, plan, count=count, stream=_STREAMS[name])
         kept = np.flatnonzero(negatives.sizes)
-        held, negatives = held.at(kept), negatives.rows(kept)
+        held, negatives = held.at(kept), negatives.take(kept)
         candidates, extra = _alone(held).then(negatives), {}
         short = int((negatives.sizes < count).sum())
     owner_ids = [users.user_ids[owner] for owner in held.owners]
@@ -119,14 +121,14 @@ def lists(
 
 
 def _alone(held: HeldOut) -> Ragged:
-    """Each list's first candidate, the held-out item."""
+    """Returns the held-out item of each list, as rows of one value."""
     return Ragged(held.items, np.arange(len(held.items) + 1))
 
 
 def _negatives(
     held: HeldOut, keys: np.ndarray, plan: Plan, *, count: int, stream: int
 ) -> Ragged:
-    """Draws each list's negatives; `keys` are those of the lists' users."""
+    """Draws the negatives of each list; `keys` has the keys of all lists' users."""
     with_replacement = plan.config.eval_with_replacement
     excluded = held.trains if with_replacement else held.seen
     values, offsets = negatives_module.evaluation_negatives(
@@ -140,14 +142,14 @@ def _negatives(
         with_replacement=with_replacement,
     )
     negatives = Ragged(values, offsets)
-    # With replacement the held-out item may be drawn too; it counts once, as itself.
+    # With replacement the held-out item may be drawn, too; it is dropped here.
     return negatives.where(values != held.items[negatives.row_of_value])
 
 
 def _whole_catalogue(
     held: HeldOut, vocabulary: pa.Array, counts: np.ndarray
 ) -> dict[str, pa.Array]:
-    """The columns that stand in for a list as long as the catalogue."""
+    """Returns the columns that replace the candidates of a whole catalogue."""
     others = held.seen.where(held.seen.values != held.items[held.seen.row_of_value])
     own = counts[held.items]
     ascending = np.sort(counts)
@@ -161,5 +163,5 @@ def _whole_catalogue(
 
 
 def _raw(rows: Ragged, vocabulary: pa.Array) -> pa.Array:
-    """Returns a column of lists of raw ids."""
+    """Returns rows of indices as a column of lists of raw ids."""
     return records.bytes_lists(vocabulary.take(pa.array(rows.values)), rows.offsets)

@@ -1,4 +1,4 @@
-"""Batches of users as NumPy arrays, and their way from and to Arrow."""
+"""Converts batches of users from Arrow to NumPy arrays, and records to Arrow."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from components.negative_sampling.splitting import Ragged
 from ncf_model import features
+from ncf_model.sampling.ragged import Ragged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Users:
 
     Attributes:
         user_ids: [U] raw ids.
-        user_index: [U] int64, their place in the vocabulary.
+        user_index: [U] int64, the users' indices in the vocabulary.
         items: each user's item indices, by time.
         timestamps: [values of `items`] int64, seconds since 1970.
     """
@@ -35,8 +35,8 @@ def read_users(batch: pa.RecordBatch, columns: dict[str, str]) -> Users:
         columns: the name of the column of each feature.
 
     Raises:
-        ValueError: a user has not exactly one id and index, or has not as many times
-            as items.
+        ValueError: a user does not have exactly one id and one index, or does not have
+            as many times as items.
     """
     ids = _flat(batch, columns[features.USER_ID])
     index = _ragged(batch, columns[features.USER_INDEX])
@@ -57,7 +57,7 @@ def read_users(batch: pa.RecordBatch, columns: dict[str, str]) -> Users:
 
 
 def check_users(users: Users, *, num_items: int) -> None:
-    """Raises ValueError for items that are unknown or that a user has twice."""
+    """Raises ValueError if a user has an unknown item, or an item twice."""
     items = users.items
     unknown = np.flatnonzero((items.values < 0) | (items.values >= num_items))
     if len(unknown):

@@ -1,4 +1,4 @@
-"""The contract of NegativeSampling: what goes in, what comes out, nothing else."""
+"""The contract of NegativeSampling: its inputs, outputs and parameters."""
 
 from tfx import types
 from tfx.types import standard_artifacts
@@ -12,7 +12,7 @@ EPOCHS_KEY = "epochs"
 REFIT_KEY = "refit"
 SEED_KEY = "seed"
 
-# Written next to the splits; the same as the artifact's custom properties.
+# A file beside the splits, with the contents of the artifact's custom properties.
 SUMMARY_FILE = "sampling.json"
 
 

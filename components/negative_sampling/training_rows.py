@@ -1,4 +1,4 @@
-"""Records of the split `train`: what a user trains on and, if asked, against what."""
+"""Makes the records of `train`: a user's positives and, if asked for, negatives."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,12 @@ import pyarrow as pa
 from components.negative_sampling import records
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged, Split
+from components.negative_sampling.splitting import Split
 from ncf_model import features
 from ncf_model.sampling import negatives
+from ncf_model.sampling.ragged import Ragged
 
-# Negatives that one batch of records may hold, 8 bytes each.
+# At most so many negatives, of 8 bytes each, are in one batch of records.
 _LARGEST = 1 << 22
 
 
@@ -22,16 +23,17 @@ def batches(
     """Yields the records of a batch of users, few enough at a time to fit in memory.
 
     Args:
-        users: the batch.
-        split: what of theirs trains.
+        users: a batch of users.
+        split: the interactions of these users, by purpose.
         plan: whether negatives are written, and how many.
-        weights: [num_items] int64 of `popularity_weights`; None is uniform.
+        weights: [num_items] int64, as `popularity_weights` returns them; None draws all
+            items with equal probability.
 
     Raises:
         ValueError: a user who trains has seen every item.
     """
     everything = split.positives.then(split.validation)
-    # In streaming mode too: the trainer would find out when it comes to the refit.
+    # Checked in the mode `streaming`, too: the trainer would notice in its refit only.
     _check_negatives_exist(users, everything, num_items=plan.num_items)
     phases = {features.NEGATIVES: split.positives}
     if plan.refit:
@@ -79,12 +81,12 @@ def _prepare(
 def _epochs(
     sampler: negatives.NegativeSampler, start: int, stop: int, plan: Plan
 ) -> Ragged:
-    """Draws all epochs of users [start, stop): each user's first, second and so on."""
+    """Draws all epochs of users [start, stop), user after user, epoch after epoch."""
     per_positive = plan.config.num_negatives
     sizes = sampler.sizes[start:stop] * per_positive
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     drawn = np.empty(plan.epochs * offsets[-1], np.int64)
-    # A user's first epoch begins after all epochs of the users before.
+    # The first epoch of a user begins after all epochs of the users before.
     place = np.arange(offsets[-1])
     place += np.repeat(offsets[:-1] * (plan.epochs - 1), sizes)
     step = np.repeat(sizes, sizes)

@@ -1,4 +1,4 @@
-"""The rules of this folder as Beam transforms over batches of users."""
+"""Beam transforms over batches of users, which apply the rules of this folder."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -33,9 +33,9 @@ _Users = tuple[records.Users, splitting.Split]
 
 
 def physical_columns(schema: schema_pb2.Schema) -> dict[str, str]:
-    """Returns under which name each feature that is read stands in the records.
+    """Returns the name in the records of each feature that is read.
 
-    tft writes a ragged feature under another name than its own.
+    TensorFlow Transform writes the values of a ragged feature under another name.
 
     Args:
         schema: of the transformed examples.
@@ -49,7 +49,7 @@ def physical_columns(schema: schema_pb2.Schema) -> dict[str, str]:
 
 
 class SplitUsers(beam.DoFn):
-    """From batches of transformed examples to users and their split."""
+    """Turns batches of transformed examples into users and their split."""
 
     def __init__(self, plan: Plan, columns: dict[str, str]) -> None:
         self._plan = plan
@@ -64,7 +64,7 @@ class SplitUsers(beam.DoFn):
 
 
 class ItemCounts(beam.CombineFn):
-    """How often each item is a training positive, [num_items] int64."""
+    """Counts how often each item is a training positive, [num_items] int64."""
 
     def __init__(self, num_items: int) -> None:
         self._num_items = num_items
@@ -85,13 +85,13 @@ class ItemCounts(beam.CombineFn):
 
 
 class TrainingRows(beam.DoFn):
-    """From users to serialized records of the split `train`, and counts."""
+    """Turns users into serialized records of the split `train`, and counts."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
     def setup(self) -> None:
-        """Makes what cannot be pickled."""
+        """Makes the encoder, which cannot be pickled."""
         self._encoder = example_coder.RecordBatchToExamplesEncoder()
 
     def process(self, users: _Users, counts: np.ndarray | None) -> Iterator[Any]:
@@ -99,7 +99,8 @@ class TrainingRows(beam.DoFn):
 
         Args:
             users: a batch of users and their split.
-            counts: [num_items] int64 of `ItemCounts`, where popularity matters.
+            counts: [num_items] int64, the result of `ItemCounts`; None where the draw
+                does not depend on popularity.
         """
         config = self._plan.config
         weights = None
@@ -117,7 +118,7 @@ class TrainingRows(beam.DoFn):
 
 
 class RankedLists(beam.DoFn):
-    """From users to serialized records of `validation` or `eval`, and counts."""
+    """Turns users into serialized records of `validation` or `eval`, and counts."""
 
     def __init__(self, plan: Plan, name: str, transform_graph: str) -> None:
         self._plan = plan
@@ -145,7 +146,7 @@ class RankedLists(beam.DoFn):
 
 
 class Sum(beam.CombineFn):
-    """Adds counts up, name by name."""
+    """Adds counts of the same name up."""
 
     def create_accumulator(self) -> dict[str, int]:
         return {}
@@ -165,6 +166,6 @@ class Sum(beam.CombineFn):
 
 
 def write_json(content: dict[str, Any], path: str) -> None:
-    """Writes a file of JSON wherever TFX can write."""
+    """Writes a JSON file, on this machine or in a bucket."""
     with fileio.open(path, "w") as f:
         f.write(json.dumps(content, indent=2, sort_keys=True))

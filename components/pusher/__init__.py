@@ -1,1 +1,1 @@
-"""Pusher: TFX's Pusher, which pushes nothing without a blessing of this very model."""
+"""Pusher: TFX's Pusher, which pushes a model only with a blessing of that model."""

@@ -1,4 +1,4 @@
-"""A Pusher that also tells another service of what it pushed, once per version."""
+"""A Pusher that also tells a service of each pushed version, once."""
 
 import abc
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ class Executor(executor.Executor, abc.ABC):
     """Pushes to the folder, then tells a service.
 
     Attributes:
-        MODEL_PROPERTY: of the pushed model and of its version's record: the name that
-            the service gave it.
+        MODEL_PROPERTY: the key, in the properties of the pushed model and in its
+            version's record, of the name that the service gave to the model.
     """
 
     MODEL_PROPERTY: str
@@ -28,10 +28,10 @@ class Executor(executor.Executor, abc.ABC):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Tells of what was pushed; of what was not blessed it tells nothing.
+        """Pushes a blessed model, and tells the service of the new version.
 
-        A service is told of a version once: what it was told by an earlier run, and
-        may have been changed there since, is left as it is.
+        The service is told of a version once. An entry from an earlier run, which may
+        have been changed in the service since, is left as it is.
         """
         super().Do(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(
@@ -58,11 +58,11 @@ class Executor(executor.Executor, abc.ABC):
     def announce(
         self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
     ) -> str:
-        """Tells the service; returns the name that it gave the model.
+        """Tells the service of a version; returns the name that the service gave.
 
         Args:
             uri: folder of the SavedModel.
-            version: its number in the serving folder.
-            record: what was noted when it was pushed.
+            version: the version's number in the serving folder.
+            record: of the version in the serving folder.
             config: Pusher's `custom_config`.
         """

@@ -1,4 +1,4 @@
-"""Whether a blessing is one, and one of this very model; free of TFX."""
+"""Decides whether a blessing allows a model to be pushed; free of TFX."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ DIGEST = "model_digest"
 
 
 class Model(NamedTuple):
-    """The model to be pushed, as its metadata have it, and the digest of its files."""
+    """The model to be pushed: id and URI of its artifact, digest of its files."""
 
     id: int
     uri: str
@@ -17,17 +17,17 @@ class Model(NamedTuple):
 
 
 def refusal(model: Model, properties: Mapping[str, Any], files: Collection[str]) -> str:
-    """Returns why the model may not be pushed; empty if it may be.
+    """Returns why the model may not be pushed; "" if it may be.
 
     Args:
-        model: that would be pushed.
+        model: the model to be pushed.
         properties: custom properties of the ModelBlessing.
-        files: names in its folder.
+        files: names of the files in the folder of the ModelBlessing.
 
     Raises:
-        ValueError: file and properties do not agree, it is the blessing of another
-            model, or the model's files are not those that were judged. Then nothing can
-            be said of this one, so the run stops.
+        ValueError: files and properties of the blessing do not agree, the blessing is
+            of another model, or the model's files are not those that were evaluated. As
+            it is not known then whether the model was blessed, the run stops.
 
     Example:
         >>> refusal(Model(3, "m"), {"blessed": 0}, ["NOT_BLESSED"])
@@ -50,17 +50,17 @@ def refusal(model: Model, properties: Mapping[str, Any], files: Collection[str])
             f"The blessing must be of the model to be pushed, {model.uri} "
             f"({model.id}); it is of {uri} ({number}). Nothing is pushed."
         )
-    judged = properties.get(DIGEST)  # A blessing of an earlier release has none.
-    if judged and model.digest and judged != model.digest:
+    evaluated = properties.get(DIGEST)  # A blessing of an earlier release has none.
+    if evaluated and model.digest and evaluated != model.digest:
         raise ValueError(
-            f"The files of {model.uri} must be those that were judged; they have been "
-            "changed since. Nothing is pushed. Remove that folder and run the same "
-            "command again: it is made anew."
+            f"The files of {model.uri} must be those that were evaluated; they have "
+            "been changed since. Nothing is pushed. Remove that folder and run the "
+            "same command again: it is made anew."
         )
     return ""
 
 
 def _same_place(noted: str, uri: str) -> bool:
-    """Returns whether both are one folder: Kubeflow copies s3://b/m to /s3/b/m."""
+    """Returns whether both are the same folder; Kubeflow copies s3://b/m to /s3/b/m."""
     noted, uri = noted.rstrip("/"), uri.rstrip("/")
     return noted == uri or uri.endswith("/" + noted.replace("://", "/"))

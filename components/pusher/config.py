@@ -1,4 +1,4 @@
-"""What of the serving folder is kept: typed and validated."""
+"""The typed, validated settings of pushing."""
 
 import pydantic
 
@@ -6,10 +6,10 @@ from ncf_model.config import Config
 
 
 class BulkConfig(Config):
-    """Everybody's list, written as Parquet after each push.
+    """The recommendations of all users, written as Parquet after each push.
 
     Attributes:
-        k: items per user.
+        k: how many items each user gets.
     """
 
     k: int = pydantic.Field(100, ge=1, le=10_000)
@@ -18,12 +18,12 @@ class BulkConfig(Config):
 class InfraValidatorConfig(Config):
     """TFX's InfraValidator: TensorFlow Serving itself loads a model before its push.
 
-    For runs on one machine with Docker: TFX compiles it for no cluster.
+    InfraValidator works on one machine with Docker; TFX cannot compile it for clusters.
 
     Attributes:
-        tag: of the image tensorflow/serving.
-        max_loading_s: how long loading may take.
-        tries: how often it is tried.
+        tag: the tag of the image tensorflow/serving.
+        max_loading_s: how many seconds loading may take.
+        tries: how often loading is tried.
     """
 
     tag: str = pydantic.Field("2.19.1", min_length=1)
@@ -35,9 +35,9 @@ class PushConfig(Config):
     """How models get into the serving folder.
 
     Attributes:
-        keep: how many versions stay there, the newest included, and besides them the
-            best one so far; null keeps all. Two at least: the one before is what a new
-            model has to measure up to, and what a rollback goes back to.
+        keep: how many versions stay in the serving folder, the newest included; the
+            best version so far stays in addition. Null keeps all. At least 2, because a
+            new model is compared with the version before, and a rollback restores it.
         bulk: adds the node BulkRecommendations; null leaves it out.
         infra_validator: adds TFX's InfraValidator before Pusher, where there is Docker;
             null leaves it out.

@@ -1,4 +1,4 @@
-"""What a push would come to: decided before Pusher runs, and once more when it does."""
+"""The state of the serving folder, as it is before a push and as the push leaves it."""
 
 from ncf_model.serving import folders, versions
 
@@ -9,11 +9,11 @@ TAKEN_BACK = (
 
 
 def state(serving: str, model: str, *, above: int = 0) -> str:
-    """Returns the version the model has or would get; what it returns is a cache key.
+    """Returns the version that the model has or would get, as a part of a cache key.
 
-    A push leaves the folder in the state that was announced, so the same run again
-    finds the same state, and Pusher's result in the cache. Once the newest version is
-    another one, or is damaged or gone, the state is a new number and Pusher runs.
+    A push leaves the folder in the returned state, so a second identical run finds the
+    same state, and Pusher's result in the cache. If the newest version is another one
+    by then, or is damaged or gone, the state is a new number, and Pusher runs.
 
     Args:
         serving: folder of the versions.

@@ -1,4 +1,4 @@
-"""Looks at the destination before ML Metadata is asked for a cached result."""
+"""Adds the state of the serving folder to the key of Pusher's cached results."""
 
 from typing import Any
 
@@ -15,34 +15,34 @@ from tfx.utils import path_utils, proto_utils
 from components.pusher import destination
 
 STATE_KEY = "destination_state"
-VERSION_PROPERTY = "pushed_version"  # of a PushedModel, by TFX's Pusher
+VERSION_PROPERTY = "pushed_version"  # A property that TFX's Pusher writes.
 
 
 class Driver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
     """Adds the destination's state to the properties, hence to the cache key.
 
-    Runs with LocalDagRunner alone. Elsewhere Pusher is never cached.
+    Only LocalDagRunner runs this driver. Elsewhere Pusher is never cached.
     """
 
     def __init__(self, handle: metadata.Metadata) -> None:
-        # TFX demands the first of a component's class and calls the second.
+        # TFX requires the first base of a component's driver, and calls the second.
         base_driver.BaseDriver.__init__(self, handle)
         ir_base_driver.BaseDriver.__init__(self, handle)
 
     def run(
         self, execution_info: data_types.ExecutionInfo
     ) -> driver_output_pb2.DriverOutput:
-        """Returns the one property that is added; see `destination.state`."""
+        """Returns the property that is added; see `destination.state`."""
         result = driver_output_pb2.DriverOutput()
         state = _state(execution_info, above=self._highest_pushed())
         result.exec_properties[STATE_KEY].string_value = state
         return result
 
     def _highest_pushed(self) -> int:
-        """Returns the highest number that ML Metadata has of a push, 0 without any.
+        """Returns the highest number of a push in ML Metadata; 0 if there is none.
 
-        The folder may be gone, and a number that comes again would be taken for the
-        state that an earlier push found.
+        New numbers must be higher even if the folder is gone: a number that is used
+        again would find the cached result of an earlier push.
         """
         if self._mlmd_connection is None:
             return 0
@@ -68,10 +68,10 @@ def _state(execution_info: data_types.ExecutionInfo, *, above: int) -> str:
 
 
 def serving_folder(exec_properties: dict[str, Any]) -> str:
-    """Returns the folder of versions.
+    """Returns the serving folder.
 
     Raises:
-        ValueError: the destination is another one than a folder.
+        ValueError: the destination is not a folder.
     """
     push_destination = pusher_pb2.PushDestination()
     text = exec_properties[standard_component_specs.PUSH_DESTINATION_KEY]

@@ -1,4 +1,4 @@
-"""Asks the blessing, pushes, says what came of it."""
+"""Reads the blessing, pushes the model, and writes the result."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ IS_NEW_PROPERTY = "is_new"
 
 
 class Executor(tfx_executor.Executor):
-    """Pushes into the folder of versions; the outputs are those of TFX's Pusher."""
+    """Pushes into the serving folder; the outputs are those of TFX's Pusher."""
 
     def Do(
         self,
@@ -27,10 +27,10 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model if its blessing says so and it is not the newest already.
+        """Pushes the model if it is blessed and not the newest version already.
 
         Raises:
-            ValueError: there is no blessing, or it is not one of this model.
+            ValueError: there is no blessing, or it is that of another model.
         """
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
@@ -63,7 +63,7 @@ class Executor(tfx_executor.Executor):
     def _refusal(
         self, input_dict: dict[str, list[types.Artifact]], serving: str, model: str
     ) -> str:
-        """Returns why nothing is pushed; empty if the model may be."""
+        """Returns why the model may not be pushed; "" if it may be."""
         given = input_dict.get(standard_component_specs.MODEL_BLESSING_KEY)
         if not given:
             raise ValueError(
@@ -89,7 +89,7 @@ class Executor(tfx_executor.Executor):
         return ""
 
     def _record(self, input_dict: dict[str, list[types.Artifact]]) -> dict[str, Any]:
-        """Returns what is noted with the version: where it comes from."""
+        """Returns the record of the version, which says where it comes from."""
         model = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_KEY]
         )
@@ -109,7 +109,7 @@ class Executor(tfx_executor.Executor):
 
 
 def _name_the_rest(serving: str) -> None:
-    """Logs what is in the serving folder and is no whole version; it is left alone."""
+    """Logs what else is in the serving folder than whole versions, and stays there."""
     found = versions.look(serving)
     for version in found.broken:
         logging.warning("%s is no whole model: %s", version.path, version.problem)
@@ -120,7 +120,7 @@ def _name_the_rest(serving: str) -> None:
 def _properties(artifact: types.Artifact) -> dict[str, Any]:
     """Returns the custom properties that are numbers or text; whole numbers as int.
 
-    In a container of Kubeflow or Vertex AI each of them comes as a JSON value.
+    In a container of Kubeflow or Vertex AI each property comes as a JSON value.
     """
     plain: dict[str, Any] = {}
     for name, value in artifact.mlmd_artifact.custom_properties.items():

@@ -1,4 +1,4 @@
-"""Report: says what a run came to, in HTML and in JSON."""
+"""Report: writes the result of a run as HTML and as JSON."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -40,12 +40,12 @@ class Report(base_component.BaseComponent):
             model: `Model` of the trainer; what it recommends to some users is shown.
             model_run: `ModelRun` holding the trainer's `history.json`.
             evaluation: `ModelEvaluation` of TFX's Evaluator.
-            blessing: `ModelBlessing` of the same.
+            blessing: `ModelBlessing` of TFX's Evaluator.
             pushed_model: `PushedModel` of Pusher.
-            served: `ModelEvaluation` of ServedEvaluation, where there is that node.
-            dataset: the name by which the report calls the data.
-            config: the configuration as JSON: by the dotted name of each field an
-                object with `value` and `default`.
+            served: `ModelEvaluation` of ServedEvaluation; None without that node.
+            dataset: the name of the data in the report.
+            config: the configuration as JSON, which has an object with `value` and
+                `default` for the dotted name of each field.
         """
         super().__init__(
             spec=spec.ReportSpec(

@@ -1,4 +1,4 @@
-"""How many interactions users and items have; free of TFX."""
+"""Counts how many interactions users and items have; free of TFX."""
 
 from typing import Any
 
@@ -11,7 +11,8 @@ def histogram(counts: np.ndarray) -> Histogram:
     """Returns how many of `counts` fall between 1, 2, 5, 10, 20, 50, 100 and so on.
 
     Args:
-        counts: [N] int, interactions of each user or item; zeros are left out.
+        counts: [N] int, how many interactions each user or item has; zeros do not
+            count.
     """
     counts = counts[counts > 0]
     if not len(counts):
@@ -19,7 +20,7 @@ def histogram(counts: np.ndarray) -> Histogram:
     largest = int(counts.max())
     edges = [1]
     while edges[-1] <= largest:
-        # 1 -> 2 -> 5 -> 10: a step by 2.5 follows each 2.
+        # The bounds are 1, 2, 5, 10, ...: after each 2 comes a step by 2.5.
         two = str(edges[-1]).startswith("2")
         edges.append(edges[-1] * 5 // 2 if two else edges[-1] * 2)
     found, _ = np.histogram(counts, bins=edges)
@@ -39,9 +40,10 @@ def distribution(
     """Returns the spread of the interactions.
 
     Args:
-        per_user: [users] int, interactions of each.
-        per_item: [items] int, interactions of each.
-        times: the earliest and the latest, seconds since 1970, UTC; None without times.
+        per_user: [users] int, how many interactions each user has.
+        per_item: [items] int, how many interactions each item has.
+        times: the earliest and the latest time, seconds since 1970, UTC; None without
+            times.
     """
     spans: dict[str, Any] = {}
     if times:

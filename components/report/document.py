@@ -1,12 +1,11 @@
-"""`summary.json`, typed. The page is drawn from it alone, so both say the same."""
+"""The contents of `summary.json`, typed; the HTML page is made from them alone."""
 
 from typing import Any
 
-import pydantic
-
 from ncf_model.documents import Document, Figure, Figures
 from ncf_model.evaluation.result import Comparison, Quality, Rule
-from ncf_model.training.history import History
+from ncf_model.evaluation.served_result import Served
+from ncf_model.training.training_history import History
 
 
 class Train(Document):
@@ -14,8 +13,8 @@ class Train(Document):
 
     Attributes:
         examples_per_second: training rows per second, median over the epochs.
-        epochs: how many were trained without the validation items.
-        best_epoch: number of the one that was chosen.
+        epochs: how many epochs were trained without the validation items.
+        best_epoch: number of the epoch that was chosen.
         final_loss: of the last epoch of the model that ships.
     """
 
@@ -29,8 +28,8 @@ class Setting(Document):
     """A field of the configuration.
 
     Attributes:
-        value: what the run was given, or what Tuner chose.
-        default: what it would have been.
+        value: the value in the run: that of the configuration, or Tuner's.
+        default: the value where the configuration does not set one.
         tuned: whether Tuner chose it.
     """
 
@@ -49,9 +48,10 @@ class Histogram(Document):
 
     Attributes:
         edges: bounds of the bins, ascending, one more than `counts`.
-        counts: how many fall into each bin; its upper bound is not part of it.
-        median: of the interactions per user or item.
-        largest: the most that one has.
+        counts: how many users or items are in each bin; a bin's upper bound is not part
+            of the bin.
+        median: the median number of interactions per user or item.
+        largest: the largest number of interactions of a user or item.
     """
 
     edges: list[float] = []
@@ -64,10 +64,10 @@ class Distribution(Document):
     """How the interactions are spread.
 
     Attributes:
-        per_user: interactions of a user.
-        per_item: interactions of an item, with what is held out.
+        per_user: how many interactions users have.
+        per_item: how many interactions items have, held-out ones included.
         first_time: time of the earliest interaction, UTC, ISO 8601; null without times.
-        last_time: time of the latest.
+        last_time: time of the latest interaction, UTC, ISO 8601; null without times.
     """
 
     per_user: Histogram = Histogram()
@@ -76,13 +76,13 @@ class Distribution(Document):
     last_time: str | None = None
 
 
-class Item(Document):
-    """An item, as people see it.
+class ShownItem(Document):
+    """An item with its title and score.
 
     Attributes:
         item_id: the raw id.
-        title: "" where no titles are known.
-        score: the probability that the model gives; null where it was not asked.
+        title: the item's title; "" if it is not known.
+        score: the probability by the model; null where the model was not asked.
     """
 
     item_id: str
@@ -97,22 +97,21 @@ class ShownUser(Document):
         user_id: the raw id.
         interactions: how many the user has.
         history: the latest items before the held-out one, the latest first.
-        held_out: the item that the model should have found; null where nothing is held
-            out.
+        held_out: the held-out item, which the model should find; null without one.
         rank: place of the held-out item among the candidates, from 1; null if unknown.
         candidates: how many candidates there were.
-        badly_served: whether the user was chosen because the rank is so bad.
+        badly_served: whether the user is shown because the rank is bad.
         recommendations: the model's best items, the best first.
     """
 
     user_id: str
     interactions: int
-    history: list[Item] = []
-    held_out: Item | None = None
+    history: list[ShownItem] = []
+    held_out: ShownItem | None = None
     rank: int | None = None
     candidates: int = 0
     badly_served: bool = False
-    recommendations: list[Item] = []
+    recommendations: list[ShownItem] = []
 
 
 class Node(Document):
@@ -120,12 +119,13 @@ class Node(Document):
 
     Attributes:
         name: the node's id.
-        seconds: how long it took; of the run that computed the result, if cached.
+        seconds: how long the node took; if `cached`, in the run that computed the
+            result.
         cached: whether an earlier result was used again.
         memory_mb: peak of the run's memory while the node ran, in MB of 10^6 bytes;
             null if it was not measured.
-        inputs: numbers of the artifacts that it read.
-        outputs: numbers of the artifacts that it wrote.
+        inputs: numbers of the artifacts that the node read.
+        outputs: numbers of the artifacts that the node wrote.
     """
 
     name: str
@@ -136,13 +136,13 @@ class Node(Document):
     outputs: list[int] = []
 
 
-class Artifact(Document):
-    """Something that a node wrote.
+class RunArtifact(Document):
+    """An artifact that a node read or wrote.
 
     Attributes:
-        number: its id in ML Metadata.
-        type: such as `Examples` or `Model`.
-        uri: the folder it is in.
+        number: the artifact's id in ML Metadata.
+        type: the artifact's type, such as `Examples` or `Model`.
+        uri: the artifact's folder.
     """
 
     number: int
@@ -151,62 +151,21 @@ class Artifact(Document):
 
 
 class Run(Document):
-    """What only the runner knows, which adds it when all nodes have ended.
+    """What the runner knows of the run, and adds when all nodes have ended.
 
     Attributes:
         id: the run's id in ML Metadata.
-        started: UTC, ISO 8601.
-        command: what was typed; "" where nothing was.
-        nodes: in the order of running.
-        artifacts: what the nodes read and wrote.
+        started: when the run started, UTC, ISO 8601.
+        command: the command that was typed; "" if there was none.
+        nodes: the nodes, in the order of running.
+        artifacts: the artifacts that the nodes read and wrote.
     """
 
     id: str = ""
     started: str = ""
     command: str = ""
     nodes: list[Node] = []
-    artifacts: list[Artifact] = []
-
-
-class ServedRow(Document):
-    """Some of the interactions that came since, each ranked among 99 others.
-
-    Attributes:
-        lists: how many.
-        metrics, errors: with standard errors.
-        baseline: the metrics of popularity, as the model knows it; {} of a group.
-        first: the first day, ISO 8601; "" of a group.
-        days: how many; 0 of a group.
-    """
-
-    lists: int = 0
-    metrics: Figures = {}
-    errors: Figures = {}
-    baseline: Figures = {}
-    first: str = pydantic.Field("", alias="from")
-    days: int = 0
-
-
-class Served(ServedRow):
-    """The model in service, judged on what came since it was trained.
-
-    Attributes:
-        model: its folder.
-        why_not: why nothing was judged; "" if something was.
-        users, new_users, new_items, already_known: users with lists, those of them and
-            the items that the model did not know, and pairs that it did.
-        groups: figures of known and new users and items.
-        by_time: day by day, or week by week.
-    """
-
-    model: str = ""
-    why_not: str = ""
-    users: int = 0
-    new_users: int = 0
-    new_items: int = 0
-    already_known: int = 0
-    groups: dict[str, ServedRow] = {}
-    by_time: list[ServedRow] = []
+    artifacts: list[RunArtifact] = []
 
 
 class Summary(Quality):
@@ -218,30 +177,31 @@ class Summary(Quality):
         num_items: distinct items.
         num_interactions: distinct pairs of user and item.
         candidates: what was ranked, such as "of 100 candidates".
-        ranked: the candidates, the same for every model and baseline.
-        catalogue_digest: of the sorted ids of all items of the data.
+        ranked: which candidates every model and baseline ranked, in words.
+        catalogue_digest: a digest of the sorted ids of all items of the data.
         baseline: the metrics of ranking by popularity.
         slices: the figures of groups of lists, by `feature=group`.
-        baseline_settings: of each baseline what was chosen, and under `tried` what was
-            tried, with its NDCG@10 on the validation lists.
+        baseline_settings: the chosen settings of each baseline; under `tried` all
+            settings that were tried, with their NDCG@10 on the validation lists.
         baselines_left_out: why a baseline has no figures, by its name.
         blessed: whether every rule of the gate holds.
         not_blessed_because: a sentence for each rule that does not hold.
         rules: all rules of the gate.
         pushed_to: where the model was pushed; null if it was not.
-        not_pushed_because: why a blessed model was not pushed; null of any other.
-        seconds: how long each node took; {} where the runner does not tell.
+        not_pushed_because: why a blessed model was not pushed; null otherwise.
+        seconds: how many seconds each node took; {} where the runner does not know.
         cached: the nodes whose earlier result was used again.
         train: the training in short.
         history: the training, epoch by epoch.
         config: every field of the configuration, by its dotted name.
-        data: what reading found, counts that InteractionsExampleGen took.
-        lists: what sampling found, counts that NegativeSampling took.
+        data: the counts of InteractionsExampleGen, which reads the data.
+        lists: the counts of NegativeSampling, which makes the lists.
         distribution: how the interactions are spread.
-        users: some users with what the model recommends.
-        served: how the model in service did on what came since; null if nobody looked.
-        run: what only the runner knows.
-        versions: of the software.
+        users: some users with the items that the model recommends.
+        served: how the model in service did on what came after its training; null if
+            that was not evaluated.
+        run: what the runner knows of the run.
+        versions: the versions of the software, by package.
     """
 
     dataset: str

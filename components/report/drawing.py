@@ -1,4 +1,4 @@
-"""The page's drawings: matplotlib's SVG, put into the page as it is.
+"""The drawings of the page: SVG by matplotlib, put into the page.
 
 An SVG inside the page needs no network and no script, prints sharply and takes its
 colours from the page's style sheet, so that a dark page has light lines.
@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# What is drawn in such a colour takes the style sheet's colour of that name. The values
-# themselves are never seen.
+# Lines that are drawn in one of these colours get the style sheet's colour of that
+# name, so these values themselves are never seen.
 COLOURS = {
     "--text": "#010203",
     "--muted": "#020304",
@@ -32,7 +32,7 @@ COLOURS = {
 }
 SERIES = [name for name in COLOURS if name.startswith("--series")]
 _MARKERS = "osD^vPX"
-# Narrow enough for a telephone: there it is shown as large as it is drawn.
+# Narrow enough for a telephone, which shows a drawing in its full size.
 _WIDTH, _HEIGHT = 3.6, 2.5
 _MOST_TICKS = 6
 _STYLE = {
@@ -57,8 +57,8 @@ _STYLE = {
 }
 
 
-class Line(NamedTuple):
-    """Some points of one name; None leaves a gap."""
+class Curve(NamedTuple):
+    """A line through points; None leaves a gap."""
 
     name: str
     x: Sequence[float]
@@ -74,15 +74,15 @@ class Dot(NamedTuple):
 
 
 def lines(
-    title: str, drawn: Iterable[Line], *, label: str, marked: float | None = None
+    title: str, drawn: Iterable[Curve], *, label: str, marked: float | None = None
 ) -> str:
     """Returns lines over whole numbers.
 
     Args:
-        title: stands above, and is what a screen reader says.
-        drawn: one colour and marker each.
+        title: the text above the drawing, which a screen reader says.
+        drawn: the lines, each in its own colour and with its own marker.
         label: of the horizontal axis.
-        marked: where a vertical line stands.
+        marked: the place of a vertical line; None draws none.
     """
 
     def draw(axes: Axes) -> None:
@@ -113,7 +113,7 @@ def lines(
 
 
 def dots(title: str, rows: Sequence[Dot], *, label: str) -> str:
-    """Returns a row per value with bars of one standard error, the first on top."""
+    """Returns a row per value, with a bar of one standard error; the first on top."""
 
     def draw(axes: Axes) -> None:
         for number, row in enumerate(rows):
@@ -138,7 +138,7 @@ def dots(title: str, rows: Sequence[Dot], *, label: str) -> str:
 def bars(
     title: str, edges: Sequence[float], counts: Sequence[int], *, label: str
 ) -> str:
-    """Returns a histogram whose bins are shown equally wide, each with its bounds."""
+    """Returns a histogram with equally wide bins, each named by its bounds."""
 
     def draw(axes: Axes) -> None:
         axes.bar(range(len(counts)), counts, width=0.9, color=series(0))
@@ -169,13 +169,13 @@ def rows(title: str, names: Sequence[str], values: Sequence[float], label: str) 
 
 
 def series(number: int) -> str:
-    """Returns the colour of a line, the first being the model's."""
+    """Returns the colour of line number `number`; 0 is the model's."""
     return COLOURS[SERIES[number % len(SERIES)]]
 
 
 def svg(title: str, draw: Callable[[Axes], Any], *, height: float = _HEIGHT) -> str:
-    """Returns an `<svg>` element of what `draw` draws, `height` inches high."""
-    # The salt makes ids of this drawing differ from those of the page's others.
+    """Returns an `<svg>` element, `height` inches high, on which `draw` has drawn."""
+    # With this salt the ids of this drawing differ from those of other drawings.
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title}):
         figure = Figure(figsize=(_WIDTH, height))
         axes = figure.subplots()
@@ -187,15 +187,15 @@ def svg(title: str, draw: Callable[[Axes], Any], *, height: float = _HEIGHT) -> 
 
 
 def styled(svg: str, title: str) -> str:
-    """Returns matplotlib's file as an element that has a name and the page's colours.
+    """Returns matplotlib's SVG file as an element with a name and the page's colours.
 
     Args:
-        svg: the whole file.
-        title: what a screen reader says.
+        svg: the content of the file.
+        title: the name, which a screen reader says.
     """
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<(metadata|style).*?</\1>", "", element, flags=re.DOTALL)
-    # These ids are the same in each drawing, and a page has each id once.
+    # These ids are the same in each drawing, but an id must be unique in a page.
     element = re.sub(r'<g id="[^"]*"', "<g", element)
     for name, colour in COLOURS.items():
         element = element.replace(colour, f"var({name})")

@@ -1,4 +1,4 @@
-"""Reads what the nodes left, writes the two files."""
+"""Reads the outputs of the other nodes, and writes the two files of the report."""
 
 import json
 import os
@@ -11,11 +11,12 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.report import distribution, page, records, shown_users, spec, summary
-from components.report.document import Served, Setting, Summary
+from components.report.document import Setting, Summary
 from ncf_model import features
 from ncf_model.evaluation import evaluation_result
 from ncf_model.evaluation.result import EvaluationResult
-from ncf_model.training.history import History
+from ncf_model.evaluation.served_result import Served
+from ncf_model.training.training_history import History
 
 HISTORY_FILE = "history.json"
 SUMMARY_FILE = "summary.json"
@@ -24,7 +25,7 @@ SERVED_FILE = "since.json"  # of ServedEvaluation
 
 
 class Executor(base_executor.BaseExecutor):
-    """All input and output; `summary` and `page` decide what is said."""
+    """All input and output; `summary` and `page` decide what the files say."""
 
     def Do(
         self,
@@ -58,7 +59,7 @@ def write(result: Summary, folder: str) -> None:
 
 
 def _findings(one: dict[str, types.Artifact]) -> summary.Findings:
-    """Returns what the nodes left; `one` holds their artifacts by key."""
+    """Returns the results of the nodes, whose artifacts `one` holds by key."""
     with fileio.open(os.path.join(one[spec.MODEL_RUN_KEY].uri, HISTORY_FILE)) as f:
         history = History.model_validate_json(f.read())
     evaluation = evaluation_result.read_evaluation(one[spec.EVALUATION_KEY].uri)
@@ -103,7 +104,7 @@ def _files(examples: types.Artifact, split: str) -> str:
 def _properties(artifact: types.Artifact) -> dict[str, Any]:
     """Returns the custom properties of an artifact as plain values.
 
-    Whole numbers come back as int: some metadata stores know only one kind of number.
+    Whole numbers become int, because some metadata stores have one type of number.
     """
     plain = {}
     for name, value in artifact.mlmd_artifact.custom_properties.items():

@@ -1,4 +1,4 @@
-"""The graph of a run: which node read what of which; matplotlib's SVG."""
+"""Draws the graph of a run: which node read which artifact of which node."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 from components.report import drawing
-from components.report.document import Artifact, Node
+from components.report.document import Node, RunArtifact
 
 _TITLE = "Which node reads what of which"
 
 
 def edges(nodes: Sequence[Node]) -> list[tuple[int, int, int]]:
-    """Returns (place of the maker, place of the reader, number of the artifact)."""
+    """Returns (place of the writer, place of the reader, number of the artifact)."""
     made = {
         number: place for place, node in enumerate(nodes) for number in node.outputs
     }
@@ -24,15 +24,15 @@ def edges(nodes: Sequence[Node]) -> list[tuple[int, int, int]]:
     ]
 
 
-def draw(nodes: Sequence[Node], artifacts: Sequence[Artifact]) -> str:
-    """Returns the nodes one below the other, with an arc from a maker to each reader.
+def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> str:
+    """Returns the nodes one below the other, with arcs from writers to readers.
 
-    Arcs, unlike boxes side by side, fit on a telephone and cross no name. Each has the
-    colour of its artifact's type, which the legend tells.
+    Arcs, unlike boxes side by side, fit on a telephone and cross no name. An arc has
+    the colour of its artifact's type; the legend names the types.
 
     Args:
         nodes: in the order of running.
-        artifacts: what they read and wrote.
+        artifacts: the artifacts that the nodes read and wrote.
     """
     types = {artifact.number: artifact.type for artifact in artifacts}
     found = edges(nodes)
@@ -59,7 +59,7 @@ def _arc(maker: int, reader: int, colour: str) -> FancyArrowPatch:
     return FancyArrowPatch(
         (0.12, maker),
         (0.12, reader),
-        connectionstyle="arc3,rad=-0.55",  # To the right.
+        connectionstyle="arc3,rad=-0.55",  # The arc is on the right.
         arrowstyle="-|>",
         mutation_scale=6,
         linewidth=1,

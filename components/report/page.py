@@ -1,4 +1,4 @@
-"""The result of a run as one self-contained HTML page."""
+"""Makes one self-contained HTML page of the result of a run."""
 
 import re
 from typing import Any
@@ -22,10 +22,10 @@ _HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
 
 
 def render(summary: Summary) -> str:
-    """Returns the page; it loads nothing from elsewhere.
+    """Returns the page, which loads nothing from elsewhere.
 
     Args:
-        summary: all that the page says.
+        summary: the contents of the page.
     """
     template = _ENVIRONMENT.get_template("page.html.j2")
     return template.render(
@@ -49,7 +49,7 @@ def render(summary: Summary) -> str:
 
 
 def _leads(summary: Summary) -> dict[str, Paired]:
-    """Returns how the model stands to each other method, by the method's name."""
+    """Returns the comparison with each other method, by the method's name."""
     leads = {wording.method(k): row for k, row in summary.against_baselines.items()}
     if latest := summary.comparisons.get(features.LATEST_BLESSED):
         leads[wording.LAST_BLESSED] = latest
@@ -57,7 +57,7 @@ def _leads(summary: Summary) -> dict[str, Paired]:
 
 
 def _shown(value: Any) -> str:
-    """Returns a setting as people write it: no JSON, and "none" for nothing."""
+    """Returns a setting in plain text, with "none" for nothing."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -71,7 +71,7 @@ def _shown(value: Any) -> str:
 
 
 def _drawings(summary: Summary) -> dict[str, str]:
-    """Returns the SVGs by name; those for which there is nothing to draw are absent."""
+    """Returns the drawings by name, without those that would be empty."""
     found = {}
     for name in ("hit_rate", "ndcg"):
         if curves := _over_k(summary, name):
@@ -101,12 +101,12 @@ def _drawings(summary: Summary) -> dict[str, str]:
     return found
 
 
-def _over_k(summary: Summary, name: str) -> list[drawing.Line]:
-    """Returns a line per method over the K at which a metric was measured."""
+def _over_k(summary: Summary, name: str) -> list[drawing.Curve]:
+    """Returns a line per method, over the values of K at which a metric is known."""
     matches = (re.fullmatch(rf"{name}@(\d+)", key) for key in summary.metrics)
     ks = sorted(int(match[1]) for match in matches if match)
     return [
-        drawing.Line(row.name, ks, [row.metrics.get(f"{name}@{k}") for k in ks])
+        drawing.Curve(row.name, ks, [row.metrics.get(f"{name}@{k}") for k in ks])
         for row in wording.methods(summary)
         if ks and any(row.metrics.get(f"{name}@{k}") is not None for k in ks)
     ]
@@ -119,18 +119,18 @@ def _of_training(summary: Summary) -> dict[str, str]:
     epochs = [epoch.epoch for epoch in history.epochs]
     losses = [epoch.loss for epoch in history.epochs]
     quality = [
-        drawing.Line("HR@10", epochs, [epoch.hit_rate for epoch in history.epochs]),
-        drawing.Line("NDCG@10", epochs, [epoch.ndcg for epoch in history.epochs]),
+        drawing.Curve("HR@10", epochs, [epoch.hit_rate for epoch in history.epochs]),
+        drawing.Curve("NDCG@10", epochs, [epoch.ndcg for epoch in history.epochs]),
     ]
     if cold := history.cold:
         numbers = [epoch.epoch for epoch in cold.epochs]
         rates = [epoch.hit_rate for epoch in cold.epochs]
-        quality.append(drawing.Line("HR@10 of a cold start", numbers, rates))
+        quality.append(drawing.Curve("HR@10 of a cold start", numbers, rates))
     best = history.best_epoch
     found = {
         "loss": drawing.lines(
             "Loss per epoch",
-            [drawing.Line("loss", epochs, losses)],
+            [drawing.Curve("loss", epochs, losses)],
             label="epoch",
             marked=best,
         )
@@ -138,7 +138,7 @@ def _of_training(summary: Summary) -> dict[str, str]:
     if values := wording.catalogue_figures(history):
         found["chosen"] = drawing.lines(
             "NDCG@10 in the catalogue per epoch",
-            [drawing.Line("NDCG@10", epochs, values)],
+            [drawing.Curve("NDCG@10", epochs, values)],
             label="epoch",
             marked=best,
         )

@@ -1,4 +1,4 @@
-"""Reads what the report shows of the data from the records of earlier nodes."""
+"""Reads the data that the report shows from the records of earlier nodes."""
 
 import dataclasses
 import hashlib
@@ -16,12 +16,15 @@ _BATCH = 2048
 
 @dataclasses.dataclass(frozen=True)
 class Histories:
-    """What the interactions say of users.
+    """The interactions of users.
 
     Attributes:
-        sizes: [users] int64, interactions of each, in the order of the records.
-        times: the earliest and the latest, seconds since 1970; None without a record.
-        items: of the wanted users, by raw id, the raw ids of their items by time.
+        sizes: [users] int64, how many interactions each user has, in the order of the
+            records.
+        times: the earliest and the latest time, seconds since 1970; None without a
+            record.
+        items: the raw ids of the items of each wanted user, by time; the keys are the
+            users' raw ids.
     """
 
     sizes: np.ndarray
@@ -33,7 +36,7 @@ def read_histories(pattern: str, wanted: Collection[bytes]) -> Histories:
     """Reads the split `interactions` of InteractionsExampleGen.
 
     Args:
-        pattern: of its files; there may be none.
+        pattern: of the files of the split; there may be none.
         wanted: raw ids of the users whose items are kept.
     """
     spec = {
@@ -62,7 +65,7 @@ def count_items(pattern: str) -> np.ndarray:
     """Returns how many users have each item, from the split `train`, [items] int64.
 
     Args:
-        pattern: of its files; there may be none.
+        pattern: of the files of the split; there may be none.
     """
     if not tf.io.gfile.glob(pattern):
         return np.empty(0, np.int64)
@@ -79,17 +82,17 @@ def count_items(pattern: str) -> np.ndarray:
 
 
 def some_lists(pattern: str, count: int) -> list[tuple[bytes, list[bytes], bytes]]:
-    """Returns lists of different users, the same ones in whatever order they are read.
+    """Returns lists of different users; the choice does not depend on the order.
 
     Args:
         pattern: of the files of the split `eval`; there may be none.
         count: how many lists; fewer if there are not so many users.
 
     Returns:
-        Per list the raw user id, the raw ids of the candidates, and the record.
+        For each list the user's raw id, the raw ids of the candidates, and the record.
     """
     spec = {features.USER_ID: tf.io.FixedLenFeature([], tf.string)}
-    chosen: dict[bytes, tuple[bytes, bytes]] = {}  # By user: key and record.
+    chosen: dict[bytes, tuple[bytes, bytes]] = {}  # User -> key and record.
     for batch in _batches(pattern):
         user_ids = tf.io.parse_example(batch, spec)[features.USER_ID].numpy()
         for user_id, record in zip(user_ids, batch.numpy(), strict=True):

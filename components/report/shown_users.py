@@ -1,6 +1,6 @@
-"""Ten users with their history and what the model recommends, two of them badly served.
+"""Chooses ten users whose recommendations the report shows, two badly served ones.
 
-A figure over all users hides what a single one gets to see.
+A figure over all users does not show what a single user gets to see.
 """
 
 import statistics
@@ -10,20 +10,20 @@ from typing import Any
 import tensorflow as tf
 
 from components.report import records
-from components.report.document import Item, ShownUser
+from components.report.document import ShownItem, ShownUser
 from ncf_model.evaluation import model_ranks
 
 SHOWN = 10
 BADLY_SERVED = 2
 HISTORY = 10
 RECOMMENDED = 10
-# Lists that are ranked to find the badly served among; more would take long where each
-# list is a whole catalogue.
+# So many lists are ranked to find badly served users. More would take long where each
+# list has the whole catalogue.
 _SEARCHED = 512
 
 
 def shown_users(model_folder: str, lists: str, interactions: str) -> list[ShownUser]:
-    """Returns the users to show; none where nothing was held out.
+    """Returns the users to show; [] if nothing was held out.
 
     Args:
         model_folder: of the SavedModel.
@@ -41,7 +41,7 @@ def shown_users(model_folder: str, lists: str, interactions: str) -> list[ShownU
             user_id=_text(user_id),
             interactions=len(histories.get(user_id, ())),
             history=_before(histories.get(user_id, []), candidates[0]),
-            held_out=Item(item_id=_text(candidates[0])),
+            held_out=ShownItem(item_id=_text(candidates[0])),
             rank=None if rank == model_ranks.NO_RANK else int(rank) + 1,
             candidates=int(length),
         )
@@ -58,10 +58,10 @@ def shown_users(model_folder: str, lists: str, interactions: str) -> list[ShownU
 
 
 def choose(users: Sequence[ShownUser]) -> list[ShownUser]:
-    """Returns the first ones, and after them the worst ranked of all.
+    """Returns the first users, and after them those with the worst ranks.
 
-    The worst are looked for among users with at least the median of interactions: the
-    model knows enough of them and fails all the same.
+    The worst ranks are looked for among users with at least the median number of
+    interactions, because the model knows enough of these users.
     """
     if not users:
         return []
@@ -76,19 +76,21 @@ def choose(users: Sequence[ShownUser]) -> list[ShownUser]:
     ]
 
 
-def _before(items: list[bytes], held_out: bytes) -> list[Item]:
+def _before(items: list[bytes], held_out: bytes) -> list[ShownItem]:
     """Returns the latest items that were not held out, the latest first."""
-    known = [Item(item_id=_text(item)) for item in reversed(items) if item != held_out]
+    known = [
+        ShownItem(item_id=_text(item)) for item in reversed(items) if item != held_out
+    ]
     return known[:HISTORY]
 
 
-def _recommend(model: Any, user_ids: list[str]) -> list[list[Item]]:
+def _recommend(model: Any, user_ids: list[str]) -> list[list[ShownItem]]:
     answer = model.signatures["recommend"](
         user_id=tf.constant(user_ids), k=tf.constant(RECOMMENDED, tf.int32)
     )
     return [
         [
-            Item(item_id=_text(item), score=float(score))
+            ShownItem(item_id=_text(item), score=float(score))
             for item, score in zip(items, scores, strict=True)
             if item
         ]

@@ -1,4 +1,4 @@
-"""The contract of Report: what goes in, what comes out."""
+"""The contract of Report: its inputs, outputs and parameters."""
 
 from tfx import types
 from tfx.types import standard_artifacts

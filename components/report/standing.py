@@ -1,4 +1,4 @@
-"""Which method is best on the lists, how sure that is, and what to do about it."""
+"""Says which method is best on the lists, how sure that is, and what to do."""
 
 import math
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from components.report import wording
 from ncf_model.evaluation.result import Quality
 
-CLEAR = 2.0  # standard errors from which a difference is more than chance
+CLEAR = 2.0  # From so many standard errors on, a difference is more than chance.
 _METRIC = wording.GATE_METRIC
 
 
@@ -14,9 +14,9 @@ class Standing(NamedTuple):
     """The model and the best of the baselines, compared by HR@10 on the same lists.
 
     Attributes:
-        rival: what people call that baseline.
-        difference: the model's figure less the baseline's.
-        errors: how many standard errors of the difference that is; None if unknown.
+        rival: the name of the best baseline in texts.
+        difference: the model's HR@10 less the baseline's.
+        errors: `difference` in standard errors, without its sign; None if unknown.
     """
 
     rival: str
@@ -36,7 +36,7 @@ class Standing(NamedTuple):
 
 
 def find(quality: Quality) -> Standing | None:
-    """Returns how the model stands; None where there is nothing to compare."""
+    """Returns the comparison; None where there is nothing to compare."""
     own = quality.metrics.get(_METRIC)
     rivals = {
         name: value
@@ -90,8 +90,9 @@ def advice(standing: Standing) -> list[str]:
 def _error(quality: Quality, rival: str) -> float | None:
     """Returns the standard error of the difference; None if it is not known.
 
-    Of pairs of lists where they were compared so. Otherwise as if both figures were
-    independent: they are of the same lists, so the true error is mostly smaller.
+    Where the two were compared list by list, the error is of these pairs. Otherwise
+    both figures are taken as independent; as they are of the same lists, the true
+    error is mostly smaller.
     """
     paired = quality.against_baselines.get(rival)
     if paired is not None and paired.standard_error is not None:

@@ -1,4 +1,4 @@
-"""Puts the result of a run together, `summary.json`; free of TFX."""
+"""Puts the contents of `summary.json` together; free of TFX."""
 
 import contextlib
 import dataclasses
@@ -10,40 +10,41 @@ from typing import Any
 
 from components.report.document import (
     Distribution,
-    Served,
     Setting,
     ShownUser,
     Summary,
     Train,
 )
 from ncf_model.evaluation.result import EvaluationResult, Quality
-from ncf_model.training.history import History
+from ncf_model.evaluation.served_result import Served
+from ncf_model.training.training_history import History
 
-# What TFX itself notes on every Examples artifact.
+# Properties that TFX itself gives every Examples artifact.
 _TFX_PROPERTIES = (
     *("files", "file_format", "input_fingerprint", "is_external", "payload_format"),
     *("span", "tfx_version"),
 )
-# The same module under several names: images have the build for their hardware.
+# Packages of TensorFlow: an image has the one for its hardware.
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu")
 VERSIONS_OF = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What the nodes before the report left.
+    """The results of the nodes before Report.
 
     Attributes:
         interactions: custom properties of InteractionsExampleGen's Examples.
         lists: custom properties of NegativeSampling's Examples.
         context: custom properties of EvalContext's Examples.
-        history: of the trainer.
-        evaluation: of the Evaluator.
+        history: the training, by Trainer.
+        evaluation: the result of the Evaluator.
         blessing: custom properties of the ModelBlessing.
         pushed: custom properties of the PushedModel.
         distribution: how the interactions are spread.
-        users: those to show.
-        served: how the served model did on what came since; None if nobody looked.
+        users: the users to show.
+        served: how the served model did on what came after its training; None if that
+            was not evaluated.
     """
 
     interactions: Mapping[str, Any]
@@ -65,7 +66,7 @@ def summarise(
 
     Args:
         dataset: the name of the data.
-        findings: of the nodes.
+        findings: the results of the nodes.
         config: every field of the configuration by its dotted name.
     """
     evaluation, history = findings.evaluation, findings.history
@@ -119,7 +120,7 @@ def with_tuned(
 
 
 def _not_pushed(blessed: bool, pushed: Mapping[str, Any]) -> str | None:
-    """Returns why a blessed model was not pushed; None of any other."""
+    """Returns why a blessed model was not pushed; None for any other model."""
     if not blessed or pushed.get("pushed"):
         return None
     return str(pushed.get("not_pushed_because", ""))

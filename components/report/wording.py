@@ -1,13 +1,13 @@
-"""How the page and the terminal call things."""
+"""The words of the page and the terminal for metrics, methods, rules and counts."""
 
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.report.document import Served, ServedRow
 from ncf_model.documents import Figures
 from ncf_model.evaluation.result import Quality
-from ncf_model.training.history import Epoch, History
+from ncf_model.evaluation.served_result import Served, ServedRow
+from ncf_model.training.training_history import Epoch, History
 
 MODEL = "the model"
 CHOSEN_BY = "NDCG@10 in the whole catalogue"
@@ -17,7 +17,7 @@ GATE_METRIC = "hit_rate@10"
 _METHODS = {"item_knn": "item-kNN", "ease": "EASE", "ials": "iALS"}
 _METRICS = {"hit_rate": "HR", "ndcg": "NDCG", "mrr": "MRR"}
 _RULES = {"non_finite_lists": "lists with scores that are no numbers", "lists": "lists"}
-COUNTED = frozenset(_RULES)  # rules on numbers of lists
+COUNTED = frozenset(_RULES)  # These figures are numbers of lists.
 _RIVALS = {
     "latest_blessed": "the latest blessed model",
     "best_blessed": "the best model blessed so far",
@@ -33,16 +33,16 @@ _COUNTS = {
     "train_positives": "interactions that the model is trained on",
     "train_rows_per_epoch": "training rows per epoch, negatives included",
     "validation_lists": "lists that choose the epoch",
-    "eval_lists": "lists that the model is judged by",
+    "eval_lists": "lists that the model is evaluated on",
     "short_lists": "lists with fewer candidates than asked for",
     "users_without_eval": "users who are not evaluated, as they have too few items",
 }
-# Said elsewhere on the page, or settings and not counts.
+# These are shown elsewhere on the page, or are settings and not counts.
 _NOT_SHOWN = ("num_users", "num_items", "num_interactions", "seed", "mode", "sampling")
 
 
 class Method(NamedTuple):
-    """A way to rank, with its figures."""
+    """A method of ranking, with its figures."""
 
     name: str
     metrics: Figures
@@ -50,7 +50,7 @@ class Method(NamedTuple):
 
 
 def metric(name: str) -> str:
-    """Returns what people call a metric.
+    """Returns the name of a metric in texts.
 
     >>> metric("hit_rate@10"), metric("mrr"), metric("coverage@5")
     ('HR@10', 'MRR', 'coverage@5')
@@ -60,12 +60,12 @@ def metric(name: str) -> str:
 
 
 def method(name: str) -> str:
-    """Returns what people call a baseline."""
+    """Returns the name of a baseline in texts."""
     return _METHODS.get(name, name.replace("_", "-"))
 
 
 def settings(chosen: Mapping[str, Any]) -> str:
-    """Returns a baseline's settings and where they are from.
+    """Returns a baseline's settings, and how they were chosen, in words.
 
     >>> settings({"l2": 300.0, "tried": [{}, {}]})
     'l2 300, the best of 2 settings tried on validation items'
@@ -83,7 +83,7 @@ def settings(chosen: Mapping[str, Any]) -> str:
 
 
 def group(name: str) -> str:
-    """Returns what people call a slice.
+    """Returns the name of a slice in texts.
 
     >>> group("user_activity=1 least")
     'user activity: 1 least'
@@ -103,7 +103,7 @@ def methods(quality: Quality) -> list[Method]:
 
 
 def best(quality: Quality, metric_name: str) -> set[str]:
-    """Returns the methods with the highest value of a metric; none if all are equal."""
+    """Returns the methods with the highest value; none if all values are equal."""
     values = {
         name: value
         for name, metrics, _ in methods(quality)
@@ -115,7 +115,7 @@ def best(quality: Quality, metric_name: str) -> set[str]:
 
 
 def rule(name: str) -> str:
-    """Returns what people call the figure that a rule of the gate is about.
+    """Returns the name in texts of the figure that a rule of the gate limits.
 
     >>> rule("hit_rate@10"), rule("popularity/hit_rate_lift@10")
     ('HR@10', "HR@10 less popularity's")
@@ -132,7 +132,7 @@ def rule(name: str) -> str:
 
 
 def counts(*found: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Returns what nodes counted, in words, in the order of the data's way."""
+    """Returns the counts of nodes in words, in the order in which data pass them."""
     known = list(_COUNTS)
     values = {
         name: value
@@ -158,18 +158,18 @@ def refusals(data: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def catalogue_figures(history: History | None) -> list[float]:
-    """Returns the figure of each epoch by which one was chosen, in the whole catalogue.
+    """Returns each epoch's NDCG@10 in the whole catalogue, by which one was chosen.
 
-    [] where epochs are chosen by lists of candidates, as with the network of pairs.
+    The network of pairs has no such figures, and the result is [].
     """
     if history is None:
         return []
-    found = [(epoch.model_extra or {}).get(_CATALOGUE) for epoch in history.epochs]
+    found = [epoch.catalogue_ndcg for epoch in history.epochs]
     return [value for value in found if value is not None]
 
 
 def chosen_by(history: History | None) -> str:
-    """Returns how the epoch was chosen."""
+    """Returns in words how the epoch was chosen."""
     if history and history.chosen_by == _CATALOGUE:
         return f"for the best {CHOSEN_BY} of each user's validation item"
     figure = metric(history.chosen_by) if history and history.chosen_by else "HR@10"
@@ -177,7 +177,7 @@ def chosen_by(history: History | None) -> str:
 
 
 def spans(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns which days were read, and which were not, in words; empty without."""
+    """Returns in words which days were read and which were not; [] without days."""
     noted = json.loads(data.get("spans") or "{}")
     if not noted:
         return []
@@ -190,13 +190,13 @@ def spans(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def drift(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns how the newest day differs from those before; empty if nobody looked."""
+    """Returns how the newest day differs from those before; {} if not measured."""
     noted = json.loads(data.get("drift") or "{}")
     return noted if noted.get("figures") else {}
 
 
 def served(found: Served) -> list[tuple[str, ServedRow]]:
-    """Returns the rows of the served model: all, groups, and by time."""
+    """Returns the rows of a served model's table: all, groups, and by time."""
     times = [
         (row.first if row.days == 1 else f"{row.days} days from {row.first}", row)
         for row in found.by_time
@@ -209,9 +209,8 @@ def warm_and_cold(history: History) -> list[tuple[str, Epoch, int, float]]:
     cold, warm = history.cold, history.warm_start
     if cold is None or warm is None:
         return []
-    chosen = history.epochs[history.best_epoch - 1]
     return [
-        ("warm start", chosen, len(history.epochs), warm["seconds"]),
+        ("warm start", history.best, len(history.epochs), warm.seconds or 0.0),
         ("cold start", cold.best, len(cold.epochs), cold.seconds),
     ]
 
@@ -224,7 +223,7 @@ def found_while_training(history: History | None) -> list[tuple[str, Any]]:
     for part, told in (("linear part", history.linear), ("iALS", history.ials)):
         chosen |= {
             f"{part}: {name}": value
-            for name, value in (told or {}).items()
-            if not isinstance(value, list | dict)
+            for name, value in (told.model_dump() if told else {}).items()
+            if not isinstance(value, list)
         }
     return list(chosen.items())

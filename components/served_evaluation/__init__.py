@@ -1,1 +1,1 @@
-"""ServedEvaluation: the model in service, judged on what came since."""
+"""ServedEvaluation: evaluates the model in service on what came after its training."""

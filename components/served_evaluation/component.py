@@ -1,4 +1,4 @@
-"""ServedEvaluation: judges the model in service on what came since."""
+"""ServedEvaluation: evaluates the model in service on what came after its training."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -8,7 +8,7 @@ from components.served_evaluation import executor, spec
 
 
 class ServedEvaluation(base_component.BaseComponent):
-    """Says how far the served model has decayed, before a new one is trained.
+    """Measures how the served model has decayed, before a new one is trained.
 
     Example:
         served = ServedEvaluation(
@@ -36,10 +36,10 @@ class ServedEvaluation(base_component.BaseComponent):
 
         Args:
             interactions: `Examples` of InteractionsExampleGen.
-            model: `Model` in service; it may be that there is none yet.
-            serving: where nobody resolves the model, the folder whose newest version
-                it is.
-            seed: of the other items in each list.
+            model: the `Model` in service; may be empty.
+            serving: the serving folder, whose newest version is the model in service.
+                It is used where `model` is not given.
+            seed: of the draw of the other items in each list.
         """
         super().__init__(
             spec=spec.ServedEvaluationSpec(

@@ -1,6 +1,5 @@
-"""Reads the users, judges the served model on what it did not know."""
+"""Evaluates the served model on the interactions that it did not know."""
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -15,12 +14,13 @@ from tfx.utils import path_utils
 
 from components.served_evaluation import spec
 from ncf_model import features
-from ncf_model.evaluation import since
+from ncf_model.evaluation import served_model
+from ncf_model.evaluation.served_result import Served
 from ncf_model.serving import whole
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes `since.json`: the figures, or `why_not`."""
+    """Writes `since.json`: the figures, or why there are none (`why_not`)."""
 
     def Do(
         self,
@@ -28,15 +28,15 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Judges; that there is no model yet, or nothing new, is no error."""
+        """Evaluates. That there is no model yet, or nothing new, is no error."""
         examples = artifact_utils.get_single_instance(input_dict[spec.INTERACTIONS_KEY])
         evaluation = artifact_utils.get_single_instance(
             output_dict[spec.EVALUATION_KEY]
         )
         model = _model(input_dict, exec_properties[spec.SERVING_KEY])
-        told = _judge(model, examples.uri, seed=exec_properties[spec.SEED_KEY])
+        found = _evaluate(model, examples.uri, seed=exec_properties[spec.SEED_KEY])
         with fileio.open(os.path.join(evaluation.uri, spec.FILE), "w") as f:
-            f.write(json.dumps(told, indent=2))
+            f.write(found.to_file())
 
 
 def _model(input_dict: dict[str, list[types.Artifact]], serving: str) -> str | None:
@@ -47,24 +47,25 @@ def _model(input_dict: dict[str, list[types.Artifact]], serving: str) -> str | N
     return whole.newest(serving) if serving else None
 
 
-def _judge(model: str | None, uri: str, *, seed: int) -> dict[str, Any]:
+def _evaluate(model: str | None, uri: str, *, seed: int) -> Served:
+    """Returns how the model did on the records in the folder `uri`."""
     if model is None:
-        return {"why_not": "There is no served model of other data yet."}
+        return Served(why_not="There is no served model of other data yet.")
     pattern = os.path.join(uri, f"Split-{features.INTERACTIONS_SPLIT}", "*")
     try:
-        told = since.judge(model, list(_people(pattern)), seed=seed)
+        found = served_model.evaluate(model, list(_people(pattern)), seed=seed)
     except ValueError as error:  # Nothing new, or a model that cannot be asked.
-        told = {"why_not": str(error)}
-    logging.info("Since %s was trained: %s", model, told.get("metrics", told))
-    return {"model": model, **told}
+        found = Served(model=model, why_not=str(error))
+    logging.info("Since %s was trained: %s", model, found.why_not or found.metrics)
+    return found
 
 
-def _people(pattern: str) -> Iterator[since.Person]:
+def _people(pattern: str) -> Iterator[served_model.Person]:
     """Yields the users of the records."""
     files = sorted(tf.io.gfile.glob(pattern))
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature
-        yield since.Person(
+        yield served_model.Person(
             feature[features.USER_ID].bytes_list.value[0],
             list(feature[features.ITEM_IDS].bytes_list.value),
             list(feature[features.TIMESTAMPS].int64_list.value),

@@ -1,4 +1,4 @@
-"""The contract of ServedEvaluation: what goes in, what comes out."""
+"""The contract of ServedEvaluation: its inputs, outputs and parameters."""
 
 from tfx import types
 from tfx.types import standard_artifacts
@@ -9,7 +9,7 @@ MODEL_KEY = "model"
 EVALUATION_KEY = "evaluation"
 SERVING_KEY = "serving"
 SEED_KEY = "seed"
-# In the folder of `evaluation`.
+# The file in the folder of `evaluation`.
 FILE = "since.json"
 
 

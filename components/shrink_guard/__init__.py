@@ -1,1 +1,1 @@
-"""ShrinkGuard: stops a run whose data are but a part of those judged last."""
+"""ShrinkGuard: stops a run whose data are much smaller than the data before."""

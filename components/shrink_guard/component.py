@@ -1,4 +1,4 @@
-"""ShrinkGuard: the guard where no ML Metadata can be asked."""
+"""ShrinkGuard, for runners whose ML Metadata cannot be asked."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -7,9 +7,9 @@ from components.shrink_guard import executor, spec
 
 
 class ShrinkGuard(base_component.BaseComponent):
-    """Raises if users or items are but a part of what the newest version was judged on.
+    """Fails if the data have much fewer users or items than the newest version had.
 
-    Must never be cached: what it finds depends on the serving folder.
+    The node must never be cached, because its result depends on the serving folder.
     """
 
     SPEC_CLASS = spec.ShrinkGuardSpec
@@ -21,8 +21,8 @@ class ShrinkGuard(base_component.BaseComponent):
         """Wires the node.
 
         Args:
-            examples: `Examples` of NegativeSampling, for their counts.
-            serving: Pusher's folder; a version's record has the counts of its data.
+            examples: `Examples` of NegativeSampling, which have the counts.
+            serving: the serving folder; a version's record has the counts of its data.
             max_shrink: the share that may be gone, a fraction in [0, 1].
         """
         super().__init__(

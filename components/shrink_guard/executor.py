@@ -1,4 +1,4 @@
-"""Asks the record of the newest version."""
+"""Compares the data with the record of the newest version."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ncf_model.serving import versions
 
 
 class Executor(base_executor.BaseExecutor):
-    """Input alone; `shrinking` decides."""
+    """Reads the counts; `shrinking` compares them."""
 
     def Do(
         self,

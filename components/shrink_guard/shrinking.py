@@ -1,4 +1,4 @@
-"""How much of the data is gone, and whether that is too much; free of TFX."""
+"""Decides whether too many users or items are gone from the data; free of TFX."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,18 +11,19 @@ def check(now: Mapping[str, Any], before: Mapping[str, Any], *, most: float) -> 
 
     Args:
         now: `num_users` and `num_items` of this run's data.
-        before: the same of the data that the model in service was judged on; what is
-            absent or 0 is not known, as of a model of an earlier release.
-        most: the share, a fraction in [0, 1], that may be gone.
+        before: `num_users` and `num_items` of the data on which the model in service
+            was evaluated. A count that is absent or 0 is not known, as for a model of
+            an earlier release.
+        most: the fraction in [0, 1] that may be gone.
     """
     for name in COUNTS:
         old, new = int(before.get(name) or 0), int(now[name])
-        # Counts are whole, so that nothing but rounding is this near to the limit.
+        # As counts are whole, only a rounding error is so near to the limit.
         if old and 1 - new / old > most + 1e-9:
             what = name.removeprefix("num_")
             raise ValueError(
                 f"{1 - new / old:.1%} of the {what} are gone: the data have {new:,} "
-                f"{what}, and those that the model in service was judged on had "
+                f"{what}, and those that the model in service was evaluated on had "
                 f"{old:,}. At most {most:.0%} may be (`data.max_shrink`). Is the input "
                 "cut off? If it is meant, run once with `--allow-shrink`. Nothing was "
                 "trained."

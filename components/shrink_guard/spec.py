@@ -1,4 +1,4 @@
-"""The contract of ShrinkGuard: what goes in; nothing comes out."""
+"""The contract of ShrinkGuard: its inputs and parameters; it has no outputs."""
 
 from tfx import types
 from tfx.types import standard_artifacts

@@ -1,4 +1,4 @@
-"""The guard where ML Metadata can be asked: looked up in every run, never cached."""
+"""ShrinkGuard for runners whose ML Metadata can be asked: a resolver, never cached."""
 
 from typing import Any
 
@@ -13,10 +13,11 @@ BLESSING_KEY = "model_blessing"
 
 
 class ShrinkGuardStrategy(resolver.ResolverStrategy):
-    """Passes the data on, or raises, by the blessing of the model in service.
+    """Passes the data on, or raises ValueError if too much of them is gone.
 
-    That is the one in the record of the newest version, also after a rollback. Where
-    the serving folder has no such record, the blessing given last counts.
+    The data are compared with those in the blessing of the model in service, which the
+    record of the newest version names, also after a rollback. Where the serving folder
+    has no such record, the latest blessing counts.
 
     Example:
         guard = resolver.Resolver(
@@ -29,18 +30,21 @@ class ShrinkGuardStrategy(resolver.ResolverStrategy):
     """
 
     def __init__(self, max_shrink: float, serving: str = "") -> None:
-        """Sets the share that may be gone, in [0, 1], and where to look."""
+        """Keeps the fraction in [0, 1] that may be gone, and the serving folder."""
         self._most = max_shrink
         self._serving = serving
 
     def resolve_artifacts(
         self, store: object, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Returns the data and that blessing, if it is known; raises ValueError.
+        """Returns the data and the blessing, if there is one.
 
         Args:
             store: not used.
-            input_dict: `examples` of NegativeSampling, and all of `model_blessing`.
+            input_dict: `examples` of NegativeSampling, and all `model_blessing`s.
+
+        Raises:
+            ValueError: too much of the data is gone.
         """
         blessings = [
             blessing

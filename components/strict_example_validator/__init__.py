@@ -1,1 +1,1 @@
-"""ExampleValidator that stops the run at an anomaly."""
+"""StrictExampleValidator: TFX's ExampleValidator, which fails on an anomaly."""

@@ -1,4 +1,4 @@
-"""Validates as TFX does, then raises if an anomaly was found."""
+"""Validates as TFX does, and raises ValueError if there is an anomaly."""
 
 import os
 from typing import Any
@@ -15,7 +15,7 @@ from components.strict_example_validator import message
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor, followed by a look at what it wrote."""
+    """TFX's executor; afterwards reads the anomalies that it wrote."""
 
     def Do(
         self,
@@ -26,7 +26,8 @@ class Executor(tfx_executor.Executor):
         """Writes the anomalies of every split.
 
         Raises:
-            ValueError: there is one; the message names split, feature and reason.
+            ValueError: there is an anomaly; the message names split, feature and
+                reason.
         """
         result = super().Do(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[ANOMALIES_KEY])

@@ -1,4 +1,4 @@
-"""Anomalies in words."""
+"""Describes anomalies in words."""
 
 from collections.abc import Sequence
 

@@ -1,1 +1,1 @@
-"""VertexPusher: Pusher that also deploys the model to a Vertex AI endpoint."""
+"""VertexPusher: a Pusher that also deploys or registers the model on Vertex AI."""

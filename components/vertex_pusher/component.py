@@ -1,8 +1,8 @@
-"""Pusher that also deploys the model to a Vertex AI endpoint.
+"""A Pusher that also deploys or registers the model on Vertex AI.
 
-It first pushes into the serving folder as on every runner: there the next run looks for
-the model to beat, and an earlier version can be put back. Only a model that was pushed
-is deployed.
+The component first pushes into the serving folder, as on every runner: the next run
+looks there for the model to beat, and an earlier version can be restored. Only a model
+that was pushed is deployed or registered.
 """
 
 from tfx.dsl.components.base import executor_spec
@@ -12,7 +12,7 @@ from components.vertex_pusher import executor
 
 
 class Pusher(component.Pusher):
-    """Our Pusher, followed by a deployment.
+    """Our Pusher, which afterwards deploys or registers the model.
 
     `custom_config` holds under `executor.CONFIG_KEY` the endpoint's `project` and
     `region`, and `pusher`, the fields of `config.PusherConfig`.

@@ -1,4 +1,4 @@
-"""Where VertexPusher pushes models besides the serving folder: typed and validated."""
+"""The typed, validated settings of VertexPusher."""
 
 from typing import Literal
 
@@ -11,17 +11,19 @@ class PusherConfig(Config):
     """Where models are pushed besides the serving folder.
 
     Attributes:
-        platform: `folder`, nowhere else; `vertex`, to an endpoint; `registry`, into
-            Vertex' Model Registry as a version of one model, without an endpoint.
-        endpoint: display name of the endpoint, or of the model in the registry; made if
-            there is none of that name.
-        image: that serves it: a prebuilt container of Vertex for the TensorFlow that
-            trained, or one that keeps to the same routes.
-        machine_type: of each replica.
-        min_replicas, max_replicas: between which Vertex scales by load.
-        traffic: percent of the requests that the new model gets; the rest stays with
-            the one that had most.
-        keep: how many older models stay deployed, each on machines of its own.
+        platform: `folder` pushes nowhere else; `vertex` deploys to an endpoint;
+            `registry` adds a version to one model in Vertex' Model Registry, without an
+            endpoint.
+        endpoint: display name of the endpoint, or of the model in the registry. It is
+            made if it does not exist.
+        image: the container that serves the model: a prebuilt one of Vertex for the
+            TensorFlow that trained, or one with the same routes.
+        machine_type: the type of machine of each replica.
+        min_replicas, max_replicas: the numbers of replicas between which Vertex scales
+            by load.
+        traffic: percentage of the requests that the new model gets; the older model
+            that had most gets the rest.
+        keep: how many older models stay deployed, each on its own machines.
     """
 
     platform: Literal["folder", "registry", "vertex"] = "folder"

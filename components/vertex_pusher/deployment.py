@@ -1,7 +1,7 @@
 """Deploys a pushed model to a Vertex AI endpoint.
 
-Endpoint, upload and deployment are done by TFX's own client for Vertex. The shares of
-the requests and the removal of older models, which that client lacks, are set here.
+TFX's own client for Vertex makes the endpoint, uploads and deploys. This module does
+what that client cannot: it sets the shares of the requests and removes older models.
 """
 
 from absl import logging
@@ -21,9 +21,10 @@ def deploy(
 
     Args:
         uri: gs:// folder of the SavedModel.
-        version: the model's number, part of its name on Vertex.
+        version: the model's version in the serving folder, a part of its name on
+            Vertex.
         project, region: of the endpoint.
-        settings: endpoint, machines, shares.
+        settings: the endpoint, its machines, and the shares of the requests.
     """
     aiplatform.init(project=project, location=region)
     found = aiplatform.Endpoint.list(filter=f'display_name="{settings.endpoint}"')
@@ -37,7 +38,7 @@ def deploy(
             "machine_type": settings.machine_type,
             "min_replica_count": settings.min_replicas,
             "max_replica_count": settings.max_replicas,
-            # Vertex wants 100 in all: a model that is alone has to take them.
+            # Shares must sum to 100: a model that is alone has to take all.
             "traffic_percentage": settings.traffic if before else 100,
         },
         labels=_LABELS,

@@ -19,7 +19,7 @@ class Executor(announcing.Executor):
     def announce(
         self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
     ) -> str:
-        """Deploys or registers what was pushed; returns its name on Vertex."""
+        """Deploys or registers the pushed model; returns its name on Vertex."""
         settings = config[CONFIG_KEY]
         chosen = PusherConfig.model_validate(settings["pusher"])
         where = {"project": settings["project"], "region": settings["region"]}

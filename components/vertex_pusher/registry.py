@@ -1,7 +1,8 @@
 """Registers a pushed model in Vertex AI's Model Registry, without an endpoint.
 
-One model of the registry, whose versions stand for those of the serving folder: each
-says whence it came and how good it was, and Vertex' own tools can deploy it later.
+There is one model in the registry, with a version for each version of the serving
+folder. A version says where it comes from and how good it was, and Vertex' own tools
+can deploy it later.
 """
 
 import re
@@ -13,11 +14,11 @@ from google.cloud import aiplatform
 
 from components.vertex_pusher.config import PusherConfig
 
-# What Vertex takes: labels' values, and the length of a description.
+# Vertex' limits to the values of labels and to the length of a description.
 _NO_LABEL = re.compile(r"[^a-z0-9_-]+")
 _LABEL_LENGTH = 63
 _LENGTH = 1000
-# Of the record of a pushed version, in the order of the description.
+# The keys of a version's record that are described, in this order.
 _SAID = ("pipeline", "run", "model_uri", "blessing_uri", "digest")
 
 
@@ -34,13 +35,15 @@ def register(
 
     Args:
         uri: gs:// folder of the SavedModel.
-        version: the model's number in the serving folder, an alias of the version.
-        record: what was noted when it was pushed.
+        version: the number in the serving folder, which becomes an alias of the
+            version.
+        record: of the version in the serving folder.
         project, region: of the registry.
-        settings: `endpoint` is the model's name there, `image` serves it.
+        settings: `endpoint` is the model's name in the registry, `image` the container
+            that serves it.
     """
     aiplatform.init(project=project, location=region)
-    # The filter is no equality for names with a part in common.
+    # The filter also finds names that only have a part in common.
     found = [
         model
         for model in aiplatform.Model.list(

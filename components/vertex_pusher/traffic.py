@@ -1,15 +1,15 @@
-"""Which models of an endpoint answer which share of the requests, and which may go."""
+"""Plans the shares of the requests that the models of an endpoint answer."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
 class TrafficPlan(NamedTuple):
-    """What to do once a new model is deployed.
+    """What to do after a new model was deployed.
 
     Attributes:
         split: id of each deployed model -> its share of the requests, in percent.
-        undeploy: ids of those that may go; their share is 0.
+        undeploy: ids of the models to remove, whose share is 0.
     """
 
     split: dict[str, int]
@@ -24,14 +24,14 @@ def plan(
     share: int,
     keep: int,
 ) -> TrafficPlan:
-    """Gives the new model its share and the rest to the one that had most before.
+    """Gives the new model its share, and the rest to the older one that had most.
 
     Args:
         deployed: ids of all models on the endpoint, oldest first.
-        before: id -> share before the new one came; none if there was no other.
-        new: id of the new one.
-        share: of the new one, in percent, 1 to 100; it gets all if it is alone.
-        keep: how many of the others stay, those with most requests before.
+        before: id -> share before the new model was deployed; {} without older models.
+        new: id of the new model.
+        share: of the new model, in percent, 1 to 100; a model that is alone gets all.
+        keep: how many older models stay: those that had the largest shares.
 
     Example:
         A canary of 10 percent; an earlier canary goes.

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-# On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
+# On TFX 1.21 tfx must be imported before TFMA; otherwise names of TFMA are missing.
 import tfx  # noqa: F401
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.writers import eval_config_writer
@@ -33,24 +33,24 @@ def read_evaluation(uri: str) -> dict[str, Any]:
 
     Returns:
         `metrics`: of the candidate, such as {"hit_rate@10": 0.65, "ndcg@10": 0.37}.
-        `baseline`: the same of ranking by popularity, on the same lists.
-        `baselines`: the same of every baseline by name, popularity among them.
-        `standard_errors`: of `metrics`, those that are means over the lists.
-        `baseline_standard_errors`: the same of every baseline by name.
-        `lift`: what the candidate adds to it, {"hit_rate@10": 0.24}.
-        `blessed_model`: as `metrics`, of the latest blessed model; {} without one.
-        `comparisons`: with the latest and the best blessed model, by name and where
-            there are such: the rival's `metrics` on the same lists, and of HR@10 the
-            `difference` from it, its `standard_error` and the `p_value` of an exact
+        `baseline`: the metrics of ranking by popularity, on the same lists.
+        `baselines`: the metrics of every baseline by name, popularity among them.
+        `standard_errors`: of those `metrics` that are means over the lists.
+        `baseline_standard_errors`: standard errors of every baseline by name.
+        `lift`: the candidate's hit rates less popularity's, {"hit_rate@10": 0.24}.
+        `blessed_model`: the metrics of the latest blessed model; {} without one.
+        `comparisons`: with the latest and the best blessed model, where there are such,
+            by name: the `metrics` of that model on the same lists, the `difference` in
+            HR@10, the `standard_error` of the difference, and the `p_value` of an exact
             McNemar test that the new model is no worse.
-        `against_baselines`: the same of every baseline by name.
-        `lists`, `short_lists`, `non_finite_lists`: how many there were.
-        `blessed`: whether every rule holds.
+        `against_baselines`: comparisons of the same form with every baseline, by name.
+        `lists`, `short_lists`, `non_finite_lists`: how many lists there were.
+        `blessed`: whether every rule of the gate holds.
         `failures`: per broken rule {"metric", "value", "rule", "message"}.
-        `rules`: the same of all rules, each with `passed`; a rule that holds has the
-            message "".
-        `slices`: by `feature=group` the above but the last two, of those lists alone;
-            in the order of `features.SLICES`.
+        `rules`: all rules in the form of `failures`, each with `passed`; a rule that
+            holds has the message "".
+        `slices`: by `feature=group`, the figures of those lists alone, in the order of
+            `features.SLICES`.
 
         Figures are NaN if a score was not finite, and absent if there was no list.
     """
@@ -69,7 +69,7 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         failures += [_no_slice(spec) for spec in validation.missing_slices]
     else:
         failures.append(_no_lists())
-    # A score that is not finite is the cause, figures that are no numbers the effect.
+    # Scores that are not finite cause figures that are no numbers: they come first.
     failures.sort(key=lambda failure: failure["metric"] != _NON_FINITE)
     return result | {"failures": failures, "rules": _rules(uri, figures, failures)}
 
@@ -79,7 +79,7 @@ def _rules(
     figures: dict[str, dict[str, dict[str, float]]],
     failures: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Returns the broken rules, and after them those that hold."""
+    """Returns the broken rules of the gate, and after them the rules that hold."""
     rules = [failure | {"passed": False} for failure in failures]
     broken = {(rule["metric"], rule["rule"], rule["of"]) for rule in failures}
     config, *_ = eval_config_writer.load_eval_run(uri)
@@ -117,7 +117,7 @@ def _slice_name(key: Any) -> str:
 
 
 def _order(name: str) -> tuple[int, str]:
-    """Returns by what slices are sorted: known ones by place, others after by name."""
+    """Returns the sort key of a slice: known ones by place, then the others by name."""
     known = [
         f"{key}={group}" for key, all_ in features.SLICES.items() for group in all_
     ]
@@ -125,7 +125,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _compared(by_model: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Returns the figures of the candidate, and those of the blessed model beside."""
+    """Returns the figures of the candidate together with those of the blessed model."""
     figures = by_model.get(constants.CANDIDATE_KEY, {})
     result = _arrange(_without_rivals(figures))
     comparisons = {
@@ -155,7 +155,7 @@ def _comparison(rival: str, figures: dict[str, float]) -> dict[str, Any]:
 
     Args:
         rival: a model blessed before, or a baseline.
-        figures: of the model, by the names that TFMA has.
+        figures: the model's figures, by their names in TFMA.
     """
     own = {
         name.removeprefix(f"{rival}/"): value
@@ -198,7 +198,7 @@ def _hit_rate(lift: str) -> str:
 
 def _no_lists() -> dict[str, Any]:
     message = (
-        "There was no list to judge by: a user needs two interactions or more to have "
+        "There was no list to evaluate: a user needs two interactions or more to have "
         "one. See the counts that NegativeSampling reports."
     )
     return _LISTLESS | {"of": "", "message": message}
@@ -208,7 +208,7 @@ def _no_slice(spec: Any) -> dict[str, Any]:
     """Returns why a floor of a slice without lists does not hold."""
     name = ",".join(f"{key}={group}" for key, group in spec.feature_values.items())
     message = (
-        f"The slice {name} has a floor but no list to judge by; take the floor out of "
+        f"The slice {name} has a floor but no list; take the floor out of "
         "`min_hit_rate_of_slices`."
     )
     return _LISTLESS | {"of": name, "message": message}
@@ -219,13 +219,13 @@ def _explain(failure: Any, result: dict[str, Any], *, of: str) -> dict[str, Any]
     name = failure.metric_key.name
     value = failure.metric_value.double_value.value
     rule = gate_rules.words(name, failure.metric_threshold)
-    if failure.message:  # TFMA's own, where it could not compare at all.
+    if failure.message:  # TFMA's own message, where TFMA could not compare at all.
         message = f"{name} must be {rule}: {failure.message.strip()}"
     elif name == _NON_FINITE:
         message = (
             f"The model gives NaN or infinite scores in {value:.0f} of "
-            f"{result[_LISTS]} lists, so it cannot be judged; a smaller learning rate "
-            "may help."
+            f"{result[_LISTS]} lists, so it cannot be evaluated; a smaller learning "
+            "rate may help."
         )
     else:
         message = f"{_finding(failure, value, result)}; it must be {rule}."
@@ -252,7 +252,7 @@ def _finding(failure: Any, value: float, result: dict[str, Any]) -> str:
 
 
 def _compared_finding(rival: str, figure: str, result: dict[str, Any]) -> str:
-    """Returns both models' figures, the difference and its error, or its chance."""
+    """Returns a sentence with both models' figures and how sure the difference is."""
     comparisons, name = result["comparisons"] | result["against_baselines"], _HR_10
     comparison = comparisons[rival]
     if math.isnan(comparison["difference"]):

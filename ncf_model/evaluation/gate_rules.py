@@ -9,7 +9,7 @@ from ncf_model import features
 
 LIFT = "popularity/hit_rate_lift@"
 DIFFERENCE, P_VALUE = "hit_rate_difference@10", "hit_rate_p_value@10"
-_NAMES = {  # As messages call what the model is compared with.
+_NAMES = {  # What messages call the models that a new one is compared with.
     features.LATEST_BLESSED: "the latest blessed model",
     features.BEST_BLESSED: "the best model blessed so far",
     "item_knn": "item-kNN",
@@ -44,7 +44,7 @@ def thresholds(eval_config: Any) -> Iterator[Threshold]:
 
 
 def words(metric: str, limit: Any) -> str:
-    """Returns a limit as it is said after "must be".
+    """Returns a limit in the words that follow "must be".
 
     Args:
         metric: the name of the figure.
@@ -66,7 +66,7 @@ def words(metric: str, limit: Any) -> str:
 
 
 def called(rival: str) -> str:
-    """Returns how messages call what the model is compared with."""
+    """Returns what messages call the model or baseline `rival`."""
     return _NAMES.get(rival, rival)
 
 

@@ -1,4 +1,4 @@
-"""How many lists have the held-out item at each rank: what most metrics follow from.
+"""Counts how many lists have the held-out item at each rank, for most metrics.
 
 Each list is reduced to a rank in a preprocessor, as early as TFMA allows, and the
 combiner counts. Integer counts do not depend on how Beam split the work.
@@ -13,7 +13,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-# On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
+# On TFX 1.21 tfx must be imported before TFMA; otherwise names of TFMA are missing.
 import tfx  # noqa: F401
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.utils import util
@@ -30,7 +30,7 @@ Counter = Callable[[str], metric_types.MetricComputation]  # of a model's name
 
 @dataclasses.dataclass
 class ListCounts:
-    """What the lists of one slice come to.
+    """The counts over the lists of one slice.
 
     Attributes:
         ranks: how many lists have the held-out item at each rank, 0 the best.
@@ -45,7 +45,7 @@ class ListCounts:
     def total(self, gain: Gain) -> float:
         """Returns the sum of `gain(rank)` over the lists; NaN if a list has no rank.
 
-        A diverged model must not be judged by the lists on which it still works.
+        A diverged model must not be evaluated by the lists on which it still works.
         """
         if self.non_finite:
             return float("nan")
@@ -59,8 +59,8 @@ class ListCounts:
     def standard_error(self, gain: Gain) -> float:
         """Returns sqrt(sum((gain - mean)^2) / (n (n - 1))) over the n lists.
 
-        The lists are taken as independent draws, as they are with one per user. NaN
-        for a single list, and if a list has no rank.
+        The lists are taken as independent draws, as they are with one list per user.
+        The result is NaN for a single list, and if a list has no rank.
         """
         if self.lists < 2:
             return float("nan")
@@ -74,7 +74,11 @@ class ListCounts:
 
 
 def counters(*sources: str) -> list[Counter]:
-    """Returns what counts the ranks by each source: the model, or a feature."""
+    """Returns the computations that count ranks by each source.
+
+    Args:
+        *sources: `MODEL`, or the name of a feature that holds scores.
+    """
     return [functools.partial(_count, source) for source in sources]
 
 

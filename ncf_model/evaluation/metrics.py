@@ -1,18 +1,18 @@
 """Ranking metrics for TFX's Evaluator; one record is one list, the held-out item first.
 
-Every figure at every K follows from the same few counts (`list_counts`, `shown_items`),
-so that another K or another metric costs nothing per list.
+Every figure at every K is computed from the same few counts (`list_counts`,
+`shown_items`), so that another K or another metric costs nothing per list.
 
-No metric needs a label: the held-out item is known by its place. `scores` says what
-ranks the list: the model, or a feature of the record that holds one number per
-candidate, such as `candidate_popularity`. So a baseline is measured on the same lists
-by the same code.
+No metric needs a label: the held-out item is known by its place. The argument `scores`
+says what ranks the list: the model, or a feature of the record that holds one number
+per candidate, such as `candidate_popularity`. So a baseline is measured on the same
+lists by the same code.
 
-A record with `seen_ids` stands for the whole catalogue. There the model gives the
-held-out item's score and then one per item, -inf for those not to be ranked and inf in
-the held-out item's own place, and a baseline's rank is in the record, such as
-`popularity_rank` for `candidate_popularity`. The ranks of models blessed before
-(`features.RIVALS`) always are.
+A record with `seen_ids` stands for the whole catalogue. For such a record the model
+gives the held-out item's score and then one score per item: -inf for items that are not
+to be ranked, and inf in the held-out item's own place. A baseline's rank is in such a
+record, for example `popularity_rank` for `candidate_popularity`. Every record holds the
+ranks of the models blessed before (`features.RIVALS`).
 
 A mean over the lists comes with its standard error, under the name of the metric and
 `STANDARD_ERROR`.
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-# On TFX 1.21 this must come before TFMA, which is else imported in part, silently.
+# On TFX 1.21 tfx must be imported before TFMA; otherwise names of TFMA are missing.
 import tfx  # noqa: F401
 from tensorflow_model_analysis.metrics import metric_types
 
@@ -78,9 +78,9 @@ class MRR(metric_types.Metric):
 class Coverage(metric_types.Metric):
     """The share of the catalogue that is among the `top_k` best items of any user.
 
-    The catalogue and the order are those of `recommend`, but for the held-out item,
-    which takes part. Every record must have `seen_ids`: the first places of a sampled
-    list tell of the sample, not of what would be recommended.
+    Items are ranked as the signature `recommend` ranks them, except that the held-out
+    item takes part. Every record must have `seen_ids`: the first places of a sampled
+    list depend on the sample, and say little about what would be recommended.
     """
 
     def __init__(
@@ -91,7 +91,8 @@ class Coverage(metric_types.Metric):
     ) -> None:
         """Names the metrics `coverage@5` and `coverage@10` for `top_k` [5, 10].
 
-        Of a baseline `popularity/coverage@5`; its first items are in the record.
+        A baseline's metric is `popularity/coverage@5`, from its first items, which are
+        in the record.
         """
         top_k = [positive(k) for k in top_k]
         name = name or f"{list_counts.prefix(scores)}coverage"
@@ -101,7 +102,8 @@ class Coverage(metric_types.Metric):
 class HitRateLift(metric_types.Metric):
     """The model's hit rate less that of a baseline on the same lists.
 
-    A metric of its own, so that "above popularity by a margin" is a plain threshold.
+    This is a metric of its own, so that the rule "above popularity by a margin" can be
+    a plain threshold.
     """
 
     def __init__(self, top_k: int, over: str, name: str | None = None) -> None:

@@ -16,7 +16,7 @@ NO_RANK = -1
 
 @dataclasses.dataclass(frozen=True)
 class ModelRanks:
-    """What a model makes of some lists.
+    """The ranks that a model gives to the held-out items of some lists.
 
     Attributes:
         ranks: [N] int64, 0 for the best place; `NO_RANK` where a score is not finite.
@@ -47,7 +47,7 @@ def rank(model: Any, records: Sequence[bytes]) -> ModelRanks:
 
 def _rank(scores: np.ndarray) -> tuple[int, int]:
     """Returns the rank of column 0 and the number of candidates of one list."""
-    # Infinities stand for what is not to be ranked: padding, and what the user has.
+    # Infinities mark items that are not ranked: padding, and what the user has.
     ranked = ~np.isinf(scores)
     ranked[0] = True
     finite = np.isfinite(scores[0]) and not np.isnan(scores).any()

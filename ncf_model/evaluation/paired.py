@@ -1,12 +1,12 @@
-"""Two models on the same lists: what their difference is, and whether it is chance.
+"""Compares two models on the same lists: their difference, and whether it is chance.
 
 McNemar (*Note on the sampling error of the difference between correlated proportions
 or percentages*, Psychometrika 12, 1947): lists on which both models hit, or both miss,
 say nothing of which is better. Were the models equally good, each of the other lists
-would be as likely to be the one's hit as the other's, so the number of either is
-binomial with 1/2. That is computed exactly (`scipy.stats.binom`), not by a chi-squared
-distribution, which needs many such lists. A bootstrap over the lists would estimate the
-same by drawing, and need a seed.
+would be a hit of the one as likely as of the other, so the number of lists on which one
+of them alone hits is binomial with 1/2. That chance is computed exactly
+(`scipy.stats.binom`), not by a chi-squared distribution, which needs many such lists. A
+bootstrap over the lists would estimate the same chance by drawing, and need a seed.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import scipy.stats
 
 
 @dataclasses.dataclass
-class Pairs:
+class PairedHits:
     """Hits of a new model and of an older one on the same lists.
 
     Attributes:
@@ -24,9 +24,9 @@ class Pairs:
         only_new: lists on which the new model alone hits.
         only_old: lists on which the older one alone hits.
         non_finite: lists that the new model gives no rank, because a score is NaN or
-            infinite. One is enough: then no figure is a number.
-        unranked: lists that the older one gives no rank, as a baseline that was left
-            out. Then there is no difference, and nothing that speaks against the new.
+            infinite. With one such list all figures are NaN.
+        unranked: lists that the older model gives no rank, as a baseline that was left
+            out does. With one such list there is no difference, and the p-value is 1.
     """
 
     lists: int = 0
@@ -43,9 +43,9 @@ class Pairs:
         self.only_new += bool(new) and old is False
         self.only_old += new is False and bool(old)
 
-    def __add__(self, other: "Pairs") -> "Pairs":
+    def __add__(self, other: "PairedHits") -> "PairedHits":
         mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
-        return Pairs(*(a + b for a, b in zip(mine, theirs, strict=True)))
+        return PairedHits(*(a + b for a, b in zip(mine, theirs, strict=True)))
 
     @property
     def difference(self) -> float:
@@ -58,8 +58,8 @@ class Pairs:
     def standard_error(self) -> float:
         """Returns the error of the difference, over lists taken as independent draws.
 
-        Smaller than that of two models on lists of their own, as it is the differing
-        lists alone that vary.
+        This error is smaller than that of two models on lists of their own, because
+        only the lists on which the two models differ contribute to it.
         """
         if self.non_finite or self.unranked or self.lists < 2:
             return float("nan")
@@ -69,10 +69,11 @@ class Pairs:
 
     @property
     def p_value(self) -> float:
-        """How likely it is that an equally good model looks this bad, or worse.
+        """The chance that an equally good model looks as bad as the new one, or worse.
 
-        One-sided: of so many lists on which one model alone hits, the older one has
-        `only_old` or more. 1 if there are none, or if the older one has no ranks.
+        The test is one-sided: the chance that, of the lists on which one model alone
+        hits, the older one has `only_old` or more. 1 if there is no such list, or if
+        the older model has no ranks.
         """
         if self.non_finite or not self.lists:
             return float("nan")

@@ -1,7 +1,7 @@
-"""The new model beside another, list by list, as metrics of TFX's Evaluator.
+"""Compares the new model with another, list by list, as metrics of TFX's Evaluator.
 
-`over` is one of `features.RIVALS`, models blessed before whose ranks stand in the
-records, or a baseline's feature, such as `candidate_popularity`.
+The argument `over` is one of `features.RIVALS`, models blessed before whose ranks stand
+in the records, or a baseline's feature, such as `candidate_popularity`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from tensorflow_model_analysis.metrics import metric_types
 
 from ncf_model import features
 from ncf_model.evaluation import list_counts, metrics
-from ncf_model.evaluation.paired import Pairs
+from ncf_model.evaluation.paired import PairedHits
 
 _Pair = tuple[bool | None, bool | None]
 
@@ -27,7 +27,7 @@ class HitRateDifference(metric_types.Metric):
 
 
 class HitRatePValue(metric_types.Metric):
-    """How likely an equally good model would look this bad: see `Pairs.p_value`."""
+    """The chance that an equally good model looks so bad: `PairedHits.p_value`."""
 
     def __init__(self, top_k: int, over: str, name: str | None = None) -> None:
         """Names the metric `latest_blessed/hit_rate_p_value@10`."""
@@ -52,7 +52,7 @@ def _p_value(
 
 
 def _computations(
-    figures: Mapping[str, Callable[[Pairs], float]],
+    figures: Mapping[str, Callable[[PairedHits], float]],
     top_k: int,
     over: str,
     model_names: list[str] | None,
@@ -67,14 +67,14 @@ def _computations(
             combiner=_CountPairs(key),
         )
 
-    def values(pairs: Pairs) -> dict[str, float]:
+    def values(pairs: PairedHits) -> dict[str, float]:
         return {name: figure(pairs) for name, figure in figures.items()}
 
     return metrics.computations_of(list(figures), model_names, [counter], values)
 
 
 class _Hits(metric_types.Preprocessor):
-    """Reduces a list to whether each model hits; None for one that has no rank."""
+    """Reduces a list to whether each model hits; None for a model without a rank."""
 
     def __init__(self, top_k: int, over: str, model_name: str) -> None:
         super().__init__(name=f"hits@{top_k} and of {over} {model_name}")
@@ -95,20 +95,22 @@ class _Hits(metric_types.Preprocessor):
 
 
 class _CountPairs(beam.CombineFn):
-    """Counts pairs of hits."""
+    """Counts the lists on which one model or both hit."""
 
     def __init__(self, key: metric_types.MetricKey) -> None:
         self._key = key
 
-    def create_accumulator(self) -> Pairs:
-        return Pairs()
+    def create_accumulator(self) -> PairedHits:
+        return PairedHits()
 
-    def add_input(self, accumulator: Pairs, element: _Pair) -> Pairs:
+    def add_input(self, accumulator: PairedHits, element: _Pair) -> PairedHits:
         accumulator.add(*element)
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[Pairs]) -> Pairs:
-        return sum(accumulators, Pairs())
+    def merge_accumulators(self, accumulators: Iterable[PairedHits]) -> PairedHits:
+        return sum(accumulators, PairedHits())
 
-    def extract_output(self, accumulator: Pairs) -> dict[metric_types.MetricKey, Pairs]:
+    def extract_output(
+        self, accumulator: PairedHits
+    ) -> dict[metric_types.MetricKey, PairedHits]:
         return {self._key: accumulator}

@@ -1,6 +1,7 @@
-"""Where the held-out item ends up in its list, and what that is worth.
+"""The rank of the held-out item in its list, and the metrics of a rank.
 
-One rule for the trainer's validation and for the Evaluator's metrics. NumPy only.
+The trainer's validation and the Evaluator's metrics share these rules. They need NumPy
+only.
 """
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 def ranks(scores: np.ndarray) -> np.ndarray:
     """Returns how many other candidates score at least as high as the held-out one.
 
-    A tie counts against the model: one that gives every item the same score must not
-    look good.
+    A tie counts against the model: a model that gives every item the same score must
+    not look good.
 
     Args:
         scores: [B, 1 + m] float, column 0 the held-out item. Rows shorter than the

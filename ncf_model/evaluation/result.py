@@ -4,14 +4,14 @@ from ncf_model.documents import Document, Figure, Figures
 
 
 class Paired(Document):
-    """The model beside one that was blessed before, or a baseline, on the same lists.
+    """The model compared with a rival (an older model or a baseline), list by list.
 
     Attributes:
-        metrics: of that one.
-        difference: of HR@10, above 0 where the model is better.
-        standard_error: of the difference.
-        p_value: how likely it is that one as good would look so bad, or worse; by an
-            exact McNemar test.
+        metrics: the metrics of the rival.
+        difference: the model's HR@10 less the rival's.
+        standard_error: the standard error of `difference`.
+        p_value: the chance that a model as good as the rival looks as bad as this one,
+            or worse, by an exact McNemar test.
     """
 
     metrics: Figures = {}
@@ -25,13 +25,13 @@ class Quality(Document):
 
     Attributes:
         metrics: of the model, such as {"hit_rate@10": 0.65, "ndcg@10": 0.37}.
-        standard_errors: of `metrics`, those that are means over the lists.
+        standard_errors: of those `metrics` that are means over the lists.
         baselines: the metrics of every baseline by its name.
-        baseline_standard_errors: their standard errors by the same names.
+        baseline_standard_errors: the standard errors of `baselines`.
         blessed_model: metrics of the latest blessed model; {} if there is none.
-        comparisons: with it, and with the best model blessed so far where that is
-            another, by name.
-        against_baselines: with every baseline, by its name.
+        comparisons: comparisons with the latest blessed model, and with the best model
+            blessed so far where that is another one, by name.
+        against_baselines: comparisons with every baseline, by its name.
     """
 
     metrics: Figures = {}
@@ -57,7 +57,7 @@ class Rule(Document):
     """A rule of the gate, and whether it holds.
 
     Attributes:
-        metric: what it is about.
+        metric: the figure that the rule limits.
         rule: the limit in words, such as "at least 0.01 above popularity's".
         of: the group of lists, as `feature=group`; "" for all lists.
         value: what was measured; null for what is not a number.
@@ -78,12 +78,12 @@ class EvaluationResult(Comparison):
 
     Attributes:
         baseline: the metrics of ranking by popularity.
-        lift: what the model's hit rate has above popularity's.
+        lift: the model's hit rates less popularity's.
         short_lists: lists with fewer candidates than asked for.
         non_finite_lists: lists in which a score was NaN or infinite.
         blessed: whether every rule holds.
         rules: all rules of the gate.
-        failures: those that do not hold, the cause before its effects.
+        failures: the rules that do not hold; a cause comes before its effects.
         slices: the figures of groups of lists, by `feature=group`.
     """
 

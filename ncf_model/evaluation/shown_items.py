@@ -1,4 +1,4 @@
-"""Which items of the catalogue are among the first of any list: for coverage."""
+"""Finds the items that are among the first of any list, for the metric coverage."""
 
 import dataclasses
 import functools
@@ -16,11 +16,11 @@ from ncf_model.evaluation import list_counts, ranking
 
 @dataclasses.dataclass
 class ShownItems:
-    """Which items of the catalogue are among the first of any list.
+    """The best place of each item of the catalogue over all lists.
 
     Attributes:
-        best: [num_items] int64, the best place that each item has in any list, from 0;
-            the number of places that were looked at where it has none of them.
+        best: [num_items] int64, the best place that each item has in any list, from 0.
+            An item without such a place has the number of places that were looked at.
         non_finite: lists without an order, because a score is NaN or infinite.
     """
 
@@ -28,19 +28,22 @@ class ShownItems:
     non_finite: int
 
     def share(self, top_k: int) -> float:
-        """Returns the share of items among the first `top_k`; NaN without an order."""
+        """Returns the share of items that are among the first `top_k` of any list.
+
+        NaN if a list has no order.
+        """
         return float("nan") if self.non_finite else float((self.best < top_k).mean())
 
 
 def counter(
     places: int, source: str, model_name: str
 ) -> metric_types.MetricComputation:
-    """Returns what finds the items in the first `places` of any list.
+    """Returns the computation that finds the items in the first `places` of lists.
 
     Args:
         places: how many of a list.
         source: `list_counts.MODEL`, or the feature of a baseline's scores.
-        model_name: TFMA's, "" for the only model.
+        model_name: the model's name in TFMA; "" for the only model.
     """
     name = f"_shown@{places}/{source}"
     key = metric_types.MetricKey(name=name, model_name=model_name)
@@ -52,7 +55,7 @@ def counter(
 
 
 class _Show(metric_types.Preprocessor):
-    """Reduces one list to (number of items, its first ones; None without an order)."""
+    """Reduces a list to the number of items, and its first items or None."""
 
     def __init__(self, places: int, source: str, model_name: str) -> None:
         super().__init__(name=f"show {places} {source} {model_name}")
@@ -78,7 +81,7 @@ class _Show(metric_types.Preprocessor):
         yield len(items), ranking.top(items, self._places) if ordered else None
 
     def _first_items(self, record: util.StandardExtracts) -> np.ndarray | None:
-        """Returns a baseline's, from the record; None if it was left out."""
+        """Returns a baseline's first items; None if the baseline was left out."""
         baseline = list_counts.prefix(self._source).removesuffix("/")
         found = record.features.get(features.FIRST_ITEMS.format(baseline), ())
         items = np.ravel(found).astype(np.int64)

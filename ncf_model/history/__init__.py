@@ -1,1 +1,1 @@
-"""A user by their history: the network that `model.history` describes."""
+"""The network of users by their history, which `model.history` describes."""

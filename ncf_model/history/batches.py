@@ -1,4 +1,4 @@
-"""An epoch's batches of users, each with what its users have."""
+"""An epoch's batches of users, each with the items of its users."""
 
 import concurrent.futures
 from collections.abc import Iterator
@@ -6,21 +6,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncf_model.training import data
+from ncf_model.sampling.ragged import Ragged
 
-# Cells of a batch's matrix.
+# The values of `UserBatch.cells`.
 OWNED, KEPT = 1, 2
 
 
-class Batch(NamedTuple):
+class UserBatch(NamedTuple):
     """Some users and the items that compete in their step.
 
     Attributes:
-        rows: [b] int32, numbers of the users; `num_users` fills a last batch up.
-        columns: [c] int32, the items; None where it is the whole catalogue.
-        cells: [b, c] uint8: 0, `OWNED` by the user but hidden in this step, or `KEPT`.
-        correction: [c] float32, minus the log probability that the item is in the
+        rows: [b] int32, the user of each row; the number `num_users` fills up the last
             batch.
+        columns: [c] int32, the item of each column; None for the whole catalogue.
+        cells: [b, c] uint8: 0 where the user does not have the item, `OWNED` where the
+            user has it but this step hides it, `KEPT` where the step uses it.
+        correction: [c] float32, minus the log of the probability with which an item is
+            drawn into the batch.
     """
 
     rows: np.ndarray
@@ -29,16 +31,16 @@ class Batch(NamedTuple):
     correction: np.ndarray
 
 
-class Batches:
+class UserBatches:
     """The batches of any epoch; they depend on (seed, epoch) alone.
 
-    In a large catalogue a step sees the items of its users, half of `most_items` at
-    most, and uniform draws from the others.
+    In a large catalogue a step sees the items of its users, at most half of
+    `most_items` of them, and fills the other half with uniform draws from the rest.
     """
 
     def __init__(
         self,
-        positives: data.Lists,
+        positives: Ragged,
         *,
         num_items: int,
         users_per_batch: int,
@@ -58,16 +60,16 @@ class Batches:
         self._owned_chance = 1.0 - (1.0 - share) ** users_per_batch
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """The number of batches in an epoch."""
         return -(-len(self._users) // self._size)
 
     @property
     def num_columns(self) -> int:
-        """Items in a batch."""
+        """The number of items in a batch."""
         return self._columns
 
     def draw(self, epoch: int) -> list[tuple[np.ndarray, np.random.SeedSequence]]:
-        """Returns each batch's users and the seed of what is hidden from them."""
+        """Returns each batch's users, and the seed of what is hidden from them."""
         root = np.random.SeedSequence([self._seed, epoch])
         order = np.random.default_rng(root).permutation(self._users)
         seeds = root.spawn(len(self))
@@ -76,8 +78,8 @@ class Batches:
             for i, seed in enumerate(seeds)
         ]
 
-    def prefetched(self, epoch: int) -> Iterator[Batch]:
-        """Yields an epoch's batches; the next is made while one is used."""
+    def prefetched(self, epoch: int) -> Iterator[UserBatch]:
+        """Yields an epoch's batches; while one is used, the next one is made."""
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
             pending = None
             for users, seed in self.draw(epoch):
@@ -88,8 +90,8 @@ class Batches:
             if pending:
                 yield pending.result()
 
-    def make(self, users: np.ndarray, seed: np.random.SeedSequence) -> Batch:
-        """Returns the batch of `users`, with part of their history hidden."""
+    def make(self, users: np.ndarray, seed: np.random.SeedSequence) -> UserBatch:
+        """Returns the batch of `users`, with a part of their histories hidden."""
         rng = np.random.default_rng(seed)
         taken = self._positives.take(users)
         slots = np.repeat(np.arange(len(users)), taken.sizes)
@@ -99,13 +101,13 @@ class Batches:
         cells = np.zeros((self._size, self._columns), np.uint8)
         if self._columns == self._num_items:
             cells[slots, taken.values] = states
-            return Batch(rows, None, cells, np.zeros(self._columns, np.float32))
+            return UserBatch(rows, None, cells, np.zeros(self._columns, np.float32))
         columns, correction = self._choose(taken.values, rng)
         place = np.searchsorted(columns, taken.values)
         place = np.minimum(place, self._columns - 1)
         there = columns[place] == taken.values
         cells[slots[there], place[there]] = states[there]
-        return Batch(rows, columns, cells, correction)
+        return UserBatch(rows, columns, cells, correction)
 
     def _choose(
         self, owned: np.ndarray, rng: np.random.Generator

@@ -1,7 +1,8 @@
-"""What stands beside the deep part: the linear part and iALS, and their settings.
+"""Fits what is added to the deep part's scores: the linear part and iALS.
 
-Each is chosen by its NDCG@10 on the validation items, alone; then iALS's share of their
-sum is. The weight of that sum beside the deep part is chosen with the epoch.
+The settings of each are chosen by its own NDCG@10 on the validation items. Then the
+share of iALS in the sum of both is chosen. The weight of that sum beside the deep part
+is chosen together with the epoch, in `fitting`.
 """
 
 import dataclasses
@@ -17,23 +18,27 @@ from absl import logging
 from ncf_model import config
 from ncf_model.history import catalogue, ials, linear
 
-# Where the search begins; without validation items nothing can be chosen.
+# Where the search begins. Without validation items these values are taken.
 _L2, _IALS_L2, _UNOBSERVED, _SHARE = 300.0, 3e-3, 0.3, 1.0
-# What is fitted to be shipped; in the search fewer epochs tell as much.
+# Epochs of iALS for the model that ships; fewer are enough to compare settings.
 _EPOCHS, _SEARCH_EPOCHS = 10, 5
-# From so many pairs on the search is among the users of the validation lists alone.
+# From so many pairs on, the search fits to the users of the validation lists alone.
 _SEARCH_PAIRS = 2_000_000
 
 
 @dataclasses.dataclass
-class Chosen:
-    """Settings, and what was tried; JSON can hold it. None is not chosen yet.
+class ChosenSettings:
+    """The settings as far as they are chosen, and what was tried; JSON can hold it.
 
     Attributes:
-        l2: the linear part's penalty.
-        ials_l2, unobserved: of iALS.
-        share: of iALS.
-        linear, ials, shares: what was tried.
+        l2: the linear part's penalty; None until it is chosen.
+        ials_l2: the penalty of iALS; None until it is chosen.
+        unobserved: the weight that iALS gives to pairs that did not occur; None until
+            it is chosen.
+        share: the share of iALS in the sum; None until it is chosen.
+        linear: the penalties of the linear part that were tried, with their quality.
+        ials: the settings of iALS that were tried, with their quality.
+        shares: the shares of iALS that were tried, with their quality.
     """
 
     l2: float | None = None
@@ -46,13 +51,13 @@ class Chosen:
 
 
 class Factored(NamedTuple):
-    """iALS as it is shipped.
+    """iALS as it ships.
 
     Attributes:
-        items: [num_items, factors].
-        l2, unobserved: how a user is folded in.
-        weight: of its scores in the sum.
-        share: which part of the weight is its own.
+        items: [num_items, factors], the vectors of the items.
+        l2, unobserved: the settings with which a user's vector is computed.
+        weight: the weight of the scores of iALS in the sum.
+        share: the share of iALS in the weight of the sum.
     """
 
     items: np.ndarray
@@ -62,13 +67,13 @@ class Factored(NamedTuple):
     share: float
 
     def vectors(self, histories: scipy.sparse.csr_matrix) -> np.ndarray:
-        """Returns the vectors of users, weight included, [users, factors]."""
+        """Returns the users' vectors times the weight, [users, factors]."""
         settings = {"l2": self.l2, "unobserved": self.unobserved}
         return ials.fold_in(histories, self.items, **settings) * np.float32(self.weight)
 
 
 class Fitter:
-    """Fits both parts to positives; what is not chosen yet is chosen first."""
+    """Chooses the settings of the linear part and of iALS, and fits both."""
 
     def __init__(
         self,
@@ -82,8 +87,13 @@ class Fitter:
         self._covered = min(history.linear_items, num_items)
         self._factors = min(int(history.factors), num_items)  # Resolved.
 
-    def choose(self, positives: scipy.sparse.csr_matrix, chosen: Chosen) -> None:
-        """Completes what is chosen, and makes the validator count with it."""
+    def choose(
+        self, positives: scipy.sparse.csr_matrix, chosen: ChosenSettings
+    ) -> None:
+        """Chooses the settings that are missing in `chosen`, and notes them there.
+
+        From then on the validator adds the scores of both parts.
+        """
         validator = self._validator
         scores = self._choose_linear(positives, chosen)
         beside = catalogue.Beside(scores)
@@ -92,9 +102,12 @@ class Fitter:
         validator.use(beside)
 
     def fit(
-        self, positives: scipy.sparse.csr_matrix, chosen: Chosen, weight: float
+        self, positives: scipy.sparse.csr_matrix, chosen: ChosenSettings, weight: float
     ) -> tuple[np.ndarray | None, Factored | None]:
-        """Returns both parts with what was chosen, by the weight of their sum."""
+        """Returns both parts, fitted with `chosen` and multiplied by `weight`.
+
+        A part without weight is None.
+        """
         matrix = factored = None
         if self._covered and weight:
             matrix = self._linear(positives, chosen.l2) * np.float32(weight)
@@ -107,9 +120,9 @@ class Fitter:
         return matrix, factored
 
     def _choose_linear(
-        self, positives: scipy.sparse.csr_matrix, chosen: Chosen
+        self, positives: scipy.sparse.csr_matrix, chosen: ChosenSettings
     ) -> np.ndarray | None:
-        """Returns the scores of the lists with the best penalty."""
+        """Returns the linear part's scores of the lists with the best penalty."""
         if not self._covered:
             return None
         values, validator = self._history.linear_l2, self._validator
@@ -119,7 +132,7 @@ class Fitter:
             if not len(validator):
                 return None
             return validator.linear_scores(self._linear(positives, chosen.l2))
-        # Of the matrices only the best one's scores are kept.
+        # A matrix takes much memory: only the scores of the best one are kept.
         best: list[Any] = [-np.inf, None]
         inner = linear.products(positives[:, : self._covered].tocsr())
 
@@ -153,10 +166,10 @@ class Fitter:
     def _choose_ials(
         self,
         positives: scipy.sparse.csr_matrix,
-        chosen: Chosen,
+        chosen: ChosenSettings,
         scores: np.ndarray | None,
     ) -> catalogue.Beside:
-        """Returns iALS with the best settings, in its best share beside `scores`."""
+        """Returns iALS with the best settings and share beside the linear `scores`."""
         history, validator = self._history, self._validator
         l2s, weights = history.ials_l2, history.ials_unobserved
         if not len(validator):
@@ -179,7 +192,7 @@ class Fitter:
             chosen.unobserved = unobserved
             chosen.ials_l2 = climb(lambda v: figure(v, unobserved), l2s, _IALS_L2)
         beside = self._beside(positives, chosen.ials_l2, chosen.unobserved, _EPOCHS)
-        if scores is None:  # Alone, it has the whole weight.
+        if scores is None:  # iALS alone has the whole weight.
             chosen.share = 1.0
             return beside
         beside = beside._replace(linear=scores)
@@ -236,7 +249,7 @@ class Fitter:
 
 
 def closest(values: Sequence[float], wanted: float) -> float:
-    """Returns the value nearest to what is wanted, by ratio; 0 if it is alone."""
+    """Returns the value nearest to `wanted` by ratio; 0 if that is the only value."""
     above = [value for value in values if value > 0] or list(values)
     return min(above, key=lambda value: abs(np.log((value or 1e-9) / wanted)))
 
@@ -244,7 +257,7 @@ def closest(values: Sequence[float], wanted: float) -> float:
 def climb(
     figure: Callable[[float], float], values: Sequence[float], wanted: float
 ) -> float:
-    """Returns the best value, walking uphill from the one closest to `wanted`."""
+    """Returns the best of `values`, searched uphill from the one near `wanted`."""
     known: dict[int, float] = {}
 
     def at(place: int) -> float:

@@ -1,8 +1,8 @@
-"""From a logit to a probability, for scores that were trained to rank and no more.
+"""Turns a logit into a probability, for scores that were trained only to rank.
 
-Platt, "Probabilistic Outputs for Support Vector Machines" (1999): a logistic curve
-through the scores of items that users took and of others, with his smoothed targets, so
-that it stays finite where the two do not overlap.
+The method is Platt's, "Probabilistic Outputs for Support Vector Machines" (1999): a
+logistic curve is fitted to the scores of items that users took and of other items. With
+his smoothed targets the curve stays finite where the two kinds do not overlap.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 _STEPS = 50
-# Of the spread of the scores: the curve rises, so that it never changes an order.
+# The least slope, times the spread of the scores: a rising curve keeps every order.
 _LEAST_SLOPE = 1e-3
 
 
@@ -34,14 +34,14 @@ AS_IT_IS = Calibration()
 
 
 def fit(taken: np.ndarray, others: np.ndarray) -> Calibration:
-    """Returns the curve that tells one kind of score from the other.
+    """Returns the curve that separates scores of items taken from other scores.
 
     Args:
         taken: scores of items that were taken, any shape.
-        others: scores of items that were not.
+        others: scores of items that were not taken, any shape.
 
     Raises:
-        ValueError: a score is not finite, or there is none of either kind.
+        ValueError: a score is not finite, or there is no score of one of the kinds.
     """
     counts = (taken.size, others.size)
     scores = np.concatenate([taken.ravel(), others.ravel()]).astype(np.float64)

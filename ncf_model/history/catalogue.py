@@ -1,4 +1,4 @@
-"""Validation in lists and in the whole catalogue, and the weights of the sum."""
+"""Validates in the lists and in the whole catalogue, and weighs the sum of parts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from ncf_model.history import calibration, linear
 from ncf_model.training import validation
 
 _CUTOFF = validation.CUTOFF
-# Lists that are scored at most: the error of a mean over so many is small enough.
+# At most so many lists are scored: the error of their mean is small enough.
 _MOST_LISTS = 8_192
 # Lists, and scores, at a time.
 _BLOCK, _SCORES = 1024, 1 << 24
-# Of what is beside the deep part, on validation items of several data sets.
+# The weight that suited the validation items of several data sets.
 USUAL_WEIGHT = 32.0
 _TINY = 1e-9
-# From so many lists a standard error means something.
+# From so many lists on, a standard error means something.
 _ENOUGH_LISTS = 30
 
 
@@ -26,10 +26,10 @@ class Beside(NamedTuple):
     """What is added to the deep part's scores, times a weight.
 
     Attributes:
-        linear: [lists, covered] the linear part's scores; None without it.
-        users: [lists, factors] of iALS; None without it.
-        items: [num_items, factors], likewise.
-        share: of iALS beside the linear part.
+        linear: [lists, covered], the linear part's scores; None without that part.
+        users: [lists, factors], the users' vectors of iALS; None without iALS.
+        items: [num_items, factors], the items' vectors of iALS; None without iALS.
+        share: the weight of iALS beside the linear part.
     """
 
     linear: np.ndarray | None = None
@@ -51,7 +51,7 @@ class Beside(NamedTuple):
 
 
 class _Deep(NamedTuple):
-    """The deep part: vectors of the lists' users, items and biases; see `evaluate`."""
+    """The deep part: the vectors of users and items and the items' biases."""
 
     vectors: np.ndarray
     item: np.ndarray
@@ -59,13 +59,13 @@ class _Deep(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What validation says.
+    """The result of a validation.
 
     Attributes:
-        weight: the best one of what is beside the deep part.
-        hit_rate, ndcg: of the sum with that weight, in the whole catalogue.
-        listed: the same two in the lists of the split `validation`.
-        by_weight: NDCG@10 of what decides, one per weight.
+        weight: the best weight of what is added to the deep part.
+        hit_rate, ndcg: HR@10 and NDCG@10 with that weight in the whole catalogue.
+        listed: HR@10 and NDCG@10 with that weight in the lists of `validation`.
+        by_weight: for each weight the NDCG@10 by which the weight is chosen.
     """
 
     weight: float
@@ -80,12 +80,15 @@ class Catalogue:
 
     Args:
         lists: users, held-out items and candidates.
-        histories: [num_users, num_items] what each user trains on, by user index, and
-            what each item weighs.
-        touched: [num_users, num_items] all there is of each user.
-        weights: of what is beside the deep part, ascending.
-        by_lists: whether the lists of the split `validation` decide, or the catalogue.
-        seed: of the choice of lists, if there are too many.
+        histories: [num_users, num_items], by user index, the weight of each item that
+            the user trains on.
+        touched: [num_users, num_items], nonzero for every item that the user has, held
+            out or not.
+        weights: the weights to choose from for what is added to the deep part,
+            ascending.
+        by_lists: whether the lists of the split `validation` decide; False lets the
+            whole catalogue decide.
+        seed: of the draw of lists, if there are too many.
     """
 
     def __init__(
@@ -113,33 +116,36 @@ class Catalogue:
         self._beside = Beside()
 
     def __len__(self) -> int:
-        """Number of lists."""
+        """The number of lists."""
         return len(self.users)
 
     def linear_scores(self, matrix: np.ndarray) -> np.ndarray:
-        """Returns the scores of the linear part by its weights, [lists, covered]."""
+        """Returns the scores of a linear part `matrix`, [lists, covered]."""
         return linear.scores(self._histories[:, : matrix.shape[0]].tocsr(), matrix)
 
     def use(self, beside: Beside) -> None:
-        """Makes `evaluate` and `calibrate` count with these scores."""
+        """Makes `evaluate` and `calibrate` add the scores of `beside`."""
         self._beside = beside
 
     def gains(self, beside: Beside) -> np.ndarray:
-        """Returns NDCG@10 of each list, of what decides, by these scores alone."""
+        """Returns each list's NDCG@10 by the scores of `beside` alone.
+
+        The lists or the catalogue are ranked, as `by_lists` says.
+        """
         ranks = self._ranks(None, (1.0,), beside, listed=self._by_lists)
         return ranking.ndcg(ranks[0], _CUTOFF)
 
     def evaluate(
         self, vectors: np.ndarray, item: np.ndarray, bias: np.ndarray
     ) -> Verdict:
-        """Returns the best weight and what it reaches.
+        """Returns the best weight and the figures with that weight.
 
         The choice is by NDCG@10, and cautious: see `cautious_best`.
 
         Args:
-            vectors: [lists, factors] of the users.
-            item: [num_items, factors].
-            bias: [num_items].
+            vectors: [lists, factors], the vectors of the lists' users.
+            item: [num_items, factors], the vectors of the items.
+            bias: [num_items], the biases of the items.
 
         Raises:
             ValueError: a score is not finite.
@@ -174,12 +180,12 @@ class Catalogue:
         """Returns the curve from logits to probabilities, by the lists' candidates.
 
         Args:
-            vectors: [lists, factors] of the users.
-            item: [num_items, factors].
-            bias: [num_items].
-            weight: of what is beside the deep part.
-            negatives: candidates beside each held-out item: how many there are decides
-                what a probability means.
+            vectors: [lists, factors], the vectors of the lists' users.
+            item: [num_items, factors], the vectors of the items.
+            bias: [num_items], the biases of the items.
+            weight: the weight of what is added to the deep part.
+            negatives: how many other candidates each held-out item has. This number
+                decides what a probability means.
         """
         known = np.minimum(self._items[:, : 1 + negatives], len(item) - 1)
         scores = np.einsum("lf,lcf->lc", vectors, item[known]) + bias[known]
@@ -212,9 +218,9 @@ class Catalogue:
         """Returns ranks in the lists or in the catalogue, [weights, lists].
 
         Args:
-            model: the deep part; None leaves it out.
-            weights: of `beside`, one sum each.
-            beside: is added.
+            model: the deep part; None leaves the deep part out.
+            weights: the weights of `beside`; there is one sum per weight.
+            beside: the scores that are added to those of the deep part.
             listed: whether the lists' candidates compete, or all items.
         """
         num_items = self._touched.shape[1]
@@ -222,7 +228,7 @@ class Catalogue:
         of = self._listed if listed else self._whole
         for rows in self._blocks(num_items):
             known = None
-            if listed:  # So little is asked for that the rest need not be added up.
+            if listed:  # Only the candidates' scores are asked for, not all items'.
                 known = np.minimum(self._items[rows], num_items - 1).astype(np.int64)
             deep = None
             if model is not None:
@@ -246,7 +252,7 @@ class Catalogue:
 
     def _listed(self, scores: np.ndarray, rows: slice) -> np.ndarray:
         """Returns ranks by the scores of the lists' candidates."""
-        # Short lists are filled up with "unknown", which has no score and is not real.
+        # Short lists are filled up with the unknown item, which has no score here.
         above = (scores[:, 1:] >= scores[:, :1]) & self._real[rows, 1:]
         return np.count_nonzero(above, axis=1)
 
@@ -261,7 +267,7 @@ class Catalogue:
 
 
 def _sum(deep: np.ndarray | None, added: np.ndarray | None, weight: float) -> Any:
-    """Returns the scores to rank by; without the deep part a weight changes no rank."""
+    """Returns deep + weight * added, or `added` alone if there is no deep part."""
     if deep is None:
         return added
     if added is None or not weight:
@@ -270,10 +276,10 @@ def _sum(deep: np.ndarray | None, added: np.ndarray | None, weight: float) -> An
 
 
 def _finite(scores: np.ndarray, message: str, columns: np.ndarray | None) -> np.ndarray:
-    """Returns the scores, of these columns of each row if there are any.
+    """Returns the scores, or with `columns` those of each row's columns alone.
 
     Raises:
-        ValueError: with `message`, one of them is not finite.
+        ValueError: a returned score is not finite; the error says `message`.
     """
     if columns is not None:
         scores = np.take_along_axis(scores, columns, axis=1)
@@ -283,18 +289,18 @@ def _finite(scores: np.ndarray, message: str, columns: np.ndarray | None) -> np.
 
 
 def cautious_best(gains: np.ndarray, values: Sequence[float], *, usual: float) -> int:
-    """Returns the place of the value to take.
+    """Returns the place in `values` of the value to take.
 
-    The best of several figures owes part of its lead to chance, the more the fewer
-    lists there are, and a sum that hardly counts one of its parts loses what makes it
-    better than each. So of the values that are within half a standard error of the best
-    the one nearest to what is usual is taken (the rule of Breiman et al., 1984, for the
-    size of trees, with half of their tolerance).
+    The best of several figures owes part of its lead to chance, and more so with fewer
+    lists. A value that leaves one part of a sum almost without weight gives up what
+    makes the sum better than its parts. So, of the values within half a standard error
+    of the best, the one nearest to `usual` is taken (the rule of Breiman et al., 1984,
+    for the size of trees, with half of their tolerance).
 
     Args:
-        gains: [values, lists].
-        values: 0 or more.
-        usual: above 0; what is nearest to it is taken where lists are few.
+        gains: [values, lists], what each list gains with each value.
+        values: the values to choose from, 0 or more.
+        usual: a value above 0. Where lists are few, the value nearest to it is taken.
     """
     far = np.abs(np.log(np.maximum(values, _TINY) / usual))
     if gains.shape[1] < _ENOUGH_LISTS:

@@ -3,10 +3,11 @@
     vector(u) = P_u + sum of Y_j over the items j of u / sqrt(n_u)
     logit(u, i) = vector(u) . Q_i + b_i
 
-Koren's SVD++ (2008) without ratings; FISM (Kabbur, 2013) where there is no row P_u. In
-training an item never vouches for itself: Y_i . Q_i / sqrt(n) is taken out of the logit
-of each item i that the user has, and part of the history is hidden (Liang, 2018). The
-loss is the cross-entropy of each of a user's items against all that they do not have.
+This is Koren's SVD++ (2008) without ratings, and FISM (Kabbur, 2013) where users have
+no row P_u. In training an item must not predict itself: Y_i . Q_i / sqrt(n) is
+subtracted from the logit of each item i that the user has, and a part of the history is
+hidden (Liang, 2018). The loss is the cross-entropy of each of a user's items against
+all items that the user does not have.
 """
 
 import functools
@@ -24,11 +25,11 @@ _NOWHERE = -1e9
 
 
 class Tables(NamedTuple):
-    """What is learned.
+    """The parameters that are learned.
 
     Attributes:
-        user: P, [num_users + 1, factors], the last one for rows that fill a batch up;
-            [1, factors] of zeros where users have no row of their own.
+        user: P, [num_users + 1, factors]; the last row is for places of a batch without
+            a user. [1, factors] of zeros where users have no row of their own.
         history: Y, [num_items, factors].
         item: Q, [num_items, factors].
         bias: b, [num_items].
@@ -46,13 +47,13 @@ def start(
     """Returns fresh tables; `bias` begins as the log of the items' popularity.
 
     Args:
-        settings: resolved.
-        counts: [num_items] how many users have each item.
-        num_users: rows of P.
-        seed: of the draws.
+        settings: the network, without any `auto`.
+        counts: [num_items], how many users have each item.
+        num_users: how many users have a row in P.
+        seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
-    factors = int(settings.factors)  # Resolved.
+    factors = int(settings.factors)  # No `auto` any more.
     shape = (len(counts), factors)
     history, item = (
         rng.standard_normal(shape, np.float32) * np.float32(_STDDEV) for _ in range(2)
@@ -73,7 +74,7 @@ class Loop:
     def __init__(
         self, tables: Tables, settings: config.HistoryConfig, *, jit_compile: bool
     ) -> None:
-        """To be called under the scope of the strategy to train with."""
+        """Makes the variables; called under the scope of the strategy to train with."""
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
         self._settings = settings
@@ -89,11 +90,11 @@ class Loop:
         return Tables(*(np.array(v.numpy()) for v in self._tables))
 
     def state(self) -> list[np.ndarray]:
-        """Returns all that training needs to go on."""
+        """Returns everything that `restore` needs to continue the training."""
         return [np.array(v.numpy()) for v in self._all()]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Goes back to what `state` returned."""
+        """Puts back what `state` returned."""
         for variable, value in zip(self._all(), state, strict=True):
             variable.assign(value)
 
@@ -105,13 +106,13 @@ class Loop:
     def _all(self) -> list[tf.Variable]:
         return [*self._tables, *self._moments[0], *self._moments[1], self._steps]
 
-    def step(self, batch: batches.Batch, *, rate: float, epoch: int) -> tf.Tensor:
-        """Does a step; returns the mean cross-entropy of its positives.
+    def step(self, batch: batches.UserBatch, *, rate: float, epoch: int) -> tf.Tensor:
+        """Does a step; returns the mean cross-entropy of the batch's positives.
 
         Args:
-            batch: of any strategy the whole one.
+            batch: the whole batch, however many replicas share it.
             rate: Adam's step size.
-            epoch: from 1: how often a user has been seen, this time included.
+            epoch: from 1: how often each user has been seen, this time included.
         """
         whole = batch.columns is None
         columns = np.zeros(0, np.int32) if whole else batch.columns
@@ -149,7 +150,7 @@ class Loop:
         rate: tf.Tensor,
         epoch: tf.Tensor,
     ) -> tf.Tensor:
-        """One replica's share of the users, then everyone's updates."""
+        """Computes one replica's gradients, then applies those of all replicas."""
         read = (lambda x: x) if whole else (lambda x: tf.gather(x, columns))
         has_rows = self._settings.user_rows
         tables = Tables(*(tf.convert_to_tensor(v) for v in self._tables))
@@ -195,7 +196,7 @@ class Loop:
         owned = tf.cast(cells > 0, tf.float32)
         kept = tf.cast(cells == batches.KEPT, tf.float32)
         size = tf.reduce_sum(owned, axis=1, keepdims=True)
-        # Hidden items' share goes to the others, so that a vector keeps its length.
+        # The items that stay are scaled up, so that a user's vector keeps its length.
         scale = tf.math.rsqrt(tf.maximum(size, 1.0)) / (1.0 - self._settings.dropout)
         shown = kept * scale
         vectors = users + shown @ values.history
@@ -219,7 +220,7 @@ class Loop:
         rate: tf.Tensor,
         epoch: tf.Tensor,
     ) -> None:
-        """Adam; a row that is not in the batch stays as it is, moments included."""
+        """Does Adam's step; rows outside the batch keep values and moments."""
         steps = tf.convert_to_tensor(self._steps) + 1.0
         self._steps.assign(steps)
         for name in Tables._fields:
@@ -260,7 +261,7 @@ def _adam(
 
 
 def _variable(value: np.ndarray) -> tf.Variable:
-    """Returns a variable of which each replica has its own; they stay equal."""
+    """Returns a variable that every replica holds a copy of; all copies stay equal."""
     return tf.Variable(
         value,
         trainable=False,

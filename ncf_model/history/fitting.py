@@ -1,47 +1,62 @@
-"""Trains a user's history: what is beside the deep part, then that, epoch after epoch.
+"""Trains the network of users by their history, epoch after epoch.
 
-The linear part and iALS are fitted once per setting. Their settings and weights and the
-epoch are those with the best NDCG@10 on the validation items: in their lists or, where
-the evaluation ranks the whole catalogue, there. Then all is trained anew with the
-validation items.
+First the linear part and iALS, whose scores are added to the deep part's, are fitted
+with each of their settings. Then the deep part is trained. The settings, the weight of
+the sum and the epoch are those with the best NDCG@10 on the validation items, in their
+lists or, where the evaluation ranks the whole catalogue, in the whole catalogue. At the
+end everything is trained anew with the validation items included.
 """
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
+import pydantic
 import tensorflow as tf
 from absl import logging
 
 from ncf_model import config
 from ncf_model.history import batches, beside, calibration, catalogue, encoder
 from ncf_model.history.trained import Trained, user_item_matrix, vectors
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import checkpoint, data, epoch_reports, progress, validation
 from ncf_model.training import fitting as pairs
+from ncf_model.training.training_history import (
+    Epoch,
+    History,
+    IalsPart,
+    LinearPart,
+    Refit,
+    median_rate,
+)
 
-CATALOGUE_HIT_RATE = f"catalogue_hit_rate@{validation.CUTOFF}"
-CATALOGUE_NDCG = f"catalogue_ndcg@{validation.CUTOFF}"
+NDCG, CATALOGUE_NDCG = "ndcg@10", "catalogue_ndcg@10"  # As `Epoch` names them.
 Carry = Callable[[encoder.Tables], encoder.Tables]
 
 
-@dataclasses.dataclass
-class _Done:
-    """What has been trained so far; JSON can hold it."""
+class _HistoryProgress(pydantic.BaseModel):
+    """What has been trained so far; a checkpoint holds it as JSON.
 
-    parts: beside.Chosen = dataclasses.field(default_factory=beside.Chosen)
-    epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    Attributes:
+        parts: the settings of the linear part and iALS, as far as chosen.
+        epochs: of the training without the validation items.
+        best: number of the best of `epochs`, from 1; 0 before the first.
+        stopped: whether no more of `epochs` will follow.
+        refit: epochs with the validation items.
+    """
+
+    parts: beside.ChosenSettings = pydantic.Field(default_factory=beside.ChosenSettings)
+    epochs: list[Epoch] = []
     best: int = 0
     stopped: bool = False
-    refit: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    refit: list[Epoch] = []
 
 
 def fit(
     interactions: data.Interactions,
     validator: validation.Validation,
-    settings: pairs.Settings,
+    settings: pairs.FitSettings,
     history: config.HistoryConfig,
     *,
     num_users: int,
@@ -50,20 +65,22 @@ def fit(
     strategy: tf.distribute.Strategy | None = None,
     saved: checkpoint.Checkpoint | None = None,
     carry: Carry | None = None,
-) -> tuple[Trained, dict[str, Any]]:
-    """Returns what to ship, and how it came about.
+) -> tuple[Trained, History]:
+    """Returns what to ship, and the history of the training.
 
     Args:
         interactions: the split `train`.
         validator: evaluates on the validation lists.
         settings: of the training.
-        history: of the network, resolved.
+        history: the network, without any `auto`.
         num_users: size of the user vocabulary.
         num_items: size of the item vocabulary.
         log_dir: where TensorBoard's files go.
-        strategy: trains; None is TensorFlow's default.
-        saved: written after each epoch; training continues from the state it holds.
-        carry: puts what an earlier model knows into fresh tables.
+        strategy: the tf.distribute strategy; None is TensorFlow's default.
+        saved: the checkpoint, which is written after each epoch. If it holds a state,
+            the training continues from there.
+        carry: puts the tables of a warm start into fresh tables; None begins with
+            random numbers.
 
     Raises:
         ValueError: the loss or a score is not finite.
@@ -72,21 +89,21 @@ def fit(
         name: getattr(interactions, name).spread(interactions.user_index, num_users)
         for name in ("positives", "validation_items", "eval_items")
     }
-    run = _Run(
+    run = _HistoryTraining(
         *(everywhere, validator, settings, history, num_items),
         *(log_dir, strategy, saved, carry),
     )
     return run.fit()
 
 
-class _Run:
-    """One call of `fit`."""
+class _HistoryTraining:
+    """One training, from its start or from a checkpoint to what ships."""
 
     def __init__(
         self,
-        lists: dict[str, data.Lists],
+        lists: dict[str, Ragged],
         validator: validation.Validation,
-        settings: pairs.Settings,
+        settings: pairs.FitSettings,
         history: config.HistoryConfig,
         num_items: int,
         log_dir: str,
@@ -96,10 +113,10 @@ class _Run:
     ) -> None:
         self._carry = carry or (lambda tables: tables)
         self._positives = lists["positives"]
-        self._all = self._positives.append(lists["validation_items"])
+        self._all = self._positives.then(lists["validation_items"])
         self._settings, self._history = settings, history
         whole = settings.sampling.eval_negatives == "all"
-        self._decides = CATALOGUE_NDCG if whole else pairs.NDCG
+        self._decides = CATALOGUE_NDCG if whole else NDCG
         self._num_items = num_items
         self._saved = saved
         self._matrix = user_item_matrix(self._positives, num_items)
@@ -107,7 +124,7 @@ class _Run:
         self._validator = catalogue.Catalogue(
             validator,
             self._faded,
-            user_item_matrix(self._all.append(lists["eval_items"]), num_items),
+            user_item_matrix(self._all.then(lists["eval_items"]), num_items),
             weights=history.linear_weights,
             by_lists=settings.sampling.eval_negatives != "all",
             seed=settings.seed,
@@ -123,10 +140,10 @@ class _Run:
             )
         self._reports = epoch_reports.EpochReports(log_dir)
         self._best = self._start
-        self._done = _Done()
+        self._done = _HistoryProgress()
         self._hit_rate: float | None = None
 
-    def _fresh(self, positives: data.Lists) -> encoder.Tables:
+    def _fresh(self, positives: Ragged) -> encoder.Tables:
         fresh = encoder.start(
             self._history,
             counts=np.bincount(positives.values, minlength=self._num_items),
@@ -135,8 +152,8 @@ class _Run:
         )
         return self._carry(fresh)
 
-    def fit(self) -> tuple[Trained, dict[str, Any]]:
-        """Does what is left to do."""
+    def fit(self) -> tuple[Trained, History]:
+        """Does what the checkpoint says is left to do."""
         done, train = self._done, self._settings.train
         self._restore()
         done = self._done
@@ -147,7 +164,7 @@ class _Run:
         curve = self._calibrate()
         if refitting:
             tables, histories = self._refit(), self._all
-        weight = done.epochs[done.best - 1]["linear_weight"]
+        weight = self._best_weight()
         matrix, factored = self._fitter.fit(
             user_item_matrix(histories, self._num_items), done.parts, weight
         )
@@ -156,10 +173,10 @@ class _Run:
             *(self._history, tables._replace(user=users), matrix, histories),
             *(done.parts.l2, weight, curve, factored),
         )
-        return trained, self._record(weight, refitting)
+        return trained, self._told(weight, refitting)
 
     def _calibrate(self) -> calibration.Calibration:
-        """Returns what a score means, by the best epoch and the validation items."""
+        """Returns the curve from scores to probabilities, by the validation items."""
         if not len(self._validator):
             return calibration.AS_IT_IS
         users, tables = self._validator.users, self._best
@@ -167,110 +184,113 @@ class _Run:
             vectors(tables, self._faded[users], users),
             tables.item,
             tables.bias,
-            weight=self._done.epochs[self._done.best - 1]["linear_weight"],
+            weight=self._best_weight(),
             negatives=self._settings.sampling.num_negatives,
         )
 
-    def _record(self, weight: float, refitting: bool) -> dict[str, Any]:
+    def _best_weight(self) -> float:
+        """Returns the weight of the sum of linear part and iALS in the best epoch."""
+        return self._done.epochs[self._done.best - 1].linear_weight or 0.0
+
+    def _told(self, weight: float, refitting: bool) -> History:
         done, chosen = self._done, self._done.parts
-        refit = pairs.summary(done.refit) if refitting else None
-        last = refit or done.epochs[done.best - 1]
-        return {
-            "epochs": done.epochs,
-            "best_epoch": done.best,
-            "refit": refit,
-            "examples_per_second": pairs.median_rate(done.epochs),
-            "final_loss": last["loss"],
-            "chosen_by": self._decides,
-            "history": self._history.model_dump(mode="json"),
-            "linear": {
-                "items": self._covered,
-                "l2": chosen.l2,
-                "weight": weight,
-                "tried": chosen.linear,
-            },
-            "ials": {
-                "l2": chosen.ials_l2,
-                "unobserved": chosen.unobserved,
-                "share": chosen.share or 0.0,
-                "tried": chosen.ials,
-                "shares": chosen.shares,
-            },
-        }
+        refit = Refit.of(done.refit) if refitting else None
+        return History(
+            epochs=done.epochs,
+            best_epoch=done.best,
+            refit=refit,
+            examples_per_second=median_rate(done.epochs),
+            final_loss=(refit or done.epochs[done.best - 1]).loss,
+            chosen_by=self._decides,
+            history=self._history.model_dump(mode="json"),
+            linear=LinearPart(
+                items=self._covered, l2=chosen.l2, weight=weight, tried=chosen.linear
+            ),
+            ials=IalsPart(
+                l2=chosen.ials_l2,
+                unobserved=chosen.unobserved,
+                share=chosen.share or 0.0,
+                tried=chosen.ials,
+                shares=chosen.shares,
+            ),
+        )
 
     def _train(self) -> None:
-        """Trains until an end is reached; notes the best epoch and its tables."""
+        """Trains until the training shall end; notes the best epoch and its tables."""
         train, done = self._settings.train, self._done
         if done.stopped:
             return
         first = len(done.epochs) + 1
-        for record in self._epochs("train", train.epochs, self._positives, first):
-            self._validate(record)
-            done.epochs.append(record)
-            self._reports.epoch("train", record)
+        for trained in self._epochs("train", train.epochs, self._positives, first):
+            epoch = self._validated(trained)
+            done.epochs.append(epoch)
+            self._reports.epoch("train", epoch)
             key = self._key
-            if not done.best or key(record) >= key(done.epochs[done.best - 1]):
-                done.best = record["epoch"]
+            if not done.best or key(epoch) >= key(done.epochs[done.best - 1]):
+                done.best = epoch.epoch
                 self._best = self._loop.tables()
             target = train.hit_rate_target
-            reached = target and record.get(pairs.HIT_RATE, 0.0) >= target
-            waited = record["epoch"] - done.best
+            reached = target and (epoch.hit_rate or 0.0) >= target
+            waited = epoch.epoch - done.best
             if reached or (train.patience and waited >= train.patience):
-                logging.info("Stopping after epoch %d", record["epoch"])
+                logging.info("Stopping after epoch %d", epoch.epoch)
                 done.stopped = True
-            done.stopped |= record["epoch"] == train.epochs
+            done.stopped |= epoch.epoch == train.epochs
             if self._settings.stop_after:
                 done.stopped |= self._settings.stop_after(done.epochs, done.best)
             self._save()
             if done.stopped:
                 return
 
-    def _key(self, record: dict[str, Any]) -> float:
-        """Returns what makes one epoch better than another; of equals the last is."""
-        return record.get(self._decides, record["epoch"])
+    def _key(self, epoch: Epoch) -> float:
+        """Returns the figure that chooses the best epoch; of equals the last wins."""
+        value = epoch.catalogue_ndcg if self._decides == CATALOGUE_NDCG else epoch.ndcg
+        return epoch.epoch if value is None else value
 
-    def _validate(self, record: dict[str, Any]) -> None:
-        """Adds the validation metrics to the record, if there are lists."""
+    def _validated(self, epoch: Epoch) -> Epoch:
+        """Returns the epoch with its validation metrics, if there are lists."""
         if not len(self._validator):
             beside_it = self._covered or self._history.has_ials
             weights = self._history.linear_weights
             usual = beside.closest(weights, catalogue.USUAL_WEIGHT)
-            record["linear_weight"] = usual if beside_it else 0.0
-            return
+            weight = usual if beside_it else 0.0
+            return epoch.model_copy(update={"linear_weight": weight})
         tables = self._loop.tables()
         users = self._validator.users
         verdict = self._validator.evaluate(
             vectors(tables, self._faded[users], users), tables.item, tables.bias
         )
-        record |= {
-            pairs.HIT_RATE: verdict.listed[0],
-            pairs.NDCG: verdict.listed[1],
-            CATALOGUE_HIT_RATE: verdict.hit_rate,
-            CATALOGUE_NDCG: verdict.ndcg,
-            "linear_weight": verdict.weight,
-            "by_weight": verdict.by_weight,
-        }
         self._hit_rate = verdict.listed[0]
+        return epoch.model_copy(
+            update={
+                "hit_rate": verdict.listed[0],
+                "ndcg": verdict.listed[1],
+                "catalogue_hit_rate": verdict.hit_rate,
+                "catalogue_ndcg": verdict.ndcg,
+                "linear_weight": verdict.weight,
+                "by_weight": verdict.by_weight,
+            }
+        )
 
     def _refit(self) -> encoder.Tables:
-        """Trains from the start with the validation items, for the best's epochs."""
+        """Trains anew with the validation items, for as many epochs as were best."""
         done = self._done
         self._hit_rate = None
         if not done.refit:
             self._loop.reset(self._fresh(self._all))
         first = len(done.refit) + 1
-        for record in self._epochs("refit", done.best, self._all, first):
-            self._reports.epoch("refit", record)
-            done.refit.append(record)
+        for epoch in self._epochs("refit", done.best, self._all, first):
+            self._reports.epoch("refit", epoch)
+            done.refit.append(epoch)
             self._save()
         return self._loop.tables()
 
     def _epochs(
-        self, phase: progress.Phase, epochs: int, positives: data.Lists, first: int
-    ) -> Iterator[dict[str, Any]]:
-        """Trains; yields each epoch's record."""
+        self, phase: progress.Phase, epochs: int, positives: Ragged, first: int
+    ) -> Iterator[Epoch]:
+        """Trains; yields each epoch."""
         history = self._history
-        source = batches.Batches(
+        source = batches.UserBatches(
             positives,
             num_items=self._num_items,
             users_per_batch=int(history.users_per_batch),
@@ -278,7 +298,7 @@ class _Run:
             most_items=history.softmax_items,
             seed=self._settings.seed,
         )
-        # The refit's schedule is as long as training's, though it may stop sooner.
+        # A refit that stops sooner still follows the learning rates of the training.
         decay_steps = len(source) * self._settings.train.epochs
         for epoch in range(first, epochs + 1):
             started = time.monotonic()
@@ -301,12 +321,12 @@ class _Run:
                 )
             loss = _finite(losses, f"{phase} epoch {epoch}")
             seconds = time.monotonic() - started
-            yield {
-                "epoch": epoch,
-                "loss": loss,
-                "seconds": seconds,
-                "examples_per_second": done / seconds,
-            }
+            yield Epoch(
+                epoch=epoch,
+                loss=loss,
+                seconds=seconds,
+                examples_per_second=done / seconds,
+            )
 
     def _emit(
         self,
@@ -319,7 +339,7 @@ class _Run:
     ) -> None:
         if self._reports.is_due(fraction):
             progress.emit(
-                progress.Event(
+                progress.TrainingProgress(
                     phase=phase,
                     epoch=epoch,
                     epochs=epochs,
@@ -333,15 +353,16 @@ class _Run:
     def _save(self) -> None:
         if self._saved:
             arrays = {"best": list(self._best), "loop": self._loop.state()}
-            self._saved.save(dataclasses.asdict(self._done), arrays)
+            done = self._done.model_dump(mode="json", by_alias=True, exclude_none=True)
+            self._saved.save(done, arrays)
 
     def _restore(self) -> None:
-        """Goes back to where a killed training was."""
+        """Puts back the state of a killed training, if the checkpoint holds one."""
         found = self._saved.load() if self._saved else None
         if not self._saved or not found:
             return
         info, arrays = found
-        self._done = _Done(**info | {"parts": beside.Chosen(**info["parts"])})
+        self._done = _HistoryProgress(**info)
         self._best = encoder.Tables(*arrays["best"])
         self._loop.restore(arrays["loop"])
         logging.info(

@@ -1,18 +1,19 @@
-"""iALS: implicit alternating least squares, a strong rival of the model.
+"""iALS: implicit alternating least squares, a strong baseline and a part of the model.
 
 Hu, Koren and Volinsky (2008) with the regularisation by frequency of Rendle, Krichene,
 Zhang and Koren, "Revisiting the Performance of iALS on Item Recommendation Benchmarks"
-(2021), without which it is far weaker. `implicit`, the best known library, has one
-penalty for all rows and none by frequency; hence these lines. With w a user's and h an
-item's vector it minimises
+(2021), without which iALS is far weaker. The best known library, `implicit`, has one
+penalty for all rows and none by frequency, and is not used therefore. With w the vector
+of a user and h that of an item, iALS minimises
 
     sum over pairs (w.h - 1)^2 + unobserved * sum over all cells (w.h)^2
-    + l2 * sum over users (n_u + unobserved * items) |w|^2, and likewise for items.
+    + l2 * sum over users (n_u + unobserved * items) |w|^2
+    + l2 * sum over items (n_i + unobserved * users) |h|^2.
 
-Each side is solved row by row with the other one fixed, by a few steps of conjugate
-gradients from where the row is. The loops are compiled: a row's steps read nothing but
-the other side's vectors, which stay in the processor's cache, and take a sixth of the
-time that NumPy takes with copies of them.
+The users' vectors are solved row by row with the items' fixed, then the items' with the
+users' fixed, by a few steps of conjugate gradients from where a row is. The loops are
+compiled: the steps of a row read only the vectors of the other side, which stay in the
+processor's cache, and take a sixth of the time that NumPy takes with copies of them.
 """
 
 import concurrent.futures
@@ -24,9 +25,9 @@ import scipy.sparse
 
 from ncf_model.sampling import compiled_cache
 
-# Steps of conjugate gradients per row and epoch: the next epoch goes on from there.
+# Steps of conjugate gradients per row and epoch; the next epoch continues from there.
 _STEPS = 3
-# With the other side fixed for good a row goes on until this little is left.
+# Where the other side stays fixed, a row is solved until so little error is left.
 _STEPS_TO_THE_END, _NOTHING = 100, np.float32(1e-12)
 _STDDEV = 0.1
 _TINY = np.float32(1e-12)
@@ -49,9 +50,9 @@ def fit(
         positives: [users, items], nonzero where the user has the item.
         factors: length of a vector, 1 or more.
         l2: the penalty, > 0.
-        unobserved: weight of a cell beside 1 of a pair, > 0.
+        unobserved: the weight of every cell, > 0; a pair weighs 1 more.
         epochs: how often both sides are solved.
-        seed: of the random start.
+        seed: of the random vectors to begin with.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -80,12 +81,12 @@ def fold_in(
     l2: float,
     unobserved: float,
 ) -> np.ndarray:
-    """Returns the vectors of users with items' vectors fixed, [users, factors].
+    """Returns the users' vectors for given vectors of the items, [users, factors].
 
     Args:
         positives: [users, items], nonzero where the user has the item.
-        items: [items, factors], of `fit` with the same settings.
-        l2, unobserved: these settings.
+        items: [items, factors], as `fit` returned them.
+        l2, unobserved: the settings that `fit` had.
     """
     users = np.zeros((positives.shape[0], items.shape[1]), np.float32)
     with concurrent.futures.ThreadPoolExecutor(_workers()) as pool:
@@ -106,7 +107,7 @@ def _solve(
     pool: concurrent.futures.Executor,
     steps: int = _STEPS,
 ) -> None:
-    """Improves `rows` in place; one without pairs becomes 0."""
+    """Improves `rows` in place; a row without pairs becomes 0."""
     gram = np.float32(unobserved) * (other.T @ other)
     sizes = np.diff(pairs.indptr)
     penalties = (l2 * (sizes + unobserved * len(other))).astype(np.float32)

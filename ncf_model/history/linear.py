@@ -2,8 +2,8 @@
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019): with X [users,
 items] of zeros and ones, W minimises |X - X W|^2 + l2 |W|^2 with a diagonal of zeros,
-so that an item never vouches for itself. With P the inverse of X'X + l2, column i of W
-is -P[:, i] / P[i, i] outside of the diagonal.
+so that no item predicts itself. With P the inverse of X'X + l2, column i of W is
+-P[:, i] / P[i, i] outside of the diagonal.
 """
 
 import concurrent.futures
@@ -15,11 +15,11 @@ import scipy.sparse
 
 from ncf_model.sampling import compiled_cache
 
-# Rows of users that are dense at a time.
+# So many users are made dense at a time.
 _BLOCK = 1024
-# A product of dense matrices does so many multiplications while a sparse one does one.
+# A dense product does so many multiplications in the time a sparse one takes for one.
 _DENSE = 100
-# Columns at a time: what is read again and again fits into a core's cache.
+# So many columns at a time fit into a core's cache.
 _COLUMNS = 512
 
 
@@ -28,14 +28,14 @@ def weights(
 ) -> np.ndarray:
     """Returns W [items, items] float32, its diagonal 0.
 
-    Of P's two forms the cheaper is used: the inverse of a matrix of items x items, or,
-    by Woodbury's identity, of users x users.
+    The cheaper of two ways to P is taken: the inverse of a matrix of items x items or,
+    by Woodbury's identity, that of a matrix of users x users.
 
     Args:
         positives: [users, items] float32, 1 where the user has the item.
         l2: the penalty, > 0.
-        inner: what `products` returned for `positives`, where several penalties are
-            tried; None computes it.
+        inner: the result of `products(positives)`, which serves several penalties; None
+            computes that.
     """
     users, items = positives.shape
     inner = products(positives) if inner is None else inner.copy()
@@ -74,8 +74,8 @@ def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
     inverse, info = scipy.linalg.lapack.spotri(factor, lower=lower, overwrite_c=True)
     if info:
         raise ValueError(f"The linear part has no solution (LAPACK says {info}).")
-    # LAPACK goes by columns, NumPy by rows: its lower triangle is the upper one here,
-    # and the other one is as it was. Block by block, for the cache's sake.
+    # LAPACK has written one triangle, which in NumPy's order of rows is the upper one.
+    # Copy it to the other triangle, block by block for the cache's sake.
     inverse = inverse.T
     for start in range(0, len(inverse), _COLUMNS):
         stop = start + _COLUMNS

@@ -1,7 +1,7 @@
 """What the items of a history weigh when its user is scored.
 
-Off by default: a model that is told the order knows more than its rivals, and its
-figures are to be compared with theirs only if they are told it too.
+Recency is off by default: a model that is told the order of the items knows more than
+the baselines. The figures may be compared only if the baselines are told the order too.
 """
 
 import numpy as np
@@ -11,9 +11,10 @@ def weights(offsets: np.ndarray, recency: float) -> np.ndarray:
     """Returns the weight of each item, [items] float32, with a mean of 1 per user.
 
     Args:
-        offsets: [users + 1]; a user's items, the oldest first, are those between two.
-        recency: r >= 0; the item that lies k items back weighs (k + 1) ** -r before
-            the weights of its user are scaled. With 0 all weigh 1.
+        offsets: [users + 1]; user u has the items from `offsets[u]` to before
+            `offsets[u + 1]`, the oldest first.
+        recency: r >= 0. Before the weights of a user are scaled, the item that lies k
+            items back weighs (k + 1) ** -r. With r = 0 all items weigh 1.
 
     Example:
         >>> weights(np.array([0, 3, 3]), 1.0).round(2)  # 1/3, 1/2 and 1, scaled.

@@ -1,4 +1,4 @@
-"""What `auto` stands for, from the data's shape alone."""
+"""Replaces `auto` in `model.history` by values that suit the size of the data."""
 
 import numpy as np
 from absl import logging
@@ -6,10 +6,10 @@ from absl import logging
 from ncf_model import config
 from ncf_model.training import data
 
-# An epoch of so many steps lets 15 epochs settle, on 1,000 users as on a million.
+# With so many steps an epoch, training settles in 15 epochs, whatever the data's size.
 _STEPS_PER_EPOCH = 24
 _FEWEST_USERS, _MOST_USERS = 32, 256
-# Interactions from which tables of 128 columns have something to learn from.
+# From so many interactions on, tables of 128 columns have enough to learn from.
 _LARGE = 500_000
 
 
@@ -41,7 +41,7 @@ def dot_product(settings: config.ModelConfig) -> config.ModelConfig:
     """Returns the network of pairs that holds the deep part and iALS, once trained.
 
     Args:
-        settings: resolved; those of a network of pairs stay as they are.
+        settings: the network, without any `auto`; a network of pairs stays as it is.
     """
     history = settings.history
     if history is None:

@@ -1,4 +1,4 @@
-"""What a training of users by their history leaves, and the vectors of its users."""
+"""The trained network of users by their history, and the vectors of the users."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import scipy.sparse
 
 from ncf_model import config
 from ncf_model.history import beside, calibration, encoder, recency
-from ncf_model.training import data
+from ncf_model.sampling.ragged import Ragged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,28 +15,28 @@ class Trained:
     """The parts of the model to ship.
 
     Attributes:
-        settings: resolved.
-        tables: of the deep part; `user` by user index, without a last row.
+        settings: the network, without any `auto`.
+        tables: of the deep part; `user` has no last row for places without a user.
         linear: [n, n] weights between the n most frequent items, times the linear
             part's weight; None without that part.
         histories: what each user was trained on, by user index.
         l2: the linear part's penalty; None without that part.
-        weight: the linear part's weight, which `linear` has in it.
-        curve: from a logit, the sum of all parts, to a probability.
+        weight: the linear part's weight, by which `linear` is multiplied already.
+        curve: turns a logit, which is the sum of all parts, into a probability.
         factored: iALS; None without it.
     """
 
     settings: config.HistoryConfig
     tables: encoder.Tables
     linear: np.ndarray | None
-    histories: data.Lists
+    histories: Ragged
     l2: float | None = None
     weight: float = 0.0
     curve: calibration.Calibration = calibration.AS_IT_IS
     factored: beside.Factored | None = None
 
     def vectors(self) -> np.ndarray:
-        """Returns [num_users, factors], of iALS too after those of the deep part."""
+        """Returns the users' vectors [num_users, width], iALS after the deep part."""
         recent = self.settings.recency
         matrix = user_item_matrix(self.histories, len(self.tables.history), recent)
         deep = vectors(self.tables, matrix, np.arange(matrix.shape[0]))
@@ -45,7 +45,7 @@ class Trained:
         return np.concatenate([deep, self.factored.vectors(matrix)], axis=1)
 
     def items(self) -> np.ndarray:
-        """Returns [num_items, factors], with those of iALS after the deep part's."""
+        """Returns the items' vectors [num_items, width], iALS after the deep part."""
         if self.factored is None:
             return np.asarray(self.tables.item)
         return np.concatenate([self.tables.item, self.factored.items], axis=1)
@@ -58,7 +58,8 @@ def vectors(
 
     Args:
         tables: of the deep part.
-        histories: [users, num_items]: what each item of a user weighs, in the mean 1.
+        histories: [users, num_items], the weight of each item of a user; a user's
+            weights have a mean of 1.
         users: their rows in `tables.user`.
     """
     sizes = np.maximum(np.diff(histories.indptr), 1)
@@ -68,14 +69,15 @@ def vectors(
 
 
 def user_item_matrix(
-    lists: data.Lists, num_items: int, recent: float = 0.0
+    lists: Ragged, num_items: int, recent: float = 0.0
 ) -> scipy.sparse.csr_matrix:
-    """Returns [users, num_items]: a user's items weigh 1 each, others nothing.
+    """Returns [users, num_items] with a weight for each item that a user has.
 
     Args:
         lists: the items of each user, the oldest first.
         num_items: columns.
-        recent: `HistoryConfig.recency`: with it they weigh 1 in the mean.
+        recent: `HistoryConfig.recency`. With 0 each item weighs 1; otherwise later
+            items weigh more, with a mean of 1 per user.
     """
     weights = recency.weights(lists.offsets, recent)
     shape = (len(lists.sizes), num_items)

@@ -1,9 +1,9 @@
-"""A training that begins where the served model ended, id by id.
+"""Begins the training of users by their history with the tables of the served model.
 
-The vocabularies of two nights differ: ids come, go and change their places. So what was
-learned is carried over by raw id. Known ids keep their rows; a new user begins with the
-mean row beside their own history, a new item with the mean rows and the bias of its
-popularity; what is gone is dropped. Adam's moments start anew.
+The vocabularies of two nights differ: ids come, go and change their places. Therefore
+rows are carried over by raw id. A known id keeps its row. A new user begins with the
+mean row, a new item with the mean rows and the bias of its popularity. Rows of ids that
+are gone are dropped. Adam's moments start anew.
 """
 
 import dataclasses
@@ -15,24 +15,28 @@ import numpy as np
 from ncf_model import config, features
 from ncf_model.history import encoder
 from ncf_model.history.trained import Trained
-from ncf_model.training import data, known
+from ncf_model.sampling.ragged import Ragged
+from ncf_model.training import known
 
 # Names of a SavedModel's variables, as `history_model.HistoryServingModel` has them.
 _USER_ROWS, _CHOSEN = "user_rows", "chosen"
 _HISTORY, _ITEM, _BIAS = "_history", "_item_part/gmf", "_item_part/bias"
 _SEEN, _OFFSETS, _SIZES = "_seen", "_seen_offsets", "_history_sizes"
-# With fewer validation lists the linear part's weight is not chosen anew.
+# With fewer validation lists than this the linear part's weight is not chosen anew.
 _ENOUGH_LISTS = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Base(known.Known):
-    """What a served model of users by their history knows.
+class HistoryBase(known.Known):
+    """The parts of a served model of users by their history.
 
     Attributes:
-        tables: `user` without a last row; [1, factors] where users have none.
-        l2, weight: of its linear part; NaN and 0 without one.
-        ials: penalty, weight of what there is not, and share of iALS; None without it.
+        tables: of the deep part; `user` has no last row for places without a user, and
+            is [1, factors] where users have no rows.
+        l2: the penalty of the linear part; NaN without that part.
+        weight: the weight of the linear part; 0 without that part.
+        ials: of iALS the penalty, the weight of pairs that did not occur, and the
+            share; None without iALS.
     """
 
     tables: encoder.Tables
@@ -42,7 +46,7 @@ class Base(known.Known):
 
 
 def state(trained: Trained) -> dict[str, np.ndarray]:
-    """Returns what a SavedModel keeps for the next night beside what it serves by."""
+    """Returns what a SavedModel holds only for the warm start of a later training."""
     chosen = [np.nan if trained.l2 is None else trained.l2, trained.weight]
     factored = trained.factored
     if factored is not None:
@@ -50,11 +54,11 @@ def state(trained: Trained) -> dict[str, np.ndarray]:
     return {_USER_ROWS: trained.tables.user, _CHOSEN: np.array(chosen, np.float64)}
 
 
-def read(path: str) -> Base:
-    """Reads a SavedModel of users by their history; needs none of its functions.
+def read(path: str) -> HistoryBase:
+    """Reads the variables of a SavedModel of users by their history.
 
     Raises:
-        ValueError: it is not one, or of an earlier release.
+        ValueError: `path` holds no such model, or one of an earlier release.
     """
     names = (_USER_ROWS, _CHOSEN, _HISTORY, _ITEM, _BIAS, _SEEN, _OFFSETS, _SIZES)
     try:
@@ -66,16 +70,16 @@ def read(path: str) -> Base:
             f"start needs: {error}"
         ) from None
     sizes = values[_SIZES][:-1]
-    seen = data.Lists(values[_SEEN], values[_OFFSETS][:-1])
+    seen = Ragged(values[_SEEN], values[_OFFSETS][:-1])
     l2, weight, *of_ials = values[_CHOSEN].tolist()
-    return Base(
+    return HistoryBase(
         path=path,
         user_ids=known.lines(path, features.USER_VOCABULARY),
         item_ids=known.lines(path, features.ITEM_VOCABULARY),
         tables=encoder.Tables(
             values[_USER_ROWS],
             values[_HISTORY],
-            # The last row is that of unknown items.
+            # The last row belongs to unknown items.
             values[_ITEM][:-1, : values[_HISTORY].shape[1]],
             values[_BIAS][:-1],
         ),
@@ -86,8 +90,8 @@ def read(path: str) -> Base:
     )
 
 
-def differs(base: Base, history: config.HistoryConfig) -> str:
-    """Returns what keeps the base's tables from being carried over; "" if nothing."""
+def differs(base: HistoryBase, history: config.HistoryConfig) -> str:
+    """Returns why the tables of `base` cannot be carried over; "" if they can."""
     width = base.tables.history.shape[1]
     if width == history.factors:
         return ""
@@ -95,18 +99,18 @@ def differs(base: Base, history: config.HistoryConfig) -> str:
 
 
 def carry(
-    base: Base,
+    base: HistoryBase,
     fresh: encoder.Tables,
     *,
     user_ids: Sequence[bytes],
     item_ids: Sequence[bytes],
 ) -> encoder.Tables:
-    """Returns `fresh` tables with what the base knows of their ids.
+    """Returns `fresh` tables with the rows of `base` for all ids that it knows.
 
     Args:
         base: the served model.
-        fresh: of `encoder.start`, of the same width; `user` with a last row.
-        user_ids, item_ids: raw ids, in the order of the rows of `fresh`.
+        fresh: tables as `encoder.start` returns them, as wide as those of `base`.
+        user_ids, item_ids: the raw ids of the rows of `fresh`, in order.
     """
     new, old = known.places(item_ids, base.item_ids)
     history, item = (
@@ -114,7 +118,7 @@ def carry(
         for name in ("history", "item")
     )
     bias = fresh.bias.copy()
-    if len(new):  # The level of biases moves in training; popularity tells the rest.
+    if len(new):  # Training shifts all biases; popularity gives the differences.
         bias += np.mean(base.tables.bias[old] - fresh.bias[new])
     bias[new] = base.tables.bias[old]
     user = fresh.user
@@ -124,26 +128,29 @@ def carry(
             base.tables.user.mean(axis=0, keepdims=True), len(fresh.user), axis=0
         )
         user[new] = base.tables.user[old]
-        user[-1] = 0  # That of rows that fill a batch up.
+        user[-1] = 0  # The row for places without a user.
     return encoder.Tables(
         *(np.asarray(table, np.float32) for table in (user, history, item, bias))
     )
 
 
 def settings(
-    train: config.TrainConfig, history: config.HistoryConfig, base: Base, lists: int
+    train: config.TrainConfig,
+    history: config.HistoryConfig,
+    base: HistoryBase,
+    lists: int,
 ) -> tuple[config.TrainConfig, config.HistoryConfig]:
     """Returns the settings of a training that begins warm.
 
-    Fewer epochs, at a smaller rate; the linear part's penalty and iALS's settings are
-    the base's, and the weight is one near the base's, or, with few lists to choose by,
-    that very one.
+    There are fewer epochs, with a smaller learning rate. The penalty of the linear part
+    and the settings of iALS are those of `base`. The weight of the sum is chosen near
+    that of `base` or, with few validation lists, is the same.
 
     Args:
-        train: as configured.
-        history: resolved.
-        base: what it begins from.
-        lists: that judge it.
+        train: the training as configured.
+        history: the network, without any `auto`.
+        base: the served model, with whose tables the training begins.
+        lists: how many validation lists there are.
     """
     rate = history.learning_rate * train.warm_rate
     warm: dict[str, Any] = {"learning_rate": rate}

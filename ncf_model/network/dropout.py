@@ -1,4 +1,4 @@
-"""Dropout with noise that costs little."""
+"""Dropout whose random numbers cost little to compute."""
 
 from typing import Any
 
@@ -14,9 +14,10 @@ _LAST_SHIFT = 16
 class HashedDropout(keras.layers.Layer):
     """Sets a fraction of its inputs to 0 while training, and scales the rest up.
 
-    As `keras.layers.Dropout`, but an input's fate is an integer hash of its position
-    and of a seed. TensorFlow's own generators, compiled by XLA for a CPU, take longer
-    than the rest of a training step: ten times as long on TensorFlow 2.21.
+    It does what `keras.layers.Dropout` does, but an integer hash of an input's position
+    and of a seed decides whether that input is dropped. TensorFlow's own random
+    generators, compiled by XLA for a CPU, take longer than the rest of a training step:
+    ten times as long on TensorFlow 2.21.
 
     Shapes:
         inputs: [rows, width] float
@@ -30,7 +31,7 @@ class HashedDropout(keras.layers.Layer):
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = rate
-        # Its state is one of the layer's weights, and seeded by `set_random_seed`.
+        # The generator's state is a weight of the layer; `set_random_seed` seeds it.
         self.seed_generator = keras.random.SeedGenerator()
         self.built = True
 

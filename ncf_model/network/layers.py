@@ -12,7 +12,7 @@ from ncf_model.network import dropout, matrix_products
 
 
 class Part(NamedTuple):
-    """What one side, user or item, adds to a score before the two meet.
+    """What a user, or an item, adds to a score before the two are combined.
 
     Attributes:
         gmf: [..., mf_dim], multiplied with the other side's; None without GMF.
@@ -37,12 +37,13 @@ class Scorer(keras.layers.Layer):
     """NeuMF above the tables: logits from the rows of users and items.
 
     He et al. (2017), eq. 12: the element-wise product of the GMF halves and the last
-    hidden layer of the MLP, weighed by one output layer. A row is [gmf | mlp | bias],
-    so that a side needs a single table, as in the official NCF.
+    hidden layer of the MLP, weighed by one output layer. A row of a table is
+    [gmf | mlp | bias], so that users and items have one table each, as in the official
+    NCF.
 
-    The MLP's first layer acts on the concatenation [user, item]; its kernel is kept as
-    two, because W [u, i] = Wu u + Wi i. A user's part is thus computed once however
-    many items it meets: a positive and its negatives, or the whole catalogue.
+    The MLP's first layer acts on the concatenation [user, item]. Its kernel is kept as
+    two kernels, because W [u, i] = Wu u + Wi i. So a user's part is computed once, with
+    however many items it is combined: a positive and its negatives, or the catalogue.
 
     Shapes:
         user_rows: [..., width] float; item_rows: [..., width] float, broadcast against
@@ -110,7 +111,7 @@ class Scorer(keras.layers.Layer):
         )
 
     def user_part(self, rows: Any) -> Part:
-        """Returns the user's share of a score, GMF's output weights included."""
+        """Returns the user's part of a score, multiplied by GMF's output weights."""
         gmf, hidden, bias = self.split(rows)
         if self.has_gmf and self.settings.gmf_output == "trained":
             gmf = gmf * ops.cast(self.output_kernel[: self.mf_dim, 0], gmf.dtype)
@@ -119,7 +120,7 @@ class Scorer(keras.layers.Layer):
         return Part(gmf, hidden, bias)
 
     def item_part(self, rows: Any) -> Part:
-        """Returns the item's share of the score."""
+        """Returns the item's part of a score."""
         gmf, hidden, bias = self.split(rows)
         if self.has_mlp:
             hidden = _affine(hidden, self.item_kernel)
@@ -133,7 +134,7 @@ class Scorer(keras.layers.Layer):
     def combine_all(self, users: Part, items: Part) -> Any:
         """Returns the logits [b, n] of b users with each of n items.
 
-        What GMF adds is one matrix product: no [b, n, mf_dim] is made for it.
+        GMF's contribution is one matrix product, without a tensor [b, n, mf_dim].
         """
         dot = 0.0
         if self.has_gmf:
@@ -154,7 +155,7 @@ class Scorer(keras.layers.Layer):
 
     def _mlp(self, hidden: Any, training: bool) -> Any:
         shape = ops.shape(hidden)
-        # Two axes, so that every layer is one matrix product.
+        # With two axes every layer is one matrix product.
         x = self.dropout(
             ops.relu(ops.reshape(hidden, (-1, shape[-1]))), training=training
         )
@@ -171,10 +172,10 @@ class Scorer(keras.layers.Layer):
         )
 
     def row_penalty(self, rows: Any) -> Any:
-        """Returns [...], the L2 of one side's rows [..., width].
+        """Returns the L2 penalty [...] of rows [..., width] of a table.
 
-        `mf_regularization` weighs the GMF field, the first `mlp_regularization` the
-        MLP's; biases are free.
+        `mf_regularization` weighs the GMF field, the first of `mlp_regularization` the
+        MLP field; biases have no penalty.
         """
         part = self.split(rows)
         total = ops.zeros(ops.shape(rows)[:-1])
@@ -187,7 +188,7 @@ class Scorer(keras.layers.Layer):
         return total
 
     def kernel_penalty(self) -> Any:
-        """Returns the L2 of the MLP's kernels, a scalar."""
+        """Returns the L2 penalty of the MLP's kernels, a scalar."""
         total = 0.0
         if not self.has_mlp:
             return total

@@ -1,10 +1,10 @@
 """Matrix products in bfloat16 inside an XLA program for a CPU.
 
-XLA hands larger products to oneDNN (in TF 2.16; not in 2.21). That may round their
-factors to bfloat16 and sum in float32, several times as fast where a processor has AMX.
-All around a product stays float32: there are no conversions, whose cost eats much of
-the gain where XLA itself computes in 16 bits. oneDNN reads only once in a process
-whether it may.
+XLA hands larger products to the library oneDNN (in TF 2.16; not in 2.21). oneDNN can
+round the factors to bfloat16 and sum in float32, which is several times as fast on a
+processor with AMX. Everything around a product stays float32, so there are none of the
+conversions that cost much of the gain where XLA itself computes in 16 bits. A process
+decides once, at its first product, whether oneDNN rounds.
 """
 
 import functools
@@ -15,15 +15,17 @@ import tensorflow as tf
 from keras import ops
 
 _MODE = "ONEDNN_DEFAULT_FPMATH_MODE"
-# XLA hands on a product of 2**23 multiplications and more, a bit less than a layer of a
-# batch of 256 has. Up to 256 rows oneDNN takes one thread, which costs less than waking
-# another: 40 us for 256 x 256 x 256 on a Xeon with AMX, where XLA's own takes 270.
+# XLA hands products of 2**23 multiplications and more to oneDNN, a bit fewer than a
+# layer has with a batch of 256. Up to 256 rows oneDNN uses one thread, which costs less
+# than
+# to wake another: 40 us for 256 x 256 x 256 on a Xeon with AMX, against 270 us of XLA's
+# own product.
 _SIDE = 256
 _SMALLEST = 32
 
 
 def round_to_bfloat16() -> None:
-    """Asks for it in this process, for good; in vain after its first product."""
+    """Lets oneDNN round to bfloat16 in this process from its first product on."""
     os.environ[_MODE] = "BF16"
 
 
@@ -47,7 +49,7 @@ def _probe() -> bool:
 def product(rows: Any, kernel: Any) -> Any:
     """Returns rows [..., n] @ kernel [n, m] as one matrix product.
 
-    Where products are rounded, one that is a little too small for oneDNN, in the
+    Where products are rounded, a product that is a little too small for oneDNN, in the
     forward or the backward direction, is filled up with zeros.
     """
     if (
@@ -64,7 +66,7 @@ def product(rows: Any, kernel: Any) -> Any:
 
 @tf.custom_gradient
 def add_bias(rows: Any, bias: Any) -> Any:
-    """Returns rows [n, m] + bias [m]; XLA sums the gradient faster as a product."""
+    """Returns rows [n, m] + bias [m], as a product, whose gradient XLA sums faster."""
 
     def gradient(upstream: Any) -> Any:
         ones = tf.ones([1, upstream.shape[0] or tf.shape(upstream)[0]], upstream.dtype)

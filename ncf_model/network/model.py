@@ -11,11 +11,11 @@ from ncf_model.network import layers
 
 @keras.saving.register_keras_serializable(package="ncf_model")
 class NeuMF(keras.Model):
-    """Logits of (user, item) pairs; He et al. (2017), fused or one half alone.
+    """NeuMF (He et al., 2017), fused or one half alone: logits of (user, item) pairs.
 
     Shapes:
-        user_index: [...] int32, values in [0, num_users], the last one "unknown"
-        item_index: [...] int32, values in [0, num_items], the last one "unknown"; the
+        user_index: [...] int32, values in [0, num_users]; `num_users` is "unknown"
+        item_index: [...] int32, values in [0, num_items]; `num_items` is "unknown"; the
             two inputs broadcast
         output:     [...] float32, logits
 

@@ -1,1 +1,1 @@
-"""Negative sampling: which items a user has not seen, drawn exactly and quickly."""
+"""Negative sampling: draws items that a user has not seen, exactly and quickly."""

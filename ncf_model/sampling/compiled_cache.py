@@ -1,12 +1,12 @@
-"""Numba's cache of compiled functions, believed only if it is what was written.
+"""Numba's cache of compiled functions, with a check that its files are undamaged.
 
 Numba runs whatever machine code a cache file holds: with zeroed or flipped bytes, as a
-power cut leaves them, the process ends in a segmentation fault. Here a digest stands
-before the content of each file, and a file that does not fit counts as absent: the
+power cut leaves them, the process ends in a segmentation fault. Here each file begins
+with a digest of its content. A file whose digest does not fit counts as absent: the
 function is compiled anew and the file replaced.
 
-This leans on the inside of Numba (`IndexDataCacheFile`, as of 0.68). Without that,
-Numba's own cache is used, and a test says so.
+This relies on the private class `IndexDataCacheFile` of Numba 0.68. With a Numba that
+has no such class, Numba's own cache is used, and a test fails.
 """
 
 import functools
@@ -20,7 +20,7 @@ from typing import Any
 import numba
 from numba.core import caching
 
-# For `fastmath`, where the order of a sum is free: it takes the widest registers then.
+# For `fastmath`: sums may be reordered so as to use the processor's widest registers.
 FREE_ORDER = {"reassoc", "contract", "nsz"}
 _BYTES = 32
 _Function = typing.TypeVar("_Function", bound=Callable)
@@ -29,9 +29,8 @@ _Function = typing.TypeVar("_Function", bound=Callable)
 def compiled(**options: Any) -> Callable[[_Function], _Function]:
     """Compiles a function at its first call, and keeps the result on disk if it can.
 
-    Neither the function's folder nor a home folder needs to be writable, a disk may be
-    full and what it kept may be broken: the function is compiled for this process alone
-    then.
+    Where no folder is writable, the disk is full, or the files are damaged, the
+    function is compiled for this process alone.
 
     Args:
         options: of `numba.njit`.
@@ -95,7 +94,7 @@ class _CheckedFile(caching.IndexDataCacheFile):
 
 
 def _checked(path: str) -> bytes | None:
-    """Returns the content of a file that is what was written, else None."""
+    """Returns the content of a file if its digest fits, else None."""
     try:
         stored = pathlib.Path(path).read_bytes()
     except FileNotFoundError:

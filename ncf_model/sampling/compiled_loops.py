@@ -1,7 +1,7 @@
 """The loops over single draws, compiled by Numba.
 
-A draw is a few multiplications and one look into a table that stays in the processor's
-cache. In NumPy each of those is a pass over a block of draws, and takes 2 to 6 times as
+A draw is a few multiplications and one access to a table that stays in the processor's
+cache. NumPy needs a pass over a block of draws for each of these, and 2 to 6 times as
 long (benchmarks/README.md). All compiled functions are in this file, since Numba's
 cache of a function notices when the function's own file has changed, but not those it
 calls.
@@ -12,9 +12,9 @@ import numpy as np
 
 from ncf_model.sampling import compiled_cache
 
-# Up to this many items two numbers share a word, and a table of all fits the cache.
+# Up to so many items, two draws share a random word and a table fits into the cache.
 NARROW = 1 << 16
-# Places of an index of items; small enough for the cache.
+# How many places an index of items has; the index fits into the processor's cache.
 _PLACES = 1 << 16
 _NONE = -1
 
@@ -46,16 +46,17 @@ def word(first: np.uint64, number: int) -> np.uint64:
 def integer(first: np.uint64, number: int, bound: int, num_items: int) -> np.int64:
     """Returns integer `number`, from 0, of a user: uniform in [0, bound).
 
-    A word is scaled by its bound and cut. A number's probability is therefore off by a
-    factor of 1 +- bound / 2**32 at most for catalogues to `NARROW`, where two numbers
-    share a word, and of 1 +- bound / 2**64 beyond.
+    A word is multiplied by the bound, and its upper bits are taken. A number's
+    probability is therefore off by a factor of at most 1 +- bound / 2**32 for
+    catalogues up to `NARROW` items, where two numbers share a word, and of at most
+    1 +- bound / 2**64 for larger ones.
 
     Args:
         first: where the user's words begin.
         number: which of the user's integers.
         bound: from 1 to `num_items`.
-        num_items: size of the catalogue, below 2**32; it alone, not a user's own bound,
-            decides how words are cut.
+        num_items: size of the catalogue, below 2**32. It decides whether two numbers
+            share a word.
     """
     scale = np.uint64(bound)
     if num_items <= NARROW:
@@ -72,7 +73,7 @@ def below(bits: np.uint64, bound: int) -> np.int64:
 
     `integer` is faster; this one serves bounds up to 2**52.
     """
-    # At most (1 - 2**-53) * bound, and its rounding cannot reach the bound itself.
+    # The product is at most (1 - 2**-53) * bound, so rounding never reaches the bound.
     return np.int64(np.float64(bits >> np.uint64(11)) * (bound * _UNIT))
 
 
@@ -90,8 +91,8 @@ def draw_by_table(
 
     Args:
         first: [U] uint64, where each user's words begin.
-        sizes: [U] int64, how many draws each.
-        seen_counts: [U] int64, how many items each has seen.
+        sizes: [U] int64, how many draws each user gets.
+        seen_counts: [U] int64, how many items each user has seen.
         items: [E] int32, the seen items that are exceptions, user after user.
         stand_ins: [E] int32, the item that takes the place of each.
         offsets: [U + 1] int64, where each user's exceptions begin.
@@ -129,7 +130,7 @@ def draw_by_index(
     offsets: np.ndarray,
     num_items: int,
 ) -> np.ndarray:
-    """Draws as `draw_by_table`, for any catalogue, without a table of its items."""
+    """Draws what `draw_by_table` draws, for a catalogue too large for a table."""
     drawn = np.empty(sizes.sum(), np.int32)
     heads, links = _new_index(num_items, offsets)
     done = 0
@@ -162,12 +163,12 @@ def draw_lists(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws distinct unseen items, a list per user, in the order of drawing.
 
-    A user with no more than `count` unseen items has all. With replacement, `count` are
-    drawn whatever there is, and equal ones kept once. The other arguments are those of
-    `draw_by_table`.
+    A user with no more than `count` unseen items gets all of them. With replacement,
+    `count` items are drawn for every user, and equal ones are kept once. The other
+    arguments are those of `draw_by_table`.
 
     Returns:
-        The items, int32, user after user, and how many each user has, [U] int64.
+        The items, int32, user after user, and how many each user gets, [U] int64.
     """
     most = 0
     for seen in seen_counts:
@@ -225,22 +226,23 @@ def draw_by_weight(
 
     Args:
         first: [U] uint64, where each user's words begin.
-        sizes: [U] int64, how many draws each.
+        sizes: [U] int64, how many draws each user gets.
         items: [P] int32, what each user has seen, user after user, ascending.
         offsets: [U + 1] int64, where each user's items begin.
         weights: [N] int64, 1 or more.
-        ends: [N] int64, where each item's part of the line ends.
-        buckets: int32, the items that equal pieces of the line begin with; see
-            `item_at`.
-        bucket_bits: a piece is 2**bucket_bits long.
-        tries: on the line of all items before the search on the user's own.
+        ends: [N] int64, where each item's segment of the line of all items ends; see
+            `weighted`.
+        buckets: int32, the first item of each bucket of the line; see `item_at`.
+        bucket_bits: a bucket is 2**bucket_bits long.
+        tries: how many points of the line of all items are tried before the line of
+            the user's unseen items is searched.
 
     Returns:
         [sum(sizes)] int32, user after user.
     """
     drawn = np.empty(sizes.sum(), np.int32)
     heads, links = _new_index(len(weights), offsets)
-    # Where each seen item was cut out of its user's line, and what was cut before it.
+    # Where each seen item is cut out of the user's line, and the length cut before it.
     cuts = np.empty(len(links), np.int64)
     removed = np.empty(len(links) + 1, np.int64)
     total, done = ends[-1], 0
@@ -274,27 +276,28 @@ def draw_by_weight(
 def item_at(
     point: np.int64, ends: np.ndarray, buckets: np.ndarray, bucket_bits: int
 ) -> np.int64:
-    """Returns the item that covers a point of the line.
+    """Returns the item whose segment of the line covers a point.
 
-    A bucket holds the item that it begins with, or its complement if others follow.
+    A bucket holds the item that it begins with, or the complement of that item's number
+    if more items begin in the bucket.
     """
     item = np.int64(buckets[point >> bucket_bits])
     if item < 0:
-        # A uniform point has few items before its own: a bucket's share of the line is
-        # the chance of that bucket, however many items it holds.
+        # This loop is short on average: a point falls into a bucket as often as the
+        # bucket is long, however many items begin in it.
         item = ~item
         while ends[item] <= point:
             item += 1
     return item
 
 
-# An index of values: `heads` has at a value's place, its lowest bits, where the last
-# entered value with that place stands, and `links` where the one before it stands.
+# An index of values. The lowest bits of a value are its place. `heads` holds for each
+# place the position of the value entered last, `links` the position of the one before.
 
 
 @numba.njit
 def _new_index(num_values: int, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns an empty index, for one user's values at a time."""
+    """Returns an empty index, which holds the values of one user at a time."""
     places = 1
     while places < min(num_values, _PLACES):
         places *= 2
@@ -321,7 +324,7 @@ def _enter_one(value: np.int64, at: int, heads: np.ndarray, links: np.ndarray) -
 def _find(
     value: np.int64, values: np.ndarray, heads: np.ndarray, links: np.ndarray
 ) -> int:
-    """Returns where `value` stands among the entered `values`, or `_NONE`."""
+    """Returns the position of `value` among the entered `values`, or `_NONE`."""
     at = heads[value & (len(heads) - 1)]
     while at != _NONE and values[at] != value:
         at = links[at]
@@ -330,6 +333,6 @@ def _find(
 
 @numba.njit
 def _leave(values: np.ndarray, heads: np.ndarray) -> None:
-    """Empties the index of `values`."""
+    """Removes `values` from the index."""
     for value in values:
         heads[value & (len(heads) - 1)] = _NONE

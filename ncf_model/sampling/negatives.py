@@ -1,7 +1,7 @@
 """Negative sampling, for many users at a time.
 
-Everything depends on (seed, user_id, epoch) and the user's own items alone: the same
-rows come out of the component, of the trainer's input pipeline, of one worker or many.
+The negatives depend on (seed, user_id, epoch) and the user's own items alone. So the
+component NegativeSampling and the trainer draw the same rows, on one worker or many.
 """
 
 import numpy as np
@@ -22,16 +22,16 @@ __all__ = [
     "user_keys",
 ]
 
-# Streams of random words, so that no two purposes share a draw.
+# The streams of random words: different purposes never share a draw.
 TRAIN_STREAM = 0
 VALIDATION_STREAM = 1
 EVAL_STREAM = 2
 
 
 class NegativeSampler:
-    """Draws training negatives, anew for every epoch, after one preparation.
+    """Draws the training negatives of any epoch.
 
-    `draw` changes nothing in the sampler: threads may draw at the same time.
+    `draw` changes nothing in the sampler, so several threads may call it at once.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class NegativeSampler:
         Args:
             items: [P] integers in [0, num_items), the positives, user after user.
             offsets: [U + 1] int64; user u has `items[offsets[u]:offsets[u + 1]]`.
-            keys: [U] uint64 of `user_keys`.
-            num_items: size of the vocabulary; an index beyond it is never drawn.
-            weights: [num_items] int64 of `popularity_weights`: a negative's
-                probability is in proportion. None is uniform.
+            keys: [U] uint64, as `user_keys` returns them.
+            num_items: size of the vocabulary; larger indices are never drawn.
+            weights: [num_items] int64, as `popularity_weights` returns them: an unseen
+                item is drawn with a probability in proportion. None: all are equal.
 
         Raises:
             ValueError: an item is outside the vocabulary or twice with one user,
@@ -84,15 +84,15 @@ class NegativeSampler:
         """Returns the negatives of users [start, stop) in one epoch.
 
         Args:
-            epoch: 0 or more; each has draws of its own.
+            epoch: 0 or more; different epochs have different negatives.
             num_negatives: per positive, 1 or more.
             start: the first user.
             stop: the user after the last; None is all.
 
         Returns:
-            [positives of these users * num_negatives] int32. Those of positive j stand
-            at [j * num_negatives:(j + 1) * num_negatives]; with replacement, never an
-            item of the user.
+            [positives of these users * num_negatives] int32. The negatives of positive
+            j are [j * num_negatives:(j + 1) * num_negatives]. They are drawn with
+            replacement, and never are an item of the user.
         """
         if num_negatives < 1 or epoch < 0:
             raise ValueError(
@@ -117,7 +117,7 @@ def training_negatives(
     num_items: int,
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draws one epoch's negatives; for more epochs prepare a `NegativeSampler` once."""
+    """Draws the negatives of one epoch; see `NegativeSampler`, which serves several."""
     sampler = NegativeSampler(
         items, offsets, keys, num_items=num_items, weights=weights
     )
@@ -140,17 +140,19 @@ def evaluation_negatives(
     Args:
         items: [P] integers in [0, num_items), never drawn for their user.
         offsets: [U + 1] int64; user u has `items[offsets[u]:offsets[u + 1]]`.
-        keys: [U] uint64 of `user_keys`.
+        keys: [U] uint64, as `user_keys` returns them.
         num_items: size of the vocabulary.
-        count: length of a list, 1 or more. A user with no more unseen items gets all.
+        count: how many negatives a list has, 1 or more. A user with no more unseen
+            items gets all of them.
         stream: `VALIDATION_STREAM` or `EVAL_STREAM`.
-        ordinals: [U] integers >= 0, the number of each list among its user's, where
-            users have more than one. None is one list each.
+        ordinals: [U] integers >= 0, which of its user's lists each list is, where a
+            user has several lists. None: each user has one list.
         with_replacement: draws `count` with replacement and keeps the first of equal
-            ones, which is what the official NCF's masking of duplicates amounts to.
+            ones, which has the effect of the official NCF's masking of duplicates.
 
     Returns:
-        The negatives, int32, and offsets, [U + 1] int64, user after user.
+        The negatives, int32, user after user, and offsets, [U + 1] int64: user u has
+        `negatives[offsets[u]:offsets[u + 1]]`.
     """
     if count < 1:
         raise ValueError(f"`count` must be 1 or more; got {count}.")

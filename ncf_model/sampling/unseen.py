@@ -1,11 +1,11 @@
-"""Each user's unseen items, numbered from 0, without ever listing them.
+"""Numbers each user's unseen items from 0, without ever listing them.
 
-A user who has seen p of N items has N - p unseen ones. Number k stands for item p + k,
-if that is unseen; each seen item from p on hands its number to one of the unseen items
-below p. There are as many of the one as of the other, so this is a bijection: a uniform
-number is a uniform unseen item, with no rejection and no search. Only the exceptions
-are stored, and since the vocabulary is in frequency order, most of what users have seen
-lies below p and is none.
+A user who has seen p of N items has N - p unseen ones. Number k stands for item p + k
+if that item is unseen. Each seen item from p on gives its number to one of the unseen
+items below p, of which there are as many. So numbers and unseen items correspond one to
+one: a uniform number gives a uniform unseen item, without rejection and without search.
+Only these exceptions are stored. They are few, because the vocabulary is in order of
+frequency and most seen items are below p.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ import numpy as np
 
 from ncf_model.sampling import compiled_loops
 
-# Items per block of users, so that a block's arrays stay in the processor's cache.
+# Items in a block of users: few enough that its arrays stay in the processor's cache.
 BLOCK = 1 << 15
 
 
 def blocks(sizes: np.ndarray, *, size: int, rows: int) -> Iterator[tuple[int, int]]:
     """Cuts users into blocks [start, stop) of at most `rows` users.
 
-    The `sizes` of a block sum to at most `size`, unless it is a single user.
+    The `sizes` of a block sum to at most `size`, unless the block is a single user.
     """
     ends = np.cumsum(sizes)
     start = 0
@@ -34,7 +34,7 @@ def blocks(sizes: np.ndarray, *, size: int, rows: int) -> Iterator[tuple[int, in
 
 
 class UnseenItems:
-    """The bijection from numbers to unseen items, for many users.
+    """The correspondence of numbers and unseen items, for many users.
 
     Attributes:
         num_items: size of the catalogue.
@@ -76,8 +76,9 @@ class UnseenItems:
         """Draws unseen items uniformly, with replacement, for users [start, stop).
 
         Args:
-            first: [stop - start] uint64 of `draws.starts`.
-            sizes: [stop - start] int64, how many for each; 0 where `counts` is 0.
+            first: [stop - start] uint64, as `random_words.starts` returns them.
+            sizes: [stop - start] int64, how many draws each user gets; 0 where
+                `counts` is 0.
             start: the first user.
             stop: the user after the last.
 
@@ -96,14 +97,14 @@ class UnseenItems:
         """Draws a list of `count` distinct unseen items for every user.
 
         Args:
-            first: [U] uint64 of `draws.starts`.
+            first: [U] uint64, as `random_words.starts` returns them.
             count: 1 or more; a user with no more unseen items gets all of them.
-            with_replacement: draws `count` whatever there is, and keeps the first of
+            with_replacement: draws `count` items for every user, and keeps the first of
                 equal ones.
 
         Returns:
             The items, int32, user after user in the order of drawing, and how many
-            each user has, [U] int64.
+            each user gets, [U] int64.
         """
         users = self._users(0, len(self.sizes))
         return compiled_loops.draw_lists(first, count, with_replacement, *users)
@@ -111,7 +112,7 @@ class UnseenItems:
     def _users(
         self, start: int, stop: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-        """What the compiled loops need of users [start, stop)."""
+        """Returns the arrays of users [start, stop) that the compiled loops need."""
         offsets = self._offsets[start : stop + 1]
         sizes = self.sizes[start:stop]
         return sizes, self._items, self._stand_ins, offsets, self.num_items
@@ -124,7 +125,8 @@ class UnseenItems:
         users = np.repeat(np.arange(stop - start), sizes)
         items = sort_items(items, users, self.num_items, first_user=start)
         exceptional = items >= sizes[users]
-        # A place for each item below p, user after user; the unmarked are unseen.
+        # A mark for each item below p, user after user; items without a mark are
+        # unseen.
         first = (np.cumsum(sizes) - sizes)[users]
         free = np.ones(len(items), bool)
         free[(items + first)[~exceptional]] = False
@@ -140,7 +142,8 @@ def sort_items(
     """Returns the items sorted within each of the ascending `users`, int64.
 
     Raises:
-        ValueError: a user has an item twice; `first_user` is added to its number.
+        ValueError: a user has an item twice. The message names the user's number, to
+            which `first_user` is added.
     """
     keys = users * num_items + items
     keys.sort()

@@ -1,10 +1,11 @@
-"""Unseen items drawn in proportion to a weight, exactly.
+"""Draws unseen items in proportion to a weight, exactly.
 
-All items lie on a line, each as long as its weight; a uniform point is an item. If its
-user has seen that one, another point is tried, and then a last one that cannot fail: on
-the line of what the user has not seen, pushed together. Both ways lead to each unseen
-item in proportion to its weight, so any number of tries does; the first are cheaper.
-Weights are integers, so no rounding can put a point on a seen item.
+All items are segments of a line, each as long as its weight. A uniform point of the
+line draws the item in whose segment it lies. If the user has seen that item, another
+point is tried. After some tries a point is taken on the line of the user's unseen items
+alone, which cannot fail. Both ways draw each unseen item in proportion to its weight,
+so the number of tries does not matter; a try is the cheaper way. Weights are integers,
+so no rounding can put a point on a seen item.
 """
 
 import numpy as np
@@ -14,17 +15,18 @@ from ncf_model.sampling import compiled_loops
 from ncf_model.sampling.unseen import check_items, sort_items
 
 _TOTAL = 1 << 40
-# Tries on the whole line before the search on the user's own.
+# Tries on the line of all items before the line of the user's unseen items.
 _TRIES = 3
-# Buckets of the line that say which item covers them, or is the first of some.
+# Into so many buckets the line is cut; each knows the item that it begins with.
 _MOST_BUCKETS = 1 << 22
 
 
 def popularity_weights(counts: np.ndarray, alpha: float) -> np.ndarray:
     """Returns integer weights in proportion to `max(counts, 1) ** alpha`.
 
-    An item that never trains, because it occurs in evaluation only, weighs as much as
-    one that trains once: were it never drawn, its absence would give the answer away.
+    An item that never trains, because only held-out interactions have it, weighs as
+    much as one that trains once. If such an item were never drawn as a negative, the
+    model could learn from its absence that it is an answer.
 
     Args:
         counts: [N] integers >= 0, how often each item is a training positive.
@@ -46,7 +48,7 @@ def popularity_weights(counts: np.ndarray, alpha: float) -> np.ndarray:
 
 
 class WeightedItems:
-    """Draws from each user's unseen items by weight, for many users.
+    """Draws unseen items in proportion to their weights, for many users.
 
     Attributes:
         counts: [U] int64, how many items each user has not seen.
@@ -80,7 +82,8 @@ class WeightedItems:
         begins = np.arange(0, total, 1 << self._bucket_bits)
         item = np.searchsorted(self._ends, begins, side="right").astype(np.int32)
         item = np.append(item, np.int32(len(weights) - 1))
-        # The item that a bucket begins with, and its complement if others follow.
+        # The item that a bucket begins with, or the complement if more items begin in
+        # it.
         self._buckets = np.where(item == np.append(item[1:], item[-1]), item, ~item)
 
     def draw(
@@ -89,8 +92,9 @@ class WeightedItems:
         """Draws unseen items by weight, with replacement, for users [start, stop).
 
         Args:
-            first: [stop - start] uint64 of `draws.starts`.
-            sizes: [stop - start] int64, how many for each; 0 where `counts` is 0.
+            first: [stop - start] uint64, as `random_words.starts` returns them.
+            sizes: [stop - start] int64, how many draws each user gets; 0 where
+                `counts` is 0.
             start: the first user.
             stop: the user after the last.
 

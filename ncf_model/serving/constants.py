@@ -1,4 +1,4 @@
-"""What a served model knows and never changes, and how it is read."""
+"""The constant tables of a served model, and how they are read."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def constant(value: Any) -> tf.Variable:
-    """Returns a variable: it is saved in the checkpoint; a constant ends at 2 GB."""
+    """Returns a variable, which the checkpoint holds; constants are limited to 2 GB."""
     return tf.Variable(value, trainable=False)
 
 

@@ -1,7 +1,7 @@
 """Files of a serving folder: on this machine, or in an object store such as gs://.
 
-A local path needs nothing but Python. A URI goes through TensorFlow, imported late: it
-takes seconds, and most readers look at a local folder.
+A local path needs nothing but Python. A URI needs TensorFlow, which is imported only
+then, because the import takes seconds and most folders are local.
 """
 
 import hashlib
@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+# The folder of the SavedModel in an artifact `Model`. TFX fixes this name, which is
+# repeated here because importing TFX to ask for it takes many seconds.
+SERVING_MODEL = "Format-Serving"
 _PIECE = 1 << 22
 
 
@@ -20,7 +23,7 @@ def is_remote(path: str) -> bool:
 
 
 def children(folder: str) -> list[str]:
-    """Returns the names of all that is in a folder, sorted; none if there is none."""
+    """Returns the names in a folder, sorted; [] if there is no such folder."""
     if is_remote(folder):
         gfile = _gfile()
         if not gfile.isdir(folder):
@@ -38,7 +41,7 @@ def is_folder(path: str) -> bool:
 def sizes(folder: str) -> dict[str, int]:
     """Returns the bytes of each file below a folder, by its path with `/`; sorted.
 
-    An object store's own markers of empty folders are no files.
+    The objects with which object stores mark empty folders do not count.
     """
     found = {}
     walk = _gfile().walk(folder) if is_remote(folder) else os.walk(folder)
@@ -54,8 +57,8 @@ def digest(folder: str, files: Mapping[str, int] | None = None) -> str:
     """Returns a digest of names and contents of all files below a folder.
 
     Args:
-        folder: the one that holds the files.
-        files: of `sizes`, if that is known.
+        folder: the folder that holds the files.
+        files: the result of `sizes(folder)`; None computes that.
     """
     total = hashlib.sha256()
     for name in sizes(folder) if files is None else files:
@@ -68,7 +71,7 @@ def digest(folder: str, files: Mapping[str, int] | None = None) -> str:
 
 
 def open_file(path: str, mode: str) -> Any:
-    """Opens a file, here or in a bucket."""
+    """Opens a file on this machine or in a bucket."""
     return _gfile().GFile(path, mode) if is_remote(path) else open(path, mode)
 
 
@@ -84,9 +87,9 @@ def read(path: str) -> bytes | None:
 
 
 def write(path: str, content: bytes) -> None:
-    """Writes a file that is there whole or not at all, and stays after a power cut."""
+    """Writes a file that is whole or absent at any moment, even after a power cut."""
     make(os.path.dirname(path))
-    if is_remote(path):  # An object appears when it is whole.
+    if is_remote(path):  # An object appears only when it is whole.
         with open_file(path, "wb") as f:
             f.write(content)
         return
@@ -100,7 +103,7 @@ def write(path: str, content: bytes) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """Copies a file into a folder that is there, down to the disk."""
+    """Copies a file into an existing folder, and syncs the copy to the disk."""
     if is_remote(source) or is_remote(target):
         _gfile().copy(source, target, overwrite=True)
         return
@@ -110,13 +113,13 @@ def copy(source: str, target: str) -> None:
 
 
 def make(folder: str) -> None:
-    """Makes a local folder and those above it, if need be; a bucket has no folders."""
+    """Makes a local folder and its parents, if need be; a bucket has no folders."""
     if not is_remote(folder):
         os.makedirs(folder, exist_ok=True)
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a folder with all that is in it, if it is there."""
+    """Removes a file, or a folder with everything in it; nothing if it is absent."""
     if is_remote(path):
         gfile = _gfile()
         if gfile.isdir(path):
@@ -130,7 +133,7 @@ def remove(path: str) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Brings the names in a local folder down to the disk."""
+    """Syncs the names in a local folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -139,7 +142,7 @@ def sync_folder(folder: str) -> None:
 
 
 def free_bytes(folder: str) -> int | None:
-    """Returns how much fits onto the disk of a local folder; None for a bucket."""
+    """Returns the free bytes on the disk of a local folder; None for a bucket."""
     return None if is_remote(folder) else shutil.disk_usage(folder).free
 
 

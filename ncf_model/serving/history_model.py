@@ -1,9 +1,8 @@
-"""The SavedModel of users by their history: sums of products.
+"""The SavedModel of users by their history, which computes sums of products.
 
-A user's logits are vector . Q + b, plus the rows of the linear part that belong to
-their history; vectors and Q have the columns of iALS after those of the deep part. The
-history is what the model was trained on; the item that is held out for evaluation is
-not in it.
+A user's logits are vector . Q + b plus the sum of the linear part's rows of the user's
+history. Vectors and Q have the columns of iALS after those of the deep part. The
+history is what the model was trained on, without the item held out for evaluation.
 """
 
 from typing import Any
@@ -16,12 +15,12 @@ from ncf_model.history.trained import Trained
 from ncf_model.network import model
 from ncf_model.serving import constants, saved_model
 
-# Logits at a time.
+# How many logits are computed at a time.
 _BLOCK_VALUES = 1 << 22
 
 
 def fill(network: model.NeuMF, trained: Trained) -> None:
-    """Writes the vectors, Q and b into the tables of a dot product with biases."""
+    """Writes the users' vectors, Q and b into the tables of a dot-product network."""
     vectors = trained.vectors()
     users = np.zeros(network.user_table.embeddings.shape, np.float32)
     users[: len(vectors), : vectors.shape[1]] = vectors
@@ -40,15 +39,16 @@ class HistoryServingModel(saved_model.ServingModel):
         """Computes what does not depend on a request.
 
         Args:
-            network: a dot product with the tables of `fitted`, unknown rows set.
-            fitted: the rest.
-            **kwargs: of `ServingModel`.
+            network: the dot-product network that `fill` has written `fitted` into, with
+                its unknown rows set.
+            fitted: the trained parts.
+            **kwargs: the other arguments of `ServingModel`.
         """
-        # First of all: the base class scores users when it is made.
+        # This comes first: the base class scores users when it is made.
         self._slope, self._offset = fitted.curve
         tables = fitted.tables
         self._history = constants.constant(tables.history)
-        # Who has no row of their own gets the average one.
+        # A user without a row of their own gets the average row.
         self._row = constants.constant(tables.user.mean(axis=0))
         sizes = np.append(fitted.histories.sizes, 0).astype(np.int32)
         self._history_sizes = constants.constant(sizes)
@@ -65,7 +65,7 @@ class HistoryServingModel(saved_model.ServingModel):
         if fitted.factored is not None:
             self._factored = _FoldIn(fitted.factored)
         kept = warm_start.state(fitted)
-        for name, value in kept.items():  # Nothing is served by it.
+        for name, value in kept.items():  # Only a later warm start reads these.
             setattr(self, name, constants.constant(value))
         super().__init__(network, **kwargs)
 
@@ -77,22 +77,22 @@ class HistoryServingModel(saved_model.ServingModel):
         return tf.sigmoid(self._slope * logits + self._offset)
 
     def _histories(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns the items that the linear part knows, user by user.
+        """Returns users' items that the linear part knows, and the items' weights.
 
         Args:
-            users: [b].
+            users: indices of users, [b].
 
         Returns:
-            The place in `users` that each item belongs to, [n] int64; the item, [n]
-            int32; and what it weighs, [n] float32.
+            Flat arrays, one row per user and item: the user's place in `users`, [n]
+            int64; the item, [n] int32; and the item's weight, [n] float32.
         """
         sizes = tf.cast(constants.rows(self._history_sizes, users), tf.int64)
         ends = tf.cumsum(sizes)
-        # Flat, as ragged tensors cost a graph many times its size.
+        # Flat tensors, because ragged ones make a graph many times as large.
         places = tf.range(tf.reduce_sum(sizes))
         rows = tf.searchsorted(ends, places, side="right", out_type=tf.int64)
         within = places - tf.gather(ends - sizes, rows)
-        # What a user has seen begins with what the model was trained on.
+        # The items that a user has seen begin with those that the model was trained on.
         starts = tf.cast(constants.rows(self._seen_offsets, users), tf.int64)
         items = constants.rows(self._seen, tf.gather(starts, rows) + within)
         if self._faded is None:
@@ -147,7 +147,7 @@ class HistoryServingModel(saved_model.ServingModel):
         return logits + self._weights[0]
 
     def _spread(self, logits: tf.Tensor) -> tf.Tensor:
-        """Adds columns of zeros for what the linear part does not cover."""
+        """Adds columns of zeros for the items that the linear part does not cover."""
         rest = self._num_items + 1 - self._covered()
         return tf.pad(logits, [[0, 0], [0, rest]])
 
@@ -166,9 +166,9 @@ class HistoryServingModel(saved_model.ServingModel):
     ) -> dict[str, tf.Tensor]:
         """Returns the best items beside a basket: `item_ids`, `scores`, [B, k].
 
-        "" pads a basket; an item that is not known, or comes again, does not count. A
-        basket without any known item gets the most popular items, with the share of
-        users who have them.
+        "" pads a basket. An unknown item does not count, and a repeated one counts
+        once. A basket without any known item gets the most popular items; their score
+        is the share of users who have the item.
         """
         check = tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
         with tf.control_dependencies([check]):
@@ -208,7 +208,7 @@ class HistoryServingModel(saved_model.ServingModel):
 
 
 class _FoldIn(tf.Module):
-    """The vectors of iALS for baskets, by conjugate gradients to the end."""
+    """Computes the vectors of iALS for baskets, by conjugate gradients."""
 
     _STEPS, _NOTHING, _TINY = 100, 1e-12, 1e-30
 
@@ -221,7 +221,7 @@ class _FoldIn(tf.Module):
         self._weight = factored.weight
 
     def vectors(self, baskets: tf.Tensor) -> tf.Tensor:
-        """Returns [B, factors], weight included, of baskets [B, num_items], 0 or 1."""
+        """Returns weighted vectors [B, factors] of 0/1 baskets [B, num_items]."""
         at = tf.where(baskets > 0)
         rows, own = at[:, 0], constants.rows(self._items, at[:, 1])
         count = tf.shape(baskets, tf.int64)[0]

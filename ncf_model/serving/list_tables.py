@@ -1,4 +1,4 @@
-"""Lists as a table: a row per user and item."""
+"""Turns lists of recommendations into a table with a row per user and item."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,11 +22,11 @@ def table(
     scores: np.ndarray,
     title_of: Callable[[str], str],
 ) -> pa.Table:
-    """Returns `SCHEMA`'s columns, user by user, the best item (rank 1) first.
+    """Returns a table of `SCHEMA`, user by user, the best item (rank 1) first.
 
     Args:
         user_ids: raw ids, [B].
-        item_ids: [B, k] bytes, b"" where a user has no more items; such are left out.
+        item_ids: [B, k] bytes, b"" where a user has no more items; b"" gets no row.
         scores: [B, k] float32.
         title_of: returns an item's title, "" without one.
     """

@@ -1,4 +1,4 @@
-"""What was trained says itself of a few users and items, to hold an export against."""
+"""Scores of a few users and items from the trained network, to check an export."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,19 +18,19 @@ def make(
     item_ids: list[bytes],
     tolerance: float,
 ) -> dict[str, Any]:
-    """Returns scores of the network itself, before any export; JSON can hold them.
+    """Returns scores of the network before its export; JSON can hold them.
 
     Args:
-        logits: of pairs of indices, users [n] and items [n]; the last of either is the
-            unknown one's.
+        logits: returns the logits [n] of user indices [n] and item indices [n]; the
+            index after the last one stands for what is unknown.
         user_ids: raw ids of users by index.
         item_ids: raw ids of items by index.
-        tolerance: how far an exported probability may be from these.
+        tolerance: how far a probability of the export may be from the returned ones.
 
     Returns:
-        `user_ids`, `item_ids` and `scores` of the same length, probabilities;
-        `tolerance`; `unknown`, an id that is no user's. Bytes that are not UTF-8 are
-        escaped as `surrogateescape` does it.
+        `user_ids`, `item_ids` and `scores`, which are probabilities, all of the same
+        length; `tolerance`; and `unknown`, an id that no user has. Bytes that are not
+        UTF-8 are escaped in Python's way `surrogateescape`.
     """
     users, items = (_some(len(ids)) for ids in (user_ids, item_ids))
     pairs = np.stack(np.meshgrid(users, items, indexing="ij")).reshape(2, -1)
@@ -52,12 +52,12 @@ def make(
 
 
 def linear(trained: Any, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Returns [n], what the linear part of `ncf_model.history` adds to the logits.
+    """Returns what the linear part of `ncf_model.history` adds to logits, [n].
 
     Args:
         trained: `history.trained.Trained`.
-        users: indices [n]; one without a history gets 0.
-        items: indices [n]; an item that the linear part does not know gets 0.
+        users: indices [n]; for a user without a history the result is 0.
+        items: indices [n]; for an item that the linear part does not know it is 0.
     """
     added = np.zeros(len(users))
     weights, histories = trained.linear, trained.histories
@@ -74,7 +74,7 @@ def linear(trained: Any, users: np.ndarray, items: np.ndarray) -> np.ndarray:
 
 
 def _some(count: int) -> np.ndarray:
-    """Returns up to eight indices, the unknown one, `count`, last."""
+    """Returns up to eight indices below `count`, and `count`, which means unknown."""
     return np.unique(np.linspace(0, count, min(_EACH, count + 1)).astype(np.int64))
 
 

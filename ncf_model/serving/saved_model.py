@@ -1,8 +1,8 @@
-"""The SavedModel that is judged and pushed.
+"""The SavedModel that is evaluated and pushed.
 
-Plain TensorFlow: it loads without this package or Keras. Ids are mapped by the model's
-own vocabularies, which it carries; an unknown id takes the "unknown" row, and so does a
-user of the vocabulary who has not trained, whose own row is still the random start.
+The model is plain TensorFlow, which loads without this package or Keras. It maps ids by
+its own vocabularies. An unknown id takes the "unknown" row of a table, and so does a
+user of the vocabulary who has not trained, whose own row is still random.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,36 +14,19 @@ import tensorflow as tf
 
 from ncf_model import features
 from ncf_model.network import layers, model
-from ncf_model.serving import constants, history, similar_items
+from ncf_model.sampling.ragged import Ragged
+from ncf_model.serving import constants, history_signature, similar_items, unknown_rows
 from ncf_model.training import data, warm_pairs
 
-# Of a hidden layer where the whole catalogue is scored; logits where there is none: a
-# megabyte, so that all passes over them find them in a core's cache.
+# How many values of a hidden layer are computed at a time where the whole catalogue is
+# scored. Without a hidden layer so many logits are: a megabyte, which all passes over
+# them find in a core's cache.
 _BLOCK_VALUES = 1 << 22
 _BLOCK_LOGITS = 1 << 18
 
 
-def set_unknown_rows(
-    network: model.NeuMF, *, users: np.ndarray, items: np.ndarray
-) -> None:
-    """Gives "unknown", the last row of each table, the mean of the trained rows.
-
-    No training example reaches that row; the mean user has average taste and the mean
-    item average appeal, biases included.
-
-    Args:
-        network: trained.
-        users: indices that trained.
-        items: likewise; as positive or negative, so usually all.
-    """
-    for table, index in ((network.user_table, users), (network.item_table, items)):
-        rows = table.embeddings.numpy()
-        rows[-1] = rows[np.unique(index)].mean(axis=0)
-        table.embeddings.assign(rows)
-
-
 class ServingModel(tf.Module):
-    """The signatures and the constants they need."""
+    """The signatures of the SavedModel, and the constants that they need."""
 
     def __init__(
         self,
@@ -51,7 +34,7 @@ class ServingModel(tf.Module):
         *,
         user_vocabulary: str,
         item_vocabulary: str,
-        seen: data.Lists,
+        seen: Ragged,
         trained: np.ndarray,
         popularity: np.ndarray,
         kept: Mapping[str, np.ndarray] | None = None,
@@ -59,12 +42,12 @@ class ServingModel(tf.Module):
         """Computes what does not depend on a request.
 
         Args:
-            network: trained, unknown rows set.
+            network: the trained network, with its unknown rows set.
             user_vocabulary, item_vocabulary: paths of text files, one raw id a line.
-            seen: per user index what `recommend` leaves out.
+            seen: by user index the items that `recommend` leaves out.
             trained: indices of the users who trained; the others are unknown.
             popularity: [num_items] how often each item was a training positive.
-            kept: what the next night's training may begin with.
+            kept: arrays that a later warm start needs; no signature reads them.
         """
         super().__init__()
         self._kept = {
@@ -86,7 +69,7 @@ class ServingModel(tf.Module):
             constants.constant(w.numpy()) for w in scorer.trainable_variables
         ]
         self._seen = constants.constant(seen.values)
-        # The unknown user, whose index is the last, has seen nothing.
+        # The unknown user has the last index, and has seen nothing.
         self._seen_offsets = constants.constant(
             np.append(seen.offsets, seen.offsets[-1])
         )
@@ -98,7 +81,7 @@ class ServingModel(tf.Module):
         order = np.argsort(-popularity, kind="stable").astype(np.int32)
         self._popular = constants.constant(order)
         self._popular_scores = constants.constant(share[order].astype(np.float32))
-        self.history = history.History(
+        self.history = history_signature.HistorySignature(
             self._users, self._item_ids, seen=self._seen, offsets=self._seen_offsets
         )
         self.similar = similar_items.SimilarItems(
@@ -122,7 +105,7 @@ class ServingModel(tf.Module):
         }
 
     def _user_rows(self, user_id: tf.Tensor) -> tf.Tensor:
-        """Returns [B] rows of the user's table, the last for who has not trained."""
+        """Returns the row [B] of each user; users who have not trained get the last."""
         return constants.rows(self._row_of_user, self._users.lookup(user_id))
 
     def _logits(
@@ -151,21 +134,21 @@ class ServingModel(tf.Module):
         return {"score": self._probability(self._pair_logits(users, items))}
 
     def _probability(self, logits: tf.Tensor) -> tf.Tensor:
-        """Returns probabilities in the order of the logits."""
+        """Returns the probability of each logit, which rises with the logit."""
         return tf.sigmoid(logits)
 
     def _pair_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """Returns [B], of one item per user."""
+        """Returns the logits [B] of one item per user."""
         user = _rows(self._user_part, users)
         return self._logits(user, _rows(self._item_part, items))
 
     def _candidate_logits(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """Returns [B, n], of as many items per user."""
+        """Returns the logits [B, n] of n items per user."""
         user = _rows(self._user_part, users[:, tf.newaxis])
         return self._logits(user, _rows(self._item_part, items))
 
     def _all_logits(self, users: tf.Tensor) -> tf.Tensor:
-        """Returns [b, num_items + 1], the last column that of unknown items."""
+        """Returns the logits [b, num_items + 1], the last column of unknown items."""
         user = _rows(self._user_part, users)
         return self._logits(user, self._item_part, self._scorer.combine_all)
 
@@ -176,11 +159,11 @@ class ServingModel(tf.Module):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `scores`, logits of each record's candidates, padded with -inf.
 
-        Without `seen_ids`, [B, 1 + m] in the order of `candidate_ids`. With it, the
-        whole catalogue, [B, 1 + num_items]: the held-out item, then every item by
-        index, -inf in the place of those that the user has seen, and inf in that of the
-        held-out one. There a logit that is not finite comes as NaN, so that infinities
-        have one meaning.
+        Records without `seen_ids` give [B, 1 + m] in the order of `candidate_ids`.
+        Records with `seen_ids` give the whole catalogue, [B, 1 + num_items]: the
+        held-out item, then every item by index, with -inf for the items that the user
+        has seen and inf for the held-out one. There a logit that is not finite becomes
+        NaN, so that infinities have these meanings only.
         """
         ids = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         parsed = tf.io.parse_example(
@@ -234,7 +217,7 @@ class ServingModel(tf.Module):
         ranked = tf.tensor_scatter_nd_update(
             logits, tf.concat(at, axis=0), tf.concat(marks, axis=0)
         )
-        # The last row is that of unknown items, which nobody can be shown.
+        # The last row is that of unknown items, which are never recommended.
         return tf.concat([own, ranked[:, : self._num_items]], axis=1)
 
     @tf.function(
@@ -247,13 +230,13 @@ class ServingModel(tf.Module):
     def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the best unseen items, `item_ids` and `scores`, both [B, k].
 
-        Scores are probabilities in descending order, equal ones by item index. A user
-        who has not trained gets the most popular items, without what they have; their
-        score is the share of users who have the item. Where fewer than `k` items are
-        left, the rest of a row is "" with score 0.
+        Scores are probabilities in descending order; items with equal scores are in the
+        order of their indices. A user who has not trained gets the most popular items
+        that they do not have; the score is the share of users who have the item. Where
+        fewer than `k` items are left, the rest of a row is "" with score 0.
         """
         check = tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
-        with tf.control_dependencies([check]):  # Else another operation fails first.
+        with tf.control_dependencies([check]):  # Or another operation fails first.
             k = tf.identity(k)
         users = self._users.lookup(user_id)
         best = tf.minimum(k, self._num_items)
@@ -269,9 +252,9 @@ class ServingModel(tf.Module):
     def _in_blocks(
         self, compute: Callable[[tf.Tensor], Any], users: tf.Tensor, dtypes: Any
     ) -> Any:
-        """Returns `compute(users)`, [B, n] or several, so many users at a time."""
+        """Returns `compute(users)`, computed for a block of users at a time."""
         count = tf.size(users)
-        # At least one block, though it be of padding: an empty map has no shape.
+        # There is at least one block, if only of padding: an empty map has no shape.
         block = tf.clip_by_value(count, 1, self._users_at_a_time())
         padding = tf.maximum(count, 1) + block - 1
         padding = padding // block * block - count
@@ -367,8 +350,8 @@ def export(
     """Sets the unknown rows and writes the SavedModel to `path`.
 
     Args:
-        network: trained.
-        interactions: what it was trained on, and what `recommend` leaves out.
+        network: the trained network.
+        interactions: what the network was trained on, and what `recommend` leaves out.
         path: the folder to write.
         user_vocabulary, item_vocabulary: paths of text files, one raw id a line.
         refitted: whether the validation items were trained on.
@@ -377,20 +360,20 @@ def export(
     """
     trained = interactions.positives
     if refitted:
-        trained = trained.append(interactions.validation_items)
+        trained = trained.then(interactions.validation_items)
     trained_users = interactions.user_index[trained.sizes > 0]
-    set_unknown_rows(
+    unknown_rows.set_unknown_rows(
         network,
         users=trained_users,
         items=np.arange(network.num_items),
     )
-    seen = interactions.positives.append(interactions.validation_items)
+    seen = interactions.positives.then(interactions.validation_items)
     everywhere = trained.spread(interactions.user_index, network.num_users)
     module = serving(
         network,
         user_vocabulary=user_vocabulary,
         item_vocabulary=item_vocabulary,
-        seen=seen.append(interactions.eval_items).spread(
+        seen=seen.then(interactions.eval_items).spread(
             interactions.user_index, network.num_users
         ),
         trained=trained_users,

@@ -1,12 +1,12 @@
-"""Items that the model scores alike.
+"""Finds the items that the model scores alike.
 
-An item's profile is its logit with each of some users, less its mean over them. The
-similarity of two items is the cosine of their profiles: the correlation of their scores
-over users. It is of what the model computes, whatever its network, and the mean that is
-taken off is what popularity adds to every score of an item; so a popular item is not
-near everything. On MovieLens 100K ten neighbours share more genres with an item
-(Jaccard .35) than by the cosine of the embeddings (.26), and are no more popular than
-the item itself.
+An item's profile holds its logit with each of some users, less the mean of these
+logits. The similarity of two items is the cosine of their profiles, which is the
+correlation of their scores over users. It depends on the scores alone, whatever the
+network. The mean that is subtracted is what popularity adds to every score of an item,
+so a popular item is not similar to everything. On MovieLens 100K ten neighbours share
+more genres with an item (Jaccard .35) than by the cosine of the embeddings (.26), and
+are no more popular than the item itself.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import tensorflow as tf
 from ncf_model.serving import constants
 
 _MOST_USERS, _FEWEST_USERS = 256, 64
-# Pairs of a user and an item to score: bounds the time for a large catalogue.
+# So many pairs of user and item are scored, which bounds the time.
 _PAIRS = 1 << 26
 _WIDTH = 64
 _USERS_AT_A_TIME = 16
@@ -28,11 +28,11 @@ def profiles(
 ) -> np.ndarray:
     """Returns items' profiles, [num_items, d] float32, each of length 1 or 0.
 
-    Profiles are turned so that the first axes differ most, and cut off after 64.
+    Profiles are reduced to their first 64 principal components.
 
     Args:
-        logits: of users [b] int32 with all items, [b, num_items].
-        num_users: users are taken evenly from [0, num_users).
+        logits: returns the logits [b, num_items] of user indices [b] int32.
+        num_users: how many users there are; some are taken, evenly spread.
         num_items: size of the catalogue, >= 1.
     """
     count = min(num_users, max(_FEWEST_USERS, min(_MOST_USERS, _PAIRS // num_items)))
@@ -43,10 +43,10 @@ def profiles(
             for i in range(0, count, _USERS_AT_A_TIME)
         ]
     ).T.astype(np.float32)
-    # A model with infinite scores is for Evaluator to refuse.
+    # The Evaluator refuses a model with infinite scores, so no error is raised here.
     scores[~np.isfinite(scores)] = 0.0
     scores -= scores.mean(axis=1, keepdims=True)
-    # Eigenvectors of the small matrix: those of the long one, without its copy.
+    # The eigenvectors of this small matrix are the principal axes of the large one.
     _, axes = np.linalg.eigh((scores.T @ scores).astype(np.float64))
     turned = scores @ axes[:, ::-1][:, :_WIDTH].astype(np.float32)
     length = np.linalg.norm(turned, axis=1, keepdims=True)
@@ -63,11 +63,11 @@ class SimilarItems(tf.Module):
         items: tf.lookup.StaticHashTable,
         item_ids: tf.lookup.StaticHashTable,
     ) -> None:
-        """Keeps the profiles.
+        """Keeps the profiles of all items.
 
         Args:
-            vectors: of `profiles`.
-            items: raw id -> index; what is unknown gets `len(vectors)`.
+            vectors: the result of `profiles`.
+            items: raw id -> index; an unknown id has the index `len(vectors)`.
             item_ids: index -> raw id, "" for -1.
         """
         super().__init__()
@@ -83,17 +83,17 @@ class SimilarItems(tf.Module):
         ],
     )
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the `k` items nearest to each, `item_ids` and `scores`, both [B, k].
+        """Returns the `k` items most similar to each: `item_ids`, `scores`, [B, k].
 
-        Scores are cosines in descending order. An item is not near itself; where there
-        are fewer than `k` others, and for an unknown item, the rest of a row is "" with
-        score 0.
+        Scores are cosines in descending order. An item is not in its own row. Where
+        there are fewer than `k` other items, and for an unknown item, the rest of a row
+        is "" with score 0.
         """
         check = tf.debugging.assert_non_negative(k, "`k` must be 0 or more.")
         with tf.control_dependencies([check]):
             best = tf.minimum(k, self._num_items - 1)
         count = tf.size(item_id)
-        # At least one, though it be padding: an empty map has no shape.
+        # There is at least one block, if only of padding: an empty map has no shape.
         padding = [[0, 1 - tf.minimum(count, 1)]]
         found, scores = tf.map_fn(
             lambda index: self._nearest(index, best),

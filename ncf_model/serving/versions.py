@@ -1,15 +1,16 @@
-"""The serving folder: which versions it holds, and how one gets there whole.
+"""The serving folder: which versions it holds, and how a whole version is added.
 
     serving/1732495000/            a SavedModel, whole from the moment it has its number
-    serving/.ncf/versions/*.json   a record a version, kept when the version is gone
-    serving/.ncf/staging/          a copy under way; a later push clears what is left
+    serving/.ncf/versions/*.json   a record of each version, kept when that is gone
+    serving/.ncf/staging/          a copy under way; a later push removes leftovers
 
 TensorFlow Serving and KServe look at numbered folders alone. A record has `digest` and
 `files` (path -> bytes) of the model, `number`, `pushed_at`, and what the pusher adds,
-such as `run`, `model_uri`, `blessing`. Numbers are seconds since 1970, made higher than
-any number that was ever there, so none is used twice.
+such as `run`, `model_uri`, `blessing`. The number of a version is the time of its push
+in seconds since 1970, or one more than the highest number that ever was there if that
+is larger. So no number is used twice.
 
-Needs neither TFX nor, for a local folder, TensorFlow.
+This module needs no TFX and, for a local folder, no TensorFlow.
 """
 
 import contextlib
@@ -38,10 +39,10 @@ class Version:
     """A numbered folder.
 
     Attributes:
-        number: its name.
-        path: of the folder; a SavedModel.
-        record: what was noted when it was pushed; empty for a folder without a record.
-        problem: what is wrong with it; empty if it is whole.
+        number: the name of the folder.
+        path: of the folder, which holds a SavedModel.
+        record: what was noted when the version was pushed; {} without a record.
+        problem: what is wrong with the version; "" if it is whole.
     """
 
     number: int
@@ -52,12 +53,12 @@ class Version:
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """What is in a serving folder.
+    """The contents of a serving folder.
 
     Attributes:
-        versions: that are whole, the newest first.
-        broken: numbered folders that are not, the newest first.
-        foreign: names of all else; they are left alone.
+        versions: the whole versions, the newest first.
+        broken: numbered folders that are not whole, the newest first.
+        foreign: names of everything else, which is left alone.
     """
 
     versions: tuple[Version, ...]
@@ -66,16 +67,16 @@ class Serving:
 
 
 class Push(NamedTuple):
-    """What a push came to: the version that holds the model, and whether it is new."""
+    """The version that holds a pushed model, and whether this push made it."""
 
     version: Version
     is_new: bool
 
 
 def look(serving: str | os.PathLike[str]) -> Serving:
-    """Returns what is in a serving folder; it need not exist.
+    """Returns what is in a serving folder, which need not exist.
 
-    That is cheap: files are compared with the record by size; without a record
+    Looking is cheap: the sizes of files are compared with the record. Without a record
     `saved_model.pb` is checked to be complete. `holds` compares contents.
     """
     folder = os.fspath(serving)
@@ -99,7 +100,7 @@ def look(serving: str | os.PathLike[str]) -> Serving:
 
 
 def newest(serving: str | os.PathLike[str]) -> Version | None:
-    """Returns the newest whole version: the one that is served; None without any."""
+    """Returns the newest whole version, which is served; None if there is none."""
     return next(iter(look(serving).versions), None)
 
 
@@ -109,8 +110,8 @@ def holds(serving: str | os.PathLike[str], digest: str) -> Version | None:
     A broken folder with a higher number counts as the newest: a server would take it.
 
     Args:
-        serving: the folder.
-        digest: of the model, of `folders.digest`.
+        serving: the serving folder.
+        digest: of the model, as `folders.digest` returns it.
     """
     found = look(serving)
     if not found.versions:
@@ -122,25 +123,25 @@ def holds(serving: str | os.PathLike[str], digest: str) -> Version | None:
 
 
 def digest_of(version: Version) -> str:
-    """Returns the digest of what was pushed; files that were added do not count."""
+    """Returns the digest of the pushed files; files added later do not count."""
     files = version.record.get("files") or folders.sizes(version.path)
     return folders.digest(version.path, dict(sorted(files.items())))
 
 
 def next_number(serving: str | os.PathLike[str]) -> int:
-    """Returns the number of the next version, higher than any that ever was there."""
+    """Returns the next version's number, higher than any that ever was there."""
     return max(int(time.time()), _highest(os.fspath(serving)) + 1)
 
 
 def _highest(folder: str) -> int:
-    """Returns the highest number that is there or has a record, 0 without any."""
+    """Returns the highest number of a version or a record; 0 if there is none."""
     taken = [_number(name) for name in folders.children(folder)]
     known = [number for number in taken if number is not None]
     return max([0, *known, *records(folder)])
 
 
 def records(serving: str | os.PathLike[str]) -> dict[int, dict[str, Any]]:
-    """Returns all records by number; one that cannot be read is as if it were not."""
+    """Returns all records by number, but for those that cannot be read."""
     place = os.path.join(serving, HIDDEN, "versions")
     found = {}
     for name in folders.children(place):
@@ -157,7 +158,7 @@ def records(serving: str | os.PathLike[str]) -> dict[int, dict[str, Any]]:
 def withdrawn(serving: str | os.PathLike[str]) -> set[str]:
     """Returns the digests of the models that a rollback took back.
 
-    Such a model is not pushed again by a run; `restore` may bring it back.
+    No run pushes such a model again; `restore` can bring it back.
     """
     taken: set[str] = set()
     for _, record in sorted(records(os.fspath(serving)).items()):
@@ -175,19 +176,20 @@ def push(
     keep: int | None = None,
     number: int | None = None,
 ) -> Push:
-    """Makes a SavedModel the newest version, unless it is that already.
+    """Makes a SavedModel the newest version, unless it already is.
 
-    Readers see a whole version or none: on a disk the copy is renamed into its place,
-    in a bucket `saved_model.pb` comes last. The copy is read back and compared.
+    Readers see a whole version or none: on a disk the finished copy is renamed into its
+    place, in a bucket `saved_model.pb` is copied last. The copy is read and compared.
 
     Args:
         serving: the folder, made if need be.
         model: folder of the SavedModel.
         record: JSON values noted with the version.
         keep: how many versions stay, the new one included, >= 1; None keeps all. The
-            one whose blessing has the highest `level` stays besides. Versions without a
-            record were not pushed here and stay.
-        number: of the new version, of `next_number`; taken if it is still free.
+            version whose blessing has the highest `level` stays, too. Versions without
+            a record were not pushed by this function, and stay.
+        number: of the new version, as `next_number` returned it. Another number is
+            taken if it is in use by now.
 
     Raises:
         ValueError: the model is not whole, or there is no space for it.
@@ -202,7 +204,7 @@ def push(
         _clear_leftovers(folder)
         digest = folders.digest(source, files)
         if same := holds(folder, digest):
-            if keep is not None:  # The push of it may have died before this.
+            if keep is not None:  # An earlier push may have died before this.
                 _drop_old(folder, keep)
             return Push(same, False)
         _check_space(folder, sum(files.values()))
@@ -233,7 +235,7 @@ def restore(
 ) -> Push:
     """Makes an older version the newest again, under a new number.
 
-    The models of all versions that came after it count as taken back: see `withdrawn`.
+    The models of all later versions count as taken back: see `withdrawn`.
 
     Raises:
         ValueError: there is no such version, or it is not whole.
@@ -266,7 +268,7 @@ def annotate(serving: str | os.PathLike[str], number: int, **values: Any) -> Non
 
 
 def _number(name: str) -> int | None:
-    """Returns the version that a server reads from a folder's name, None if none."""
+    """Returns the version number in a folder's name; None if there is none."""
     if not (name.isascii() and name.isdigit()) or str(int(name)) != name:
         return None
     return int(name) if int(name) <= _LARGEST else None
@@ -283,7 +285,7 @@ def _write_record(folder: str, number: int, record: Mapping[str, Any]) -> None:
 
 
 def _place_local(source: str, target: str, record: Mapping[str, Any]) -> None:
-    """Copies beside the versions, compares, and renames."""
+    """Copies a model into the staging folder, compares, and renames the copy."""
     staging = os.path.join(os.path.dirname(target), HIDDEN, "staging")
     copy = os.path.join(staging, f"{record['number']}-{uuid.uuid4().hex}")
     try:
@@ -302,7 +304,7 @@ def _place_local(source: str, target: str, record: Mapping[str, Any]) -> None:
 
 
 def _place_remote(source: str, target: str, record: Mapping[str, Any]) -> None:
-    """Copies in place, the file that makes a version last."""
+    """Copies a model into its place in a bucket, `saved_model.pb` last."""
     names = sorted(record["files"], key=lambda name: name == MODEL_FILE)
     for name in names:
         folders.copy(os.path.join(source, name), os.path.join(target, name))
@@ -310,10 +312,10 @@ def _place_remote(source: str, target: str, record: Mapping[str, Any]) -> None:
 
 
 def _compare(copy: str, record: Mapping[str, Any]) -> None:
-    """Raises OSError if a copy is not what was copied."""
+    """Raises OSError if the copy differs from what was copied."""
     trouble = whole.problem(copy, record["files"])
     if not trouble and folders.digest(copy) != record["digest"]:
-        trouble = "its content is another one than the model's."
+        trouble = "its content differs from the model's."
     if trouble:
         raise OSError(f"The copy {copy} is bad, so it gets no number: {trouble}")
 
@@ -329,23 +331,23 @@ def _check_space(folder: str, needed: int) -> None:
 
 
 def _clear_leftovers(folder: str) -> None:
-    """Removes what a push that was killed has left: only what is known to be ours."""
+    """Removes what a killed push left behind, if it is known to be ours."""
     for place in ("staging", "trash"):
         folders.remove(os.path.join(folder, HIDDEN, place))
     if not folders.is_remote(folder):
         return
     for version in look(folder).broken:
-        # Its record says a push began; without saved_model.pb it has never been whole.
+        # The record says that a push began; without saved_model.pb it never ended.
         model = os.path.join(version.path, MODEL_FILE)
         if version.record and folders.read(model) is None:
             folders.remove(version.path)
 
 
 def _drop_old(folder: str, keep: int) -> None:
-    """Removes versions of ours before the last `keep`, each at once for readers.
+    """Removes our versions older than the last `keep`, each in one step for readers.
 
-    But not the best: where no ML Metadata can be asked, a new model finds here what it
-    has to measure up to, however many were pushed since.
+    The best version stays: where no ML Metadata can be asked, a new model is compared
+    with it, however many versions were pushed since.
     """
     found = look(folder)
     kept = [version.number for version in found.versions if version.record][:keep]
@@ -365,7 +367,7 @@ def _drop_old(folder: str, keep: int) -> None:
 
 
 def _best(versions: Iterable[Version], taken_back: Container[str]) -> int | None:
-    """Returns the version whose blessing has the highest level, None without any."""
+    """Returns the version whose blessing has the highest level; None if none has."""
     levels = {
         version.number: float(text)
         for version in versions
@@ -377,7 +379,7 @@ def _best(versions: Iterable[Version], taken_back: Container[str]) -> int | None
 
 @contextlib.contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Keeps other pushes out of a local folder; the lock ends with the process."""
+    """Locks a local folder against other pushes; the lock ends with the process."""
     if folders.is_remote(folder):
         yield
         return

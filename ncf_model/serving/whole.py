@@ -1,4 +1,4 @@
-"""Whether a folder holds a whole SavedModel, found out without TensorFlow."""
+"""Checks without TensorFlow whether a folder holds a whole SavedModel."""
 
 import os
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ _FIXED_BYTES = {1: 8, 5: 4}
 
 
 def problem(folder: str, files: Mapping[str, int] | None) -> str:
-    """Returns what is wrong with a SavedModel; empty if nothing is.
+    """Returns what is wrong with a SavedModel; "" if nothing is.
 
     Args:
         folder: of the SavedModel.
-        files: path -> bytes of all that must be there; None if that is not known.
-            What else is there does no harm.
+        files: path -> bytes of all files that must be there; None if they are not
+            known. Further files do no harm.
     """
     found = folders.sizes(folder)
     if MODEL_FILE not in found:
@@ -36,7 +36,7 @@ def problem(folder: str, files: Mapping[str, int] | None) -> str:
 
 
 def newest(serving: str) -> str | None:
-    """Returns the path of the newest version that is whole; None without any.
+    """Returns the path of the newest whole version; None if there is none.
 
     Args:
         serving: a folder of numbered SavedModels.
@@ -53,8 +53,8 @@ def _bytes(count: int | None) -> str:
 def is_complete_message(content: bytes) -> bool:
     """Returns whether bytes are one protocol buffer message from first to last.
 
-    Only the outermost fields are looked at, and those of a SavedModel span nearly all
-    of it, so a file that was cut off is found.
+    Only the outermost fields are looked at. Those of a SavedModel make up nearly all of
+    the file, so a file that was cut off is found.
 
     Example:
         >>> is_complete_message(bytes([0x08, 0x01, 0x12, 0x02, 0x61, 0x62]))
@@ -87,4 +87,4 @@ def _varint(content: bytes, place: int) -> tuple[int, int]:
         shift, place = shift + 7, place + 1
         if byte < 128:
             return value, place
-    return 0, len(content) + 1  # Beyond the end: cut off.
+    return 0, len(content) + 1  # A place beyond the end: the number is cut off.

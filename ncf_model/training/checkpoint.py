@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 _INFO = "info"
-FORGOTTEN_S = 14 * 86_400  # An epoch does not take so long.
+FORGOTTEN_S = 14 * 86_400  # Much longer than an epoch takes.
 
 Arrays = dict[str, list[np.ndarray]]
 
@@ -24,19 +24,19 @@ Arrays = dict[str, list[np.ndarray]]
 class Checkpoint:
     """Holds a training's state after its last finished epoch.
 
-    The file is replaced as a whole, so that it is always one epoch's. It is named after
-    what decides the training's result: another configuration or other data never go
-    on from it.
+    The file is replaced as a whole, so it always holds the state of one epoch. Its name
+    depends on everything that decides the training's result, so a training with another
+    configuration or other data never continues from it.
     """
 
     def __init__(self, folder: str, identity: str, *, writes: bool = True) -> None:
         """Names the file; nothing is read or made yet.
 
         Args:
-            folder: local, or of an object store that `tf.io.gfile` knows. All the
-                machines of a training must see the same one.
-            identity: as from `identity`.
-            writes: false for all but one of several machines.
+            folder: a local folder, or one of an object store that `tf.io.gfile` knows.
+                All machines of a training must see the same folder.
+            identity: as the function `identity` returns it.
+            writes: False on all machines but one.
         """
         self.path = os.path.join(folder, f"{identity}.npz")
         self._writes = writes
@@ -45,12 +45,12 @@ class Checkpoint:
         """Replaces the file.
 
         Args:
-            info: what JSON can hold.
+            info: numbers and names that JSON can hold.
             arrays: lists of arrays, by name.
         """
         if not self._writes:
             return
-        if "://" not in self.path:  # A bucket has no folders, and asking needs rights.
+        if "://" not in self.path:  # A bucket has no folders.
             tf.io.gfile.makedirs(os.path.dirname(self.path))
         partial = f"{self.path}.partial"
         with tempfile.TemporaryFile() as local:
@@ -67,11 +67,10 @@ class Checkpoint:
         tf.io.gfile.rename(partial, self.path, overwrite=True)
 
     def load(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Returns what was saved; None if there is nothing, or nothing whole.
+        """Returns what was saved; None if the file is absent or damaged.
 
-        A damaged file is no reason not to train: it is named in the log, and the next
-        epoch replaces it. Each array in it has a checksum, so that what is returned is
-        what was saved.
+        A damaged file does not stop the training: the log names it, and the next epoch
+        replaces it. Each array in the file has a checksum, so damage is noticed.
         """
         if not tf.io.gfile.exists(self.path):
             return None
@@ -83,7 +82,7 @@ class Checkpoint:
                 arrays: Arrays = {}
                 for name in sorted(set(file.files) - {_INFO}):
                     arrays.setdefault(name.split("/")[0], []).append(file[name])
-        except Exception as error:  # What damaged bytes lead to is without end.
+        except Exception as error:  # Damaged bytes can raise anything.
             logging.warning(
                 "The checkpoint %s is damaged (%r): training from the start.",
                 *(self.path, error),
@@ -92,7 +91,7 @@ class Checkpoint:
         return info, arrays
 
     def remove(self) -> None:
-        """Removes the file, if there is one, and those that nobody came back to."""
+        """Removes the file, if it exists, and old files of trainings never resumed."""
         if not self._writes:
             return
         if tf.io.gfile.exists(self.path):
@@ -100,7 +99,7 @@ class Checkpoint:
         self._remove_forgotten()
 
     def _remove_forgotten(self) -> None:
-        """Removes what killed trainings left that never ran again."""
+        """Removes the files of killed trainings that never ran again."""
         folder = os.path.dirname(self.path)
         if not tf.io.gfile.isdir(folder):
             return
@@ -115,10 +114,11 @@ class Checkpoint:
 
 @functools.cache
 def code_digest() -> str:
-    """Returns a digest of this package's source, and of what computes for it.
+    """Returns a digest of this package's source and of the libraries that compute.
 
-    Of all of its files: a checkpoint lives for a few hours, so that one too many is
-    thrown away does little harm, and one too few would.
+    All files of the package count. So a change without effect on the training throws a
+    checkpoint away, which costs at most a few hours; a change with an effect never
+    leaves an old checkpoint in use.
     """
     digest = hashlib.blake2b()
     package = pathlib.Path(__file__).parents[1]
@@ -130,7 +130,12 @@ def code_digest() -> str:
 
 
 def identity(settings: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
-    """Returns a short name for `settings` (what JSON can hold) and the data."""
+    """Returns a short name that depends on `settings` and `arrays`.
+
+    Args:
+        settings: what JSON can hold.
+        arrays: the data.
+    """
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode())
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())

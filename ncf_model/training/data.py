@@ -10,66 +10,11 @@ import tensorflow as tf
 
 from ncf_model import config, features
 from ncf_model.sampling import negatives as negatives_module
+from ncf_model.sampling.ragged import Ragged
 
 _BATCH = 4096
-# Rows drawn at a time: bounds the copy of them that the sampler returns.
+# How many rows are drawn at a time, which bounds the memory of the sampler's result.
 _DRAW_ROWS = 1 << 21
-_USERS_TAKEN = 1 << 13
-
-
-@dataclasses.dataclass(frozen=True)
-class Lists:
-    """A list of integers per user, flat.
-
-    Attributes:
-        values: [P] int32.
-        offsets: [U + 1] int64; user u has `values[offsets[u]:offsets[u + 1]]`.
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """How many values each user has, [U] int64."""
-        return np.diff(self.offsets)
-
-    def take(self, order: np.ndarray) -> "Lists":
-        """Returns the lists of users `order`, in that order."""
-        sizes, starts = self.sizes[order], self.offsets[order]
-        offsets = np.concatenate([[0], np.cumsum(sizes)])
-        values = np.empty(offsets[-1], self.values.dtype)
-        # Some users at a time: the places of all values take six times their memory.
-        for first in range(0, len(order), _USERS_TAKEN):
-            last = min(first + _USERS_TAKEN, len(order))
-            start, end = offsets[first], offsets[last]
-            shift = starts[first:last] - (offsets[first:last] - start)
-            places = np.arange(end - start) + np.repeat(shift, sizes[first:last])
-            values[start:end] = self.values[places]
-        return Lists(values, offsets)
-
-    def spread(self, index: np.ndarray, size: int) -> "Lists":
-        """Returns `size` lists: user number j's becomes that of `index[j]`, in order.
-
-        Args:
-            index: [U], strictly increasing, below `size`; the other lists are empty.
-            size: how many lists there shall be.
-        """
-        sizes = np.zeros(size, np.int64)
-        sizes[index] = self.sizes
-        return Lists(self.values, np.concatenate([[0], np.cumsum(sizes)]))
-
-    def append(self, other: "Lists") -> "Lists":
-        """Returns each user's values followed by those of `other`."""
-        both = Lists(
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
-        )
-        users = len(self.sizes)
-        pairs = both.take(
-            np.stack([np.arange(users), users + np.arange(users)], 1).ravel()
-        )
-        return Lists(pairs.values, pairs.offsets[::2])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +24,22 @@ class Interactions:
     Attributes:
         user_ids: [U] raw ids.
         user_index: [U] int32.
-        positives: by time.
-        validation_items: kept out of training until the refit.
-        eval_items: never trained on.
-        negatives: materialised, [epochs * p * num_negatives] a user; None in streaming.
-        refit_negatives: as `negatives`, for positives followed by validation items.
+        positives: the items that each user trains on, by time.
+        validation_items: the items of each user that only the refit trains on.
+        eval_items: the items of each user that are never trained on.
+        negatives: [epochs * p * num_negatives] for a user with p positives, if
+            NegativeSampling wrote them; None in the mode `streaming`.
+        refit_negatives: the negatives for positives and validation items together; None
+            in the mode `streaming`.
     """
 
     user_ids: list[bytes]
     user_index: np.ndarray
-    positives: Lists
-    validation_items: Lists
-    eval_items: Lists
-    negatives: Lists | None = None
-    refit_negatives: Lists | None = None
+    positives: Ragged
+    validation_items: Ragged
+    eval_items: Ragged
+    negatives: Ragged | None = None
+    refit_negatives: Ragged | None = None
 
 
 def load_interactions(
@@ -135,9 +82,9 @@ def load_interactions(
 
 
 def load_lists(patterns: Sequence[str]) -> tuple[list[bytes], list[list[bytes]]]:
-    """Reads the split `validation`: user ids, and each one's candidates.
+    """Reads the split `validation`: the raw id of each list's user, and candidates.
 
-    Both are raw ids; the held-out item comes first. There may be none at all.
+    The candidates of a list are raw ids, the held-out item first. There may be no list.
     """
     spec = {
         features.USER_ID: tf.io.FixedLenFeature([], tf.string),
@@ -167,10 +114,10 @@ def _parsed(patterns: Sequence[str], spec: dict) -> Iterator[dict]:
         }
 
 
-def _joined(batches: list[dict], name: str) -> Lists:
+def _joined(batches: list[dict], name: str) -> Ragged:
     values = [batch[name].values.numpy().astype(np.int32) for batch in batches]
     sizes = np.concatenate([batch[name].row_lengths().numpy() for batch in batches])
-    return Lists(np.concatenate(values), np.concatenate([[0], np.cumsum(sizes)]))
+    return Ragged(np.concatenate(values), np.concatenate([[0], np.cumsum(sizes)]))
 
 
 class EpochRows:
@@ -188,17 +135,17 @@ class EpochRows:
         """Prepares drawing.
 
         Args:
-            interactions: whom to train on.
-            settings: how negatives come about.
+            interactions: the users and their items.
+            settings: how negatives are sampled.
             num_items: size of the item vocabulary.
-            seed: of negatives and of the order of rows.
-            refit: counts the validation items among the positives.
+            seed: of the negatives and of the order of rows.
+            refit: whether the validation items count as positives, too.
         """
         self._seed = seed
         self._settings = settings
         positives = interactions.positives
         if refit:
-            positives = positives.append(interactions.validation_items)
+            positives = positives.then(interactions.validation_items)
         self.positives = positives
         self._users = np.repeat(interactions.user_index, positives.sizes)
         self._stored = interactions.refit_negatives if refit else interactions.negatives
@@ -212,7 +159,7 @@ class EpochRows:
             )
 
     def __len__(self) -> int:
-        """Groups in an epoch: one per positive."""
+        """The number of groups in an epoch, one per positive."""
         return len(self._users)
 
     def draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -257,7 +204,7 @@ class EpochRows:
 
 
 def _weights(
-    positives: Lists, settings: config.SamplingConfig, num_items: int
+    positives: Ragged, settings: config.SamplingConfig, num_items: int
 ) -> np.ndarray | None:
     if settings.distribution == "uniform":
         return None
@@ -266,16 +213,16 @@ def _weights(
 
 
 class Drawable(typing.Protocol):
-    """What has the rows of any epoch, such as `EpochRows`."""
+    """An object that has the rows of any epoch, such as `EpochRows`."""
 
     def draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns users [G] and items [G, 1 + n], int32, the positive first."""
+        """Returns an epoch's users [G] and items [G, 1 + n], int32, positives first."""
 
 
 def prefetched(
     rows: Drawable, epochs: Sequence[int]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields `rows.draw(epoch)` of each; the next is drawn while one is used."""
+    """Yields `rows.draw(epoch)` for each epoch, and draws the next one meanwhile."""
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         pending = None
         for epoch in epochs:

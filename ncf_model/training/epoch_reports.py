@@ -1,21 +1,19 @@
-"""Tells of a training: observers during an epoch, log and TensorBoard after it."""
+"""Reports a training: to observers during an epoch, to log and TensorBoard after."""
 
-import numbers
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import tensorflow as tf
 from absl import logging
 
 from ncf_model.training import progress
+from ncf_model.training.training_history import Epoch
 
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 
 class EpochReports:
-    """What both kinds of training tell while they run.
+    """The reports that both kinds of training make while they run.
 
     Args:
         log_dir: where TensorBoard's files go, in a folder per phase.
@@ -38,27 +36,18 @@ class EpochReports:
         self._told = now
         return True
 
-    def epoch(self, phase: progress.Phase, record: Mapping[str, Any]) -> None:
-        """Writes the figures of an epoch that has ended.
-
-        Args:
-            phase: of the training.
-            record: `epoch`, the number; all other numbers in it are figures.
-        """
-        values = {
-            name: float(value)
-            for name, value in record.items()
-            if name != "epoch" and isinstance(value, numbers.Real)
-        }
+    def epoch(self, phase: progress.Phase, epoch: Epoch) -> None:
+        """Writes the figures of an epoch that has ended to the log and TensorBoard."""
+        values = epoch.figures()
         logging.info(
             "%s epoch %d: %s",
             phase,
-            record["epoch"],
+            epoch.epoch,
             ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
         )
         if phase not in self._writers:
             folder = os.path.join(self._log_dir, phase)
             self._writers[phase] = tf.summary.create_file_writer(folder)
-        with self._writers[phase].as_default(step=record["epoch"]):
+        with self._writers[phase].as_default(step=epoch.epoch):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

@@ -1,12 +1,16 @@
-"""Epoch after epoch: train, validate, keep the best, stop, refit, survive a kill."""
+"""Trains the network of pairs, epoch after epoch.
+
+A training validates after each epoch, keeps the best one, stops early, refits, and
+continues after a kill.
+"""
 
 import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
+import pydantic
 import tensorflow as tf
 from absl import logging
 
@@ -22,22 +26,22 @@ from ncf_model.training import (
     training_loop,
     validation,
 )
+from ncf_model.training.training_history import Epoch, History, Refit, median_rate
 
-HIT_RATE = f"hit_rate@{validation.CUTOFF}"
-NDCG = f"ndcg@{validation.CUTOFF}"
-
-# Called with the records of all epochs so far and the number of the best of them.
-StopAfter = Callable[[list[dict[str, Any]], int], bool]
+# A function of all epochs so far and of the number of the best one.
+StopAfter = Callable[[list[Epoch], int], bool]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What `fit` needs to know.
+class FitSettings:
+    """The settings of a training.
 
     Attributes:
-        train, sampling: see `config`.
-        seed: of every draw.
-        stop_after: asked after each epoch whether it is the last; None never says so.
+        train: the section `train` of the configuration.
+        sampling: the section `sampling` of the configuration.
+        seed: of every random number.
+        stop_after: called after each epoch; returns whether that was the last one. None
+            trains all epochs.
     """
 
     train: config.TrainConfig
@@ -46,71 +50,73 @@ class Settings:
     stop_after: StopAfter | None = None
 
 
-@dataclasses.dataclass
-class _Done:
-    """What has been trained so far; JSON can hold it.
+class _PairsProgress(pydantic.BaseModel):
+    """What has been trained so far; a checkpoint holds it as JSON.
 
     Attributes:
-        pretraining: per half its last epoch's record.
+        pretraining: the last epoch of each half that was trained alone, by name.
         epochs: of the training without the validation items.
-        best: number of the best of them, from 1; 0 before the first.
-        stopped: no more of them will follow.
+        best: number of the best of `epochs`, from 1; 0 before the first.
+        stopped: whether no more of `epochs` will follow.
         refit: epochs with the validation items.
     """
 
-    pretraining: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    pretraining: dict[str, Epoch] = {}
+    epochs: list[Epoch] = []
     best: int = 0
     stopped: bool = False
-    refit: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    refit: list[Epoch] = []
 
 
 def fit(
     network: model.NeuMF,
     interactions: data.Interactions,
     validator: validation.Validation,
-    settings: Settings,
+    settings: FitSettings,
     *,
     log_dir: str,
     strategy: tf.distribute.Strategy | None = None,
     saved: checkpoint.Checkpoint | None = None,
-) -> dict[str, Any]:
-    """Leaves the weights to ship in `network` and returns the history.
+) -> History:
+    """Trains `network`, which then has the weights to ship; returns the history.
 
-    The best epoch is the first with the highest validation HR@10, NDCG@10 deciding
-    between equals. With `refit` the network is then trained anew, from the same start
-    and along the same learning rates, for as many epochs, on the validation items too.
+    The best epoch is the first one with the highest validation HR@10; of equal ones,
+    NDCG@10 decides. With `train.refit` the network is then trained anew on the
+    validation items too, from the same start, with the same learning rates, for as many
+    epochs.
 
-    Without validation lists (nobody has three interactions) nothing can be chosen:
-    all epochs are trained. Without validation items a refit would change nothing.
+    Without validation lists (no user has three interactions) no epoch can be chosen, so
+    all epochs are trained. Without validation items there is no refit.
 
     Args:
-        network: freshly initialised, outside any strategy: it lives in this process.
+        network: freshly initialised, outside the scope of any strategy.
         interactions: the split `train`.
-        validator: bound to `network`.
-        settings: how.
+        validator: evaluates `network` on the validation lists.
+        settings: of the training.
         log_dir: where TensorBoard's files go.
-        strategy: trains; None is TensorFlow's default.
-        saved: written after each epoch; training continues from the state it holds, to
-            the same end.
+        strategy: the tf.distribute strategy; None is TensorFlow's default.
+        saved: the checkpoint, which is written after each epoch. If it holds a state,
+            the training continues from there, to the same result.
 
     Raises:
         ValueError: the loss or a score is not finite, or a step takes more rows than
             an epoch has.
     """
-    run = _Run(network, interactions, validator, settings, log_dir, strategy, saved)
+    run = _PairsTraining(
+        network, interactions, validator, settings, log_dir, strategy, saved
+    )
     return run.fit()
 
 
-class _Run:
-    """One call of `fit`."""
+class _PairsTraining:
+    """One training, from its start or from a checkpoint to what ships."""
 
     def __init__(
         self,
         network: model.NeuMF,
         interactions: data.Interactions,
         validator: validation.Validation,
-        settings: Settings,
+        settings: FitSettings,
         log_dir: str,
         strategy: tf.distribute.Strategy | None,
         saved: checkpoint.Checkpoint | None,
@@ -132,12 +138,12 @@ class _Run:
             eval_samples=len(validator),
         )
         self._hit_rate: float | None = None
-        self._done = _Done()
+        self._done = _PairsProgress()
         self._start = _weights(network)
         self._best = self._start
 
-    def fit(self) -> dict[str, Any]:
-        """Does what is left to do; returns the history."""
+    def fit(self) -> History:
+        """Does what the checkpoint says is left to do; returns the history."""
         train = self._settings.train
         if not self._restore() and train.pretrain_epochs:
             self._pretrain()
@@ -152,18 +158,16 @@ class _Run:
         else:
             self._network.set_weights(self._best)
         done = self._done
-        refit = summary(done.refit) if refitting else None
-        last = refit or done.epochs[done.best - 1]
-        history = {
-            "epochs": done.epochs,
-            "best_epoch": done.best,
-            "refit": refit,
-            "examples_per_second": median_rate(done.epochs),
-            "final_loss": last["loss"],
-        }
-        if done.pretraining:
-            history["pretraining"] = done.pretraining
-        return history
+        refit = Refit.of(done.refit) if refitting else None
+        pretraining = {"pretraining": done.pretraining} if done.pretraining else {}
+        return History(
+            epochs=done.epochs,
+            best_epoch=done.best,
+            refit=refit,
+            examples_per_second=median_rate(done.epochs),
+            final_loss=(refit or done.epochs[done.best - 1]).loss,
+            **pretraining,
+        )
 
     def _loop_of(self, network: model.NeuMF) -> training_loop.TrainingLoop:
         settings = self._settings
@@ -174,16 +178,16 @@ class _Run:
             )
 
     def _pretrain(self) -> None:
-        """Starts from GMF and MLP, each trained alone."""
+        """Trains GMF and MLP alone, and starts the network from both."""
         train = self._settings.train
         halves = {}
         for kind in ("gmf", "mlp"):
             half = pretraining.half(self._network, kind)
             loop = self._loop_of(half)
             epochs = self._epochs(kind, train.pretrain_epochs, half, loop)
-            for record in epochs:
-                self._reports.epoch(kind, record)
-            self._done.pretraining[kind] = record
+            for epoch in epochs:
+                self._reports.epoch(kind, epoch)
+            self._done.pretraining[kind] = epoch
             halves[kind] = half
         pretraining.fuse(self._network, **halves, alpha=train.pretrain_alpha)
         self._start = _weights(self._network)
@@ -191,22 +195,22 @@ class _Run:
         self._save()
 
     def _train(self) -> None:
-        """Trains until an end is reached; notes the best epoch and its weights."""
+        """Trains until the training shall end; notes the best epoch and its weights."""
         train, done = self._settings.train, self._done
         if done.stopped:
             return
         first = len(done.epochs) + 1
-        for record in self._epochs("train", train.epochs, first=first):
-            self._validate(record)
-            done.epochs.append(record)
-            self._reports.epoch("train", record)
-            if not done.best or _key(record) > _key(done.epochs[done.best - 1]):
-                done.best = record["epoch"]
+        for trained in self._epochs("train", train.epochs, first=first):
+            epoch = self._validated(trained)
+            done.epochs.append(epoch)
+            self._reports.epoch("train", epoch)
+            if not done.best or _key(epoch) > _key(done.epochs[done.best - 1]):
+                done.best = epoch.epoch
                 self._best = _weights(self._network)
             if self._reached():
                 logging.info("Validation HR@10 has reached %s", train.hit_rate_target)
                 done.stopped = True
-            elif train.patience and record["epoch"] - done.best >= train.patience:
+            elif train.patience and epoch.epoch - done.best >= train.patience:
                 logging.info("No better epoch since %d: stopping", done.best)
                 done.stopped = True
             if self._settings.stop_after:
@@ -216,50 +220,52 @@ class _Run:
                 return
         done.stopped = True
 
-    def _validate(self, record: dict[str, Any]) -> None:
-        """Adds the validation metrics to the record, if there are lists."""
-        number = record["epoch"]
+    def _validated(self, epoch: Epoch) -> Epoch:
+        """Returns the epoch with its validation metrics, if there are lists."""
+        number = epoch.epoch
         self._mlperf.stop("EPOCH", epoch_num=number)
         if not len(self._validator):
-            return
+            return epoch
         self._mlperf.start("EVAL", epoch_num=number)
-        record[HIT_RATE], record[NDCG] = self._validator.metrics()
-        self._mlperf.event("EVAL_ACCURACY", record[HIT_RATE], epoch_num=number)
+        hit_rate, ndcg = self._validator.metrics()
+        self._mlperf.event("EVAL_ACCURACY", hit_rate, epoch_num=number)
         self._mlperf.stop("EVAL", epoch_num=number)
-        self._hit_rate = record[HIT_RATE]
+        self._hit_rate = hit_rate
+        return epoch.model_copy(update={"hit_rate": hit_rate, "ndcg": ndcg})
 
     def _reached(self) -> bool:
         """Returns whether the last epoch is at the target hit rate."""
         target = self._settings.train.hit_rate_target
-        records = self._done.epochs
-        return bool(target and records and records[-1].get(HIT_RATE, 0.0) >= target)
+        epochs = self._done.epochs
+        return bool(target and epochs and (epochs[-1].hit_rate or 0.0) >= target)
 
     def _refit(self) -> None:
-        """Trains from the start with the validation items, for the best's epochs."""
+        """Trains anew with the validation items, for as many epochs as were best."""
         self._hit_rate = None
         done = self._done
         if not done.refit:
             self._network.set_weights(self._start)
             self._loop.reset()
         first = len(done.refit) + 1
-        for record in self._epochs("refit", done.best, first=first):
-            self._reports.epoch("refit", record)
-            done.refit.append(record)
+        for epoch in self._epochs("refit", done.best, first=first):
+            self._reports.epoch("refit", epoch)
+            done.refit.append(epoch)
             self._save()
 
     def _save(self) -> None:
         if self._saved:
             arrays = {"start": self._start, "best": self._best}
             arrays["loop"] = self._loop.state()
-            self._saved.save(dataclasses.asdict(self._done), arrays)
+            done = self._done.model_dump(mode="json", by_alias=True, exclude_none=True)
+            self._saved.save(done, arrays)
 
     def _restore(self) -> bool:
-        """Goes back to where a killed training was; returns whether there was one."""
+        """Puts back the state of a killed training; returns whether there was one."""
         found = self._saved.load() if self._saved else None
         if not self._saved or not found:
             return False
         info, arrays = found
-        self._done = _Done(**info)
+        self._done = _PairsProgress(**info)
         self._start, self._best = arrays["start"], arrays["best"]
         self._loop.restore(arrays["loop"])
         epochs, refit = len(self._done.epochs), len(self._done.refit)
@@ -288,13 +294,13 @@ class _Run:
         loop: training_loop.TrainingLoop | None = None,
         *,
         first: int = 1,
-    ) -> Iterator[dict[str, Any]]:
-        """Trains; yields each epoch's record once its weights are in the network."""
+    ) -> Iterator[Epoch]:
+        """Trains; yields each epoch once its weights are in the network."""
         settings = self._settings
         network, loop = network or self._network, loop or self._loop
         rows = self._rows(phase, network.num_items)
         _check_batch(settings.train.batch_size, rows, loop)
-        # The refit's schedule is as long as training's, though it may stop sooner.
+        # A refit that stops sooner still follows the learning rates of the training.
         length = epochs if phase in ("gmf", "mlp") else settings.train.epochs
         cosine = settings.train.learning_rate_schedule == "cosine"
         decay_steps = loop.steps(len(rows)) * length if cosine else 0
@@ -310,7 +316,7 @@ class _Run:
                     continue
                 seconds = time.monotonic() - started
                 progress.emit(
-                    progress.Event(
+                    progress.TrainingProgress(
                         phase=phase,
                         epoch=epoch,
                         epochs=epochs,
@@ -322,12 +328,12 @@ class _Run:
                 )
             loop.write_weights(decay_steps=decay_steps)
             seconds = time.monotonic() - started
-            yield {
-                "epoch": epoch,
-                "loss": loss,
-                "seconds": seconds,
-                "examples_per_second": items.size / seconds,
-            }
+            yield Epoch(
+                epoch=epoch,
+                loss=loss,
+                seconds=seconds,
+                examples_per_second=items.size / seconds,
+            )
 
 
 def _check_batch(
@@ -341,26 +347,12 @@ def _check_batch(
         )
 
 
-def _key(record: dict[str, Any]) -> tuple[float, float]:
-    """Returns what makes one epoch better than another."""
-    return record.get(HIT_RATE, record["epoch"]), record.get(NDCG, 0.0)
-
-
-def median_rate(records: list[dict[str, Any]]) -> float:
-    """Returns examples per second."""
-    return float(np.median([record["examples_per_second"] for record in records]))
-
-
-def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the refit's entry in the history."""
-    return {
-        "epochs": len(records),
-        "loss": records[-1]["loss"],
-        "seconds": sum(record["seconds"] for record in records),
-        "examples_per_second": median_rate(records),
-    }
+def _key(epoch: Epoch) -> tuple[float, float]:
+    """Returns what makes one epoch better than another; the last one without lists."""
+    rate = epoch.epoch if epoch.hit_rate is None else epoch.hit_rate
+    return rate, epoch.ndcg or 0.0
 
 
 def _weights(network: model.NeuMF) -> list[np.ndarray]:
-    """Returns copies of the weights, which training does not reach."""
+    """Returns copies of the weights, which further training does not change."""
     return [np.array(weight) for weight in network.get_weights()]

@@ -1,12 +1,11 @@
-"""What a served model knows, and whether a training may begin where that ended.
+"""Reads a served model, and decides whether a training may begin with its tables.
 
-The vocabularies of two nights differ: ids come, go and change their places. So what was
-learned is carried over by raw id: known ids keep their rows, new ones begin with the
-mean, what is gone is dropped.
+The vocabularies of two nights differ: ids come, go and change their places. Therefore
+rows are carried over by raw id. Known ids keep their rows, new ids begin with the mean
+row, and rows of ids that are gone are dropped.
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -15,28 +14,30 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data
+from ncf_model.training.training_history import WarmStart
 
-# Of a SavedModel's variables.
+# The end of the names that variables have in a SavedModel's checkpoint.
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
-Lists = tuple[list[bytes], list[list[bytes]]]
+RawLists = tuple[list[bytes], list[list[bytes]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What every served model knows, in the order of its own vocabularies.
+    """The parts that every served model has, in the order of its own vocabularies.
 
     Attributes:
         path: of the SavedModel.
-        user_ids, item_ids: raw.
-        histories: what each user was trained on.
+        user_ids, item_ids: the raw ids of the vocabularies.
+        histories: the items that the model was trained on, for each user.
     """
 
     path: str
     user_ids: list[bytes]
     item_ids: list[bytes]
-    histories: data.Lists
+    histories: Ragged
 
 
 KnownModel = TypeVar("KnownModel", bound=Known)
@@ -46,12 +47,14 @@ class Start(NamedTuple):
     """How a training begins.
 
     Attributes:
-        base: what it begins from, a `Known`; None begins from random numbers.
-        told: what the report says of it; JSON can hold it.
+        base: the served model with whose tables the training begins, a `Known`; None
+            begins with random numbers.
+        told: what the report says of the start; None where no warm start was asked
+            for.
     """
 
     base: Any
-    told: dict[str, Any]
+    told: WarmStart | None
 
 
 def variables(path: str) -> Mapping[str, np.ndarray]:
@@ -69,7 +72,7 @@ def variables(path: str) -> Mapping[str, np.ndarray]:
 
 
 class _Variables(Mapping[str, np.ndarray]):
-    """Reads what is asked for."""
+    """Reads each variable from the file only when it is asked for."""
 
     def __init__(self, reader: Any, names: set[str]) -> None:
         self._reader, self._names = reader, names
@@ -92,38 +95,38 @@ def lines(path: str, name: str) -> list[bytes]:
         return f.read().removesuffix(b"\n").split(b"\n")
 
 
-def first(lists: data.Lists, sizes: np.ndarray) -> data.Lists:
-    """Returns the first values of each list."""
+def first(lists: Ragged, sizes: np.ndarray) -> Ragged:
+    """Returns the first `sizes` values of each row."""
     offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
-    return data.Lists(
-        lists.values[np.repeat(lists.offsets[:-1], sizes) + within], offsets
-    )
+    return Ragged(lists.values[np.repeat(lists.offsets[:-1], sizes) + within], offsets)
 
 
 def begin(
     path: str | None,
     interactions: data.Interactions,
-    lists: Lists,
+    lists: RawLists,
     *,
     read: Callable[[str], KnownModel],
     differs: Callable[[KnownModel], str],
     user_ids: Sequence[bytes],
     item_ids: Sequence[bytes],
-) -> tuple[Start, Lists]:
-    """Returns how the training begins, and the validation lists that may judge it.
+) -> tuple[Start, RawLists]:
+    """Returns how the training begins, and the validation lists that may be used.
 
-    A list whose item the base trained on would judge what is remembered, not what is
-    foreseen, so it does not count. A held-out item of the evaluation that the base
-    trained on would make the figures of the run worthless: it begins cold.
+    A validation list whose item the served model was trained on shows what that model
+    remembers, not what it foresees, so the list is left out. If the served model was
+    trained on an item that is held out for evaluation, the figures of the run would be
+    worthless, so the training begins with random numbers.
 
     Args:
         path: of the served model; None if there is none.
-        interactions: of this night.
+        interactions: the split `train` of this run.
         lists: users, and candidates with the held-out one first.
-        read: reads a model of this kind; ValueError where it is none.
-        differs: says what keeps its tables from being carried over; "" if nothing.
-        user_ids, item_ids: this night's vocabularies.
+        read: reads a served model of the right kind; raises ValueError for any other.
+        differs: returns why the tables of a model cannot be carried over; "" if they
+            can.
+        user_ids, item_ids: the vocabularies of this run.
     """
     if not path:
         return _cold("there is no served model of other data yet"), lists
@@ -146,10 +149,13 @@ def begin(
         for row, (user, items) in enumerate(zip(users, candidates, strict=True))
         if not pairs.has(user, items[0])
     ]
-    told = {"from": path, **_counts(base, user_ids, item_ids)}
-    told["validation_lists"] = len(kept)
-    told["validation_lists_it_had_trained_on"] = len(users) - len(kept)
-    logging.info("Warm start: %s", json.dumps(told))
+    told = WarmStart(
+        base=path,
+        **_counts(base, user_ids, item_ids),
+        validation_lists=len(kept),
+        validation_lists_it_had_trained_on=len(users) - len(kept),
+    )
+    logging.info("Warm start: %s", told)
     return Start(base, told), (
         [users[row] for row in kept],
         [candidates[row] for row in kept],
@@ -158,7 +164,7 @@ def begin(
 
 def _cold(why: str) -> Start:
     logging.warning("No warm start: %s.", why)
-    return Start(None, {"cold_because": why})
+    return Start(None, WarmStart(cold_because=why))
 
 
 def _counts(
@@ -177,7 +183,7 @@ def _counts(
 
 
 class _Pairs:
-    """Tells what a base was trained on."""
+    """The pairs of user and item that a served model was trained on."""
 
     def __init__(self, base: Known) -> None:
         self._base = base
@@ -185,7 +191,7 @@ class _Pairs:
         self._items = {raw: column for column, raw in enumerate(base.item_ids)}
 
     def has(self, user: bytes, item: bytes) -> bool:
-        """Returns whether the base was trained on the pair."""
+        """Returns whether the served model was trained on the pair."""
         row, column = self._rows.get(user), self._items.get(item)
         if row is None or column is None:
             return False
@@ -196,7 +202,7 @@ class _Pairs:
     def among_held_out(
         self, interactions: data.Interactions, item_ids: Sequence[bytes]
     ) -> int:
-        """Returns how many of this night's evaluation items the base trained on."""
+        """Returns how many evaluation items of this run the served model trained on."""
         held_out = interactions.eval_items
         users = np.repeat(np.arange(len(held_out.sizes)), held_out.sizes)
         return sum(
@@ -208,7 +214,7 @@ class _Pairs:
 def places(
     now: Sequence[bytes], before: Sequence[bytes]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the rows now, and those before, of the ids that both have."""
+    """Returns, for the ids in both lists, their places in `now` and in `before`."""
     rows = {raw: row for row, raw in enumerate(before)}
     pairs = [(row, rows[raw]) for row, raw in enumerate(now) if raw in rows]
     new, old = np.array(pairs, np.int64).reshape(-1, 2).T
@@ -218,9 +224,16 @@ def places(
 def carried(
     before: np.ndarray, fresh: np.ndarray, new: np.ndarray, old: np.ndarray
 ) -> np.ndarray:
-    """Returns the mean of the rows before, and in known places the row itself.
+    """Returns a table with the rows of an earlier one.
 
-    A new row is the mean and its own small random start, so that no two are alike.
+    A row without an earlier one is the mean row plus its own small random start, so
+    that no two are equal.
+
+    Args:
+        before: the earlier table.
+        fresh: a table of small random numbers.
+        new: places of known rows in the result.
+        old: places of the same rows in `before`.
     """
     table = before.mean(axis=0) + fresh
     table[new] = before[old]

@@ -1,4 +1,4 @@
-"""MLPerf Training's log lines, through its own package."""
+"""Writes the log lines of MLPerf Training, with MLPerf's own package."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ FILE = "mlperf.log"
 class Log:
     """Writes the lines of one run; keys are those of `mlperf_logging.mllog.constants`.
 
-    Nothing is written where the configuration does not ask for it.
+    Without `train.mlperf_log` nothing is written.
     """
 
     def __init__(
@@ -28,21 +28,21 @@ class Log:
         train_samples: int,
         eval_samples: int,
     ) -> None:
-        """Opens the log with what a run must say of itself before it starts.
+        """Opens the log with the lines that a run must write before it starts.
 
-        One line of theirs is not written, `cache_clear`: it says that whoever submits
-        has emptied the machine's caches.
+        One of MLPerf's lines is not written, `cache_clear`: with it the submitter
+        states that the machine's caches were emptied.
 
         Args:
             settings: of the training.
-            seed: of every draw.
+            seed: of every random number.
             train_samples: rows of an epoch, negatives included.
             eval_samples: validation lists.
         """
         self._path = ""
         if not settings.mlperf_log:
             return
-        # Late: it imports pandas, and few trainings are for MLPerf.
+        # Late: this imports pandas, and few trainings are for MLPerf.
         from mlperf_logging.mllog import constants, mllog
 
         self._constants = constants
@@ -50,7 +50,7 @@ class Log:
         os.close(descriptor)
         logger = logging.Logger("mlperf", logging.INFO)
         logger.addHandler(logging.FileHandler(self._path))
-        # Two frames up is who calls `start`, `stop` or `event`.
+        # The caller of `start`, `stop` or `event` is two frames up.
         self._logger = mllog.MLLogger(logger, default_stack_offset=3)
         self.event("SUBMISSION_BENCHMARK", "ncf")
         self.event("SUBMISSION_ORG", "none")
@@ -73,7 +73,7 @@ class Log:
         self._write("start", f"{interval}_START", None, metadata)
 
     def stop(self, interval: str, **metadata: Any) -> None:
-        """Writes that it ends."""
+        """Writes that an interval ends."""
         self._write("end", f"{interval}_STOP", None, metadata)
 
     def event(self, key: str, value: Any, **metadata: Any) -> None:
@@ -81,7 +81,7 @@ class Log:
         self._write("event", key, value, metadata)
 
     def copy_to(self, folder: str) -> None:
-        """Copies the log to `folder`, which may be of an object store."""
+        """Copies the log into `folder`, which may be in an object store."""
         if self._path:
             with (
                 open(self._path, "rb") as source,

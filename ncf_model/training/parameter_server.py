@@ -1,11 +1,12 @@
 """Training steps on tables that live on parameter servers.
 
-A step fetches the rows that its batch needs and writes them back. Rows are numbered
-anew for that, so that the step itself is the same as on one machine, with small tables.
+A step fetches the rows that its batch needs and writes them back. The fetched rows are
+numbered from 0, so that the step itself is the same as on one machine, with small
+tables.
 
-Workers do not wait for each other: where two hold the same row at once, the later
-writer wins, as is usual of this strategy. With one worker a training is exactly that of
-one device.
+Workers do not wait for each other. Where two workers change the same row at once, the
+later writer wins, as is usual with this strategy. With one worker the training is
+exactly the same as on one device.
 """
 
 from collections.abc import Callable
@@ -15,8 +16,8 @@ import tensorflow as tf
 
 from ncf_model.training import optimizer, training_step
 
-# Blocks handed out before the first one's losses are waited for: enough for as many
-# workers, and little memory.
+# How many blocks are handed out before the losses of the first are waited for: enough
+# for as many workers, and little memory.
 BLOCKS_AHEAD = 64
 
 
@@ -26,19 +27,19 @@ class ParameterServerBlocks:
     def __init__(
         self,
         strategy: tf.distribute.ParameterServerStrategy,
-        step: training_step.Step,
-        variables: training_step.State,
-        batch: Callable[..., training_step.Batch],
+        step: training_step.TrainingStep,
+        variables: training_step.TrainingState,
+        batch: Callable[..., training_step.GroupBatch],
         steps: Callable[[Any], Any],
     ) -> None:
         """Connects to the workers.
 
         Args:
-            strategy: of whose scope `variables` are.
-            step: with sparse use of both tables.
-            variables: the state.
-            batch: makes the groups of a step, as `TrainingLoop` does.
-            steps: how many steps so many groups take.
+            strategy: in whose scope `variables` were made.
+            step: the arithmetic of a step, with sparse use of both tables.
+            variables: the state of the training.
+            batch: returns the groups of a step, as `TrainingLoop` does.
+            steps: returns how many steps a number of groups takes.
         """
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
         self._step = step
@@ -47,7 +48,7 @@ class ParameterServerBlocks:
         self._steps = steps
 
     def __call__(self, *args: tf.Tensor) -> Any:
-        """Hands a block to the next free worker; returns what to `fetch` losses of."""
+        """Hands a block to the next free worker; returns a handle on its losses."""
         return self._coordinator.schedule(self._run, args=args)
 
     @tf.function(autograph=False)
@@ -67,18 +68,20 @@ class ParameterServerBlocks:
         steps = self._steps(count)
         return tf.while_loop(lambda i, _: i < steps, body, start)[1]
 
-    def _one(self, batch: training_step.Batch, decay_steps: tf.Tensor) -> tf.Tensor:
+    def _one(
+        self, batch: training_step.GroupBatch, decay_steps: tf.Tensor
+    ) -> tf.Tensor:
         """Does one step; returns its loss."""
         variables = self._variables
         users, user_rows, user_index = _fetched(variables.user, batch.users)
         items, item_rows, item_index = _fetched(variables.item, batch.items)
-        # Another worker may have taken rows beyond the step that is read here.
+        # Another worker may have brought rows beyond the step that is read here.
         step = tf.convert_to_tensor(variables.step)
         for rows in (user_rows, item_rows):
             step = tf.maximum(step, tf.reduce_max(rows.steps))
-        state = training_step.State(
-            user=training_step.Table(user_rows, tf.zeros_like(users)),
-            item=training_step.Table(item_rows, tf.zeros_like(items)),
+        state = training_step.TrainingState(
+            user=training_step.TrainedTable(user_rows, tf.zeros_like(users)),
+            item=training_step.TrainedTable(item_rows, tf.zeros_like(items)),
             dense=tf.nest.map_structure(tf.convert_to_tensor, variables.dense),
             random=[tf.convert_to_tensor(v) for v in variables.random],
             step=step,
@@ -102,17 +105,19 @@ class ParameterServerBlocks:
 
 
 def _fetched(
-    table: training_step.Table, index: tf.Tensor
+    table: training_step.TrainedTable, index: tf.Tensor
 ) -> tuple[tf.Tensor, optimizer.Rows, tf.Tensor]:
-    """Returns the distinct indices, their rows, and `index` as positions among them."""
+    """Returns the distinct indices, their rows, and positions of `index` in them."""
     distinct, position = tf.unique(tf.reshape(index, [-1]))
     position = tf.ensure_shape(position, [index.shape.num_elements()])
     return distinct, table.rows.at(distinct), tf.reshape(position, index.shape)
 
 
 def _write_back(
-    table: training_step.Table, index: tf.Tensor, after: training_step.Table
+    table: training_step.TrainedTable,
+    index: tf.Tensor,
+    after: training_step.TrainedTable,
 ) -> None:
-    """Writes the rows of `after` to where `_fetched` had them from."""
+    """Writes the rows of `after` back to where `_fetched` took them from."""
     for variable, rows in zip(table.rows, after.rows, strict=True):
         variable.scatter_nd_update(index[:, tf.newaxis], rows)

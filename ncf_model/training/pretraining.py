@@ -1,7 +1,8 @@
-"""NeuMF's start from GMF and MLP, each trained alone: He et al. (2017), section 3.4.1.
+"""Starts NeuMF from GMF and MLP, each trained alone: He et al. (2017), section 3.4.1.
 
-The fused network first scores alpha times as GMF plus 1 - alpha times as MLP. The paper
-then goes on with plain SGD, as Adam's moments are lost; here Adam starts afresh.
+The scores of the fused network are at first alpha times those of GMF plus 1 - alpha
+times those of MLP. The paper continues with plain SGD, because Adam's moments are lost;
+here Adam starts with new moments.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from ncf_model.network import model
 
 
 def half(network: model.NeuMF, kind: Literal["gmf", "mlp"]) -> model.NeuMF:
-    """Returns a fresh network of one half alone, else of the same settings."""
+    """Returns a fresh network of one half alone, otherwise with the same settings."""
     settings = network.settings.model_copy(update={"type": kind})
     return model.NeuMF(
         settings, num_users=network.num_users, num_items=network.num_items
@@ -26,9 +27,9 @@ def fuse(
 
     Args:
         network: of type `neumf`.
-        gmf: the trained half of that kind, made by `half`.
-        mlp: the other trained half.
-        alpha: weight of GMF's logit in the fused one, in (0, 1).
+        gmf: the trained GMF half, made by `half`.
+        mlp: the trained MLP half, made by `half`.
+        alpha: weight of GMF's logit in the fused network's, in (0, 1).
     """
     scorer = network.scorer
     trained = network.settings.gmf_output == "trained"
@@ -37,7 +38,8 @@ def fuse(
             getattr(part, name).embeddings.numpy().copy()
             for part in (network, gmf, mlp)
         )
-        # Without trained weights above it, GMF's half is weighed on the user's side.
+        # Without trained output weights, the user's rows of GMF are multiplied by
+        # alpha.
         weighed = not trained and name == "user_table"
         width, end = scorer.mf_dim, scorer.mf_dim + scorer.mlp_dim
         rows[:, :width] = gmf_rows[:, :width] * (alpha if weighed else 1.0)

@@ -1,7 +1,8 @@
-"""How far training is, for whoever wants to show it.
+"""Tells observers how far a training is.
 
-A terminal in the same process appends a function to `observers`; without one nothing
-happens. An observer is called from the training thread and must return quickly.
+A terminal display in the same process appends a function to `observers`. Without
+observers nothing happens. An observer is called from the training thread and must
+return quickly.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ Phase = Literal["gmf", "mlp", "train", "refit"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Event:
+class TrainingProgress:
     """The state of a training run.
 
     Attributes:
@@ -36,10 +37,10 @@ class Event:
     hit_rate: float | None
 
 
-observers: list[Callable[[Event], None]] = []
+observers: list[Callable[[TrainingProgress], None]] = []
 
 
-def emit(event: Event) -> None:
+def emit(event: TrainingProgress) -> None:
     """Tells every observer."""
     for observer in tuple(observers):
         observer(event)

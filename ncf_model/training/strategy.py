@@ -1,4 +1,4 @@
-"""Where training runs: a tf.distribute strategy by name."""
+"""Chooses on which devices and machines training runs: a tf.distribute strategy."""
 
 import os
 from collections.abc import Callable
@@ -16,13 +16,13 @@ def make_strategy(settings: config.TrainConfig) -> tf.distribute.Strategy:
 
     `one_device` takes the first GPU, or else the CPU. `mirrored` keeps a copy of the
     model on every GPU of this machine, or else on every logical CPU device, and splits
-    each step's groups among them. `multi_worker_mirrored` does so on all the machines
+    each step's groups among them. `multi_worker_mirrored` does the same on all machines
     of TF_CONFIG. `parameter_server` keeps the model on TF_CONFIG's `ps` tasks; workers
-    train it without waiting for each other. `tpu` takes the TPU named. `auto` is what
-    TF_CONFIG and the devices of this machine suggest, in the order parameter_server,
-    multi_worker_mirrored, tpu, mirrored, one_device.
+    train it without waiting for each other. `tpu` takes the TPU that `train.tpu` names.
+    `auto` takes the first of parameter_server, multi_worker_mirrored, tpu, mirrored and
+    one_device that TF_CONFIG and the devices of this machine allow.
 
-    To be called before TensorFlow has run anything: several machines can only be
+    Call this before TensorFlow has run anything, because several machines can only be
     joined then.
 
     Raises:
@@ -34,7 +34,7 @@ def make_strategy(settings: config.TrainConfig) -> tf.distribute.Strategy:
 
 
 def is_chief() -> bool:
-    """Returns whether this process is the one that writes: alone, or named chief."""
+    """Returns whether this process writes: it is the only one, or the chief."""
     cluster, kind, index = _cluster()
     if not cluster:
         return True
@@ -46,7 +46,7 @@ def is_chief() -> bool:
 def serve_forever() -> None:
     """Serves as one of TF_CONFIG's `worker` or `ps` tasks for parameter_server.
 
-    Returns never; the process ends when its pod does.
+    This never returns: the process ends when its pod does.
     """
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     tf.distribute.Server(
@@ -59,14 +59,14 @@ def serve_forever() -> None:
 
 
 def is_server(settings: config.TrainConfig) -> bool:
-    """Returns whether this process serves a parameter_server training led elsewhere."""
+    """Returns whether this process serves a training that another process leads."""
     _, kind, _ = _cluster()
     serves = settings.strategy in ("parameter_server", "auto") and _has_ps()
     return serves and kind in ("worker", "ps")
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Returns once all machines of a synchronous training are here."""
+    """Returns once all machines of a synchronous training have called this."""
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         strategy.run(_meet)
 
@@ -95,7 +95,7 @@ def _one_device(settings: config.TrainConfig) -> tf.distribute.Strategy:
 
 def _mirrored(settings: config.TrainConfig) -> tf.distribute.Strategy:
     gpus = _gpus(settings)
-    # Between CPU devices TensorFlow would use collectives, which fail when a second
+    # TensorFlow's default between CPU devices are collectives, which fail when a second
     # model of other shapes is trained in the same process.
     operations = None if gpus else tf.distribute.ReductionToOneDevice()
     devices = gpus or [d.name for d in tf.config.list_logical_devices("CPU")]
@@ -115,7 +115,7 @@ def _multi_worker_mirrored(settings: config.TrainConfig) -> tf.distribute.Strate
 
 
 def _parameter_server(settings: config.TrainConfig) -> tf.distribute.Strategy:
-    del settings  # Devices are the workers' own.
+    del settings  # The workers choose their devices themselves.
     cluster, kind, _ = _cluster()
     if not (_has_ps() and cluster.get("worker") and kind in _HOLDERS):
         raise ValueError(
@@ -164,7 +164,7 @@ def _has_ps() -> bool:
 
 
 def _cluster() -> tuple[dict[str, Any], str, int]:
-    """Returns TF_CONFIG's cluster (empty without one), and this task in it."""
+    """Returns the cluster of TF_CONFIG, {} without one, and this process' task."""
     text = os.environ.get("TF_CONFIG", "").strip()
     if not text:
         return {}, "", 0

@@ -1,13 +1,13 @@
-"""Many training steps in one call, compiled.
+"""Runs many training steps in one compiled call.
 
 Keras' `fit` spends most of a small step on Python and on launching operations. Here a
-block of steps is one XLA program, and a table's rows are read and written only where
-the batch uses them.
+block of steps is one XLA program, and only those rows of a table are read and written
+that the batch uses.
 
-A batch is made of groups: a positive and its negatives, which share their user. The
+A batch consists of groups: a positive and its negatives, which share their user. The
 user's half of the work is done once per group. `batch_size` rows are thus
-`batch_size // (1 + num_negatives)` groups, at least one. Where the rows run out, the
-last step of an epoch has fewer; its loss is the mean over those it has.
+`batch_size // (1 + num_negatives)` groups, at least one. The last step of an epoch may
+have fewer groups; its loss is the mean over the rows that it has.
 """
 
 import collections
@@ -23,7 +23,7 @@ from ncf_model import config
 from ncf_model.network import matrix_products, model
 from ncf_model.training import optimizer, parameter_server, training_step
 
-# Rows per compiled call: enough to hide the call, few enough to report progress.
+# Rows per compiled call: so many that a call costs little, few enough for progress.
 _BLOCK_ROWS = 1 << 17
 _SEEDS_APART = 1_000_003
 
@@ -38,11 +38,10 @@ class TrainingLoop:
     def __init__(
         self, network: model.NeuMF, settings: config.TrainConfig, *, num_negatives: int
     ) -> None:
-        """Allocates the moments; nothing is compiled before the first block.
+        """Makes the variables of the training; compiles nothing yet.
 
-        To be called under the scope of the strategy to train with, unlike the other
-        methods. The weights in training are its variables; `network` itself is this
-        process' own.
+        Call this, unlike the other methods, in the scope of the strategy to train with.
+        The variables belong to the strategy, `network` to this process.
 
         Args:
             network: gives the starting weights, and receives the trained ones.
@@ -63,7 +62,7 @@ class TrainingLoop:
         self.steps_per_block = max(1, _BLOCK_ROWS // rows_per_step)
         remote = isinstance(self._strategy, tf.distribute.ParameterServerStrategy)
         waits = _rows_may_wait(self._adam, settings, remote=remote)
-        self._step = training_step.Step(
+        self._step = training_step.TrainingStep(
             network.scorer,
             self._adam,
             dense_users=not waits
@@ -84,15 +83,15 @@ class TrainingLoop:
             else None
         )
 
-    def _initial(self) -> training_step.State:
-        def table(values: np.ndarray) -> training_step.Table:
+    def _initial(self) -> training_step.TrainingState:
+        def table(values: np.ndarray) -> training_step.TrainedTable:
             slot = np.zeros(len(values), np.int32)
-            return training_step.Table(self._adam.start(values), slot)
+            return training_step.TrainedTable(self._adam.start(values), slot)
 
         scorer = self._network.scorer
-        # Copies: a compiled block writes in place, and `numpy()` may be a view.
+        # These are copies: a block writes in place, and `numpy()` may return a view.
         weights = [np.array(w.numpy()) for w in scorer.trainable_variables]
-        return training_step.State(
+        return training_step.TrainingState(
             user=table(self._network.user_table.embeddings.numpy()),
             item=table(self._network.item_table.embeddings.numpy()),
             dense=[(w, np.zeros_like(w), np.zeros_like(w)) for w in weights],
@@ -106,11 +105,11 @@ class TrainingLoop:
         self._assign(tf.nest.flatten(self._initial()))
 
     def state(self) -> list[np.ndarray]:
-        """Returns all that a training needs to go on, between two epochs."""
+        """Returns, between two epochs, what `restore` needs to continue training."""
         return [np.array(v.numpy()) for v in tf.nest.flatten(self._variables)]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Goes back to what `state` returned, in the model too."""
+        """Puts back what `state` returned, in the model, too."""
         self._assign(state)
         self._copy_to_model()
 
@@ -132,8 +131,8 @@ class TrainingLoop:
         Args:
             users: [groups] int32.
             items: [groups, group_size] int32, the positive first.
-            decay_steps: steps until a cosine schedule ends; 0 for a constant rate.
-            name: what an error calls this epoch.
+            decay_steps: steps of a cosine schedule; 0 keeps the learning rate.
+            name: the name of this epoch in error messages.
 
         Yields:
             After each block how many groups are done, and the mean cross-entropy of
@@ -174,11 +173,11 @@ class TrainingLoop:
         yield from pending
 
     def _run(self, users: np.ndarray, items: np.ndarray, decay_steps: int) -> Any:
-        """Starts or does a block; returns what `_losses` takes."""
+        """Starts a block or runs it; returns what `_losses` takes."""
         count = len(users)
         share = -(-self.groups_per_step // self._replicas)
         shape = (self.steps_per_block, self._replicas * share)
-        # Groups that only fill the block up belong to the "unknown" rows and weigh 0.
+        # Groups that fill the block up have "unknown" as user and items, and weight 0.
         users = _filled(users, self.groups_per_step, shape, self._network.num_users)
         items = _filled(items, self.groups_per_step, shape, self._network.num_items)
         args = (
@@ -201,7 +200,7 @@ class TrainingLoop:
 
     @functools.cached_property
     def _run_compiled(self) -> Any:
-        """All steps of a block as one XLA program, for a single replica."""
+        """Returns a function that runs a block as one XLA program, for one replica."""
 
         @tf.function(jit_compile=self._jit_compile, autograph=False)
         def run(
@@ -233,7 +232,7 @@ class TrainingLoop:
         count: tf.Tensor,
         decay_steps: tf.Tensor,
     ) -> tf.Tensor:
-        """Runs a block of steps where replicas must exchange gradients in each."""
+        """Runs a block of steps in each of which replicas exchange gradients."""
 
         def body(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             args = (users[i], items[i], i, count, decay_steps)
@@ -253,7 +252,7 @@ class TrainingLoop:
         count: tf.Tensor,
         decay_steps: tf.Tensor,
     ) -> tf.Tensor:
-        """One replica's part of a step: its share of the groups, then all updates."""
+        """Computes one replica's share of the groups, then applies all updates."""
         context = tf.distribute.get_replica_context()
         replicas = self._replicas
         share = users.shape[0] // replicas
@@ -264,7 +263,7 @@ class TrainingLoop:
         )
         batch = self._batch(own_users, own_items, step, count, first)
         state = tf.nest.map_structure(tf.convert_to_tensor, self._variables)
-        # Replicas drop different units: their seeds are so far apart,.
+        # The seeds of the replicas are far apart, so each drops different units.
         apart = context.replica_id_in_sync_group * _SEEDS_APART
         seeds = [seed + tf.cast(apart, seed.dtype) for seed in state.random]
         gradients, seeds = self._step.gradients(
@@ -286,12 +285,12 @@ class TrainingLoop:
         step: tf.Tensor,
         count: tf.Tensor,
         first: Any = 0,
-    ) -> training_step.Batch:
-        """Returns the groups from number `first` of a step of a block of `count`."""
+    ) -> training_step.GroupBatch:
+        """Returns a step's groups, from number `first` of a block of `count` groups."""
         real = tf.minimum(count - step * self.groups_per_step, self.groups_per_step)
         is_real = tf.range(users.shape[0]) + first < real
         weight = 1.0 / tf.cast(real * self.group_size, tf.float32)
-        return training_step.Batch(users, items, tf.where(is_real, weight, 0.0))
+        return training_step.GroupBatch(users, items, tf.where(is_real, weight, 0.0))
 
     def write_weights(self, *, decay_steps: int) -> None:
         """Brings all rows up to date and writes the weights into the model."""
@@ -331,7 +330,8 @@ def _rows_may_wait(
     """Returns whether a table's rows are updated only where a batch uses them.
 
     Raises:
-        ValueError: they cannot be, and a parameter server knows no other way.
+        ValueError: every row must be updated in every step, which parameter servers
+            cannot do.
     """
     if adam.rows_can_wait:
         return True
@@ -349,10 +349,10 @@ def _rows_may_wait(
 def _set_precision(
     settings: config.TrainConfig, strategy: tf.distribute.Strategy
 ) -> str:
-    """Sets how this process multiplies matrices; returns what else a step computes in.
+    """Sets how this process multiplies matrices; returns the type that steps use.
 
     Raises:
-        ValueError: float32 is asked for, but this process rounds products.
+        ValueError: the precision is float32, but this process rounds products.
     """
     if settings.precision == "float32" and matrix_products.are_rounded():
         raise ValueError(
@@ -373,7 +373,7 @@ def _set_precision(
 
 
 def _per_replica(value: np.ndarray) -> tf.Variable:
-    """Returns a variable of which each replica has its own; they stay equal."""
+    """Returns a variable that every replica holds a copy of; all copies stay equal."""
     return tf.Variable(
         value,
         trainable=False,
@@ -383,14 +383,14 @@ def _per_replica(value: np.ndarray) -> tf.Variable:
 
 
 def _remote(value: np.ndarray) -> tf.Variable:
-    """Returns a variable of which a parameter server holds the only copy."""
+    """Returns a variable whose only copy is on a parameter server."""
     return tf.Variable(value, trainable=False)
 
 
 def _filled(
     values: np.ndarray, per_step: int, shape: tuple[int, int], unknown: int
 ) -> np.ndarray:
-    """Returns [*shape, ...]: `values`, so many per step, and `unknown` after them."""
+    """Returns `values`, filled up with `unknown`, in the shape [*shape, ...]."""
     steps, width = shape
     rest = [(0, 0)] * (values.ndim - 1)
     padding = [(0, steps * per_step - len(values)), *rest]

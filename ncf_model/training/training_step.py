@@ -1,12 +1,12 @@
 """One training step, as a function from state to state.
 
-A batch is made of groups: a positive and its negatives, which share their user. The
+A batch consists of groups: a positive and its negatives, which share their user. The
 user's half of the work is done once per group.
 
-A table is used in one of two ways, whichever moves less memory. `sparse`: the rows of
-the batch are read, and written back. `dense`: where a batch has more indices than the
-table has rows, the first layer's half is computed once per row of the table and spread
-over the batch, and every row is updated.
+A table is used in one of two ways, whichever moves less memory. In sparse use the rows
+of the batch are read and written back. Dense use is for batches with more indices than
+the table has rows: the first layer's half is computed once per row of the table and
+spread over the batch, and every row is updated.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,17 @@ import tensorflow as tf
 from ncf_model.network import layers
 from ncf_model.training import optimizer
 
-# Of float16's loss; Micikevicius et al., "Mixed Precision Training" (2018).
+# How the loss is scaled in float16: Micikevicius et al., "Mixed Precision Training"
+# (2018).
 FIRST_SCALE = 2.0**15
 _STEPS_PER_SCALE = 2000
 
 
-class Table(NamedTuple):
+class TrainedTable(NamedTuple):
     """A table in training.
 
     Attributes:
-        rows: n + 1 of them; the last is "unknown".
+        rows: the n + 1 rows; the last one is "unknown".
         slot: [n + 1] int32, scratch space to find equal indices in a batch.
     """
 
@@ -35,33 +36,33 @@ class Table(NamedTuple):
     slot: Any
 
 
-class State(NamedTuple):
-    """Everything a step changes.
+class TrainingState(NamedTuple):
+    """Everything that a step changes.
 
     Attributes:
-        user, item: the tables.
-        dense: per weight of the network its value and two moments.
-        random: values of the network's seed generators.
-        step: int64, steps done.
-        scale: [2] float32: of the loss, and steps since that last changed.
+        user, item: the tables of users and items.
+        dense: for each weight of the network its value and two moments.
+        random: the states of the network's seed generators.
+        step: int64, how many steps were done.
+        scale: [2] float32: the factor of the loss, and how many steps ago that changed.
     """
 
-    user: Table
-    item: Table
+    user: TrainedTable
+    item: TrainedTable
     dense: Any
     random: Any
     step: Any
     scale: Any
 
 
-class Batch(NamedTuple):
+class GroupBatch(NamedTuple):
     """The groups of a step, or one replica's share of them.
 
     Attributes:
-        users: [g] int32.
+        users: [g] int32, the user of each group.
         items: [g, group_size] int32, the positive first.
-        weights: [g] float32, one over the step's real rows; 0 for a group that only
-            fills the batch up.
+        weights: [g] float32: 1 divided by the number of the step's real rows; 0 for a
+            group that only fills the batch up.
     """
 
     users: Any
@@ -70,13 +71,13 @@ class Batch(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What a batch wants changed; the sum over replicas is that of their batches.
+    """The gradients of a batch. Replicas sum theirs to those of the whole step.
 
     Attributes:
-        user: [g, width] in sparse use, [n + 1, width] in dense.
-        item: [g * group_size, width] or [n + 1, width].
-        dense: one per weight of the network.
-        loss: scalar, the rows' mean cross-entropy, without penalties.
+        user: [g, width] in sparse use, [n + 1, width] in dense use.
+        item: [g * group_size, width] in sparse use, [n + 1, width] in dense use.
+        dense: the gradient of each weight of the network.
+        loss: scalar, the mean cross-entropy of the rows, without penalties.
     """
 
     user: Any
@@ -85,7 +86,7 @@ class Gradients(NamedTuple):
     loss: Any
 
 
-class Step:
+class TrainingStep:
     """The arithmetic of a step; it holds no state of its own."""
 
     def __init__(
@@ -106,13 +107,18 @@ class Step:
         self._dense_items = dense_items
 
     def gradients(
-        self, state: State, batch: Batch, decay_steps: tf.Tensor, *, replicas: int = 1
+        self,
+        state: TrainingState,
+        batch: GroupBatch,
+        decay_steps: tf.Tensor,
+        *,
+        replicas: int = 1,
     ) -> tuple[Gradients, Any]:
-        """Returns the gradients of the batch and the new `State.random`.
+        """Returns the gradients of the batch and the new `TrainingState.random`.
 
-        They are of: the weighted cross-entropy and L2 of the rows, and the L2 of the
-        kernels, a share of it where there are several replicas. In float16 they are
-        not finite where they overflowed.
+        The gradients are those of the weighted cross-entropy, of the L2 penalty of the
+        rows, and of the kernels' L2 penalty divided by the number of replicas. In
+        float16 a gradient that overflowed is not finite.
         """
         scorer = self._scorer
         items = tf.reshape(batch.items, [-1])
@@ -160,10 +166,10 @@ class Step:
     def place(
         self, gradients: Gradients, replica: tf.Tensor, replicas: int
     ) -> Gradients:
-        """Returns gradients that replicas may sum: those of rows get a place each.
+        """Returns gradients that replicas may sum.
 
-        In sparse use they go where the replica's groups stand in the whole step, and
-        are 0 elsewhere.
+        In sparse use the gradients of rows are put where the replica's groups stand in
+        the whole step, and are 0 elsewhere.
         """
 
         def placed(gradient: tf.Tensor, dense: bool) -> tf.Tensor:
@@ -180,30 +186,32 @@ class Step:
 
     def apply(
         self,
-        state: State,
+        state: TrainingState,
         users: tf.Tensor,
         items: tf.Tensor,
         gradients: Gradients,
         random: Any,
         decay_steps: tf.Tensor,
-    ) -> State:
+    ) -> TrainingState:
         """Returns the state after Adam's step.
 
-        In float16, gradients that are not finite change nothing but the loss' scale.
+        In float16, gradients that are not finite change nothing but the loss scale.
 
         Args:
-            state: before.
-            users: [g] int32, of the whole step over all replicas, as are `gradients`.
-            items: [g, group_size] int32.
-            gradients: as from `gradients`.
-            random: the new `State.random`.
+            state: the state before the step.
+            users: [g] int32, those of all replicas.
+            items: [g, group_size] int32, those of all replicas.
+            gradients: the sum over all replicas of what `place` returned.
+            random: the new `TrainingState.random`.
             decay_steps: as in `optimizer.Adam.rate`.
         """
         step = state.step + 1
         rate = self._adam.rate(tf.cast(step, tf.float32), decay_steps)
         keep = self._keeper(gradients)
 
-        def table(old: Table, index: tf.Tensor, gradient: Any, dense: bool) -> Table:
+        def table(
+            old: TrainedTable, index: tf.Tensor, gradient: Any, dense: bool
+        ) -> TrainedTable:
             if not dense:
                 return self._update_some(old, index, gradient, state, decay_steps, keep)
             rows = self._adam.update_rows(old.rows, gradient, step, decay_steps)
@@ -215,7 +223,7 @@ class Step:
             value, first, second = old
             new = self._adam.update(value, first, second, gradient, rate)
             weights.append(tf.nest.map_structure(keep, new, old))
-        return State(
+        return TrainingState(
             user=table(state.user, users, gradients.user, self._dense_users),
             item=table(state.item, flat, gradients.item, self._dense_items),
             dense=weights,
@@ -225,7 +233,7 @@ class Step:
         )
 
     def _keeper(self, gradients: Gradients) -> Callable[[Any, Any], Any]:
-        """Returns a function of (new, old) that gives what a step shall leave."""
+        """Returns a function of (new, old) that chooses what the step keeps."""
         if not self._scaled:
             return lambda new, old: new
         finite = tf.reduce_all(
@@ -239,7 +247,7 @@ class Step:
     def _next_scale(
         self, scale: tf.Tensor, keep: Callable[[Any, Any], Any]
     ) -> tf.Tensor:
-        """Doubles the scale after many good steps in a row; halves it after a bad."""
+        """Doubles the scale after many finite steps, halves it after another one."""
         if not self._scaled:
             return scale
         value, good = scale[0], scale[1] + 1.0
@@ -248,28 +256,32 @@ class Step:
 
     def _values(
         self,
-        table: Table,
+        table: TrainedTable,
         index: tf.Tensor,
         dense: bool,
-        state: State,
+        state: TrainingState,
         decay_steps: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the embeddings: of all rows in dense use, or else at `index`."""
+        """Returns the embeddings of all rows in dense use, otherwise at `index`."""
         rows = (
             table.rows if dense else self._read(table, index, state.step, decay_steps)
         )
         return rows.values
 
     def _read(
-        self, table: Table, index: tf.Tensor, now: tf.Tensor, decay_steps: tf.Tensor
+        self,
+        table: TrainedTable,
+        index: tf.Tensor,
+        now: tf.Tensor,
+        decay_steps: tf.Tensor,
     ) -> optimizer.Rows:
-        """Returns the rows at `index`, up to date."""
+        """Returns the rows at `index`, after the steps that they missed."""
         return self._adam.catch_up(table.rows.at(index), now, decay_steps)
 
     def _spread(
         self, part: layers.Part, penalty: Any, index: tf.Tensor, dense: bool
     ) -> tuple[layers.Part, Any]:
-        """Returns part and penalty with the leading shape of `index`."""
+        """Returns part and penalty with the shape of `index` as leading shape."""
         if dense:
             return layers.gather(part, index), tf.gather(penalty, index)
         fields = [
@@ -282,23 +294,23 @@ class Step:
 
     def _update_some(
         self,
-        table: Table,
+        table: TrainedTable,
         index: tf.Tensor,
         gradient: tf.Tensor,
-        before: State,
+        before: TrainingState,
         decay_steps: tf.Tensor,
         keep: Callable[[Any, Any], Any],
-    ) -> Table:
+    ) -> TrainedTable:
         """Returns the table after the step that follows `before`, at `index`.
 
-        Gradients of equal indices are summed: each finds the same one of its equals
-        in `slot`, adds itself there and reads the sum, so equals write equal rows.
+        Gradients of equal indices are summed: all of them find the same position in
+        `slot`, are added there, and read the sum, so they write equal rows.
         """
         at = index[:, tf.newaxis]
         slot = tf.tensor_scatter_nd_update(table.slot, at, tf.range(index.shape[0]))
         first = tf.gather(slot, index)
         total = tf.math.unsorted_segment_sum(gradient, first, index.shape[0])
-        # The same as `gradients` read, so XLA does it once.
+        # `gradients` reads the same rows, so XLA does this once.
         old = self._read(table, index, before.step, decay_steps)
         new = self._adam.update_rows(
             old, tf.gather(total, first), before.step + 1, decay_steps
@@ -307,10 +319,10 @@ class Step:
             tf.tensor_scatter_nd_update(field, at, keep(*changed))
             for field, *changed in zip(table.rows, new, old, strict=True)
         ]
-        return Table(optimizer.Rows(*rows), slot)
+        return TrainedTable(optimizer.Rows(*rows), slot)
 
 
 def _cross_entropy(logits: tf.Tensor) -> tf.Tensor:
-    """Returns [g, group_size]: in each group the first is the positive."""
+    """Returns the cross-entropy [g, group_size]; each group's first is the positive."""
     labels = tf.one_hot(tf.zeros_like(logits[:, 0], tf.int32), logits.shape[1])
     return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)

@@ -1,4 +1,4 @@
-"""HR@10 and NDCG@10 on the validation lists, between epochs."""
+"""Computes HR@10 and NDCG@10 on the validation lists, between epochs."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from ncf_model.evaluation import ranking
 from ncf_model.network import layers, model
 
 CUTOFF = 10
-# Candidates scored at a time, times the first layer's width.
+# How many candidates, times the first layer's width, are scored at a time.
 _BLOCK_VALUES = 1 << 22
 
 
@@ -18,9 +18,9 @@ class Candidates(NamedTuple):
     """Lists to rank, by indices of the vocabularies.
 
     Attributes:
-        users: [L] int32.
-        items: [L, 1 + m] int32, the held-out item first; padding is "unknown", too.
-        real: [L, 1 + m], which of the items are no padding.
+        users: [L] int32, the user of each list.
+        items: [L, 1 + m] int32, the held-out item first; padding is "unknown".
+        real: [L, 1 + m] bool, False for padding.
     """
 
     users: np.ndarray
@@ -38,10 +38,10 @@ def by_index(
     """Returns lists of raw ids by index; an unknown id counts as "unknown".
 
     Args:
-        user_ids: [L] raw.
+        user_ids: [L] raw ids.
         candidates: [L] lists of raw ids, the held-out item first.
-        users: index of each user of the vocabulary.
-        items: index of each item.
+        users: the index of each raw id of a user.
+        items: the index of each raw id of an item.
     """
     sizes = np.array([len(row) for row in candidates], np.int64)
     width = int(sizes.max(initial=1))
@@ -55,8 +55,8 @@ def by_index(
 class Validation:
     """Ranks each user's held-out item among the other candidates.
 
-    Raw ids are mapped to indices once, here; an id outside the vocabulary counts as
-    "unknown".
+    Raw ids are mapped to indices once, when this object is made. An id outside the
+    vocabulary counts as "unknown".
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class Validation:
         items: Mapping[bytes, int],
         jit_compile: bool = True,
     ) -> None:
-        """Maps ids.
+        """Maps the ids of the lists.
 
         Args:
-            network: what scores, whenever metrics are asked for.
-            user_ids: [L] raw.
+            network: scores the lists whenever metrics are asked for.
+            user_ids: [L] raw ids.
             candidates: [L] lists of raw ids, the held-out item first.
-            users: index of each user of the vocabulary.
-            items: index of each item.
+            users: the index of each raw id of a user.
+            items: the index of each raw id of an item.
             jit_compile: scores with XLA.
         """
         found = by_index(user_ids, candidates, users=users, items=items)
@@ -101,7 +101,7 @@ class Validation:
         self._users, self._items, self._real = candidates
 
     def __len__(self) -> int:
-        """Number of lists."""
+        """The number of lists."""
         return len(self._users)
 
     def candidates(self) -> Candidates:
@@ -133,7 +133,7 @@ class Validation:
         parts = self._parts()
         scores = np.empty(self._items.shape, np.float32)
         for start in range(0, len(self), block):
-            # The last block overlaps the one before: one shape, one program.
+            # The last block overlaps the one before, so that all have one shape.
             start = min(start, len(self) - block)
             rows = slice(start, start + block)
             scores[rows] = self._logits(parts, self._users[rows], self._items[rows])

@@ -1,7 +1,7 @@
-"""A training of the network of pairs that begins where the served model ended.
+"""Begins the training of the network of pairs with the tables of the served model.
 
-A served model of pairs has its tables multiplied with the weights above them. So one
-that a later night may begin with keeps the tables themselves, too.
+A served model of pairs holds its tables multiplied with the weights above them. A model
+that a later training may begin with therefore holds the tables themselves, too.
 """
 
 import dataclasses
@@ -11,24 +11,25 @@ import numpy as np
 
 from ncf_model import config, features
 from ncf_model.network import model
-from ncf_model.training import data, known
+from ncf_model.sampling.ragged import Ragged
+from ncf_model.training import known
 
 # Names of a SavedModel's variables, as `saved_model.ServingModel` has them.
 _KEPT, _WEIGHTS = "_kept", "_weights"
 _USER_ROWS, _ITEM_ROWS, _SIZES = "user_rows", "item_rows", "sizes"
 _NETWORK = "network"
-# What the columns of the tables mean; two networks of one shape may differ in it.
+# Says what the columns of the tables mean; networks of one shape may differ in that.
 _MEANING = {"type", "mf_dim", "layers", "biases", "gmf_output"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Base(known.Known):
-    """What a served model of pairs knows.
+class PairsBase(known.Known):
+    """The parts of a served model of pairs.
 
     Attributes:
-        users, items: the tables, without the row of what is unknown.
-        weights: those of the network above the tables.
-        network: what its tables' columns mean, see `_describe`.
+        users, items: the tables, without the row "unknown".
+        weights: the weights of the network above the tables.
+        network: what the columns of the tables mean, as `_describe` returns it.
     """
 
     users: np.ndarray
@@ -37,12 +38,12 @@ class Base(known.Known):
     network: str
 
 
-def state(network: model.NeuMF, histories: data.Lists) -> dict[str, np.ndarray]:
-    """Returns what a SavedModel keeps for the next night beside what it serves by.
+def state(network: model.NeuMF, histories: Ragged) -> dict[str, np.ndarray]:
+    """Returns what a SavedModel holds only for the warm start of a later training.
 
     Args:
-        network: trained.
-        histories: what each user, by index, was trained on.
+        network: the trained network.
+        histories: by user index the items that were trained on.
     """
     return {
         _USER_ROWS: network.user_table.embeddings.numpy()[:-1],
@@ -56,11 +57,11 @@ def _describe(network: config.ModelConfig) -> str:
     return network.model_dump_json(include=_MEANING)
 
 
-def read(path: str) -> Base:
-    """Reads a SavedModel of the network of pairs; needs none of its functions.
+def read(path: str) -> PairsBase:
+    """Reads the variables of a SavedModel of the network of pairs.
 
     Raises:
-        ValueError: it is not one, or keeps no tables.
+        ValueError: `path` holds no such model, or one without the tables themselves.
     """
     try:
         variables = known.variables(path)
@@ -68,7 +69,7 @@ def read(path: str) -> Base:
             variables[f"{_KEPT}/{name}"]
             for name in (_USER_ROWS, _ITEM_ROWS, _SIZES, _NETWORK)
         )
-        seen = data.Lists(variables["_seen"], variables["_seen_offsets"][:-1])
+        seen = Ragged(variables["_seen"], variables["_seen_offsets"][:-1])
         count = sum(name.startswith(f"{_WEIGHTS}/") for name in variables)
         weights = [variables[f"{_WEIGHTS}/{number}"] for number in range(count)]
     except (ValueError, KeyError) as error:
@@ -76,7 +77,7 @@ def read(path: str) -> Base:
             f"{path} is no network of pairs that keeps what a warm start needs, as one "
             f"trained with `train.warm_start` does: {error}"
         ) from None
-    return Base(
+    return PairsBase(
         path=path,
         user_ids=known.lines(path, features.USER_VOCABULARY),
         item_ids=known.lines(path, features.ITEM_VOCABULARY),
@@ -88,8 +89,8 @@ def read(path: str) -> Base:
     )
 
 
-def differs(base: Base, network: config.ModelConfig) -> str:
-    """Returns what keeps the base's tables from being carried over; "" if nothing."""
+def differs(base: PairsBase, network: config.ModelConfig) -> str:
+    """Returns why the tables of `base` cannot be carried over; "" if they can."""
     fresh = model.NeuMF(network, num_users=1, num_items=1)
     now = [fresh.user_table.embeddings.shape[1:]]
     now += [weight.shape for weight in fresh.scorer.trainable_variables]
@@ -100,20 +101,20 @@ def differs(base: Base, network: config.ModelConfig) -> str:
 
 
 def carry(
-    base: Base,
+    base: PairsBase,
     network: model.NeuMF,
     *,
     user_ids: Sequence[bytes],
     item_ids: Sequence[bytes],
 ) -> None:
-    """Puts into a fresh network what the base knows of its ids.
+    """Puts the rows of `base` into a fresh network, for all ids that it knows.
 
-    A user of the base's vocabulary who has not trained begins like a new one.
+    A user whom `base` has in its vocabulary, but has not trained on, counts as new.
 
     Args:
         base: the served model, of the same shape.
         network: freshly initialised.
-        user_ids, item_ids: raw ids, in the order of its rows.
+        user_ids, item_ids: the raw ids of the network's rows, in order.
     """
     trained = base.histories.sizes > 0
     users = [raw for raw, has in zip(base.user_ids, trained, strict=True) if has]
@@ -131,10 +132,10 @@ def carry(
 
 
 def settings(train: config.TrainConfig) -> config.TrainConfig:
-    """Returns those of a training that begins warm: shorter, and with smaller steps."""
+    """Returns the settings of a warm start: fewer epochs, and smaller steps."""
     warm = {
         "epochs": train.warm_epochs,
         "learning_rate": train.learning_rate * train.warm_rate,
-        "pretrain_epochs": 0,  # Its weights would take the place of the base's.
+        "pretrain_epochs": 0,  # Pretraining would overwrite the weights of `base`.
     }
     return train.model_copy(update=warm)

@@ -1,4 +1,4 @@
-"""What to search, where, and for how long."""
+"""The configuration of the search for hyperparameters."""
 
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from ncf_model.config import (
 )
 
 Metric = Literal["hit_rate@10", "ndcg@10", "catalogue_hit_rate@10", "catalogue_ndcg@10"]
-# Of the network of users by their history alone.
+# Figures that only the network of users by their history has.
 CATALOGUE = ("catalogue_hit_rate@10", "catalogue_ndcg@10")
 
 
@@ -22,9 +22,9 @@ class Range(Config):
     """Numbers between two bounds.
 
     Attributes:
-        min, max: the bounds, which are possible, too. If both are whole numbers, so are
-            all between them.
-        log: draws evenly by order of magnitude; the bounds are then above 0.
+        min, max: the bounds, both included. If both are whole numbers, only whole
+            numbers are taken.
+        log: draws evenly by order of magnitude; the bounds must then be above 0.
     """
 
     min: int | float
@@ -52,20 +52,21 @@ class TuneConfig(Config):
     items and are evaluated on them.
 
     Attributes:
-        objective: the figure of the validation items that counts, in their lists or,
-            for the network of users by their history, in the whole catalogue. `auto` is
-            what epochs are chosen by: `ndcg@10`, with `sampling.eval_negatives: all`
-            `catalogue_ndcg@10`; for the network of pairs `hit_rate@10`.
+        objective: the figure that is maximised, of the validation items in their lists
+            or, for the network of users by their history, in the whole catalogue.
+            `auto` is the figure that epochs are chosen by: `ndcg@10`, or
+            `catalogue_ndcg@10` with `sampling.eval_negatives: all`; for the network of
+            pairs `hit_rate@10`.
         trials: how many configurations are tried at most, the first included.
-        minutes: after so much time no trial is started, and those that run end with
-            their epoch; null sets no limit.
-        processes: trials at a time, each in a process of its own; `auto` is one per
-            core, 8 at most. With 1 the same seed gives the same search.
-        stop_early: ends a trial that is in the worse half of all at a quarter, a half
-            or three quarters of its epochs.
-        space: by dotted name, the fields to search and their values: a list, or `min`,
-            `max` and, if the order of magnitude counts, `log: true`. `auto` is that of
-            `ncf_model.tuning.space`.
+        minutes: after so much time no trial is started, and running trials end with
+            their current epoch; null sets no limit.
+        processes: how many trials run at a time, each in its own process; `auto` is one
+            per core, 8 at most. With 1 the same seed gives the same search.
+        stop_early: ends a trial that is worse than half of the trials at a quarter, a
+            half or three quarters of its epochs.
+        space: the fields to search, by dotted name, and their values: a list, or `min`,
+            `max` and, if the order of magnitude counts, `log: true`. `auto` searches
+            the fields listed in `ncf_model.tuning.space`.
     """
 
     objective: Metric | Auto = AUTO
@@ -87,7 +88,7 @@ class TuneConfig(Config):
         return self
 
     def objective_of(self, model: ModelConfig, sampling: SamplingConfig) -> str:
-        """Returns the figure that counts.
+        """Returns the figure that is maximised.
 
         Raises:
             ValueError: the network has no such figure.

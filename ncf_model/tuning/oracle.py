@@ -1,4 +1,4 @@
-"""Chooses what the next trial tries, and which trials are not worth going on with.
+"""Chooses what the next trial tries, and which trials to end early.
 
 KerasTuner's Bayesian optimisation, with three differences: the first trial is the
 configuration itself, hopeless trials end early, and there may be a time limit.
@@ -15,12 +15,12 @@ from keras_tuner.engine import trial as trial_module
 from ncf_model.tuning import space
 from ncf_model.tuning.config import Range
 
-# Steps are parts of a trial's epochs, in ten thousandths.
+# KerasTuner's steps are ten thousandths of a trial's epochs here.
 WHOLE = 10_000
 _RUNGS = (WHOLE // 4, WHOLE // 2, WHOLE * 3 // 4)
 _FEWEST_RIVALS = 4
-# Variance of a figure's noise, and how far to look beyond the best, where the figures
-# found so far have variance 1.
+# The variance of a figure's noise, and how much uncertainty attracts the search; the
+# figures found so far are scaled to variance 1.
 _NOISE, _CURIOSITY = 0.1, 1.5
 _DIGITS = 3
 
@@ -36,7 +36,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
     def __init__(
         self,
         objective: str,
-        fields: Mapping[str, space.Field],
+        fields: Mapping[str, space.SearchedField],
         *,
         trials: int,
         minutes: float | None,
@@ -46,12 +46,13 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         """Starts the clock.
 
         Args:
-            objective: name of the figure; more is better.
-            fields: what to search.
-            trials: how many at most.
-            minutes: after which no trial starts, and running ones end; None: never.
+            objective: name of the figure that is maximised.
+            fields: the fields to search.
+            trials: how many trials there are at most.
+            minutes: after so much time no trial starts, and running trials end; None
+                sets no limit.
             stop_early: whether hopeless trials end early.
-            seed: of every choice.
+            seed: of every random choice.
         """
         super().__init__(
             objective=keras_tuner.Objective(objective, "max"),
@@ -59,20 +60,20 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
             num_initial_points=max(5, min(3 * len(fields), trials // 3)),
             alpha=_NOISE,
             beta=_CURIOSITY,
-            seed=seed + 1,  # KerasTuner takes 0 for none.
+            seed=seed + 1,  # KerasTuner takes 0 for "no seed".
             hyperparameters=_declared(fields),
             max_retries_per_trial=1,
-            max_consecutive_failed_trials=trials + 1,  # The tuner counts them.
+            max_consecutive_failed_trials=trials + 1,  # The tuner counts failed trials.
         )
-        self.verbose = 0  # The tuner logs.
+        self.verbose = 0  # The tuner writes the log.
         self._fields = dict(fields)
         self._stop_early = stop_early
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
 
     def reload(self) -> None:
-        """Goes on with the search whose state is on disk."""
+        """Continues the search whose state is on disk."""
         super().reload()
-        # In the order of their start: else another order would be another search.
+        # In the order of their start, because the search depends on the order.
         found = dict(self.trials)
         self.trials.clear()
         self.trials.update((name, found[name]) for name in sorted(found, key=int))
@@ -84,7 +85,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
             return {"status": trial_module.TrialStatus.RUNNING, "values": values}
         if self._is_over():
             return {"status": trial_module.TrialStatus.STOPPED, "values": None}
-        # Of the trial alone, so that a search that was killed goes on as it would have.
+        # The seed depends on the trial alone, so a killed search continues unchanged.
         self._random_state = np.random.RandomState(self.seed + int(trial_id))
         response = super().populate_space(trial_id)
         if response["values"] and self._duplicate(self._rounded(response["values"])):
@@ -97,12 +98,12 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
     def update_trial(
         self, trial_id: str, metrics: Mapping[str, float], step: int = 0
     ) -> trial_module.Trial:
-        """Notes a trial's figure; the status of what is returned says whether to end.
+        """Notes a trial's figures; the returned status says whether the trial ends.
 
         Args:
             trial_id: which trial.
             metrics: the trial's figures so far.
-            step: how much of its epochs is done, of `WHOLE`.
+            step: how much of the trial's epochs is done; `WHOLE` is all of them.
         """
         trial = super().update_trial(trial_id, metrics, step)
         hopeless = self._stop_early and self._is_behind(trial, step)
@@ -111,7 +112,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         return trial
 
     def score_trial(self, trial: trial_module.Trial) -> None:
-        """Takes the last figure: it is that of the epoch that would ship."""
+        """Scores a trial by its last figure, that of the epoch that would ship."""
         last = trial.metrics.get_history(self.objective.name)[-1]
         trial.score, trial.best_step = last.mean(), last.step
 
@@ -119,7 +120,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         return self._end is not None and time.monotonic() >= self._end
 
     def _is_behind(self, trial: trial_module.Trial, step: int) -> bool:
-        """Returns whether a trial that came to a rung is in the worse half there."""
+        """Returns whether a trial is in the worse half at the rung that it reached."""
         own = self._figures(trial)
         before = max((done for done in own if done < step), default=0)
         rung = max((r for r in _RUNGS if before < r <= step), default=None)
@@ -141,7 +142,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         return {one.step: one.mean() for one in trial.metrics.get_history(name)}
 
     def _rounded(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns numbers that people can read, within their bounds."""
+        """Returns the values rounded to few digits, within their bounds."""
         rounded = dict(values)
         for name, field in self._fields.items():
             if isinstance(field.values, Range) and not field.values.whole:
@@ -150,8 +151,8 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         return rounded
 
 
-def _declared(fields: Mapping[str, space.Field]) -> keras_tuner.HyperParameters:
-    """Returns the space in KerasTuner's words."""
+def _declared(fields: Mapping[str, space.SearchedField]) -> keras_tuner.HyperParameters:
+    """Returns the search space as KerasTuner describes one."""
     found = keras_tuner.HyperParameters()
     for name, (values, own) in fields.items():
         if not isinstance(values, Range):

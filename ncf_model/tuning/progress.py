@@ -1,18 +1,18 @@
-"""How far a search is, for whoever wants to show it; as `training.progress`."""
+"""Tells observers how far a search is; see `training.progress`."""
 
 import dataclasses
 from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Event:
+class SearchProgress:
     """The state of a search.
 
     Attributes:
         done: trials that have ended.
         trials: how many there will be at most.
-        objective: name of the figure.
-        best: the highest so far; None before the first trial has ended.
+        objective: name of the figure that is maximised.
+        best: the highest figure so far; None before the first trial has ended.
     """
 
     done: int
@@ -21,10 +21,10 @@ class Event:
     best: float | None
 
 
-observers: list[Callable[[Event], None]] = []
+observers: list[Callable[[SearchProgress], None]] = []
 
 
-def emit(event: Event) -> None:
+def emit(event: SearchProgress) -> None:
     """Tells every observer."""
     for observer in tuple(observers):
         observer(event)

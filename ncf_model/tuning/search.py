@@ -23,27 +23,28 @@ _Run = Callable[[Mapping[str, Any], trial.Report], None]
 
 
 class Tuner(base_tuner.BaseTuner):
-    """KerasTuner's tuner, as TFX's Tuner drives it, with processes of its own.
+    """KerasTuner's tuner, which TFX's Tuner calls; it runs trials in processes.
 
-    On several machines (KERASTUNER_ORACLE_IP and so on, as TFX's Tuner for Google Cloud
-    sets them) each does this with the trials that the chief's oracle gives it.
+    On several machines (TFX's Tuner for Google Cloud sets KERASTUNER_ORACLE_IP and
+    other variables) each machine runs the trials that the chief's oracle gives to it.
     """
 
     def __init__(
         self, chooser: oracle.Oracle, *, folder: str, name: str, overwrite: bool = False
     ) -> None:
-        """Goes on with the search in `folder`, if there is one of that name.
+        """Continues the search of this name in `folder`, if there is one.
 
         Args:
-            chooser: of the trials.
-            folder: of searches; here or in an object store.
-            name: of what decides what trials come to.
-            overwrite: begins anew.
+            chooser: chooses the trials.
+            folder: holds the states of searches, on this machine or in an object store.
+            name: depends on everything that decides the results of trials.
+            overwrite: begins a new search, even if there is one of this name.
         """
         super().__init__(
             oracle=chooser, directory=folder, project_name=name, overwrite=overwrite
         )
-        # All calls of the oracle are in it: its own does not survive an error.
+        # This lock guards all calls of the oracle, whose own lock an error leaves
+        # locked.
         self._lock = threading.Lock()
         self._failures = 0
 
@@ -61,15 +62,15 @@ class Tuner(base_tuner.BaseTuner):
         Args:
             shared: the data.
             custom: the configuration that trials change.
-            objective: the figure.
-            processes: trials at a time; 1 runs them in this process.
-            threads: of each of several processes.
+            objective: the figure that is maximised.
+            processes: how many trials run at a time; 1 runs them in this process.
+            threads: how many threads each of several processes has.
 
         Raises:
             RuntimeError: five trials in a row failed.
         """
         if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
-            super().search()  # It serves the oracle and runs no trial.
+            super().search()  # The chief serves the oracle and runs no trial.
             return
         with _runs(shared, custom, objective, processes, threads) as runs:
             if len(runs) == 1:
@@ -109,7 +110,7 @@ class Tuner(base_tuner.BaseTuner):
         try:
             run(chosen.hyperparameters.values, report)
         except (ValueError, worker.Died) as error:
-            # A process that died, as for want of memory, may not the second time.
+            # A process that died, as for lack of memory, may live the second time.
             again = isinstance(error, worker.Died)
             status = trial_module.TrialStatus
             chosen.status = status.INVALID if again else status.FAILED
@@ -118,7 +119,7 @@ class Tuner(base_tuner.BaseTuner):
             chosen.status = trial_module.TrialStatus.COMPLETED
 
     def _tell(self, ended: trial_module.Trial) -> None:
-        """Says how far the search is.
+        """Tells log and observers how far the search is.
 
         Raises:
             RuntimeError: five trials in a row failed.
@@ -136,7 +137,7 @@ class Tuner(base_tuner.BaseTuner):
         logging.info("Trial %s has ended; the best so far: %s", ended.trial_id, best)
         if isinstance(self.oracle, keras_tuner.Oracle):
             progress.emit(
-                progress.Event(
+                progress.SearchProgress(
                     done=len(self.oracle.end_order),
                     trials=self.oracle.max_trials,
                     objective=self.oracle.objective.name,
@@ -163,7 +164,7 @@ class _Here:
         )
 
     def close(self) -> None:
-        """Does nothing: there is nothing to end."""
+        """Does nothing, because there is no process to end."""
 
 
 @contextlib.contextmanager
@@ -174,7 +175,7 @@ def _runs(
     processes: int,
     threads: int,
 ) -> Iterator[list[Any]]:
-    """Yields what runs trials, one per process; ends the processes."""
+    """Yields functions that run trials, one per process; ends the processes."""
     if processes == 1:
         yield [_Here(shared, custom, objective)]
         return

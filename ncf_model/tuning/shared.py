@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data, validation
 
 _LISTS = (
@@ -34,7 +35,7 @@ class Shared:
     num_items: int
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Returns all of it as arrays, by name."""
+        """Returns the data as arrays, by name."""
         ids = self.interactions.user_ids
         found = {
             "sizes": np.array([self.num_users, self.num_items]),
@@ -54,7 +55,7 @@ class Shared:
     def save(self, path: pathlib.Path) -> None:
         """Writes a file for other processes of this machine."""
         with open(path, "wb") as file:
-            # mypy takes the names for `allow_pickle`, too.
+            # mypy believes that a name could be `allow_pickle`.
             arrays: Any = self.arrays()
             np.savez(file, **arrays)
 
@@ -66,7 +67,7 @@ def load(path: pathlib.Path) -> Shared:
     ends = np.cumsum(arrays["user_id_sizes"])
     text = arrays["user_ids"].tobytes()
     lists = {
-        name: data.Lists(arrays[f"{name}.values"], arrays[f"{name}.offsets"])
+        name: Ragged(arrays[f"{name}.values"], arrays[f"{name}.offsets"])
         for name in _LISTS
         if f"{name}.values" in arrays
     }

@@ -1,7 +1,7 @@
 """Which fields are searched, and how a trial's values become a configuration.
 
-A value is what the configuration has. Where it is neither a number nor true or false,
-such as a list of widths, the search holds it as JSON text.
+A value has the form that it has in the configuration. A value that is neither a number
+nor true or false, such as a list of widths, is JSON text in the search.
 """
 
 import copy
@@ -37,7 +37,7 @@ _PAIRS: Space = {
     "train.epochs": (8, 15, 25),
     "sampling.num_negatives": (2, 4, 8),
 }
-# What decides what the trials are evaluated on, or where and how fast they run.
+# Fields that change what trials are evaluated on, or where and how fast they run.
 _FIXED = {
     "train.refit",
     "train.hit_rate_target",
@@ -57,7 +57,7 @@ _FIXED = {
     "sampling.split_time",
 }
 _KINDS = (int, float, str, list, tuple, type(None))
-# What NegativeSampling has written already if it writes the rows.
+# Fields that NegativeSampling has used already if it writes the rows.
 _WRITTEN = ("sampling.", "train.epochs", "train.pretrain_epochs")
 _SECTIONS = {"model": ModelConfig, "train": TrainConfig, "sampling": SamplingConfig}
 
@@ -66,7 +66,7 @@ def of(tune: TuneConfig, model: ModelConfig, sampling: SamplingConfig) -> Space:
     """Returns the fields to search.
 
     Raises:
-        ValueError: a field is none that can be searched.
+        ValueError: a field cannot be searched.
     """
     written = _WRITTEN if sampling.mode == "materialised" else ()
     if not isinstance(tune.space, str):
@@ -89,16 +89,16 @@ def _check_name(name: str, written: tuple[str, ...]) -> None:
         )
     if written and name.startswith(written):
         raise ValueError(
-            f"`{name}` cannot be searched: with `sampling.mode: materialised` its rows "
-            "are written before. Set `sampling.mode: streaming`."
+            f"`{name}` cannot be searched: with `sampling.mode: materialised` the rows "
+            "are written before the search. Set `sampling.mode: streaming`."
         )
 
 
 def check(space: Space, custom: Mapping[str, Any]) -> None:
-    """Raises ValueError if a value cannot be.
+    """Raises ValueError if the space has an impossible value.
 
     Args:
-        space: of `of`.
+        space: the result of `of`.
         custom: `model`, `train` and `sampling` as dictionaries.
     """
     for name, values in space.items():
@@ -123,7 +123,7 @@ def get(custom: Mapping[str, Any], name: str) -> Any:
     """Returns the field `name`, such as `train.epochs`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such field.
     """
     value: Any = custom
     for part in name.split("."):
@@ -140,7 +140,7 @@ def apply(custom: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 
     Args:
         custom: nested dictionaries.
-        values: by dotted name, as `plain` takes them.
+        values: by dotted name, in the form that the search has.
 
     Example:
         >>> apply({"train": {"epochs": 15}, "seed": 1}, {"train.epochs": 8})
@@ -156,14 +156,14 @@ def apply(custom: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
         for parent in parents:
             section = section[parent]
         value = plain(value)
-        # A single number serves a field of several, such as one penalty all layers.
+        # A single number serves a field of several: one penalty for all layers.
         several = isinstance(before, list | tuple) and not isinstance(value, list)
         section[leaf] = [value] if several else value
     return result
 
 
 def plain(value: Any) -> Any:
-    """Returns a value of the search as the configuration has it.
+    """Returns a value of the search in the form that the configuration has.
 
     Example:
         >>> plain(0.5), plain("[8, 4]")
@@ -187,41 +187,43 @@ def settings(
     )
 
 
-class Field(NamedTuple):
-    """A field to search, as the search holds it.
+class SearchedField(NamedTuple):
+    """A field to search, in the form that the search has.
 
     Attributes:
-        values: those to choose from, all of one type, or a range.
-        own: what the configuration has, one of them.
+        values: the values to choose from, all of one type, or a range.
+        own: the configuration's own value, which is one of `values`.
     """
 
     values: Values
     own: Any
 
 
-def start(space: Space, custom: Mapping[str, Any]) -> dict[str, Field]:
-    """Returns the fields to search, with the configuration's own values in them.
+def start(space: Space, custom: Mapping[str, Any]) -> dict[str, SearchedField]:
+    """Returns the fields to search, with the configuration's own values among them.
 
     Args:
-        space: of `of`.
-        custom: without any `auto`.
+        space: the result of `of`.
+        custom: the configuration, without any `auto`.
 
     Raises:
-        ValueError: a value of the configuration has no place in its range.
+        ValueError: a value of the configuration is outside its range.
     """
     found = {}
     for name, values in space.items():
         own = _single(get(custom, name))
         if isinstance(values, Range):
-            found[name] = Field(_widened(name, values, own), own)
+            found[name] = SearchedField(_widened(name, values, own), own)
         else:
             choices = _with(values, own)
-            found[name] = Field(_held(choices), _held(choices)[choices.index(own)])
+            found[name] = SearchedField(
+                _held(choices), _held(choices)[choices.index(own)]
+            )
     return found
 
 
 def _single(value: Any) -> Any:
-    """Returns a value; of several of which there is one, that one."""
+    """Returns the value; of a list with one value, that value."""
     if isinstance(value, list | tuple):
         return value[0] if len(value) == 1 else list(value)
     return value
@@ -248,7 +250,7 @@ def _widened(name: str, values: Range, own: Any) -> Range:
 
 
 def _held(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Returns choices as the search holds them: all of one type."""
+    """Returns values in the form that the search has: all of one type."""
     if all(isinstance(value, bool) for value in values):
         return tuple(values)
     if all(_is_number(value) for value in values):

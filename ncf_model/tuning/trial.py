@@ -10,11 +10,12 @@ import keras
 from ncf_model import config, fit
 from ncf_model.history import resolve
 from ncf_model.training import fitting, progress, strategy
+from ncf_model.training.training_history import Epoch
 from ncf_model.tuning import oracle, space
 from ncf_model.tuning.shared import Shared
 
-# Called with how much of the epochs is done (of `oracle.WHOLE`) and the figure of the
-# best epoch so far; returns whether to end the trial.
+# A function of how much of the epochs is done (`oracle.WHOLE` is all) and of the figure
+# of the best epoch so far; returns whether to end the trial.
 Report = Callable[[int, float], bool]
 
 
@@ -31,16 +32,16 @@ def run(
     Args:
         shared: the data.
         custom: the configuration that the trial changes.
-        values: by dotted name.
+        values: of the trial, by dotted name.
         objective: the figure to report.
-        report: asked after each epoch.
+        report: called after each epoch.
 
     Raises:
         ValueError: the values do not go together, the training diverges, or there is
             no such figure.
     """
     network, train, sampling = space.settings(space.apply(custom, values))
-    # Each trial is on one device, and ends with the best epoch on validation items.
+    # Each trial runs on one device, and ends with the epoch best on validation items.
     alone = {"refit": False, "hit_rate_target": None, "strategy": "one_device"}
     alone |= {"mlperf_log": False, "warm_start": None}
     train = config.TrainConfig(**{**train.model_dump(), **alone})
@@ -50,7 +51,7 @@ def run(
             network, shared.interactions, num_items=shared.num_items
         )
 
-    def stop_after(epochs: list[dict[str, Any]], best: int) -> bool:
+    def stop_after(epochs: list[Epoch], best: int) -> bool:
         done = oracle.WHOLE * len(epochs) // train.epochs
         return report(done, _figure(epochs[best - 1], objective))
 
@@ -60,7 +61,7 @@ def run(
             network,
             shared.interactions,
             shared.candidates,
-            fitting.Settings(
+            fitting.FitSettings(
                 train=train,
                 sampling=sampling,
                 seed=custom["seed"],
@@ -73,19 +74,20 @@ def run(
         )
 
 
-def _figure(record: Mapping[str, Any], objective: str) -> float:
-    if objective not in record:
+def _figure(epoch: Epoch, objective: str) -> float:
+    figures = epoch.figures()
+    if objective not in figures:
         raise ValueError(
             f"`tune.objective` must be a figure of the validation items; there is no "
-            f"{objective!r}, only {sorted(k for k in record if '@' in k)}. Users with "
+            f"{objective!r}, only {sorted(k for k in figures if '@' in k)}. Users with "
             "three interactions or more have validation items."
         )
-    return float(record[objective])
+    return figures[objective]
 
 
 @contextlib.contextmanager
 def _unseen() -> Any:
-    """Shows nobody the single epochs."""
+    """Hides the single epochs from observers."""
     observers = progress.observers[:]
     progress.observers.clear()
     try:

@@ -1,8 +1,8 @@
 """A process that runs trials, one after the other: `python -m ncf_model.tuning.worker`.
 
-It speaks JSON, a line at a time. It reads `{"values": {...}}`, answers with
-`{"step": 2500, "figure": 0.1}` after each epoch, reads `{"end": false}`, and at last
-answers `{"done": true}` or `{"failed": "why"}`. When its reader is gone it ends.
+The process reads and writes JSON, a line at a time. It reads `{"values": {...}}`,
+writes `{"step": 2500, "figure": 0.1}` after each epoch, reads `{"end": false}`, and at
+last writes `{"done": true}` or `{"failed": "why"}`. It ends when nobody reads any more.
 """
 
 import json
@@ -23,7 +23,7 @@ class Died(RuntimeError):
 
 
 class Worker:
-    """The other side: starts the process when it is needed, and again if it died."""
+    """Starts the process when it is needed, and again if it died."""
 
     def __init__(self, folder: pathlib.Path, *, threads: int) -> None:
         """Starts nothing yet.
@@ -31,7 +31,7 @@ class Worker:
         Args:
             folder: holds the data (`Shared.save`) and the job: JSON with `custom` and
                 `objective`.
-            threads: of TensorFlow and linear algebra.
+            threads: how many threads TensorFlow and linear algebra have.
         """
         self._folder = folder
         self._threads = threads
@@ -43,7 +43,7 @@ class Worker:
         """Runs a trial; see `trial.run`.
 
         Raises:
-            ValueError: the trial failed, and would again.
+            ValueError: the trial failed, and would fail again.
             Died: the process ended.
         """
         process = self._started()
@@ -112,12 +112,13 @@ def _write(channel: IO[str] | None, message: Any) -> None:
 
 def main(folder: str) -> None:
     """Runs trials until standard input ends."""
-    # Ctrl-C is for the process that started this one, which then ends it.
+    # Ctrl-C is meant for the process that started this one, and which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What libraries print is no answer.
+    # Output of libraries must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    from ncf_model.tuning import shared, trial  # Late: TensorFlow prints, too.
+    # Late: TensorFlow prints when it is imported.
+    from ncf_model.tuning import shared, trial
 
     place = pathlib.Path(folder)
     job = json.loads((place / JOB_FILE).read_text())

@@ -1,1 +1,1 @@
-"""What Kubeflow Pipelines and Vertex AI share: parameters, nodes, entry point."""
+"""The parts that Kubeflow Pipelines and Vertex AI share."""

@@ -1,9 +1,9 @@
-"""Artifacts by the names that Kubeflow and Vertex AI know, where TFX knows numbers.
+"""Names artifacts as Kubeflow and Vertex AI do, where TFX uses numbers.
 
-TFX makes a number of each input's name and, once an Evaluator has run, makes the name
-again of the numbers on its blessing: those of its own inputs. The model to beat is an
-input of BlessedRanks, which notes it on what it hands to Evaluator; so it is noted by
-name there.
+TFX computes a number from the name of each input. After Evaluator has run, TFX turns
+the numbers on the blessing back into names, but only for Evaluator's own inputs. The
+model to beat is an input of BlessedRanks, which notes the model on its output for
+Evaluator. Therefore it is noted there by name.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from typing import Any
 
 from pipeline.cluster import local_copies
 
-# What BlessedRanks notes of older models, as JSON: `ncf_model.features.RIVALS`.
+# Properties in which BlessedRanks notes older models as JSON.
 NOTES = ("latest_blessed", "best_blessed")
-# The name on a blessing -> as TFX calls it, where it makes names itself.
+# Our property of a blessing -> the property for which TFX finds the name itself.
 RENAMED = {"baseline_model_name": "baseline_model_id"}
 _NUMBERS = 1 << 63
 
@@ -22,14 +22,14 @@ Json = dict[str, Any]
 
 
 def names(task: Json) -> dict[int, str]:
-    """Returns TFX's number of each input artifact of a task -> its name."""
+    """Returns TFX's number of each input artifact of a task -> the artifact's name."""
     inputs = task.get("inputs", {}).get("artifacts", {}).values()
     found = [a["name"] for item in inputs for a in item["artifacts"] if a.get("name")]
     return {number(name): name for name in found}
 
 
 def number(name: str) -> int:
-    """Returns the number that TFX makes of a name."""
+    """Returns the number that TFX computes from a name."""
     return int(hashlib.sha256(name.encode()).hexdigest(), 16) % _NUMBERS
 
 
@@ -38,7 +38,7 @@ def restore(output: Json, known: dict[int, str]) -> None:
 
     Args:
         output: the ExecutorOutput.
-        known: as from `names`, of the same task.
+        known: the result of `names` for the same task.
     """
     for artifacts in output.get("artifacts", {}).values():
         for artifact in artifacts.get("artifacts", []):
@@ -48,7 +48,7 @@ def restore(output: Json, known: dict[int, str]) -> None:
                     metadata[new] = metadata.pop(old)
             for note in NOTES:
                 text = metadata.get(note)
-                # On a blessing they are already as they should be.
+                # On a blessing these properties are names already.
                 if isinstance(text, str) and text:
                     noted = local_copies.to_remote(json.loads(text))
                     noted["id"] = known.get(noted.get("id"), noted.get("id"))

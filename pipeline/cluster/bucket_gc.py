@@ -1,11 +1,11 @@
 """Removes the folders of old runs from a bucket.
 
-On clusters nobody keeps a record of artifacts that could be read from here. What is
-there are the folders of runs, `ROOT/PIPELINE/RUN/` on Kubeflow and `ROOT/PROJECT/RUN/`
-on Vertex, and the records of the serving folder, which name the artifacts that a pushed
-version came from. A run stays if it is one of the latest, or made a version that is
-there still. So does whatever was written to in the last two days: a run may be at work
-on it.
+The artifacts of clusters have no records that could be read from here. But there are
+the folders of runs, `ROOT/PIPELINE/RUN/` on Kubeflow and `ROOT/PROJECT/RUN/` on Vertex,
+and the records of the serving folder, which name the artifacts from which a pushed
+version was made. A run stays if it is one of the latest, or made a version that still
+exists. A folder that was written to in the last two days stays, too, because a run may
+be at work there.
 """
 
 import collections
@@ -19,8 +19,8 @@ from typing import Any
 
 from pipeline.cluster import buckets, google_cloud, local_copies
 
-_SPARED = datetime.timedelta(days=2)  # A training may write nothing here for hours.
-_LEVELS = 2  # of folders, from the root to that of a run
+_SPARED = datetime.timedelta(days=2)  # A training may write nothing for hours.
+_LEVELS = 2  # A run's folder is so many levels below the root.
 _RECORD = re.compile(r"\.ncf/versions/(\d+)\.json")  # in a serving folder
 
 
@@ -29,10 +29,10 @@ class RunFolder:
     """The files of a run.
 
     Attributes:
-        folder: gs://...
-        objects: names of its objects.
-        bytes: how much room they take.
-        changed: when the last of them was.
+        folder: the URI of the run's folder, gs://...
+        objects: names of the objects in the folder.
+        bytes: the size of all these objects.
+        changed: when the last of these objects was written.
     """
 
     folder: str
@@ -46,14 +46,14 @@ def run_folders(root: str, objects: Iterable[Any]) -> list[RunFolder]:
 
     Args:
         root: gs://bucket/folder.
-        objects: under it, each with `name`, `size` and `updated`.
+        objects: all objects below `root`, each with `name`, `size` and `updated`.
     """
     bucket, _, prefix = root.removeprefix("gs://").rstrip("/").partition("/")
     found: dict[str, RunFolder] = {}
     for one in objects:
         parts = one.name.removeprefix(prefix).strip("/").split("/")
         if len(parts) <= _LEVELS:
-            continue  # No run's: a file beside the folders.
+            continue  # A file beside the folders belongs to no run.
         folder = posixpath.join(f"gs://{bucket}", prefix, *parts[:_LEVELS])
         run = found.setdefault(folder, RunFolder(folder, one.updated))
         run.objects.append(one.name)
@@ -63,10 +63,10 @@ def run_folders(root: str, objects: Iterable[Any]) -> list[RunFolder]:
 
 
 def check_folders(root: str, serving: str | None) -> None:
-    """Refuses folders in which old runs could not be told from what is served.
+    """Checks that the runs and the served versions are in separate folders of buckets.
 
     Raises:
-        ValueError: one is no folder in a bucket, or one is inside the other.
+        ValueError: one of the two is no folder in a bucket, or is inside the other.
     """
     for flag, folder in (("--bucket", root), ("--serving", serving or "")):
         if not re.fullmatch(r"gs://[^/]+/+[^/].*", folder):
@@ -91,12 +91,12 @@ def old(
     keep: int,
     now: datetime.datetime,
 ) -> list[RunFolder]:
-    """Returns those of the runs that can go.
+    """Returns the runs that can be removed.
 
     Args:
-        runs: the one changed last first.
+        runs: all runs, the one changed last first.
         records: of the versions in the serving folder.
-        keep: so many of the latest of each pipeline stay, 1 or more.
+        keep: how many of the latest runs of each pipeline stay, 1 or more.
         now: the time, with its zone.
 
     Raises:
@@ -129,13 +129,13 @@ def old(
 
 
 class Bucket:
-    """What is asked of Cloud Storage."""
+    """Reads folders of Cloud Storage and removes objects."""
 
     def __init__(self, project: str | None = None) -> None:
         """Logs in with the credentials of this machine.
 
         Raises:
-            ValueError: there are none.
+            ValueError: this machine has no credentials.
         """
         caller = buckets.Caller(project, google_cloud.find_credentials())
         self._client = buckets.client(caller)

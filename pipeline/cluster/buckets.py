@@ -21,7 +21,7 @@ _ROLES = {
     **dict.fromkeys(WRITE, "roles/storage.objectUser"),
 }
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/.*)?")
-# As Cloud Storage words a refusal, whichever client reports it.
+# The text of a refusal of Cloud Storage, whichever client reports it.
 _REFUSAL = re.compile(
     r"(\S+@\S+) does not have (storage\.[\w.]+) access to the Google Cloud Storage"
 )
@@ -29,11 +29,11 @@ _PLACE = re.compile(r"gs://([a-z0-9][a-z0-9._-]+)")
 
 
 class Caller(NamedTuple):
-    """Who asks.
+    """The account that asks Cloud Storage.
 
     Attributes:
-        project: the one that is billed for the questions.
-        credentials: as from `google_cloud.find_credentials`.
+        project: the project that is billed for the requests.
+        credentials: the result of `google_cloud.find_credentials`.
     """
 
     project: str | None
@@ -49,9 +49,9 @@ def check_root(root: str) -> None:
 def check_from_here(
     needs: Mapping[str, Iterable[str]], *, runs_as: str | None
 ) -> list[str]:
-    """Checks what this machine's credentials can tell; see `check`.
+    """Checks the buckets with credentials of this machine, if any; see `check`.
 
-    For runs whose submission needs no Google account at all.
+    This is for runs whose submission needs no Google account.
     """
     if not needs:
         return []
@@ -72,16 +72,16 @@ def check(
     """Checks that the buckets are there and that the account of the tasks may use them.
 
     Args:
-        needs: gs:// URI -> the permissions that tasks need in its bucket.
-        caller: who submits.
+        needs: gs:// URI -> the permissions that tasks need in that bucket.
+        caller: the account that submits the run.
         runs_as: the Google service account of the tasks; None if it is not known.
-        must_list: whether it is an error that the caller may not look.
+        must_list: whether it is an error if the caller may not list a bucket.
 
     Returns:
-        What could not be checked, one sentence each.
+        A sentence for each thing that could not be checked.
 
     Raises:
-        ValueError: a bucket is not there, the caller may not look at it, or `runs_as`
+        ValueError: a bucket does not exist, the caller may not list it, or `runs_as`
             lacks a permission. The message has the commands that help.
     """
     wanted: dict[str, set[str]] = {}
@@ -112,11 +112,11 @@ def check(
 
 
 def explain(error: BaseException, places: str) -> str | None:
-    """Returns how to cure a refusal of Cloud Storage; None if `error` is none.
+    """Returns how to cure a refusal of Cloud Storage; None if `error` is no refusal.
 
     Args:
-        error: what ended a task.
-        places: any text that has the URIs the task used.
+        error: the error that ended a task.
+        places: any text that contains the URIs that the task used.
     """
     text = f"{error}"
     if not (found := _REFUSAL.search(text)):
@@ -142,9 +142,10 @@ def _bucket_of(uri: str) -> str:
 
 
 def _check_exists(bucket: str, caller: Caller) -> str | None:
-    """Returns why the bucket could not be looked at.
+    """Returns why the bucket could not be listed; None if it could be.
 
-    Asked first because Google's client would make a missing one, with its defaults.
+    This check comes first, because Google's client would make a missing bucket with
+    default settings.
     """
     from google.api_core import exceptions
 
@@ -182,7 +183,7 @@ def _granted(
             return set(asking.bucket(bucket).test_iam_permissions(permissions))
         except (
             google.auth.exceptions.RefreshError,  # The caller may not act as it.
-            google.auth.exceptions.TransportError,  # Nobody answers for that service.
+            google.auth.exceptions.TransportError,  # That service does not answer.
         ):
             return None
 

@@ -1,7 +1,7 @@
 """Compiles the pipeline into the specification that Kubeflow and Vertex AI share.
 
-Nothing outside this process is asked: no cluster, no bucket, no credentials; the same
-input gives the same bytes.
+Compiling uses nothing outside this process: no cluster, no bucket, no credentials. The
+same input gives the same bytes.
 """
 
 import json
@@ -31,11 +31,11 @@ INPUTS_SPEC_FLAG = "--json_serialized_inputs_spec_args"
 
 
 class Compiled(NamedTuple):
-    """A compiled pipeline, before it is written in one runner's form.
+    """A compiled pipeline, before it is written in the form of a service.
 
     Attributes:
         spec: the pipeline specification, schema 2.1.
-        nodes: node id -> what it asks for.
+        nodes: node id -> the resources and settings of that node.
         parameters: the runtime parameters.
     """
 
@@ -54,14 +54,15 @@ def compile_spec(
     """Returns the compiled pipeline.
 
     Args:
-        config: what to compute; its strategy and number of GPUs are the platform's.
-        cluster: where and on what.
+        config: what to compute. The platform decides the strategy and number of GPUs.
+        cluster: where and on what machines the pipeline runs.
         variants: which components train and push.
-        longest_retries_s: within which the service lets a task be tried again.
+        longest_retries_s: the time within which the service tries a task again; None
+            sets no limit.
 
     Raises:
-        ValueError: a node is configured that does not exist, or one has a name that
-            Argo would refuse.
+        ValueError: a node is configured that does not exist, or the name of a node is
+            one that Argo refuses.
     """
     config = with_train(config, cluster.train)
     definition = _definition(config, cluster, variants)
@@ -88,7 +89,7 @@ def _definition(
         config,
         pipeline.Locations(
             interactions=config.data.location,
-            pipeline_root="",  # The run's, given on submission.
+            pipeline_root="",  # The root is given when a run is submitted.
             serving=cluster.serving,
             schema=PACKAGED + "pipeline/schema/schema.pbtxt",
         ),
@@ -141,11 +142,11 @@ def _set_platform(
     nodes: dict[str, node_config.NodeConfig],
     longest_retries_s: int | None,
 ) -> None:
-    """Sets image, environment, resources and retries; TFX's own hooks do not all."""
+    """Sets image, environment, resources and retries, which TFX does only in part."""
     for name, node in nodes.items():
         made = container(spec, name)
         made["image"] = node.image
-        made.pop("lifecycle", None)  # Kubeflow runs none; our entry point does.
+        made.pop("lifecycle", None)  # Our entry point does its work.
         if variables := node_spec.environment(node):
             made["env"] = variables
         if resources := node_spec.resources(node):
@@ -161,7 +162,7 @@ def _eval_config(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refresh_inputs_specs(spec: dict[str, Any]) -> None:
-    """Tells each container of all its inputs, the added parameters included."""
+    """Lists all inputs of each container for it, the added parameters included."""
     for name, component in spec["components"].items():
         args = container(spec, name)["args"]
         place = args.index(INPUTS_SPEC_FLAG) + 1

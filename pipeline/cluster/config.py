@@ -1,4 +1,4 @@
-"""Where a compiled pipeline runs: the settings that every cluster has."""
+"""The settings that say where and on what machines a compiled pipeline runs."""
 
 import pathlib
 from collections.abc import Mapping
@@ -19,20 +19,22 @@ class ClusterConfig(Config):
     """Where and on what the pipeline runs. What it computes is `PipelineConfig`.
 
     Attributes:
-        image: the container image of all nodes, best by digest: `name@sha256:...`.
-        trainer_image: that of Trainer, which must be given for profiles `gpu` and
-            `tpu`: the other image has no CUDA, and TensorFlow for the TPU is another
-            one. Null is `image`.
-        serving: Pusher's folder.
-        profile: what Trainer runs on; its tf.distribute strategy and number of GPUs
-            follow.
-        gpu, gpus: kind and number of GPUs, for profile `gpu`.
-        topology: the v5e slice, one host, for profile `tpu`.
-        spot: Trainer runs on a spot machine.
-        nodes: node id -> what it asks for, in place of the profile's; `*` is all.
-        cache: tasks with the same inputs are not run again. Only with an image by
-            digest: a tag can come to mean other code, and the cache would not notice.
-        beam_args: of the components that run on Beam.
+        image: the container image of all nodes, preferably by digest:
+            `name@sha256:...`.
+        trainer_image: the container image of Trainer. It must be given for the profiles
+            `gpu` and `tpu`, because `image` has no CUDA and no TensorFlow for TPUs.
+            Null takes `image`.
+        serving: the serving folder, to which Pusher pushes.
+        profile: the hardware of Trainer, which decides the tf.distribute strategy and
+            the number of GPUs.
+        gpu, gpus: kind and number of GPUs, for the profile `gpu`.
+        topology: the slice of TPU v5e, one host, for the profile `tpu`.
+        spot: whether Trainer runs on a spot machine.
+        nodes: node id -> settings that replace those of the profile; `*` is every node.
+        cache: whether tasks with the same inputs are taken from the cache. This needs
+            an image by digest: a tag can come to mean other code, which the cache would
+            not notice.
+        beam_args: arguments for Beam of the components that run on it.
     """
 
     image: str = "ncf-tfx:cpu"
@@ -82,8 +84,8 @@ class ClusterConfig(Config):
     def train(self) -> dict[str, Any]:
         """The fields of `train` that go with the profile.
 
-        The number of GPUs is one of them, so that a pod whose GPUs TensorFlow cannot
-        use fails, and does not train on its CPU for hours.
+        The number of GPUs is one of these fields, so that a pod fails if TensorFlow
+        cannot use its GPUs, and does not train on the CPU for hours.
         """
         fields: dict[str, Any] = {"strategy": self.strategy}
         trainer = self.nodes.get(ids.TRAINER, NodeConfig())
@@ -98,7 +100,7 @@ class ClusterConfig(Config):
 
     @property
     def beam_arguments(self) -> tuple[str, ...]:
-        """Beam's arguments for the components that run on it."""
+        """The arguments for Beam of the components that run on it."""
         return self.beam_args
 
     def _images(self) -> list[str]:
@@ -106,11 +108,11 @@ class ClusterConfig(Config):
         return [self.image, *filter(None, others)]
 
     def node(self, node_id: str) -> NodeConfig:
-        """Returns everything that a node asks for, its image included."""
+        """Returns all settings of a node, its image included."""
         return self._changed(node_id, self._profile_node(node_id))
 
     def _profile_node(self, node_id: str) -> NodeConfig:
-        """Returns what a node asks for by the profile alone."""
+        """Returns the settings of a node by the profile alone."""
         trainer = node_id == ids.TRAINER
         node = profiles.node_config(
             node_id,
@@ -131,10 +133,10 @@ class ClusterConfig(Config):
 
 
 def with_train(config: PipelineConfig, fields: Mapping[str, Any]) -> PipelineConfig:
-    """Returns `config` with fields of `train` that follow from where it trains.
+    """Returns `config` with the fields of `train` that the platform decides.
 
     Raises:
-        ValueError: the rest of `config` does not go with them.
+        ValueError: other fields of `config` do not go with these.
     """
     values = config.model_dump()
     values["train"] |= fields
@@ -160,12 +162,12 @@ def load(
     """Returns the defaults, changed by a YAML file, changed by `changes`.
 
     Args:
-        kind: the settings of one cluster.
-        path: a YAML file of its fields; null for the defaults.
-        **changes: fields, such as `image="..."`; those that are None are left alone.
+        kind: the class of the settings.
+        path: a YAML file with fields of that class; None takes the defaults.
+        **changes: fields, such as `image="..."`; None leaves a field as it is.
 
     Raises:
-        ValueError: no such file, an unknown field, or a value that cannot be.
+        ValueError: there is no such file, a field is unknown, or a value is impossible.
     """
     values: dict[str, Any] = {}
     if path is not None:

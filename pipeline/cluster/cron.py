@@ -1,11 +1,11 @@
-"""A line of cron, checked before a service takes it and never runs."""
+"""Checks a line of cron, because services accept lines that never run."""
 
 import re
 from typing import NamedTuple
 
 
 class _Field(NamedTuple):
-    """One field: its name, its least and greatest number, names for numbers."""
+    """A field of the line: name, least and greatest number, and names of numbers."""
 
     name: str
     least: int
@@ -30,11 +30,11 @@ def check(text: str, *, option: str, seconds: bool = False) -> list[str]:
 
     Args:
         text: minute, hour, day, month, weekday.
-        option: of the command, for the message.
-        seconds: whether a sixth field, the second, may stand before them.
+        option: the option of the command, for the message.
+        seconds: whether a sixth field, the second, may come first.
 
     Raises:
-        ValueError: the line has other fields, or one that can never be.
+        ValueError: the line has more or fewer fields, or an impossible one.
 
     Example:
         >>> check("*/15 3-5 1,15 jan mon-fri", option="--cron")

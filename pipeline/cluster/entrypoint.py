@@ -1,9 +1,9 @@
-"""What runs in a container of Kubeflow Pipelines: one task of the pipeline.
+"""Runs one task of the pipeline in a container of Kubeflow Pipelines or Vertex AI.
 
-`python -m pipeline.cluster.entrypoint`, the command of every task of the compiled
-pipeline, takes the flags of TFX's own entry point and stands before it: open-source
-Kubeflow hands over less than TFX expects, and each function called here makes up for
-one thing.
+`python -m pipeline.cluster.entrypoint` is the command of every task of the compiled
+pipeline. It takes the flags of TFX's own entry point, which it calls at the end.
+Open-source Kubeflow gives a task less than TFX expects; each function that is called
+here before makes up for one difference.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from pipeline.data.synthetic import SyntheticConfig
 
 KEEP_URIS_FLAG = "--keep_uris"
 TIMEOUT_FLAG = "--timeout_s"
-_TIMED_OUT = 124  # as `timeout` of the shell has it
+_TIMED_OUT = 124  # The status of the shell command `timeout`.
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the task.
 
     Args:
-        argv: the flags, without the program's name; those not known here go to Beam.
+        argv: the flags, without the program's name. Unknown flags go to Beam.
     """
     flags, beam_args = _parse(argv)
     if flags.timeout_s is not None:
@@ -45,9 +45,9 @@ def main(argv: Sequence[str]) -> None:
     places = json.loads(flags.parameter_places)
     adapt(task, inputs_spec, places, keep_uris=flags.keep_uris)
     shown = ui_outputs.take(task)
-    if not flags.keep_uris:  # A bucket has no folders to make.
+    if not flags.keep_uris:  # In a bucket no folders are made.
         make_output_folders(task)
-    # Late: TFX takes many seconds, and a wrong task is refused before.
+    # Late: importing TFX takes many seconds, and a wrong task is refused before.
     with start_up.first_import("tfx"):
         from pipeline.cluster import example_gen_driver, executor_output, object_store
 
@@ -78,14 +78,14 @@ def adapt(
     *,
     keep_uris: bool = False,
 ) -> None:
-    """Makes Kubeflow's ExecutorInput into TFX's, in place.
+    """Turns Kubeflow's ExecutorInput into one for TFX, in place.
 
     Args:
         task: the ExecutorInput.
-        inputs_spec: what the component declares.
-        places: where runtime parameters go.
-        keep_uris: artifacts are read and written where they are; no launcher copies
-            them, as on Vertex.
+        inputs_spec: the inputs that the component declares.
+        places: where the values of runtime parameters go.
+        keep_uris: whether artifacts are read and written at their URIs, as on Vertex,
+            and not in local copies.
     """
     executor_input.drop_launcher_outputs(task)
     executor_input.restore_types(task, inputs_spec)
@@ -98,7 +98,7 @@ def adapt(
     values = executor_input.parameters(task)
     parameters.put(values, values, places)
     for name in places.keys() - {place[0] for place in places.values()}:
-        values.pop(name, None)  # It is in its place now; no executor knows it.
+        values.pop(name, None)  # No executor knows the parameter.
     for name, value in values.items():
         if isinstance(value, str):
             values[name] = packaged_files.resolve(value)
@@ -107,8 +107,8 @@ def adapt(
 def end_after(timeout_s: float) -> None:
     """Ends this process as failed if it still runs after that time.
 
-    For services that have no limit for a task of their own. It ends at once, whatever
-    it is doing: a task that hangs does so in code that asks nobody.
+    This is for services that have no time limit for a task. The process ends at once,
+    whatever it is doing, because a task that hangs does not react to anything else.
     """
 
     def end() -> None:
@@ -163,7 +163,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 if __name__ == "__main__":
-    # As in Kubeflow's own containers: `kfp`, of which TFX reads one message here, does
-    # without its compiler and its clients, a tenth of all imports.
+    # Kubeflow's own containers set this, too. TFX needs one message of `kfp` here; so
+    # its compiler and clients, a tenth of all imports, are not imported.
     os.environ.setdefault("_KFP_RUNTIME", "true")
     main(sys.argv[1:])

@@ -1,7 +1,7 @@
-"""Runs the driver of a file-based ExampleGen, which Kubeflow leaves out.
+"""Runs the driver of a file-based ExampleGen, which Kubeflow does not run.
 
-The driver decides which files are meant: it fills the span into the pattern and takes
-the fingerprint of what it found.
+The driver decides which files are read: it fills the span into the pattern, and takes
+the fingerprint of the files that it finds.
 """
 
 import argparse
@@ -34,11 +34,11 @@ def is_needed(values: dict[str, Any]) -> bool:
 
 
 def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
-    """Turns the path and span given for the run into ExampleGen's own properties.
+    """Turns the parameters `data_path` and `span` into ExampleGen's own properties.
 
     Args:
         values: parameters of the task, changed in place.
-        synthetic: what to make if the path is `synthetic`.
+        synthetic: the data to make if the path is `synthetic`.
 
     Raises:
         ValueError: there is no such file, or a span is given for a path without
@@ -66,13 +66,13 @@ def set_input(values: dict[str, Any], synthetic: SyntheticConfig) -> None:
 
 
 def run_query(values: dict[str, Any], folder: str) -> None:
-    """Has BigQuery export the result, if the path is a query, and names the export.
+    """Lets BigQuery export the result if the path is a query; reads the export then.
 
-    Where the query has marks for days, those of `data.spans.last` are filled in.
+    Where the query has marks of days, the days of `data.spans.last` are filled in.
 
     Args:
         values: parameters of the task, changed in place.
-        folder: of the task, gs://... as on Vertex.
+        folder: the task's folder for the export, gs://...
     """
     if not bigquery.is_query(values[DATA_PATH]):
         return
@@ -84,13 +84,13 @@ def run_query(values: dict[str, Any], folder: str) -> None:
         last=settings.last,
         newest=None if span == LATEST_SPAN else span,
     )
-    values[SPAN] = LATEST_SPAN  # It is in the query now.
+    values[SPAN] = LATEST_SPAN  # The query has the span now.
     target = os.path.join(folder, QUERY_FOLDER)
     values[DATA_PATH] = bigquery.export(query, target)
 
 
 def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:
-    """Raises ValueError if the files are only here and Dataflow's workers read them."""
+    """Raises ValueError if Dataflow's workers have to read files of this machine."""
     path = values[DATA_PATH]
     if DATAFLOW in beam_args and "://" not in path:
         raise ValueError(
@@ -103,7 +103,7 @@ def check_reachable(values: dict[str, Any], beam_args: Sequence[str]) -> None:
 def split_path(path: str) -> tuple[str, example_gen_pb2.Input]:
     """Returns ExampleGen's `input_base` and `input_config` for a file or folder.
 
-    What follows the first folder with a mark belongs to the pattern, where TFX looks.
+    The first folder with a mark, and what follows it, belong to the pattern.
     """
     properties = InteractionsExampleGen(path, reading=ReadingConfig()).exec_properties
     base = properties["input_base"]
@@ -113,11 +113,11 @@ def split_path(path: str) -> tuple[str, example_gen_pb2.Input]:
 
 
 def run(executor_input: dict[str, Any], inputs_spec: dict[str, Any]) -> None:
-    """Runs TFX's driver; what it found out about the output goes into the input.
+    """Runs TFX's driver, and puts its results into the input of the task.
 
-    The parameters that it changed are in the output file, where the executor's start
-    reads them. TFX's driver knows one span; where several are read, what it wrote is
-    that of all of them.
+    The driver writes the parameters that it changes into the output file, where TFX
+    reads them before the executor runs. TFX's driver knows one span. Where several
+    spans are read, its results are replaced by those of all spans.
     """
     window = _window(executor_input["inputs"]["parameterValues"])
     flags = argparse.Namespace(
@@ -155,7 +155,7 @@ def _window(values: dict[str, Any]) -> SpansProcessor | None:
 
 
 def _widen(found: dict[str, Any], window: SpansProcessor) -> None:
-    """Puts all spans in the place of the one that TFX's driver found, in place."""
+    """Replaces the one span that TFX's driver found by all spans, in place."""
     values = found["parameterValues"]
     span, version = window.resolve_span_and_version()
     fingerprint = window.get_input_fingerprint(span, version)

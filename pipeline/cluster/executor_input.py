@@ -1,6 +1,6 @@
-"""Makes what Kubeflow hands to a task into what TFX expects: an ExecutorInput, as JSON.
+"""Turns the ExecutorInput that Kubeflow gives to a task into one for TFX, as JSON.
 
-Every function changes one thing, in place, and says which.
+Every function changes one thing of the ExecutorInput, in place.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,27 +12,27 @@ from pipeline.cluster import local_copies
 
 Json = dict[str, Any]
 
-# Added to every task by Kubeflow 2.5 and later, written by its launcher alone.
+# An output that Kubeflow 2.5 and later add to every task; its launcher writes it.
 LAUNCHER_OUTPUTS = ("executor-logs",)
-# Added by it to the metadata of every artifact.
+# A key that Kubeflow's launcher adds to the metadata of every artifact.
 LAUNCHER_METADATA = ("display_name", "store_session_info")
 # Inputs of BlessedRanks that may be empty.
 BLESSED_MODELS = ("baseline_model", "best_model")
 
-# Artifact types of this project: as they are called in metadata -> their classes.
-# TFX itself would try to import the former.
+# Artifact types of this project: name in metadata -> class. TFX itself would try to
+# import the name.
 CLASSES: Mapping[str, str] = {"ncf.RunReport": "components.report.spec.RunReport"}
 
 
 def drop_launcher_outputs(executor_input: Json) -> None:
-    """Removes outputs that are not TFX's business."""
+    """Removes the outputs that only Kubeflow's launcher writes."""
     outputs = executor_input.get("outputs", {}).get("artifacts", {})
     for name in LAUNCHER_OUTPUTS:
         outputs.pop(name, None)
 
 
 def restore_types(executor_input: Json, inputs_spec: Json) -> None:
-    """Gives input artifacts, which arrive without one, the type the task declares."""
+    """Gives input artifacts, which come without a type, the one the task declares."""
     declared = inputs_spec.get("artifacts", {})
     for name, artifacts in _lists(executor_input, "inputs"):
         for artifact in artifacts:
@@ -41,7 +41,7 @@ def restore_types(executor_input: Json, inputs_spec: Json) -> None:
 
 
 def name_classes(executor_input: Json) -> None:
-    """Makes TFX find the classes of this project's own artifact types."""
+    """Names the classes of this project's own artifact types, so TFX finds them."""
     for side in ("inputs", "outputs"):
         for _, artifacts in _lists(executor_input, side):
             for artifact in artifacts:
@@ -52,7 +52,7 @@ def name_classes(executor_input: Json) -> None:
 
 
 def restore_metadata(executor_input: Json) -> None:
-    """Removes what the launcher added, unwraps lists and dicts that it wrapped."""
+    """Removes metadata that the launcher added, and unwraps its lists and dicts."""
     for _, artifacts in _lists(executor_input, "inputs"):
         for artifact in artifacts:
             metadata = artifact.get("metadata", {})
@@ -64,7 +64,7 @@ def restore_metadata(executor_input: Json) -> None:
 
 
 def localise(executor_input: Json) -> None:
-    """Names the local copies of all artifacts in place of their URIs."""
+    """Replaces the URIs of all artifacts by the paths of their local copies."""
     for side in ("inputs", "outputs"):
         for _, artifacts in _lists(executor_input, side):
             for artifact in artifacts:
@@ -76,10 +76,10 @@ def localise(executor_input: Json) -> None:
 def drop_empty_baseline(
     executor_input: Json, has_files: Callable[[str], bool] = local_copies.has_files
 ) -> None:
-    """Removes models to beat that have no files: there is none, or none better, yet.
+    """Removes models to beat that have no files, because there is no such model.
 
-    A missing output is only a warning for Kubeflow and a missing input none at all, so
-    an empty folder is all that the next task sees.
+    Kubeflow only warns of a missing output, and not at all of a missing input, so the
+    next task sees an empty folder.
     """
     inputs = executor_input.get("inputs", {}).get("artifacts", {})
     for name in BLESSED_MODELS:
@@ -89,12 +89,12 @@ def drop_empty_baseline(
 
 
 def restore_numbers(executor_input: Json, inputs_spec: Json) -> None:
-    """Makes numbers, and whole ones, of those that are declared so.
+    """Converts parameters to the numbers, or whole numbers, that are declared.
 
-    JSON knows one kind only, and `tfx run create` sends every parameter as text.
+    JSON has one kind of number only, and `tfx run create` sends parameters as text.
 
     Raises:
-        ValueError: one is no number, or not a whole one.
+        ValueError: a value is no number, or not a whole number.
     """
     values = parameters(executor_input)
     for name, declared in inputs_spec.get("parameters", {}).items():

@@ -1,4 +1,4 @@
-"""Makes what TFX reports of a task into what Kubeflow's launcher reads."""
+"""Turns the ExecutorOutput of TFX into one that Kubeflow's launcher reads."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from pipeline.cluster import artifact_names, local_copies
 
 
 def publish(file: str, known: Mapping[int, str] | None = None) -> None:
-    """Rewrites an ExecutorOutput: remote URIs, and no null in the metadata.
+    """Rewrites an ExecutorOutput with remote URIs and without null in the metadata.
 
-    The launcher parses strictly and fails a task whose outputs lie outside the run's
-    root in the object store, as a local path does.
+    The launcher parses strictly. It fails a task whose outputs are outside the run's
+    root in the object store, and local paths are outside.
 
     Args:
-        file: written by TFX; it may be absent, if the task has no outputs.
-        known: names of the task's inputs, as from `artifact_names.names`.
+        file: the file that TFX wrote; it is absent if the task has no outputs.
+        known: names of the task's inputs, the result of `artifact_names.names`.
     """
     if not fileio.exists(file):
         return

@@ -1,9 +1,9 @@
-"""A task that runs when all others have ended, well or not, and is told how.
+"""Adds a task that runs when all others have ended, in success or failure.
 
-Both services know one form of it: the pipeline becomes a task itself, a part with a
-graph of its own, and the last task waits for that part, whatever becomes of it. TFX has
-exit handlers as well, but those break with runtime parameters, so this is done to what
-it has compiled.
+Both services support this form: the pipeline itself becomes one task with its own
+graph, and the last task waits for that task, whether it succeeds or fails. The last
+task is told which. TFX has exit handlers, too, but these break with runtime parameters,
+so this module changes the compiled specification.
 """
 
 import json
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def graph(spec: Json) -> Json:
-    """Returns the tasks of the pipeline by name, wherever they are."""
+    """Returns the tasks of the pipeline by name, with or without an exit task."""
     wrapped = spec.get("components", {}).get(MAIN)
     return (wrapped or spec["root"])["dag"]["tasks"]
 
@@ -30,14 +30,15 @@ def add(
     inputs: Mapping[str, Json] | None = None,
     status_input: str = STATUS,
 ) -> None:
-    """Adds the task to a specification that is complete otherwise, in place.
+    """Adds the exit task to an otherwise complete specification, in place.
 
     Args:
         spec: the specification.
         name: of the task.
-        container: what the task runs.
-        inputs: inputs by name: `parameterType` and `constant`.
-        status_input: name of the input in which the container finds the status, JSON.
+        container: the container that the task runs.
+        inputs: the task's inputs by name: `parameterType` and `constant`.
+        status_input: name of the input in which the container gets the final status, as
+            JSON.
     """
     _wrap(spec)
     given = dict(inputs or {})
@@ -65,7 +66,7 @@ def add(
 
 
 def _wrap(spec: Json) -> None:
-    """Makes the whole pipeline one task, with the parameters of the root."""
+    """Makes the whole pipeline one task with the same parameters, in place."""
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     kinds = {key: {"parameterType": v["parameterType"]} for key, v in declared.items()}
     spec["components"][MAIN] = {
@@ -82,7 +83,7 @@ def _wrap(spec: Json) -> None:
 
 
 def status(text: str) -> tuple[str, str]:
-    """Returns the state and the run of a final status, as a container is given it.
+    """Returns the state and the run's name of a final status.
 
     Example:
         >>> status('{"state": "FAILED", "pipelineJobResourceName": "ncf-1"}')

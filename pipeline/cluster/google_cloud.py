@@ -1,4 +1,4 @@
-"""Google Cloud as it is asked before anything is made: credentials and errors."""
+"""Credentials of Google Cloud, and its errors in words."""
 
 import contextlib
 import logging
@@ -12,7 +12,7 @@ def find_credentials() -> Any:
     """Returns this machine's application default credentials.
 
     Raises:
-        ValueError: there are none.
+        ValueError: this machine has no credentials.
     """
     import google.auth
     import google.auth.exceptions
@@ -31,7 +31,7 @@ def find_credentials() -> Any:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turns what Google's clients raise into a ValueError that says what to do."""
+    """Turns errors of Google's clients into a ValueError that says what to do."""
     import google.auth.exceptions
     import requests
     from google.api_core import exceptions
@@ -64,7 +64,7 @@ def explained() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps the client's own log from view, tracebacks of vain tries included."""
+    """Hides the log of Google's client, with its tracebacks of failed tries."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

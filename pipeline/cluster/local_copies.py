@@ -1,24 +1,25 @@
-"""Names of artifacts here and in the object store.
+"""Converts the URIs of artifacts in the object store to local paths, and back.
 
-Before a task Kubeflow's launcher copies its inputs from the object store to folders of
-the pod, and after it the outputs back. TFX works on the folders: TensorFlow can read
-gs:// itself, but not s3:// or minio://, and it leaves directory markers in buckets on
-which the launcher's next download fails (kubeflow/pipelines#13476).
+Kubeflow's launcher copies the inputs of a task from the object store to folders of the
+pod before the task, and the outputs back afterwards. TFX works on these folders.
+TensorFlow could read gs:// itself, but not s3:// or minio://, and it leaves directory
+markers in buckets on which the launcher's next download fails
+(kubeflow/pipelines#13476).
 """
 
 import os
 from collections.abc import Mapping
 from typing import Any
 
-# The launcher's own table (`LocalPathForURI`).
+# The same table as the launcher's (`LocalPathForURI`).
 FOLDERS: Mapping[str, str] = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 
-# The launcher's folders are at the top; a test puts them elsewhere.
+# The launcher's folders are in the root folder; tests change this.
 ROOT_VARIABLE = "NCF_OBJECT_STORE_ROOT"
 
 
 def to_local(uri: str) -> str:
-    """Returns the folder that stands for `uri`; other text as it is.
+    """Returns the local folder of `uri`; other text unchanged.
 
     Example:
         >>> to_local("s3://bucket/run/model")
@@ -31,7 +32,7 @@ def to_local(uri: str) -> str:
 
 
 def to_remote(value: Any) -> Any:
-    """Returns JSON `value` with the URI in place of every path of a local copy.
+    """Returns JSON `value` with each path of a local copy replaced by its URI.
 
     Example:
         >>> to_remote({"uri": "/gcs/bucket/model", "n": 1})
@@ -50,7 +51,7 @@ def to_remote(value: Any) -> Any:
 
 def has_files(path: str) -> bool:
     """Returns whether there is a file anywhere below `path`, here or in a bucket."""
-    from tfx.dsl.io import fileio  # Late: TFX takes many seconds.
+    from tfx.dsl.io import fileio  # Late: importing TFX takes many seconds.
 
     return any(files for _, _, files in fileio.walk(path))
 

@@ -1,7 +1,7 @@
 """The machines of Google Cloud with accelerators: one table for GKE and for Vertex AI.
 
-Only what is in here can be asked for. Any other number of GPUs would compile, and then
-wait for ever for a machine that does not exist.
+Only these machines can be asked for. Any other number of GPUs would compile, and the
+task would then wait for ever for a machine that does not exist.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ class GpuKind(NamedTuple):
     Attributes:
         gke: the GPU's name on GKE, the value of a node label.
         vertex: the GPU's name on Vertex AI.
-        cpu, memory_gb: what a pod may ask for beside each GPU. It stays below what the
-            machine can allocate: GKE keeps some of each.
-        machines: number of GPUs -> the machine that has so many.
+        cpu, memory_gb: cores and memory per GPU that a pod may ask for: less than the
+            machine has, because GKE keeps some of both.
+        machines: number of GPUs -> the type of machine with so many GPUs.
     """
 
     gke: str
@@ -33,7 +33,7 @@ class GpuKind(NamedTuple):
 
 
 class TpuHost(NamedTuple):
-    """One host with chips of TPU v5e: a task is one pod, so no more than one."""
+    """A host with chips of TPU v5e; a task is one pod, and so has one host."""
 
     machine: str
     chips: int
@@ -89,7 +89,7 @@ def gpu_machine(gpu: Gpu, gpus: int) -> str:
     """Returns the machine with that many GPUs of that kind.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such machine.
     """
     machines = GPUS[gpu].machines
     if gpus not in machines:

@@ -1,4 +1,4 @@
-"""What one node of the pipeline asks of any cluster."""
+"""The settings of one node of the pipeline that every cluster has."""
 
 import re
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ GPU_RESOURCE = "nvidia.com/gpu"
 TPU_RESOURCE = "google.com/tpu"
 EVERY_NODE = "*"
 
-# Node ids become names of Argo templates.
+# Node ids become names of Argo's templates, which must have this form.
 _NODE_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 
 
@@ -28,19 +28,20 @@ class AcceleratorConfig(Config):
 
 
 class NodeConfig(Config):
-    """What one node asks for. What is not given is taken from the profile.
+    """The settings of one node. The profile decides settings that are not given.
 
     Attributes:
-        cpu: cores, requested and at most.
-        memory_gb: memory in 10^9 bytes, requested and at most.
+        cpu: cores, as request and as limit.
+        memory_gb: memory in 10^9 bytes, as request and as limit.
         accelerator: GPUs or TPU chips; null asks for none.
-        env: variables of the container's environment, name -> value. No secrets: they
-            would be readable in the compiled file.
-        timeout_s: after that many seconds an attempt at the task is ended as failed.
+        env: variables of the container's environment, name -> value. Do not put secrets
+            here: they would be readable in the compiled file.
+        timeout_s: after so many seconds an attempt at the task is ended as failed.
         retries: how often a failed task is tried again.
-        image: in place of the pipeline's image.
-        replace: fields of which the profile's part is dropped. Of all fields that hold
-            several things (such as `env`) what is given is otherwise added to it.
+        image: the container image of this node; null takes the pipeline's image.
+        replace: names of fields whose values replace those of the profile. Otherwise
+            the values of fields that hold several things, such as `env`, are added to
+            those of the profile.
     """
 
     cpu: pydantic.PositiveFloat | None = None
@@ -73,7 +74,7 @@ Node = TypeVar("Node", bound=NodeConfig)
 def merge(base: Node, changes: NodeConfig) -> Node:
     """Returns `base` with the fields that were set in `changes`, null included.
 
-    Dictionaries and lists are added to, unless `changes.replace` names them.
+    Dictionaries and lists of both are joined, unless `changes.replace` names the field.
 
     Example:
         >>> base = NodeConfig(cpu=1, env={"A": "1"})
@@ -98,7 +99,7 @@ def merge(base: Node, changes: NodeConfig) -> Node:
 
 
 def check_node_id(node_id: str) -> None:
-    """Raises ValueError if Argo would refuse the node's name."""
+    """Raises ValueError if Argo would refuse `node_id` as a name."""
     if node_id != EVERY_NODE and not _NODE_ID.fullmatch(node_id):
         raise ValueError(
             "The id of a node must be letters, digits and inner hyphens on Kubeflow "

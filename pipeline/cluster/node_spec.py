@@ -1,4 +1,4 @@
-"""The part of a node's settings that the pipeline specification holds."""
+"""Writes the part of a node's settings that is in the pipeline specification."""
 
 from typing import Any
 
@@ -11,7 +11,8 @@ _FACTOR = 2
 def resources(node: NodeConfig) -> dict[str, Any]:
     """Returns the node's `ResourceSpec`; requests equal limits.
 
-    The older fields are used, numbers: every backend since 2.0 and Vertex know them.
+    The older fields, which are numbers, are used: all backends since 2.0 and Vertex
+    know them.
     """
     spec: dict[str, Any] = {}
     if node.cpu is not None:
@@ -21,7 +22,7 @@ def resources(node: NodeConfig) -> dict[str, Any]:
     if node.accelerator is not None:
         spec["accelerator"] = {
             "type": node.accelerator.resource,
-            "count": str(node.accelerator.count),  # an int64, hence text in JSON
+            "count": str(node.accelerator.count),  # An int64 is text in JSON.
         }
     return spec
 
@@ -32,16 +33,17 @@ def environment(node: NodeConfig) -> list[dict[str, str]]:
 
 
 def retry_policy(node: NodeConfig, *, longest_s: int | None = None) -> dict[str, Any]:
-    """Returns the task's `RetryPolicy`; empty if it is not tried again.
+    """Returns the task's `RetryPolicy`; {} if a failed task is not tried again.
 
-    `backoffMaxDuration` is no limit of a pause. Kubeflow hands it to Argo as
+    `backoffMaxDuration` does not limit a pause. Kubeflow gives the value to Argo as
     `maxDuration`, and Argo ends all retries so long after the START of the first
-    attempt; without it KFP passes 0, which ends them at once. So it covers all attempts
-    at their longest, and the pauses between them.
+    attempt. Without the value KFP passes 0, which ends the retries at once. So the
+    value must cover all attempts at their longest, and the pauses between them.
 
     Args:
-        node: with `timeout_s`, how long one attempt may take; a day if it has none.
-        longest_s: what the service takes at most.
+        node: the node; `timeout_s` says how long one attempt may take, a day if it is
+            null.
+        longest_s: the largest value that the service accepts; None is no limit.
     """
     if not node.retries:
         return {}

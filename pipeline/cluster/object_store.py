@@ -1,16 +1,16 @@
-"""How TFX's own code makes folders in a bucket: not at all.
+"""Keeps TFX from making folders in a bucket.
 
-An object store has no folders. TensorFlow nevertheless asks for the bucket itself
-(`storage.buckets.get`, which the role for objects does not include) and leaves an empty
-object for each folder, on which the download of Kubeflow's launcher fails
-(kubeflow/pipelines#13476). Writing a file needs neither.
+An object store has no folders. To make one, TensorFlow nevertheless asks for the bucket
+(`storage.buckets.get`, which the role for objects does not include) and writes an empty
+object, on which the download of Kubeflow's launcher fails (kubeflow/pipelines#13476).
+Writing a file needs neither.
 """
 
 from tfx.dsl.io import filesystem, filesystem_registry
 from tfx.dsl.io.plugins import tensorflow_gfile
 
 SCHEMES = ("gs://",)
-# TFX's own plugin for TensorFlow has 10, and the lowest number is asked.
+# TFX's own plugin for TensorFlow has priority 10; the lowest number wins.
 _PRIORITY = 1
 
 
@@ -29,7 +29,7 @@ class Buckets(tensorflow_gfile.TensorflowFilesystem):
 
 
 def register() -> None:
-    """Makes TFX use it in this process."""
+    """Makes TFX use this file system in this process."""
     filesystem_registry.DEFAULT_FILESYSTEM_REGISTRY.register(
         Buckets, priority=_PRIORITY
     )

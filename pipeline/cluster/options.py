@@ -1,4 +1,4 @@
-"""Options and words that the commands for all clusters share."""
+"""Options and messages that the commands of all clusters share."""
 
 import contextlib
 import pathlib
@@ -23,15 +23,15 @@ Dataset = Annotated[
 ]
 Platform = Annotated[
     pathlib.Path | None,
-    typer.Option(help="A YAML file that says where and on what it runs."),
+    typer.Option(help="A YAML file that says where and on what the pipeline runs."),
 ]
 
 Output = Annotated[
     pathlib.Path, typer.Option("--output", "-o", help="The file to write.")
 ]
-Image = Annotated[str | None, typer.Option(help="Best by digest.")]
+Image = Annotated[str | None, typer.Option(help="Container image, best by digest.")]
 TrainerImage = Annotated[
-    str | None, typer.Option(help="Trainer's, where it is another one.")
+    str | None, typer.Option(help="The container image of Trainer, if it is another.")
 ]
 Gpu = Annotated[str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")]
 Gpus = Annotated[int | None, typer.Option(help="How many.")]
@@ -43,15 +43,15 @@ RunName = Annotated[str | None, typer.Option(help="Of the run.")]
 Cron = Annotated[
     str | None,
     typer.Option(
-        help="Runs by this schedule, in UTC, such as '0 3 * * *'; it takes the place "
-        "of one with the same --name."
+        help="Run by this schedule, in UTC, such as '0 3 * * *'; an earlier schedule "
+        "with the same --name is removed."
     ),
 ]
 Parameters = Annotated[
     list[str] | None, typer.Option(help="name=value; may be repeated.")
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait; the exit code is the run's.")]
-Timeout = Annotated[float, typer.Option(help="How long to wait.")]
+Timeout = Annotated[float, typer.Option(help="How many seconds to wait.")]
 ScheduleAction = Annotated[
     str, typer.Argument(help="list, pause, resume or delete.", metavar="[ACTION]")
 ]
@@ -62,10 +62,10 @@ ScheduleName = Annotated[
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Keeps from view that Google's packages will not support Python 3.10 for ever.
+    """Hides warnings that Google's packages will not support Python 3.10 for ever.
 
-    It is the older line's Python, and nothing that a user of it can change; each of
-    four packages says so when TFX imports it.
+    Python 3.10 is the older line's Python, which users of that line cannot change. Each
+    of four packages warns when TFX imports it.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings(
@@ -76,9 +76,10 @@ def quiet_imports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
-    """Ends the command with a message: 1 for a run that failed, 2 for what is refused.
+    """Ends the command with a message if something fails or is refused.
 
-    A ValueError refuses; it comes before anything was started, or from the service.
+    The exit status is 1 for a run that failed, and 2 for a ValueError, with which
+    something is refused here, before anything was started, or by the service.
     """
     try:
         yield
@@ -90,7 +91,7 @@ def failures() -> Iterator[None]:
 
 
 def check_wait(wait: bool, cron: str | None) -> None:
-    """Raises ValueError where a schedule would be waited for."""
+    """Raises ValueError if both waiting and a schedule are asked for."""
     if wait and cron:
         raise ValueError("`--wait` is for one run; a schedule has no end.")
 
@@ -104,7 +105,7 @@ def told(made: Submission) -> Submission:
 
 
 def note_caching(platform: "ClusterConfig") -> None:
-    """Says so if nothing is cached although it was not switched off."""
+    """Prints a note if nothing is cached although caching was not switched off."""
     if platform.cache and not platform.cacheable:
         typer.secho(
             f"No task is cached: the image {platform.image} is a tag, which can come "
@@ -114,7 +115,7 @@ def note_caching(platform: "ClusterConfig") -> None:
 
 
 def write(output: pathlib.Path, text: str) -> None:
-    """Writes what was compiled, and says where."""
+    """Writes a compiled file, and prints its path."""
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     typer.echo(output)

@@ -1,4 +1,4 @@
-"""A compiled pipeline as it is submitted: its parameters, checked."""
+"""Reads a compiled pipeline for its submission, and checks the parameters."""
 
 import difflib
 import pathlib
@@ -11,7 +11,7 @@ from pipeline.cluster import buckets, exit_task
 from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION
 from pipeline.nodes import ids
 
-# What they find depends on more than their inputs: on files, on the serving folder.
+# Nodes whose results depend on more than their inputs: on files, or the serving folder.
 NEVER_CACHED = (
     ids.EXAMPLE_GEN,
     ids.SHRINK_GUARD,
@@ -24,7 +24,7 @@ _READERS = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
 
 def read(file: pathlib.Path) -> list[dict[str, Any]]:
-    """Returns the documents of a compiled pipeline: specification, then platform.
+    """Returns the documents of a compiled pipeline: specification, platform.
 
     Raises:
         ValueError: the file is no compiled pipeline.
@@ -76,12 +76,13 @@ def parse_parameters(spec: dict[str, Any], given: Sequence[str]) -> dict[str, An
 
 
 def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
-    """Lets the data be cached, in place, if the run says which data it is.
+    """Lets the reading of data be cached, in place, if the run says which data.
 
-    By default they are read anew each time, since only that shows whether they changed.
+    By default the data are read anew in each run, because only that shows whether they
+    changed.
 
     Returns:
-        Whether that was changed.
+        Whether the specification was changed.
     """
     tasks = exit_task.graph(spec)
     others = [task.get("cachingOptions") for task in tasks.values()]
@@ -92,7 +93,7 @@ def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
 
 
 def needs(spec: dict[str, Any], values: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Returns gs:// URI -> the permissions that the tasks need in its bucket.
+    """Returns gs:// URI -> the permissions that the tasks need in that bucket.
 
     Args:
         spec: the pipeline specification.
@@ -105,14 +106,14 @@ def needs(spec: dict[str, Any], values: Mapping[str, Any]) -> dict[str, frozense
 
 
 def serving(spec: dict[str, Any]) -> str | None:
-    """Returns where the compiled pipeline pushes models; None if it does not."""
+    """Returns the serving folder of the compiled pipeline; None without Pusher."""
     task = exit_task.graph(spec).get(ids.BASELINE, {})
     found = task.get("inputs", {}).get("parameters", {}).get("serving", {})
     return found.get("runtimeValue", {}).get("constant")
 
 
 def set_caching(spec: dict[str, Any], enabled: bool) -> None:
-    """Lets all tasks be cached that may be, or none, in place."""
+    """Lets all tasks be cached that can be, or none of them, in place."""
     for name, task in exit_task.graph(spec).items():
         task.pop("cachingOptions", None)
         if enabled and name not in NEVER_CACHED:

@@ -1,9 +1,10 @@
-"""The pipeline's runtime parameters: what can be set for a run without compiling anew.
+"""The runtime parameters, which can be set for a run without compiling anew.
 
-TFX's own RuntimeParameter loses its default on compilation and cannot stand inside a
-JSON value. So the pipeline is compiled with the configuration's values, and this module
-lifts some of them out: the compiled value becomes the default, the task receives the
-parameter as one more input, and the container's entry point puts it in its place.
+TFX's own RuntimeParameter loses its default on compilation, and cannot be inside a JSON
+value. So the pipeline is compiled with the values of the configuration, and this module
+makes parameters of some of them: the compiled value becomes the default, the task gets
+the parameter as one more input, and the container's entry point puts the value where it
+belongs.
 """
 
 import json
@@ -17,7 +18,7 @@ from pipeline.nodes import ids
 DATA_PATH, SPAN, DATA_VERSION = "data_path", "span", "data_version"
 LATEST_SPAN = -1
 
-# Flag of the entry point: JSON, {parameter: place}.
+# The flag of the entry point whose value is JSON: {parameter: place}.
 PLACES_FLAG = "--parameter_places"
 
 Path = tuple[str | int, ...]
@@ -26,13 +27,14 @@ _BOUND = ("threshold", "value_threshold", "lower_bound")
 _KFP_TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
 
 
-class Place(NamedTuple):
-    """Where a parameter's value goes.
+class PropertyPlace(NamedTuple):
+    """Where the value of a parameter goes.
 
     Attributes:
-        task: the node that takes it.
-        property: of the node's execution properties, the one it becomes or is part of.
-        path: inside the JSON of that property; empty if it is the whole property.
+        task: the id of the node that uses the value.
+        property: the execution property of that node that is the value, or contains it.
+        path: the place inside the JSON of that property; () if the value is the whole
+            property.
     """
 
     task: str
@@ -44,13 +46,14 @@ class Parameter(NamedTuple):
     """One runtime parameter.
 
     Attributes:
-        places: where its value goes; without a `property` the entry point knows.
+        places: where the value goes. The entry point handles places without a
+            `property` itself.
     """
 
     name: str
     default: str | int | float
     description: str
-    places: tuple[Place, ...]
+    places: tuple[PropertyPlace, ...]
 
 
 def parameters(
@@ -59,27 +62,27 @@ def parameters(
     """Returns the runtime parameters, with defaults from the configuration.
 
     Args:
-        config: what the pipeline was compiled with.
-        eval_config: Evaluator's compiled `eval_config`.
+        config: the configuration that the pipeline is compiled with.
+        eval_config: the compiled `eval_config` of Evaluator.
     """
     gate = Parameter(
         "min_hit_rate",
         config.evaluation.gate.min_hit_rate,
         f"The HR@{GATE_TOP_K} a model must reach to be pushed, in [0, 1].",
-        (Place(ids.EVALUATOR, "eval_config", floor_path(eval_config)),),
+        (PropertyPlace(ids.EVALUATOR, "eval_config", floor_path(eval_config)),),
     )
     return [*_of_data(config), *_of_training(config), gate]
 
 
 def _of_data(config: PipelineConfig) -> list[Parameter]:
-    example_gen = (Place(ids.EXAMPLE_GEN, ""),)
+    example_gen = (PropertyPlace(ids.EXAMPLE_GEN, ""),)
     return [
         Parameter(
             DATA_PATH,
             config.data.location,
             "File or folder of interactions (gs://... or a path in a mounted volume), "
             "or the name of a public data set. {SPAN} in it stands for a number.",
-            (*example_gen, Place(ids.REPORT, "dataset")),
+            (*example_gen, PropertyPlace(ids.REPORT, "dataset")),
         ),
         Parameter(
             SPAN,
@@ -119,24 +122,26 @@ def _of_training(config: PipelineConfig) -> list[Parameter]:
     ]
 
 
-def _train(config: PipelineConfig, field: str) -> tuple[Place, ...]:
-    """Returns the places of a field of `train`; a search starts from the same."""
+def _train(config: PipelineConfig, field: str) -> tuple[PropertyPlace, ...]:
+    """Returns the places of a field of `train`, in Trainer and in Tuner."""
     tasks = (ids.TRAINER,) if config.tune is None else (ids.TUNER, ids.TRAINER)
-    return tuple(Place(task, "custom_config", ("train", field)) for task in tasks)
+    return tuple(
+        PropertyPlace(task, "custom_config", ("train", field)) for task in tasks
+    )
 
 
-def _epochs_places(config: PipelineConfig) -> tuple[Place, ...]:
+def _epochs_places(config: PipelineConfig) -> tuple[PropertyPlace, ...]:
     places = _train(config, "epochs")
     if config.sampling.mode == "materialised":
-        return (*places, Place(ids.SAMPLING, "epochs"))
+        return (*places, PropertyPlace(ids.SAMPLING, "epochs"))
     return places
 
 
 def floor_path(eval_config: Mapping[str, Any]) -> Path:
-    """Returns where in TFMA's EvalConfig (as JSON) the floor of HR@10 stands.
+    """Returns the path of the floor of HR@10 in TFMA's EvalConfig (as JSON).
 
     Raises:
-        ValueError: the floor is not there exactly once.
+        ValueError: there is not exactly one such floor.
     """
     found = [
         ("metrics_specs", s, "metrics", m, "per_slice_thresholds", t, *_BOUND)
@@ -191,7 +196,7 @@ def _add_input(spec: dict[str, Any], task: str, name: str, kind: str) -> None:
 def put(
     properties: dict[str, Any], values: Mapping[str, Any], places: Mapping[str, Path]
 ) -> None:
-    """Puts the parameters of a task where they belong, in place.
+    """Puts the values of a task's parameters where they belong, in place.
 
     Args:
         properties: execution properties of the task.
@@ -229,5 +234,5 @@ def put(
 def _replace(tree: Any, path: Path, value: Any) -> None:
     for step in path[:-1]:
         tree = tree[step]
-    tree[path[-1]]  # It must be there already; setting alone would not tell.
+    tree[path[-1]]  # Raises KeyError if there is no such value yet.
     tree[path[-1]] = value

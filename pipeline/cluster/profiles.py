@@ -1,4 +1,4 @@
-"""Sizes: what each node asks for, with a CPU, GPUs or a TPU for the trainer."""
+"""Profiles: the resources of each node, with a CPU, GPUs or a TPU for Trainer."""
 
 from typing import Literal
 
@@ -19,9 +19,9 @@ SPOT_RETRIES = 3
 _HOUR_S = 3600
 TRAINER_TIMEOUT_S = 24 * _HOUR_S
 _SMALL = NodeConfig(cpu=1, memory_gb=4, timeout_s=_HOUR_S)
-# Of e2-standard-4.
+# The size that fits on an e2-standard-4.
 _DATA = NodeConfig(cpu=3.5, memory_gb=12, timeout_s=6 * _HOUR_S)
-# Of e2-standard-8 or c3-standard-8.
+# The size that fits on an e2-standard-8 or c3-standard-8.
 _TRAINER = NodeConfig(cpu=7, memory_gb=26, timeout_s=TRAINER_TIMEOUT_S)
 _DATA_NODES = (
     ids.EXAMPLE_GEN,
@@ -37,15 +37,15 @@ _DATA_NODES = (
 def node_config(
     node_id: str, *, profile: Profile, gpu: Gpu, gpus: int, topology: Topology
 ) -> NodeConfig:
-    """Returns what a node asks for unless the configuration says otherwise.
+    """Returns the resources of a node where the configuration does not set others.
 
     Args:
-        node_id: such as `Trainer`; only that one gets accelerators.
-        profile: what the trainer runs on.
-        gpu, gpus: kind and number, for profile `gpu`.
-        topology: of the v5e slice, for profile `tpu`.
+        node_id: such as `Trainer`, which alone gets accelerators.
+        profile: the hardware of Trainer.
+        gpu, gpus: kind and number of GPUs, for the profile `gpu`.
+        topology: of the slice of TPU v5e, for the profile `tpu`.
     """
-    if node_id == ids.TUNER:  # Its trials train on the cores.
+    if node_id == ids.TUNER:  # The trials train on the cores.
         return _TRAINER
     if node_id != ids.TRAINER:
         return _DATA if node_id in _DATA_NODES else _SMALL
@@ -59,7 +59,7 @@ def node_config(
 
 
 def strategy(profile: Profile, gpus: int) -> str:
-    """Returns the `train.strategy` that goes with what the trainer runs on."""
+    """Returns the `train.strategy` that goes with Trainer's hardware."""
     if profile == "tpu":
         return "tpu"
     return "mirrored" if profile == "gpu" and gpus > 1 else "one_device"

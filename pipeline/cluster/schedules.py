@@ -1,4 +1,4 @@
-"""Schedules of runs, as both services have them: known by name, one of each name."""
+"""Schedules of runs on either service, chosen by name or id."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ class Schedule(NamedTuple):
     """One schedule.
 
     Attributes:
-        id: the service's.
-        name: the user's.
-        cron: when it runs.
-        state: `active`, `paused`, or the service's own word for anything else.
+        id: the id that the service gave.
+        name: the name that the user gave.
+        cron: when the schedule starts runs, as a line of cron.
+        state: `active`, `paused`, or the service's own word for another state.
         url: the schedule's page in the service's UI.
     """
 
@@ -25,7 +25,7 @@ class Schedule(NamedTuple):
     url: str
 
     def line(self) -> str:
-        """Returns it for a person to read."""
+        """Returns the schedule in words."""
         return f"{self.name}: {self.cron}, {self.state}\n  {self.id}\n  {self.url}"
 
 
@@ -33,7 +33,7 @@ def choose(found: Sequence[Schedule], wanted: str) -> Schedule:
     """Returns the schedule with that name or id.
 
     Raises:
-        ValueError: there is none, or several have the name.
+        ValueError: there is no such schedule, or several have the name.
     """
     chosen = [one for one in found if wanted in (one.name, one.id)]
     if len(chosen) == 1:
@@ -54,13 +54,13 @@ def act(
     found: Sequence[Schedule],
     deeds: Mapping[str, Callable[[str], Any]],
 ) -> str:
-    """Does one thing to a schedule; returns what is to be said of it.
+    """Lists schedules, or does something to one; returns what to print.
 
     Args:
         action: a key of `deeds`, or `list`.
         wanted: name or id of the schedule; None for `list`.
         found: all schedules.
-        deeds: what to do, given the id.
+        deeds: action -> a function that does it to the schedule with an id.
 
     Raises:
         ValueError: there is no such action or schedule.

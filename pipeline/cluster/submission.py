@@ -1,4 +1,4 @@
-"""What submitting a compiled pipeline leads to, on either service."""
+"""Submitted runs and schedules of either service, and waiting for a run."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ POLL_S = 10.0
 
 
 class RemoteRunFailed(Exception):
-    """The run ended badly; the message says where to look."""
+    """A remote run failed or was cancelled; the message says where to look."""
 
 
 class Submission(NamedTuple):
@@ -17,8 +17,8 @@ class Submission(NamedTuple):
     Attributes:
         id: of the run, or of the schedule.
         url: the page of the run or schedule in the service's UI.
-        parameters: those that were given, as sent.
-        notes: what could not be checked before, one sentence each.
+        parameters: the parameters that were given, as sent.
+        notes: a sentence for each thing that could not be checked before.
     """
 
     id: str
@@ -27,13 +27,13 @@ class Submission(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class State(NamedTuple):
-    """How a run stands.
+class RunState(NamedTuple):
+    """The state of a run.
 
     Attributes:
-        word: the service's word for the state, in small letters.
-        succeeded: whether the run has ended well.
-        failure: a sentence about its bad end; None while there is none.
+        word: the service's word for the state, in lower case.
+        succeeded: whether the run has succeeded.
+        failure: a sentence about the failure; None if the run has not failed.
     """
 
     word: str
@@ -42,16 +42,16 @@ class State(NamedTuple):
 
 
 def wait(
-    run: Submission, ask: Callable[[], State], *, timeout_s: float, poll_s: float
+    run: Submission, ask: Callable[[], RunState], *, timeout_s: float, poll_s: float
 ) -> None:
     """Returns when the run has succeeded.
 
-    Kubeflow's and Vertex's own ways to wait print what they like, and the first does
-    not tell a failed run from a good one.
+    The functions of Kubeflow and Vertex that wait print messages of their own, and
+    Kubeflow's does not report whether the run failed.
 
     Args:
-        run: what was submitted.
-        ask: asks the service how the run stands.
+        run: the run that was submitted.
+        ask: returns the state of the run.
         timeout_s: how long to wait.
         poll_s: how long to pause between two questions.
 

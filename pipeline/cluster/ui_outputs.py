@@ -1,9 +1,10 @@
-"""What a run came to, as the pages of Kubeflow and Vertex AI show it.
+"""Writes the result of a run for the pages of Kubeflow and Vertex AI.
 
-Both draw artifacts of their own types alone, which TFX cannot declare: figures in the
-metadata of `system.Metrics`, compared between runs, and a page in a `system.HTML`. So
-Report's task declares them beside its folder, and the entry point fills them after it.
-`system.ClassificationMetrics` has curves of a classifier, which a ranking has not.
+Both services show artifacts of their own types only: figures in the metadata of
+`system.Metrics`, compared between runs, and a page in a `system.HTML`. TFX cannot
+declare these types. So they are added to the compiled task of Report as outputs, and
+the entry point fills them after the task. `system.ClassificationMetrics` would show
+curves of a classifier, which a ranking does not have.
 """
 
 import json
@@ -30,7 +31,7 @@ Json = dict[str, Any]
 
 
 def declare(spec: Json) -> None:
-    """Declares them as outputs of Report in a compiled specification, in place."""
+    """Declares these artifacts as outputs of Report in a specification, in place."""
     artifacts = spec["components"][ids.REPORT]["outputDefinitions"]["artifacts"]
     for key, title in OUTPUTS.items():
         kind = {"schemaTitle": title, "schemaVersion": _VERSION}
@@ -38,7 +39,7 @@ def declare(spec: Json) -> None:
 
 
 def take(task: Json) -> dict[str, str]:
-    """Removes them from a task, which TFX does not know; returns their URIs by key.
+    """Removes these artifacts, unknown to TFX, from a task; returns URIs by key.
 
     Args:
         task: the ExecutorInput, changed in place.
@@ -54,13 +55,13 @@ def take(task: Json) -> dict[str, str]:
 
 
 def write(uris: Mapping[str, str], task: Json) -> None:
-    """Fills them from the report that the task has just written.
+    """Fills these artifacts from the report that the task has just written.
 
     Args:
-        uris: as from `take`.
+        uris: the result of `take`.
         task: the ExecutorInput as TFX ran it; its output file is added to.
     """
-    from tfx.dsl.io import fileio  # Late: TFX takes many seconds.
+    from tfx.dsl.io import fileio  # Late: importing TFX takes many seconds.
 
     if not uris:
         return
@@ -80,8 +81,8 @@ def write(uris: Mapping[str, str], task: Json) -> None:
 def metrics(summary: Json) -> dict[str, float]:
     """Returns the figures of a run by name, from its summary.json.
 
-    Those of popularity and of the latest blessed model stand beside the model's own,
-    on the same lists.
+    The figures of popularity and of the latest blessed model, on the same lists, are
+    among them.
 
     Example:
         >>> metrics({"metrics": {"ndcg@10": 0.4}, "baseline": {"ndcg@10": 0.2},

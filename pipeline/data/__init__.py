@@ -1,1 +1,1 @@
-"""Data sets: where each is found, how it is fetched or made up."""
+"""Data sets: finds, fetches or generates them."""

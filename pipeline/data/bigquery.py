@@ -1,7 +1,7 @@
-"""Interactions from BigQuery: the result of a query, exported to Parquet in a bucket.
+"""Exports the result of a BigQuery query to Parquet files in a bucket.
 
-The files are then read as any others, so types, bad rows and grouping by user are those
-of InteractionsExampleGen.
+InteractionsExampleGen then reads these files like any others, with the same rules for
+types, bad rows and grouping by user.
 """
 
 import datetime
@@ -11,8 +11,8 @@ from typing import Literal
 from absl import logging
 
 PREFIX = "bigquery:"
-# Where a task of Vertex finds the project that it belongs to; the credentials there
-# name one of Google's.
+# The variable with the project of a task of Vertex; the credentials of such a task name
+# a project of Google's.
 PROJECT_VARIABLE = "CLOUD_ML_PROJECT_ID"
 _MARKS = ("@span_begin_timestamp", "@span_end_timestamp", "@span_yyyymmdd_utc")
 _EPOCH = datetime.date(1970, 1, 1)
@@ -32,7 +32,7 @@ def statement(query: str, folder: str) -> str:
         folder: gs://...; BigQuery numbers the files in it.
 
     Raises:
-        ValueError: one of them is not of that kind.
+        ValueError: `query` is no SELECT, or `folder` is not gs://...
 
     Example:
         >>> print(statement("SELECT user, item, timestamp FROM d.t;", "gs://b/f"))
@@ -60,20 +60,20 @@ def in_window(
     newest: int | None = None,
     today: datetime.date | None = None,
 ) -> str:
-    """Returns the query of a `data_path` with the days that a run reads filled in.
+    """Returns a query with the days that a run reads filled in.
 
-    The marks are TFX's: `@span_begin_timestamp` and `@span_end_timestamp`, seconds
-    since 1970, of which the end does not belong to the window, and
-    `@span_yyyymmdd_utc`, the newest day.
+    The marks are those of TFX: `@span_begin_timestamp` and `@span_end_timestamp`,
+    seconds since 1970 (the window ends before the latter), and `@span_yyyymmdd_utc`,
+    the newest day.
 
     Args:
-        path: of `is_query`; without marks it stays as it is.
+        path: a `data_path` that is a query; without marks it is returned unchanged.
         last: how many days, or `all`.
-        newest: the last of them, in days since 1970; None is yesterday in UTC.
-        today: None asks the clock.
+        newest: the last of these days, in days since 1970; None is yesterday in UTC.
+        today: the date of today; None asks the clock.
 
     Raises:
-        ValueError: a day is named, and the query has no place for it.
+        ValueError: `newest` is given, but the query has no marks.
 
     Example:
         >>> query = "bigquery:SELECT u FROM t WHERE @span_begin_timestamp <= s"
@@ -98,7 +98,7 @@ def in_window(
 
 
 def export(path: str, folder: str) -> str:
-    """Runs the query of `path`; returns `folder`, where its result is.
+    """Runs the query of `path`; returns `folder`, which then has the result.
 
     Raises:
         ValueError: the text is no query, or BigQuery refuses it.

@@ -1,6 +1,6 @@
-"""Where a data set is: in a folder of the user's, in the cache, or on the network.
+"""Finds a data set in a folder of the user, in the cache, or on the network.
 
-Imports neither TFX nor TensorFlow.
+This module imports neither TFX nor TensorFlow.
 """
 
 import csv
@@ -18,7 +18,8 @@ from pipeline.data import downloads
 from pipeline.data.synthetic import SyntheticConfig
 
 SYNTHETIC = "synthetic"
-# GroupLens' published MD5 (<archive>.zip.md5). The latest small one changes with time.
+# The MD5 that GroupLens publishes (<archive>.zip.md5). ml-latest-small changes with
+# time.
 MOVIELENS: dict[str, str | None] = {
     "ml-100k": "0e33842e24a9c977be4e0107933c0723",
     "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
@@ -44,12 +45,12 @@ class Dataset:
     """A data set on this machine.
 
     Attributes:
-        name: of the data set, or of the user's file without its extension.
+        name: the name of the data set, or of the user's file without its extension.
         path: the file of interactions, or a folder of such files.
-        pattern: which files of the folder, as `files.find` takes it.
-        spans: of a folder of spans, the pattern with marks; empty of others.
-        titles: a file that `read_titles` understands, if it is MovieLens'.
-        key: what tells this data from other data of the same name; empty for a known
+        pattern: which files of the folder are read, a pattern of `files.find`.
+        spans: the pattern with marks of a folder of spans; "" for other data.
+        titles: MovieLens' file of titles, for `read_titles`; None for other data.
+        key: distinguishes this data from other data of the same name; "" for a known
             data set.
     """
 
@@ -62,7 +63,7 @@ class Dataset:
 
     @property
     def location(self) -> str:
-        """The path as it was given: with the marks of spans, if it has any."""
+        """The path as it was given, with the marks of spans, if there are any."""
         return str(self.path / self.spans) if self.spans else str(self.path)
 
 
@@ -75,20 +76,21 @@ def resolve(
     base_url: str = downloads.BASE_URL,
     make_bar: Callable[[str], downloads.Bar] = downloads.RichBar,
 ) -> Dataset:
-    """Finds a data set, or fetches or makes it.
+    """Finds a data set, or fetches or generates it.
 
     Args:
         dataset: one of `NAMES`, or the path of a file or folder.
-        data_dir: looked into first. In it a data set is a folder of its name (or as
-            GroupLens' archive has it) or the archive itself, `<name>.zip`.
-        cache_dir: looked into next; what is fetched or made stays there. None is the
-            user's cache folder.
-        synthetic: what to make if `dataset` is `synthetic`; None is the default size.
-        base_url: where GroupLens' archives are.
-        make_bar: makes a progress bar, given what it is for.
+        data_dir: the folder that is searched first. A data set is there as a folder of
+            its name (or of the name in GroupLens' archive) or as the archive,
+            `<name>.zip`.
+        cache_dir: the folder that is searched next, and where data that are fetched or
+            generated stay. None is the user's cache folder.
+        synthetic: the size of the data set `synthetic`; None is the default size.
+        base_url: the address of GroupLens' archives.
+        make_bar: makes a progress bar with a title.
 
     Raises:
-        ValueError: there is no such name or path, or it can neither be found nor
+        ValueError: there is no such name or path, or the data can neither be found nor
             fetched; the message says where to put the files.
     """
     cache = cache_dir or platformdirs.user_cache_path("ncf", appauthor=False)
@@ -127,7 +129,7 @@ def read_titles(path: pathlib.Path) -> dict[str, str]:
             )
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # GroupLens' older sets are in Latin-1.
+    except UnicodeDecodeError:  # GroupLens' older data sets are in Latin-1.
         text = content.decode("latin-1")
     titles: dict[str, str] = {}
     line = 0
@@ -183,7 +185,7 @@ def _from_path(dataset: str) -> Dataset:
         path = pathlib.Path(base).expanduser()
     try:
         there = path.exists()
-    except OSError as error:  # A name of 5,000 characters, or no permission.
+    except OSError as error:  # The name has 5,000 characters, or permission is missing.
         raise ValueError(
             f"`data.dataset` must be a path that can be looked at; got "
             f"{dataset[:100]!r}: {error.strerror}."
@@ -209,7 +211,7 @@ def _from_path(dataset: str) -> Dataset:
 
 
 def _stem(name: str) -> str:
-    """Returns a file's name without what says how it is written and packed."""
+    """Returns a file's name without the extensions of its form and packing."""
     for extension in files.PACKED:
         name = name.removesuffix(extension)
     return name.rsplit(".", 1)[0]

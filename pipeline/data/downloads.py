@@ -1,6 +1,6 @@
 """Fetches MovieLens: from GroupLens, or ml-100k from a wheel of the package index.
 
-What arrives is checked, and put in place at once and whole.
+Files are checked, and appear in their folder only when all of them are whole.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"
-TIMEOUT_S = (5, 30)  # to connect, and between two pieces
+TIMEOUT_S = (5, 30)  # Limits for connecting, and for the time between two pieces.
 _COPY_BYTES = 1 << 20
 _LEFTOVER_S = 86_400
 WHEEL = "recbole==1.2.0"
 _WHEEL_FOLDER = "recbole/dataset_example/ml-100k/"
-_WHEEL_SHA256 = {  # of the files in it
+_WHEEL_SHA256 = {  # The digests of the files in the wheel.
     "ml-100k.inter": "d4832a77576cb5a480517a9554eef1872331f1ba780ddcd3f4bf956d562ccfc2",
     "ml-100k.item": "d464074b022a10862d32e8885d298ad09464733be6effaf4bd26761995afea38",
 }
@@ -36,7 +36,7 @@ https://grouplens.org/datasets/movielens/. Please cite F. M. Harper and J. A. Ko
 
 
 class Bar(Protocol):
-    """What is told of progress, in bytes; tqdm's bars fit."""
+    """A progress bar that counts bytes; those of tqdm have this form."""
 
     total: float
 
@@ -67,15 +67,15 @@ class RichBar:
         self._progress.update(self._task, total=value)
 
     def update(self, amount: float) -> None:
-        """Goes on by `amount`."""
+        """Moves the bar on by `amount`."""
         self._progress.advance(self._task, amount)
 
     def reset(self) -> None:
-        """Goes back to the start."""
+        """Moves the bar back to the start."""
         self._progress.reset(self._task)
 
     def close(self) -> None:
-        """Leaves the bar as it stands."""
+        """Ends the bar where it is."""
         self._progress.stop()
 
 
@@ -88,22 +88,23 @@ def fetch_archive(
     base_url: str = BASE_URL,
     make_bar: Callable[[str], Bar] = RichBar,
 ) -> None:
-    """Downloads `<name>.zip` and unpacks what is wanted of it into `folder`.
+    """Downloads `<name>.zip` and unpacks the wanted files into `folder`.
 
     Args:
         name: of the archive, without `.zip`.
-        md5: as GroupLens publishes it; None if its content changes.
-        folder: made when all is there, never half full.
-        wanted: names of files to keep.
+        md5: the archive's digest as GroupLens publishes it; None if the archive
+            changes with time.
+        folder: the folder, which is made when all files are there.
+        wanted: names of the files to keep.
 
     Raises:
         OSError: the server cannot be reached, or does not have the file.
-        ValueError: what came is not what was published, or would write outside
-            `folder`.
+        ValueError: the archive is not the one that was published, or has an entry that
+            points outside `folder`.
     """
     import pooch  # Late: most runs fetch nothing.
 
-    pooch.get_logger().setLevel("WARNING")  # The bar says what is going on.
+    pooch.get_logger().setLevel("WARNING")  # The bar shows the progress.
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
         bar = make_bar(f"{name}.zip")
@@ -127,8 +128,8 @@ def unpack(
     """Puts the wanted files of an archive into `folder`, without inner folders.
 
     Raises:
-        ValueError: it is no zip, is damaged, has none of the wanted files, or an
-            entry points outside the target.
+        ValueError: the archive is no zip, is damaged, has none of the wanted files, or
+            has an entry that points outside `folder`.
     """
     try:
         with zipfile.ZipFile(archive) as opened, _new_folder(folder) as target:
@@ -153,14 +154,14 @@ def unpack(
 
 
 def fetch_wheel(folder: pathlib.Path) -> None:
-    """Puts ml-100k as it ships in the recbole wheel into `folder`.
+    """Puts the ml-100k of the recbole wheel into `folder`.
 
-    The wheel comes through pip or uv, with the index that the user has configured; it
-    is not installed.
+    pip or uv fetches the wheel from the package index that the user has configured. The
+    wheel is not installed.
 
     Raises:
-        OSError: neither can get the wheel.
-        ValueError: the wheel's files are not those we know.
+        OSError: neither pip nor uv can fetch the wheel.
+        ValueError: the files of the wheel do not have the known digests.
     """
     _say(f"Taking ml-100k from the wheel {WHEEL} of the package index.")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -193,9 +194,9 @@ def _refuse_entries_outside(opened: zipfile.ZipFile, archive: pathlib.Path) -> N
 
 @contextlib.contextmanager
 def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a place to write to, which becomes `folder` if all goes well.
+    """Yields a temporary folder, which becomes `folder` if the block succeeds.
 
-    Of two processes that fetch the same at once, the first one's folder stays.
+    If two processes fetch the same data at once, the folder of the first one stays.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _clear_leftovers(folder.parent)
@@ -206,7 +207,7 @@ def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
         names = [path.name for path in partial.iterdir()]
         if _has(folder, names):
             return
-        if folder.exists():  # What was there had no file that fits.
+        if folder.exists():  # The old folder had none of the wanted files.
             shutil.rmtree(folder)
         try:
             partial.replace(folder)
@@ -222,7 +223,7 @@ def _has(folder: pathlib.Path, names: Iterable[str]) -> bool:
 
 
 def _clear_leftovers(cache: pathlib.Path) -> None:
-    """Removes what a fetch left that was killed a day ago or longer."""
+    """Removes leftovers of fetches that were killed a day ago or longer."""
     before = time.time() - _LEFTOVER_S
     for prefix in (".unpack-", ".fetch-"):
         for path in cache.glob(f"{prefix}*"):
@@ -232,7 +233,7 @@ def _clear_leftovers(cache: pathlib.Path) -> None:
 
 
 def _get_wheel(target: str) -> None:
-    """Brings the wheel, or what is in it, into the folder `target`."""
+    """Fetches the wheel, or its content, into the folder `target`."""
     said = []
     for command in _wheel_commands(target):
         error = _run(command)
@@ -243,7 +244,7 @@ def _get_wheel(target: str) -> None:
 
 
 def _run(command: list[str]) -> str | None:
-    """Returns the last line of what a failing command said; None if it went well."""
+    """Runs a command; returns the last line of its errors, None if it succeeds."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -255,10 +256,10 @@ def _run(command: list[str]) -> str | None:
 
 
 def _wheel_commands(target: str) -> Iterator[list[str]]:
-    """Yields the commands that may get the wheel, which is the same for every Python.
+    """Yields commands that fetch the wheel, which is the same for every Python.
 
-    pip is one of our requirements. uv comes second, for a machine on which uv alone was
-    told where the package index is.
+    pip is one of our requirements. uv is tried second, for machines on which only uv is
+    configured with a package index.
     """
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     yield [*pip, "--dest", target, WHEEL]

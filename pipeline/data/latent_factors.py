@@ -16,13 +16,13 @@ from pyarrow import parquet
 
 from pipeline.data import synthetic
 
-_BLOCK_VALUES = 1 << 21  # users * items drawn at a time
+_BLOCK_VALUES = 1 << 21  # So many pairs of user and item are drawn at a time.
 _ROW_GROUP = 1 << 19
-_SAMPLED = 16  # one value of so many says where the smallest lie
-_AFFINITY = 1.5  # standard deviation of the log weight
+_SAMPLED = 16  # One of so many values is sampled to estimate the smallest.
+_AFFINITY = 1.5  # The standard deviation of the log weight.
 _START = 1_420_070_400  # 2015-01-01 UTC
 _SPAN = 2 * 365 * 86_400
-# Streams of the generators, so that one kind of draw does not depend on another.
+# The streams of the generators: no kind of draw depends on another.
 _ITEMS, _USERS, _ACTIVITY, _DRAWS = range(4)
 
 
@@ -32,15 +32,16 @@ def write(
     *,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> None:
-    """Writes the interactions as Parquet, block by block, with flat memory.
+    """Writes the interactions as Parquet, block by block, in constant memory.
 
-    Columns: `user_id`, `item_id` int32 from 0; `rating` float32, 1 to 5; `timestamp`
-    int64, seconds. Rows go by user, then by time. The file appears when it is whole.
+    The columns are `user_id` and `item_id`, int32 from 0; `rating`, float32, 1 to 5;
+    and `timestamp`, int64, seconds. Rows are sorted by user, then by time. The file
+    appears when it is whole.
 
     Args:
-        config: what to make.
+        config: the size and the seed of the data.
         path: the file; its folder must exist.
-        progress: called with the number of rows just made.
+        progress: called with the number of rows of each block.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -59,10 +60,10 @@ def interactions_per_user(config: synthetic.SyntheticConfig) -> np.ndarray:
     left = config.num_interactions - synthetic.MIN_PER_USER * config.num_users
     weights = _generator(config, _ACTIVITY).lognormal(size=config.num_users)
     extra = np.zeros(config.num_users, np.int64)
-    while left:  # Until those who are full have passed on what is too much for them.
+    while left:  # Until no user has more than the maximum.
         open_users = np.flatnonzero(extra < room)
         share = weights[open_users] / weights[open_users].sum() * left
-        # The remainder of rounding down goes to the first users: less than one each.
+        # The remainder of rounding down goes to the first users, one each.
         given = np.floor(share).astype(np.int64)
         given[: left - given.sum()] += 1
         given = np.minimum(given, room - extra[open_users])
@@ -138,7 +139,7 @@ def _draw_user(
     """Returns one user's items int32, ratings float32 and times int64, each [count]."""
     rng = _generator(config, _DRAWS, user)
     race = rng.standard_exponential(config.num_items, np.float32) / weights
-    # The race ends the popular first; the order in time shall say nothing.
+    # Popular items come first in the draw, but the times must not show that.
     items = rng.permutation(_smallest(race, count)).astype(np.int32)
     noise = rng.standard_normal(count, np.float32)
     ratings = np.clip(np.rint(3.5 + 0.5 * affinity[items] + noise), 1, 5)
@@ -151,7 +152,7 @@ def _draw_user(
 def _smallest(values: np.ndarray, count: int) -> np.ndarray:
     """Returns the places of the `count` smallest values, ascending."""
     places = np.arange(len(values))
-    # Twice the share that a sample promises: few are left to choose from.
+    # The bound leaves twice as many values as wanted, by the estimate of a sample.
     sample = values[::_SAMPLED]
     wanted = 2 * count // _SAMPLED + _SAMPLED
     if wanted < len(sample):

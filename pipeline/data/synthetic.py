@@ -1,26 +1,29 @@
-"""How many synthetic interactions are made; `latent_factors` makes them.
+"""The size of the synthetic data set; `latent_factors` generates the data.
 
-Imports neither NumPy nor Arrow, as every command needs these settings.
+This module imports neither NumPy nor Arrow, because every command needs it.
 """
 
 import pydantic
 
 from ncf_model.config import Config
 
-MIN_PER_USER = 3  # one to train on, one to validate, one to evaluate
-VERSION = 1  # of the draws, part of the file's name: raise it when they change
+MIN_PER_USER = 3  # One item to train on, one to validate, one to evaluate.
+VERSION = 1  # A part of the file's name: raise it when the draws change.
 
 
 class SyntheticConfig(Config):
-    """How much is made, and from which seed.
+    """The size and the seed of the synthetic data set.
 
     Attributes:
-        num_users: 1 or more.
-        num_items: 2 * MIN_PER_USER or more; no user has more than half of them.
-        num_interactions: in all; each user has MIN_PER_USER or more.
-        num_factors: latent ones, behind users' tastes.
-        popularity_exponent: of Zipf's law; 0 makes all items equally popular.
-        seed: of every draw.
+        num_users: how many users there are, 1 or more.
+        num_items: how many items there are, 6 or more; no user has more than half of
+            them.
+        num_interactions: how many interactions there are in all; each user has 3 or
+            more.
+        num_factors: how many latent factors decide the tastes of users.
+        popularity_exponent: the exponent of Zipf's law; 0 makes all items equally
+            popular.
+        seed: the seed of all random numbers.
     """
 
     num_users: pydantic.PositiveInt = 2_000

@@ -1,4 +1,4 @@
-"""What people call the items: read before a run, from the data or a file beside it."""
+"""Reads the titles of items before a run, from the data or a file beside them."""
 
 import csv
 import hashlib
@@ -13,7 +13,7 @@ from components.interactions_example_gen import files, layout, reading, tables
 from components.interactions_example_gen.config import AUTO, ReadingConfig
 from pipeline.data import catalogue
 
-FILE_NAME = "titles.csv"  # in the folder of a run
+FILE_NAME = "titles.csv"  # The file in the folder of a run.
 _OWN_FORMS = ("u.item", "movies.dat", ".item")  # MovieLens' and RecBole's
 
 
@@ -23,14 +23,14 @@ def find(
     """Returns item id -> title; empty where there are none.
 
     Args:
-        titles: `data.titles`: a file, null for none, or `auto`: the file that MovieLens
-            has beside its ratings, if it can be read.
-        config: how the interactions are read; `columns.title` names the column of
-            titles, in the file of titles or else in the interactions.
+        titles: the field `data.titles`: a file, None, or `auto` for the file that
+            MovieLens has beside its ratings, if it can be read.
+        config: how the interactions are read. `columns.title` names the column of
+            titles, in the file of titles or, without one, in the interactions.
         dataset: the interactions.
 
     Raises:
-        ValueError: a file or column that was asked for cannot be read.
+        ValueError: a file or column that the configuration names cannot be read.
     """
     column = config.columns.title
     if titles not in (None, AUTO):
@@ -41,16 +41,16 @@ def find(
         return {}
     try:
         return of_file(dataset.titles, None)
-    except ValueError:  # Nobody asked for it.
+    except ValueError:  # The configuration does not name the file.
         return {}
 
 
 def of_file(path: pathlib.Path, column: str | int | None) -> dict[str, str]:
-    """Returns item id -> title of a file in any form that interactions come in.
+    """Returns item id -> title, from a file of any form that interactions can have.
 
     Args:
         path: of the file.
-        column: the name of the column of titles; None looks for the usual names.
+        column: the name of the column of titles; None finds it by common names.
 
     Raises:
         ValueError: the file cannot be read, or has no such column.
@@ -75,7 +75,7 @@ def of_file(path: pathlib.Path, column: str | int | None) -> dict[str, str]:
 
 
 def write(titles: Mapping[str, str], out: pathlib.Path) -> None:
-    """Keeps the titles beside the model; without any, none of an earlier run stay."""
+    """Writes the titles beside the model; without titles, removes earlier ones."""
     file = out / FILE_NAME
     if not titles:
         file.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ def write(titles: Mapping[str, str], out: pathlib.Path) -> None:
 
 
 def digest(out: pathlib.Path) -> str:
-    """Returns what the titles kept in `out` are known by; "" where there are none."""
+    """Returns a digest of the titles kept in `out`; "" if there are none."""
     file = out / FILE_NAME
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
@@ -115,7 +115,7 @@ def _of_interactions(
 
 
 def _read(path: str, found: layout.Layout) -> dict[str, str]:
-    """Returns the first title of each item; what is no UTF-8 is read as Latin-1."""
+    """Returns the first title of each item; text that is no UTF-8 is Latin-1."""
     columns = {
         "item": found.names[found.item or 0],
         "title": found.names[found.title or 0],
@@ -133,7 +133,7 @@ def _read(path: str, found: layout.Layout) -> dict[str, str]:
 
 
 def _plain(values: pa.Array) -> pa.Array:
-    """Returns text as it is, anything else as text."""
+    """Returns a column of any type as text."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     text = pa.types.is_binary(values.type) or pa.types.is_string(values.type)

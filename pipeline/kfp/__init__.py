@@ -1,1 +1,1 @@
-"""The pipeline on Kubeflow Pipelines 2.x: compiled, submitted, run in containers."""
+"""The pipeline on Kubeflow Pipelines 2.x: compiling, submitting, schedules."""

@@ -1,4 +1,4 @@
-"""A Kubeflow Pipelines API: the client, the pages of its UI, its errors."""
+"""The client of a Kubeflow Pipelines API, with addresses of its UI and its errors."""
 
 import contextlib
 import os
@@ -7,20 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 
 _PROBE_TIMEOUT_S = 20.0
-# Google's proxy, for which kfp.Client fetches a token of its own.
+# Google's proxy, for which kfp.Client itself fetches a token.
 _PROXY = ".googleusercontent.com"
 
 
-class Api:
+class KubeflowApi:
     """A Kubeflow Pipelines API, with errors that say what to do.
 
     Args:
         host: URL of the API or of the UI, such as http://localhost:8080.
-        namespace: of the user's profile; None where Kubeflow has one user.
-        token: a bearer token; None if the host asks for none.
+        namespace: the namespace of the user's profile; None where Kubeflow has only one
+            user.
+        token: a bearer token; None if the host needs none.
 
     Raises:
-        ValueError: nobody answers there, or not to this token.
+        ValueError: no API answers at `host`, or it refuses the token.
     """
 
     def __init__(
@@ -34,12 +35,12 @@ class Api:
             self.client = self._connect(token)
 
     def _connect(self, token: str | None) -> Any:
-        import kfp  # Late: it takes seconds, and wrong parameters need none of it.
+        import kfp  # Late: importing it takes seconds.
         import kfp_server_api
         import urllib3
 
         if not self.host.endswith(_PROXY):
-            # Asked first: kfp.Client asks five times before it believes a refusal.
+            # This comes first: kfp.Client asks five times before it accepts a refusal.
             answer = urllib3.PoolManager().request(
                 "GET",
                 f"{self.host}/apis/v2beta1/healthz",
@@ -65,7 +66,7 @@ class Api:
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Turns what the client raises into one sentence that helps."""
+        """Turns errors of the client into a ValueError that says what to do."""
         import kfp_server_api
         import urllib3
 

@@ -35,7 +35,7 @@ Host = Annotated[
     str, typer.Option(envvar="KFP_HOST", help="URL of the UI or of the API.")
 ]
 Namespace = Annotated[
-    str | None, typer.Option(help="Of the user, where each has a profile.")
+    str | None, typer.Option(help="The user's namespace, where users have profiles.")
 ]
 Token = Annotated[str | None, typer.Option(envvar="KFP_TOKEN", help="A bearer token.")]
 
@@ -58,13 +58,13 @@ def compile_kfp(
     gpu: Gpu = None,
     gpus: Gpus = None,
     topology: Annotated[
-        str | None, typer.Option(help="Of the TPU v5e: 1x1, 2x2 or 2x4.")
+        str | None, typer.Option(help="Topology of the TPU v5e: 1x1, 2x2 or 2x4.")
     ] = None,
     spot: Annotated[
         bool | None, typer.Option("--spot", help="Trainer on a spot machine.")
     ] = None,
 ) -> None:
-    """Compile the pipeline for Kubeflow Pipelines 2.x; nothing else is asked."""
+    """Compile the pipeline for Kubeflow Pipelines 2.x; needs no cluster."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
     from pipeline.kfp import config as kfp_config
@@ -93,10 +93,12 @@ def compile_kfp(
 def submit_kfp(
     host: Host,
     file: Annotated[
-        pathlib.Path, typer.Argument(help="What `ncf compile kfp` made.")
+        pathlib.Path, typer.Argument(help="The file that `ncf compile kfp` wrote.")
     ] = pathlib.Path("pipeline.yaml"),
     param: Parameters = None,
-    experiment: Annotated[str, typer.Option(help="The runs' group in the UI.")] = "ncf",
+    experiment: Annotated[
+        str, typer.Option(help="The group of the runs in the UI.")
+    ] = "ncf",
     name: RunName = None,
     root: Annotated[
         str | None,
@@ -121,7 +123,7 @@ def submit_kfp(
     from pipeline.kfp import submit
 
     with failures():
-        # Checked before anybody is asked, and before the client is imported.
+        # Checked before anything is sent, and before the client is imported.
         spec = package.read(file)[0]
         needs = package.needs(spec, package.parse_parameters(spec, param or ()))
         if cron is not None:

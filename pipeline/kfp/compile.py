@@ -25,12 +25,12 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
     """Returns the YAML text.
 
     Args:
-        config: what to compute; its strategy and number of GPUs are the platform's.
-        kfp: where and on what.
+        config: what to compute. The platform decides the strategy and number of GPUs.
+        kfp: where and on what machines the pipeline runs.
 
     Raises:
-        ValueError: a node is configured that does not exist or cannot run there, or
-            one has a name that Argo would refuse.
+        ValueError: a node is configured that does not exist or cannot run on Kubeflow,
+            or the name of a node is one that Argo refuses.
     """
     infra_validator.refuse(config, where="Kubeflow Pipelines")
     compiled = compiler.compile_spec(config, kfp, _variants(kfp))
@@ -77,7 +77,7 @@ def _add_notification(
 
 
 def _header(chosen: list[parameters.Parameter]) -> str:
-    """Returns the comment that a reader of the file sees first."""
+    """Returns the comment at the beginning of the file."""
     lines = ["# Compiled by `ncf compile kfp`; do not edit.", "# Inputs:"]
     lines += [
         f"#    {p.name}: {type(p.default).__name__} [Default: {p.default!r}]"

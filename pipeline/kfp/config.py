@@ -1,4 +1,4 @@
-"""Where the pipeline runs: the typed, validated settings of Kubeflow Pipelines."""
+"""The typed, validated settings of a pipeline on Kubeflow Pipelines."""
 
 import pathlib
 from collections.abc import Mapping
@@ -17,12 +17,13 @@ _SERVING_SCHEMES = ("gs://", "/")
 
 
 class NotifyConfig(Config):
-    """Who is told how a run has ended: a webhook, such as Slack's.
+    """The webhook, such as Slack's, that is told how a run has ended.
 
     Attributes:
-        secret: the Kubernetes secret that holds the URL, in the namespace of the runs.
-        key: of the URL in it.
-        on: `failure` tells of runs that did not succeed, `always` of all.
+        secret: name of the Kubernetes secret with the webhook's URL, in the namespace
+            of the runs.
+        key: the key of the URL in that secret.
+        on: `failure` tells of runs that did not succeed, `always` of all runs.
     """
 
     secret: str
@@ -34,15 +35,15 @@ class KfpConfig(config.ClusterConfig):
     """Where and on what the pipeline runs on Kubernetes; see also `ClusterConfig`.
 
     Attributes:
-        serving: Pusher's folder: gs://..., or a path below a mounted volume. Pods do
+        serving: the serving folder: gs://..., or a path below a mounted volume. Pods do
             not share any other path.
-        volumes: claims mounted into every node.
-        nodes: node id -> what its pod asks for; `*` is every node.
-        run_timeout_s: after that many seconds the whole run is ended. For Kubeflow 2.17
-            and later; earlier ones refuse a pipeline that has it.
-        notify: who is told how a run has ended; null tells nobody.
+        volumes: volume claims that every node mounts.
+        nodes: node id -> settings of the node's pod; `*` is every node.
+        run_timeout_s: after so many seconds the whole run is ended. Kubeflow before
+            2.17 refuses a pipeline with this setting.
+        notify: the webhook that is told how a run has ended; null tells none.
         model_registry: Kubeflow's Model Registry, in which each pushed version is
-            entered; null enters none.
+            registered; null registers none.
     """
 
     serving: str = "/mnt/ncf/serving"
@@ -74,7 +75,7 @@ class KfpConfig(config.ClusterConfig):
         return path.startswith("gs://") or pods.is_in_volume(path, self.volumes)
 
     def node(self, node_id: str) -> PodConfig:
-        """Returns everything that a node asks for, image and volumes included."""
+        """Returns all settings of a node, image and volumes included."""
         sizes = self._profile_node(node_id)
         base = PodConfig(**sizes.model_dump(exclude_defaults=True))
         base = base.model_copy(update={"volumes": self.volumes})

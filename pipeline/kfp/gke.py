@@ -1,4 +1,4 @@
-"""Which machines of GKE a node is for: labels, taints and what goes with them."""
+"""Places a node on machines of GKE, by labels and taints."""
 
 from pipeline.cluster import machines
 from pipeline.cluster.machines import Gpu, Topology
@@ -10,14 +10,14 @@ SPOT_LABEL = "cloud.google.com/gke-spot"
 GPU_LABEL = "cloud.google.com/gke-accelerator"
 TPU_LABEL = "cloud.google.com/gke-tpu-accelerator"
 TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
-# Of /dev/shm for each GPU beyond the first, which NCCL fills.
+# The size of /dev/shm for each GPU beyond the first, which NCCL needs.
 _SHARED_GB_PER_GPU = 2
 
 
 def placed(
     node: PodConfig, *, profile: Profile, gpu: Gpu, gpus: int, topology: Topology
 ) -> PodConfig:
-    """Returns the trainer's `node` with the labels and taints of the profile's pool."""
+    """Returns Trainer's `node` with labels and taints of the profile's node pool."""
     if profile == "gpu":
         return node.model_copy(
             update={
@@ -40,7 +40,7 @@ def placed(
 
 
 def spot(node: PodConfig) -> PodConfig:
-    """Returns `node` asking for spot machines, which carry a label and a taint."""
+    """Returns `node` with the label and the taint of spot machines."""
     taint = TolerationConfig(key=SPOT_LABEL, operator="Equal", value="true")
     return node.model_copy(
         update={

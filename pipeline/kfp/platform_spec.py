@@ -1,9 +1,10 @@
 """The Kubernetes half of a compiled pipeline, the second YAML document.
 
-CPU, memory, accelerators, variables and retries belong to the first
-(`pipeline.cluster.node_spec`); all else that a pod has belongs here, in the fields of
-`KubernetesExecutorConfig`. Names stand in those that every backend knows: backends
-before 2.5 refuse the newer `secretNameParameter` and `pvcNameParameter`.
+The first document has CPU, memory, accelerators, variables and retries
+(`pipeline.cluster.node_spec`). This document has all other settings of pods, in the
+fields of `KubernetesExecutorConfig`. The names of secrets and claims are in the fields
+that every backend knows: backends before 2.5 refuse the newer `secretNameParameter` and
+`pvcNameParameter`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from pipeline.kfp.pods import ConfigMapConfig, PodConfig, ScratchConfig, SecretC
 
 
 def kubernetes(node: PodConfig) -> dict[str, Any]:
-    """Returns the node's `KubernetesExecutorConfig`, without what is empty."""
+    """Returns the node's `KubernetesExecutorConfig`, without empty fields."""
     spec = _placement(node) | _pod(node) | _mounts(node)
     return {name: value for name, value in spec.items() if value}
 
@@ -21,7 +22,7 @@ def kubernetes(node: PodConfig) -> dict[str, Any]:
 def document(
     nodes: Mapping[str, PodConfig], *, run_timeout_s: int | None = None
 ) -> dict[str, Any]:
-    """Returns the platform specification of all nodes, keyed as the backend looks."""
+    """Returns the platform specification of all nodes, by the backend's keys."""
     executors = {f"{name}_executor": kubernetes(node) for name, node in nodes.items()}
     asking = {name: spec for name, spec in executors.items() if spec}
     platform: dict[str, Any] = {"deploymentSpec": {"executors": asking}}
@@ -50,7 +51,7 @@ def _pod(node: PodConfig) -> dict[str, Any]:
         "imagePullSecret": [{"secretName": name} for name in node.image_pull_secrets],
         "imagePullPolicy": node.image_pull_policy,
         "securityContext": user,
-        # An int64, hence text in JSON.
+        # An int64 is text in JSON.
         "activeDeadlineSeconds": str(node.timeout_s) if node.timeout_s else None,
     }
 
@@ -67,7 +68,8 @@ def _mounts(node: PodConfig) -> dict[str, Any]:
         "genericEphemeralVolume": [
             _scratch(i, volume) for i, volume in enumerate(node.scratch)
         ],
-        # Not `enabledSharedMemory`: it is declared, and no backend reads it (2.17).
+        # `enabledSharedMemory` would not do: it is declared, but no backend reads it
+        # (2.17).
         "emptyDirMounts": []
         if node.shared_memory_gb is None
         else [

@@ -1,4 +1,4 @@
-"""What one node asks of Kubernetes: its machine, its pod, and what it mounts."""
+"""The settings of a node's pod on Kubernetes: machine, limits, mounts."""
 
 import pathlib
 from typing import Any, Literal
@@ -8,7 +8,7 @@ import pydantic
 from ncf_model.config import Config
 from pipeline.cluster.node_config import NodeConfig
 
-# What pods have and Kubeflow Pipelines cannot say: field -> what to do instead.
+# Fields of pods that Kubeflow Pipelines cannot set -> what to do instead.
 _REFUSED = {
     "priority_class": "give the namespace a default PriorityClass, or queue the pods "
     "with Kueue: labels {kueue.x-k8s.io/priority-class: NAME}",
@@ -24,7 +24,7 @@ _REFUSED = {
 
 
 class TolerationConfig(Config):
-    """A taint that the pod may be scheduled on (Kubernetes' own fields)."""
+    """A taint that the pod tolerates, in Kubernetes' own fields."""
 
     key: str
     operator: Literal["Exists", "Equal"] = "Exists"
@@ -44,9 +44,9 @@ class SecretConfig(Config):
     """A Kubernetes secret, as environment variables or as files.
 
     Attributes:
-        name: of the secret.
-        env: key of the secret -> name of the environment variable.
-        mount_path: folder with one file per key.
+        name: the name of the secret.
+        env: key of the secret -> name of an environment variable.
+        mount_path: a folder of the container that gets a file per key.
     """
 
     name: str
@@ -61,7 +61,7 @@ class SecretConfig(Config):
 
 
 class ConfigMapConfig(SecretConfig):
-    """A Kubernetes config map, as environment variables or as files; see above."""
+    """A Kubernetes config map, with the fields of `SecretConfig`."""
 
 
 class VolumeConfig(Config):
@@ -69,7 +69,7 @@ class VolumeConfig(Config):
 
     Attributes:
         claim: name of the claim, in the namespace of the runs.
-        mount_path: where the container sees it.
+        mount_path: the folder of the container where the volume is.
     """
 
     claim: str
@@ -77,12 +77,12 @@ class VolumeConfig(Config):
 
 
 class ScratchConfig(Config):
-    """A volume of the pod's own that is made and removed with it.
+    """A volume that is made and removed with its pod.
 
     Attributes:
-        mount_path: where the container sees it.
-        size_gb: in 10^9 bytes.
-        storage_class: of the volume; null is the cluster's default.
+        mount_path: the folder of the container where the volume is.
+        size_gb: the size in 10^9 bytes.
+        storage_class: the volume's storage class; null is the cluster's default.
     """
 
     mount_path: str = pydantic.Field(pattern="^/")
@@ -91,21 +91,24 @@ class ScratchConfig(Config):
 
 
 class PodConfig(NodeConfig):
-    """What one node asks of Kubernetes; see also `NodeConfig`.
+    """The settings of one node on Kubernetes; see also `NodeConfig`.
 
     Attributes:
         node_selector: labels that the machine must have.
-        tolerations: taints that it may have.
-        secrets, config_maps: those that the container sees.
-        volumes: claims mounted into the container.
-        scratch: volumes of the pod's own.
-        shared_memory_gb: size of /dev/shm, which has 64 MB by default: too little for
-            NCCL between several GPUs.
-        labels, annotations: of the pod, such as a cost centre or a queue of Kueue.
-        image_pull_secrets: for a private registry.
-        image_pull_policy: Kubernetes' own values.
+        tolerations: taints that the machine may have.
+        secrets: secrets that the container sees.
+        config_maps: config maps that the container sees.
+        volumes: volume claims that the container mounts.
+        scratch: volumes that live as long as the pod.
+        shared_memory_gb: the size of /dev/shm in 10^9 bytes. Its default of 64 MB is
+            too little for NCCL between several GPUs.
+        labels, annotations: those of the pod, such as a cost centre or a queue of
+            Kueue.
+        image_pull_secrets: names of secrets for a private registry.
+        image_pull_policy: `Always`, `IfNotPresent` or `Never`.
         run_as_user: number of the container's user; null is the image's, 1000.
-        spot: on machines that may be taken away; see `retries`.
+        spot: whether the node runs on spot machines, which may be taken away; set
+            `retries`, too.
     """
 
     node_selector: dict[str, str] = pydantic.Field(default_factory=dict)
@@ -132,6 +135,6 @@ class PodConfig(NodeConfig):
 
 
 def is_in_volume(path: str, volumes: tuple[VolumeConfig, ...]) -> bool:
-    """Returns whether a path lies where one of the claims is mounted."""
+    """Returns whether a path is below the mount of one of the volumes."""
     parents = {str(p) for p in (pathlib.PurePosixPath(path) / "x").parents}
     return any(volume.mount_path.rstrip("/") in parents for volume in volumes)

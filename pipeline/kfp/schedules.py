@@ -1,17 +1,17 @@
-"""The recurring runs of a Kubeflow Pipelines API."""
+"""Lists and changes the schedules (recurring runs) of a Kubeflow Pipelines API."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.cluster.schedules import ACTIVE, PAUSED, Schedule
-from pipeline.kfp.api import Api
+from pipeline.kfp.api import KubeflowApi
 
 _STATES = {"ENABLED": ACTIVE, "DISABLED": PAUSED}
 _PAGE_SIZE = 100
 
 
-def find(cluster: Api, experiment_id: str | None = None) -> list[Schedule]:
-    """Returns all schedules, or those of an experiment, as the service orders them."""
+def find(cluster: KubeflowApi, experiment_id: str | None = None) -> list[Schedule]:
+    """Returns all schedules, or those of an experiment, in the service's order."""
     found, token = [], ""
     while True:
         with cluster.explained():
@@ -27,8 +27,8 @@ def find(cluster: Api, experiment_id: str | None = None) -> list[Schedule]:
             return found
 
 
-def deeds(cluster: Api) -> Mapping[str, Callable[[str], Any]]:
-    """Returns what can be done to a schedule, given its id."""
+def deeds(cluster: KubeflowApi) -> Mapping[str, Callable[[str], Any]]:
+    """Returns action -> a function that does it to the schedule with an id."""
     client = cluster.client
     return {
         "pause": client.disable_recurring_run,
@@ -37,7 +37,7 @@ def deeds(cluster: Api) -> Mapping[str, Callable[[str], Any]]:
     }
 
 
-def _schedule(cluster: Api, made: Any) -> Schedule:
+def _schedule(cluster: KubeflowApi, made: Any) -> Schedule:
     trigger = getattr(made.trigger, "cron_schedule", None)
     state = str(made.status or "?").upper()
     return Schedule(

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package, submission
-from pipeline.cluster.submission import POLL_S, State, Submission
+from pipeline.cluster.submission import POLL_S, RunState, Submission
 from pipeline.kfp import api, schedules
 
 SUCCEEDED = ("SUCCEEDED", "SKIPPED")
@@ -19,7 +19,7 @@ FAILED = ("FAILED", "CANCELED", "ERROR")
 _CRON_FIELDS = 6
 
 
-class Cluster(api.Api):
+class Cluster(api.KubeflowApi):
     """A Kubeflow Pipelines API to which pipelines are submitted."""
 
     def submit(
@@ -37,14 +37,15 @@ class Cluster(api.Api):
 
         Args:
             file: the compiled pipeline.
-            parameters: `name=value`, for those that differ from the defaults.
-            experiment: the runs' group in the UI; made if need be.
+            parameters: `name=value`, for parameters that differ from their defaults.
+            experiment: the group of the runs in the UI; made if need be.
             name: of the run; None is the pipeline's name and the time.
-            pipeline_root: where artifacts go; None is the server's own place.
-            service_account: of the pods, where the cluster's default may not.
-            cron: second, minute, hour, day, month, weekday, in UTC. With five fields
-                it starts at second 0. None runs once, now. A schedule of the same
-                name in the same experiment is replaced.
+            pipeline_root: where artifacts go; None is the server's default place.
+            service_account: the service account of the pods; None is the cluster's
+                default.
+            cron: a schedule in UTC: second, minute, hour, day, month, weekday. With
+                five fields, runs start at second 0. None runs once, now. A schedule of
+                the same name in the same experiment is replaced.
 
         Raises:
             ValueError: the file, a parameter or `cron` is wrong, or the server refuses.
@@ -70,7 +71,7 @@ class Cluster(api.Api):
         return Submission(run.run_id, self.page(f"runs/details/{run.run_id}"), values)
 
     def _schedule(self, line: str, common: dict[str, Any]) -> Submission:
-        """Makes a schedule; earlier ones of its name in its experiment end."""
+        """Makes a schedule, and deletes earlier ones of its name and experiment."""
         before = [
             one
             for one in schedules.find(self, common["experiment_id"])
@@ -79,7 +80,7 @@ class Cluster(api.Api):
         made = self.client.create_recurring_run(
             cron_expression=line, no_catchup=True, max_concurrency=1, **common
         )
-        for one in before:  # After: if this fails, there are two, and never none.
+        for one in before:  # Last: should this fail, two are better than none.
             self.client.delete_recurring_run(one.id)
         page = self.page(f"recurringrun/details/{made.recurring_run_id}")
         notes = tuple(f"It takes the place of {one.id}, {one.cron}." for one in before)
@@ -93,7 +94,7 @@ class Cluster(api.Api):
             run, lambda: self._state(run.id), timeout_s=timeout_s, poll_s=poll_s
         )
 
-    def _state(self, run_id: str) -> State:
+    def _state(self, run_id: str) -> RunState:
         with self.explained():
             found = self.client.get_run(run_id)
         state = str(found.state or "PENDING").upper()
@@ -101,14 +102,14 @@ class Cluster(api.Api):
         if state in FAILED:
             detail = getattr(found.error, "message", None)
             failure = f"The run is {state.lower()}{f': {detail}' if detail else ''}."
-        return State(state.lower(), state in SUCCEEDED, failure)
+        return RunState(state.lower(), state in SUCCEEDED, failure)
 
 
 def check_cron(cron: str) -> str:
-    """Returns a schedule as Kubeflow reads it, seconds first.
+    """Returns a line of cron in Kubeflow's form, with the seconds first.
 
     Raises:
-        ValueError: the text is no schedule.
+        ValueError: the text is no line of cron.
     """
     fields = cron_lines.check(cron, option="--cron", seconds=True)
     return " ".join(fields if len(fields) == _CRON_FIELDS else ["0", *fields])
@@ -123,7 +124,7 @@ def _name(spec: dict[str, Any], *, scheduled: bool) -> str:
 
 @contextlib.contextmanager
 def _written(documents: list[dict[str, Any]]) -> Iterator[str]:
-    """Yields the path of a file with the documents, as the client wants it."""
+    """Yields the path of a file with the documents, which the client reads."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "pipeline.yaml"
         path.write_text(yaml.dump_all(documents, sort_keys=True), encoding="utf-8")

@@ -1,1 +1,1 @@
-"""The run on this machine: what the terminal shows, and asking the pushed model."""
+"""Runs on this machine: running, showing, recording and comparing them."""

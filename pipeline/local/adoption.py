@@ -1,9 +1,10 @@
-"""Models in the serving folder that ML Metadata knows nothing of are entered into it.
+"""Enters models of the serving folder into ML Metadata if they are missing there.
 
-After `ncf run --fresh-metadata`, records removed by hand, or under another pipeline's
-name, the resolvers would find no model in service, and the first new one would take its
-place unjudged. And records of versions would name folders that a new model gets, too.
-The same where a folder was moved, so that no artifact is where the records say.
+They are missing after `ncf run --fresh-metadata`, if the records were removed by hand,
+and under another pipeline's name. The resolvers would then find no model in service,
+and the first new model would replace it without a comparison. Besides, the records of
+versions would name folders that a new model may get, too. Models are also entered if
+the run's folder was moved, because the records then name paths that do not exist.
 """
 
 import os
@@ -25,16 +26,16 @@ NODE = "ServedModel"
 
 
 def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str]:
-    """Enters the model in service and the best others; yields what to log.
+    """Enters the model in service and the best other versions; yields log messages.
 
-    Their versions' records name the new artifacts then. Records of other versions that
-    the store does not know name none.
+    The records of these versions name the new artifacts then. The records of other
+    versions that the store does not know name no artifact any more.
 
     Args:
         store: a `MetadataStore`. No run may be under way.
-        pipeline: the pipeline's name; models of another one are unknown to it.
+        pipeline: the pipeline's name; it does not know models of other pipelines.
         root: the folder of artifacts.
-        serving: where pushed models are.
+        serving: the serving folder.
     """
     known = _known(store, pipeline)
     unknown = {
@@ -78,7 +79,7 @@ def _wanted(
 ) -> list[versions.Version]:
     """Returns the version in service and the best others, the oldest first.
 
-    Not those that were taken back, and not those that are no longer what was pushed.
+    Versions that were taken back, and damaged versions, are left out.
     """
     found = versions.look(serving).versions
     taken_back = versions.withdrawn(serving)
@@ -108,9 +109,10 @@ def _level(version: versions.Version) -> float:
 def _enter(
     store: Any, version: versions.Version, *, pipeline: str, root: str
 ) -> dict[str, Any]:
-    """Copies the model, puts it and its blessing into the store; returns their names.
+    """Copies a model, enters it and its blessing; returns the names for the record.
 
-    A kill in between leaves an execution that is RUNNING, which the next run clears.
+    If the process is killed meanwhile, an execution stays RUNNING, which the next run
+    clears.
     """
     kind = store.put_execution_type(mlmd.ExecutionType(name=NODE))
     execution = mlmd.Execution(type_id=kind, last_known_state=mlmd.Execution.RUNNING)
@@ -122,7 +124,7 @@ def _enter(
             (standard_artifacts.ModelBlessing(), "blessing"),
         )
     )
-    trust.copy_model(version, os.path.join(model.uri, trust.MODEL_FOLDER))
+    trust.copy_model(version, os.path.join(model.uri, folders.SERVING_MODEL))
     folders.write(os.path.join(blessing.uri, BLESSED_FILE), b"")
     model.set_string_custom_property(trust.FILES_PROPERTY, trust.consists_of(model.uri))
     [model.id] = store.put_artifacts([model.mlmd_artifact])
@@ -132,7 +134,7 @@ def _enter(
         "current_model_id": model.id,
         trust.FILES_PROPERTY: trust.consists_of(blessing.uri),
     }
-    said.pop("baseline_model", None)  # It is as unknown as this one was.
+    said.pop("baseline_model", None)  # The store does not know that model either.
     for name, value in said.items():
         if isinstance(value, str):
             blessing.set_string_custom_property(name, value)
@@ -171,7 +173,7 @@ def _output(key: str) -> Any:
 
 
 def _contexts(store: Any, pipeline: str) -> list[Any]:
-    """Returns those by which TFX finds what a node of the pipeline has made."""
+    """Returns the contexts by which TFX finds the artifacts of a pipeline."""
     names = {"pipeline": pipeline, "node": f"{pipeline}.{NODE}"}
     return [
         mlmd.Context(

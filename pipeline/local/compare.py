@@ -1,7 +1,7 @@
-"""Two runs side by side: figures, configuration, and users gained and lost.
+"""Compares two runs: figures, configuration, and users gained and lost.
 
-Both models are asked for the same lists, those of the second run, so that the
-difference and its error are those of pairs. Ids are raw: each model maps them by its
+Both models rank the same lists, those of the second run, so that the difference and its
+error are computed list by list. The lists have raw ids, which each model maps by its
 own vocabulary.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from components.report.document import Summary
+from ncf_model.serving import folders
 from pipeline.local import runs
 from pipeline.local.store import RecordedRun, Store
 from pipeline.nodes import ids
@@ -21,19 +22,18 @@ from pipeline.nodes import ids
 TOP_K = 10
 SHOWN_USERS = 20
 MOST_LISTS = 20_000
-_SERVING_MODEL = "Format-Serving"
 _EVAL_FILES = "Split-eval/*"
 
 
 @dataclasses.dataclass(frozen=True)
-class Chosen:
+class ComparedRun:
     """A run that is compared.
 
     Attributes:
-        name: what people call it.
-        out: the folder that it is in.
-        store: the metadata there.
-        run: which one.
+        name: the name of the run in messages.
+        out: the folder of the run.
+        store: the metadata of the runs in that folder.
+        run: the run in ML Metadata.
         summary: the run's result.
     """
 
@@ -44,10 +44,10 @@ class Chosen:
     summary: Summary
 
     def folder(self, type_name: str, node: str) -> pathlib.Path:
-        """Returns the folder of what `node` wrote of a type.
+        """Returns the folder of the artifact of a type that `node` wrote.
 
         Raises:
-            ValueError: the folder is not there.
+            ValueError: there is no such folder any more.
         """
         execution = self.run.execution(node)
         found = self.store.of_type(execution.outputs if execution else (), type_name)
@@ -61,12 +61,12 @@ class Chosen:
 
 
 @dataclasses.dataclass(frozen=True)
-class Paired:
+class PairedMetric:
     """A metric of both models on the same lists.
 
     Attributes:
-        first: of the first run's model.
-        second: of the second run's.
+        first: the metric of the first run's model.
+        second: the metric of the second run's model.
         difference: `second` less `first`.
         error: standard error of the difference, from the differences list by list.
     """
@@ -78,14 +78,14 @@ class Paired:
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
-    """A user for whom one model has the item among the first, and the other not.
+class RankChange:
+    """A user whose held-out item only one of the models has among the first ten.
 
     Attributes:
         user_id: the raw id.
         item_id: the held-out item.
-        first: the item's place by the first run's model, from 1; None without one.
-        second: by the second run's.
+        first: the item's place by the first run's model, from 1; None without a place.
+        second: the item's place by the second run's model.
     """
 
     user_id: str
@@ -95,20 +95,21 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
-    """What `ncf compare` tells.
+class RunComparison:
+    """The result of `ncf compare`.
 
     Attributes:
         first: name of the first run.
-        second: name of the second.
-        config: fields that differ, with both values.
-        figures: metrics of each on its own lists, as the summaries have them.
-        lists: how many lists both were asked for.
-        paired: metrics on those lists.
-        gained: how many users only the second serves.
-        lost: how many only the first serves.
-        users_gained: some of them, those whose place changed most first.
-        users_lost: the same of the users whose item the second model loses.
+        second: name of the second run.
+        config: the fields of the configuration that differ, with both values.
+        figures: the metrics of each run on its own lists, from the summaries.
+        lists: how many lists both models ranked.
+        paired: the metrics of both models on these lists.
+        gained: how many users have the item among the first ten only by the second
+            model.
+        lost: how many users have the item among the first ten only by the first model.
+        users_gained: some of the users gained, those whose place changed most first.
+        users_lost: some of the users lost, those whose place changed most first.
     """
 
     first: str
@@ -116,18 +117,18 @@ class Comparison:
     config: dict[str, tuple[Any, Any]]
     figures: dict[str, tuple[float | None, float | None]]
     lists: int
-    paired: dict[str, Paired]
+    paired: dict[str, PairedMetric]
     gained: int
     lost: int
-    users_gained: list[Change]
-    users_lost: list[Change]
+    users_gained: list[RankChange]
+    users_lost: list[RankChange]
 
 
-def choose(name: str, out: pathlib.Path | None) -> Chosen:
-    """Returns the run that is meant by a number of `ncf runs`, or by a folder.
+def choose(name: str, out: pathlib.Path | None) -> ComparedRun:
+    """Returns the run with a number of `ncf runs`, or the last run of a folder.
 
     Raises:
-        ValueError: there is none, or it has no result.
+        ValueError: there is no such run, or the run has no result.
     """
     folder = runs.folders(out)[-1] if name.isdigit() else pathlib.Path(name)
     store = Store(folder)
@@ -141,16 +142,16 @@ def choose(name: str, out: pathlib.Path | None) -> Chosen:
             f"There is no run {name!r} with a result in {folder}; `ncf runs --out "
             f"{folder}` lists them. Name a number of that list, or a folder."
         )
-    return Chosen(
+    return ComparedRun(
         f"run {found[0].number} in {folder}", folder, store, found[0], summary
     )
 
 
-def compare(first: Chosen, second: Chosen) -> Comparison:
-    """Compares two runs; needs TensorFlow, which takes some seconds to load."""
+def compare(first: ComparedRun, second: ComparedRun) -> RunComparison:
+    """Compares two runs; loads TensorFlow, which takes some seconds."""
     from pipeline.local import recommend
 
-    tf = recommend.import_tensorflow()  # Quietly, before others import it.
+    tf = recommend.import_tensorflow()  # Quietly, before other modules import it.
     from components.report import records
 
     found = records.some_lists(
@@ -159,7 +160,7 @@ def compare(first: Chosen, second: Chosen) -> Comparison:
     asked = [record for _, _, record in found]
     ranks = [_ranks(tf, chosen, asked) for chosen in (first, second)]
     changes = [
-        Change(
+        RankChange(
             _text(user_id),
             _text(candidates[0]),
             *(None if rank < 0 else int(rank) + 1 for rank in pair),
@@ -168,7 +169,7 @@ def compare(first: Chosen, second: Chosen) -> Comparison:
     ]
     gained = [c for c in changes if _hit(c.second) and not _hit(c.first)]
     lost = [c for c in changes if _hit(c.first) and not _hit(c.second)]
-    return Comparison(
+    return RunComparison(
         first=first.name,
         second=second.name,
         config=_config(first.summary, second.summary),
@@ -182,7 +183,7 @@ def compare(first: Chosen, second: Chosen) -> Comparison:
     )
 
 
-def paired(first: np.ndarray, second: np.ndarray) -> dict[str, Paired]:
+def paired(first: np.ndarray, second: np.ndarray) -> dict[str, PairedMetric]:
     """Returns HR@10 and NDCG@10 of both, with the error of the difference.
 
     Args:
@@ -193,7 +194,7 @@ def paired(first: np.ndarray, second: np.ndarray) -> dict[str, Paired]:
 
     kinds = {"hit_rate": ranking.hit_rate, "ndcg": ranking.ndcg}
     found = {}
-    # No rank is no hit.
+    # A list without a rank is no hit.
     places = [np.where(r < 0, np.iinfo(int).max, r) for r in (first, second)]
     for name, gain in kinds.items():
         before, after = (gain(place, TOP_K) for place in places)
@@ -201,21 +202,21 @@ def paired(first: np.ndarray, second: np.ndarray) -> dict[str, Paired]:
         error = None
         if len(change) > 1:
             error = float(change.std(ddof=1) / math.sqrt(len(change)))
-        found[f"{name}@{TOP_K}"] = Paired(
+        found[f"{name}@{TOP_K}"] = PairedMetric(
             float(before.mean()), float(after.mean()), float(change.mean()), error
         )
     return found
 
 
-def _ranks(tf: Any, chosen: Chosen, asked: list[bytes]) -> np.ndarray:
+def _ranks(tf: Any, chosen: ComparedRun, asked: list[bytes]) -> np.ndarray:
     from ncf_model.evaluation import model_ranks
 
-    folder = chosen.folder("Model", ids.TRAINER) / _SERVING_MODEL
+    folder = chosen.folder("Model", ids.TRAINER) / folders.SERVING_MODEL
     return model_ranks.rank(tf.saved_model.load(str(folder)), asked).ranks
 
 
 def _config(first: Summary, second: Summary) -> dict[str, tuple[Any, Any]]:
-    # A field that only one of them names has its default in the other.
+    # A field that only one of the runs names has its default in the other.
     defaults = {
         name: setting.default
         for summary in (first, second)
@@ -240,8 +241,8 @@ def _hit(place: int | None) -> bool:
     return place is not None and place <= TOP_K
 
 
-def _step(change: Change) -> float:
-    """Returns by how much the place changed; most where one model has none."""
+def _step(change: RankChange) -> float:
+    """Returns by how much the place changed; infinite where one model has no place."""
     if change.first is None or change.second is None:
         return math.inf
     return abs(change.first - change.second)

@@ -1,4 +1,4 @@
-"""`ncf config`: every field of the configuration, from where it is declared."""
+"""`ncf config`: prints every field of the configuration."""
 
 import json
 from typing import Annotated

@@ -1,9 +1,9 @@
-"""LocalDagRunner that trusts a cached result only while its files are there.
+"""A LocalDagRunner that uses a cached result only while its files are undamaged.
 
-TFX remembers results in ML Metadata and looks no further than whether a folder exists.
-This runner notes with each artifact what it consists of, before the result is
-published; and before a run it takes back what is not true any more. See `trust`. And it
-stops where a resolver raises, as ShrinkGuard does, which TFX's own goes on after.
+TFX records results in ML Metadata, and only checks that the folder of a result exists.
+This runner notes the files of each artifact before a result is published. Before a run
+it marks results as failed or deleted whose files have changed: see `trust`. It also
+ends the run if a resolver raises, as ShrinkGuard does, where TFX's own runner goes on.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from pipeline.local import adoption, space, trust
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
-    """Runs a Python executor; its outputs carry what they consist of."""
+    """Runs a Python executor, and notes the files of its outputs."""
 
     def run_executor(self, execution_info: Any) -> Any:
         _check_space(execution_info)
@@ -34,7 +34,7 @@ class _PythonOperator(python_executor_operator.PythonExecutorOperator):
 
 
 class _BeamOperator(beam_executor_operator.BeamExecutorOperator):
-    """Runs an executor on Beam; its outputs carry what they consist of."""
+    """Runs an executor on Beam, and notes the files of its outputs."""
 
     def run_executor(self, execution_info: Any, *args: Any, **options: Any) -> Any:
         _check_space(execution_info)
@@ -57,8 +57,8 @@ def _check_space(execution_info: Any) -> None:
 def _raising(resolve: Callable[..., Any]) -> Callable[..., Any]:
     """Returns `resolve`, whose errors end the run.
 
-    TFX catches its own kind of error, logs it, and runs what comes next, all nodes that
-    need no output of the failed one. So this raises what a strategy raised.
+    TFX catches errors of its own type, logs them, and runs all nodes that need no
+    output of the failed one. Therefore the error of the strategy is raised again here.
     """
 
     def resolve_or_raise(*args: Any, **named: Any) -> Any:
@@ -81,10 +81,10 @@ _OPERATORS = {
 
 
 class Runner(local_dag_runner.LocalDagRunner):
-    """LocalDagRunner in a folder that nobody else works in."""
+    """A LocalDagRunner for a folder that this process has locked."""
 
     def __init__(self, *, root: str, serving: str) -> None:
-        """Keeps where things are.
+        """Keeps the folders.
 
         Args:
             root: the folder of all artifacts.
@@ -99,7 +99,7 @@ class Runner(local_dag_runner.LocalDagRunner):
         run_options: pipeline_pb2.RunOptions | None = None,
         **kwargs: Any,
     ) -> None:
-        """Runs the compiled pipeline, after a look at what earlier runs left."""
+        """Runs the compiled pipeline, after a repair of what earlier runs left."""
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         config = deployment.metadata_connection_config
         connection = getattr(config, config.WhichOneof("connection_config"))
@@ -127,7 +127,7 @@ class Runner(local_dag_runner.LocalDagRunner):
 
 @contextlib.contextmanager
 def _ours_in_tfx() -> Iterator[None]:
-    """Has TFX's launcher use our operators, and stop at an error; it takes neither."""
+    """Replaces operators and error handling in TFX's launcher, which has no option."""
     table, resolve = (
         launcher.DEFAULT_EXECUTOR_OPERATORS,
         _inputs.resolve_input_artifacts,

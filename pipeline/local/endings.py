@@ -1,4 +1,4 @@
-"""How a run or a search on this machine ends, as the terminal shows it."""
+"""Shows in the terminal how a run or a search ends."""
 
 import contextlib
 import logging
@@ -9,24 +9,24 @@ from pipeline.local import interrupts, space, terminal
 
 
 class RunFailed(Exception):
-    """A node failed. Nothing was pushed; the same command runs again from there."""
+    """A node failed. Nothing was pushed; the same command continues from there."""
 
 
 @contextlib.contextmanager
 def shown(
     display: terminal.RunDisplay, log: pathlib.Path, out: pathlib.Path, *, stopped: str
 ) -> Iterator[None]:
-    """Marks the running node and says why, if what is done in it does not end well.
+    """Shows the error if the block fails, and marks the running node as failed.
 
     Args:
         display: of the run.
-        log: the file that has the traceback.
+        log: the log file, which has the traceback.
         out: the folder of the run.
-        stopped: what is said after Ctrl-C, such as how to continue.
+        stopped: the message after Ctrl-C, which says how to continue.
 
     Raises:
-        RunFailed: something was raised; it is shown.
-        KeyboardInterrupt: Ctrl-C, as it came.
+        RunFailed: the block raised an error, which was shown.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     console = display.console
     try:
@@ -47,6 +47,6 @@ def shown(
 
 @contextlib.contextmanager
 def nodes(display: terminal.RunDisplay) -> Iterator[None]:
-    """Shows the nodes that run in it; an interruption is never lost on the way."""
+    """Shows the nodes that run in the block; Ctrl-C is never lost there."""
     with interrupts.never_lost(), display.following():
         yield

@@ -1,6 +1,6 @@
-"""What a run did, node by node, as ML Metadata has it.
+"""Reads from ML Metadata what a run did, node by node.
 
-What a display shows while nodes run is for people; what is reported comes from here.
+Reports are made from these records, and not from what the terminal showed.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ class NodeRun:
         node: the node's id.
         cached: whether an earlier execution's result was used.
         finished: whether there is a result.
-        seconds: wall clock of the execution that made the result, cached or not.
+        seconds: how long the execution took that made the result, in this run or, if
+            `cached`, in an earlier one.
     """
 
     node: str
@@ -35,7 +36,7 @@ def latest_run(store: Any, *, after: int = 0) -> int | None:
 
     Args:
         store: a `MetadataStore`.
-        after: what this function returned before.
+        after: an earlier result of this function.
     """
     ids = [context.id for context in store.get_contexts_by_type("pipeline_run")]
     newest = max(ids, default=0)
@@ -63,13 +64,13 @@ def seconds(store: Any, run: int) -> dict[str, float]:
 
 
 def unfinished(nodes: Iterable[str], runs: Iterable[NodeRun]) -> list[str]:
-    """Returns those of `nodes` of which `runs` has no result, in order."""
+    """Returns the `nodes` that have no result in `runs`, in order."""
     finished = {run.node for run in runs if run.finished}
     return [node for node in nodes if node not in finished]
 
 
 def _originals(store: Any, cached: Sequence[Any]) -> dict[int, Any]:
-    """Returns, by the id of each of `cached`, what made the result that it used."""
+    """Returns id of a cached execution -> the execution that made its result."""
     if not cached:
         return {}
     used: dict[int, int] = {}  # artifact -> the cached execution

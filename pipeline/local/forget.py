@@ -1,10 +1,10 @@
-"""Takes old runs out of ML Metadata, which only ever grows by itself.
+"""Removes old runs from ML Metadata, which otherwise only grows.
 
-Its client can mark artifacts as deleted, and remove nothing. So this works on the
-tables of `metadata.sqlite`, while nobody else does: executions of old runs of whose
-outputs nothing is there any more, artifacts that are gone and that nobody refers to
-then, and the contexts of both. What a served model came from stays, however old it is,
-and so does what later runs took from the cache.
+The client of ML Metadata can mark artifacts as deleted, but remove nothing. So this
+module changes the tables of `metadata.sqlite` while the folder is locked. It removes
+executions of old runs whose outputs are all gone, then artifacts that are gone and to
+which nothing refers any more, and the contexts of both. The origins of a served model
+stay, however old they are, and so do results that later runs took from the cache.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ from collections.abc import Collection, Iterable
 from pipeline.local import runs, summary_file
 from pipeline.local.store import FILE, Store
 
-# table -> the column that names what goes; in this order.
+# Table -> the column with the ids to remove, in the order of removal.
 _OF_EXECUTIONS = {"ExecutionProperty": "execution_id", "Association": "execution_id"}
 _OF_ARTIFACTS = {"ArtifactProperty": "artifact_id", "Attribution": "artifact_id"}
-_AT_ONCE = 500  # SQLite's limit of variables is higher everywhere
+_AT_ONCE = 500  # SQLite's limit of variables is higher on all machines.
 
 
 def executions(
@@ -29,8 +29,8 @@ def executions(
 
     Args:
         out: the folder of the runs.
-        history: so many of the latest runs stay whole, 1 or more.
-        removed: artifacts that count as gone, by id.
+        history: how many of the latest runs stay whole, 1 or more.
+        removed: ids of further artifacts that count as gone.
 
     Raises:
         ValueError: `history` is below 1, or no run was recorded in `out`.
@@ -53,9 +53,9 @@ def executions(
 
 
 def forget(out: pathlib.Path, *, history: int) -> int:
-    """Forgets the executions of `executions`; returns how many.
+    """Removes the executions that `executions` returns; returns how many.
 
-    The folder must be locked, see `lock.alone`.
+    The folder must be locked by `lock.alone`.
 
     Raises:
         ValueError: see `executions`.
@@ -70,12 +70,12 @@ def forget(out: pathlib.Path, *, history: int) -> int:
         shutil.rmtree(runs.local_path(out, artifact.uri), ignore_errors=True)
     with contextlib.closing(sqlite3.connect(out / FILE)) as database:
         try:
-            with database:  # One transaction: all of it or nothing.
+            with database:  # One transaction: all changes or none.
                 _remove(database, ids)
         except sqlite3.OperationalError as error:
             raise OSError(f"{out / FILE}: {error}. Nothing was forgotten.") from None
         with contextlib.suppress(sqlite3.OperationalError):
-            database.execute("VACUUM")  # Needs as much space again for a while.
+            database.execute("VACUUM")  # SQLite needs as much space again for a while.
     return len(ids)
 
 

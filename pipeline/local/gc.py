@@ -1,12 +1,12 @@
-"""Removes what neither a served model nor a recent run needs.
+"""Removes artifacts that neither a served model nor a recent run needs.
 
-Kept is whatever went into a version in the serving folder, but for the models that it
-began with or was compared with; what went into the latest blessed model, which the next
-one is compared with; and what the latest runs used, from which the next run takes what
-it can. The models that these began with or were compared with are kept themselves, not
-what went into them. ML Metadata is told of each artifact that is removed, so that TFX's
-cache does not count on it. The history of the runs stays, their summaries included;
-pages of the report and logs go with the runs.
+Three kinds of artifacts are kept: those from which a version of the serving folder was
+made; those from which the latest blessed model was made, because the next model is
+compared with it; and those of the latest runs, because the next run may find them in
+the cache. Earlier models that these models began with or were compared with are kept,
+but not the artifacts from which the earlier models were made. Removed artifacts are
+marked as deleted in ML Metadata, so that TFX's cache does not use them. The records and
+summaries of the runs stay; the pages of old reports and old logs are removed.
 """
 
 import dataclasses
@@ -19,28 +19,28 @@ from ml_metadata import errors
 
 from ncf_model.serving import versions
 from pipeline.local import runs, space, summary_file
-from pipeline.local.store import Artifact, RecordedRun, Store
+from pipeline.local.store import RecordedRun, Store, StoredArtifact
 from pipeline.nodes import ids
 
-# A model may begin with an earlier one and is compared with others: each of them would
-# keep those before it, back to the first.
+# Inputs that do not count as origins. A model may begin with an earlier one and is
+# compared with others; each of these would keep those before it, back to the first.
 _MODELS = ("Model", "ModelBlessing")
 _EARLIER_MODELS = dict.fromkeys(
     (ids.TRAINER, ids.RANKS, ids.SERVED_EVALUATION), _MODELS
 )
-# What these nodes of a run read or found are models of the runs before.
+# The models that these nodes read or find come from earlier runs.
 _COMPARING = {*_EARLIER_MODELS, ids.BASELINE, ids.WARM_START, ids.SERVED_MODEL}
 
 
 @dataclasses.dataclass(frozen=True)
 class Removal:
-    """An artifact, or a log, that can go.
+    """An artifact, or a log, that can be removed.
 
     Attributes:
-        id: in ML Metadata; None of a log, which is not in there.
-        type: such as `Examples`.
-        folder: where its files are; of a log the file.
-        bytes: how much room they take.
+        id: the artifact's id in ML Metadata; None for a log.
+        type: the artifact's type, such as `Examples`.
+        folder: the artifact's folder, or the file of the log.
+        bytes: the size of the files.
     """
 
     id: int | None
@@ -50,11 +50,11 @@ class Removal:
 
 
 def plan(out: pathlib.Path, *, keep: int) -> list[Removal]:
-    """Returns what can be removed; changes nothing.
+    """Returns what can be removed, without changing anything.
 
     Args:
         out: the folder of the runs.
-        keep: how many of the latest runs keep what they used, 1 or more.
+        keep: how many of the latest runs keep their artifacts, 1 or more.
 
     Raises:
         ValueError: `keep` is below 1, or no run was recorded in `out`.
@@ -79,18 +79,18 @@ def plan(out: pathlib.Path, *, keep: int) -> list[Removal]:
 
 
 def _going(type_name: str, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the files that go: of a report all but its summary."""
+    """Returns the files to remove: of a report all but the summary."""
     stays = {summary_file.NAME} if type_name == summary_file.REPORT_TYPE else set()
     files = (file for file in folder.rglob("*") if file.is_file())
     return [file for file in files if file.name not in stays]
 
 
 def _logs(out: pathlib.Path, store: Store, keep: int) -> list[Removal]:
-    """Returns the logs of the runs before the latest."""
+    """Returns the logs of the runs before the latest `keep` runs."""
     kept = store.runs[-keep:]
     if not kept:
         return []
-    # A log begins before its run is recorded, and is written to until that ends.
+    # A log is begun before its run is recorded, and written to until the run ends.
     before = kept[0].started
     files = [(file, file.stat()) for file in sorted((out / "logs").glob("*.log"))]
     return [
@@ -101,13 +101,14 @@ def _logs(out: pathlib.Path, store: Store, keep: int) -> list[Removal]:
 
 
 def remove(out: pathlib.Path, removals: Iterable[Removal]) -> None:
-    """Removes the files, telling ML Metadata first: a cut in between loses nothing.
+    """Marks artifacts as deleted in ML Metadata, then removes their files.
 
-    On a full disk it cannot be told. Then logs, which it does not know, and the largest
-    artifacts go before; a run looks by itself at what is there. See `trust`.
+    In this order a kill in between does no harm. On a full disk ML Metadata cannot be
+    written; then logs, which ML Metadata does not know, and the largest artifacts are
+    removed first. A later run notices that these artifacts are gone; see `trust`.
 
     Raises:
-        OSError: files cannot be removed, or ML Metadata cannot be told even so.
+        OSError: files cannot be removed, or ML Metadata cannot be written even then.
     """
     removals = sorted(removals, key=lambda one: (one.id is None, one.bytes))
     ids = [one.id for one in removals if one.id is not None]
@@ -178,6 +179,6 @@ def _of_served(out: pathlib.Path, store: Store) -> set[int]:
     return needed & store.artifacts.keys()
 
 
-def _number(artifact: Artifact) -> int | None:
+def _number(artifact: StoredArtifact) -> int | None:
     name = os.path.basename(artifact.properties.get("pushed_destination") or "")
     return int(name) if name.isdigit() else None

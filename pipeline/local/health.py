@@ -1,7 +1,8 @@
-"""Whether a run can continue with the ML Metadata and artifacts of a folder.
+"""Checks whether a run can continue with ML Metadata and artifacts of a folder.
 
-Looked at before a run, with the folder locked: TFX would fail in the middle, with words
-of its own, or write into the folder of an artifact that it knows nothing of.
+The check is made before a run, with the folder locked. Without it TFX would fail in the
+middle, with an unclear message, or write into the folder of an artifact that it does
+not know.
 """
 
 import contextlib
@@ -18,15 +19,15 @@ _TABLES = {"MLMDEnv", "Artifact", "Execution", "Event", "Context"}
 
 
 class Damaged(ValueError):
-    """No run can continue with the folder's records; the message says what to do."""
+    """No run can continue with the records of the folder; says what to do."""
 
 
 def check(out: pathlib.Path) -> None:
     """Raises `Damaged` unless the records are whole and know all artifacts.
 
     Args:
-        out: the folder of the runs. Nothing in it is changed, but for SQLite's own
-            recovery from a process that was killed in a transaction.
+        out: the folder of the runs. Nothing in it is changed, except that SQLite
+            recovers from a process that was killed in a transaction.
     """
     file = out / FILE
     if not _holds_anything(file):
@@ -50,12 +51,13 @@ def check(out: pathlib.Path) -> None:
 
 
 def set_aside(out: pathlib.Path) -> pathlib.Path | None:
-    """Moves records, artifacts and report away; returns where to, None without any.
+    """Moves records, artifacts and report into a new folder, and returns that.
 
-    What is served stays, and so do checkpoints and logs. Nothing is removed.
+    The result is None if there was nothing to move. The serving folder, checkpoints and
+    logs stay. Nothing is removed.
 
     Raises:
-        OSError: something cannot be moved.
+        OSError: a file or folder cannot be moved.
     """
     there = [out / name for name in _OURS if os.path.lexists(out / name)]
     if not there:
@@ -67,7 +69,7 @@ def set_aside(out: pathlib.Path) -> pathlib.Path | None:
         number += 1
         target = out / f"{name}-{number}"
     target.mkdir()
-    # The file first: without it no run continues with the rest, also after a kill.
+    # The records come first: without them no run continues, even after a kill here.
     for path in there:
         path.rename(target / path.name)
     return target
@@ -78,7 +80,7 @@ def _holds_anything(file: pathlib.Path) -> bool:
 
 
 def _open(file: pathlib.Path) -> sqlite3.Connection:
-    # Not read-only: what a killed process left half done is rolled back.
+    # Not read-only, so that a transaction of a killed process is rolled back.
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
 
 
@@ -86,8 +88,8 @@ def _last_execution(database: sqlite3.Connection, file: pathlib.Path) -> int:
     """Returns the highest id of an execution.
 
     Raises:
-        ValueError: the database is another program's, or not whole.
-        sqlite3.Error: it is none.
+        ValueError: the database is of another program, or damaged.
+        sqlite3.Error: the file is no database.
     """
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     found = {name for (name,) in tables}
@@ -104,7 +106,7 @@ def _last_execution(database: sqlite3.Connection, file: pathlib.Path) -> int:
 
 
 def _numbers(out: pathlib.Path) -> list[int]:
-    """Returns the executions that artifacts are of: `pipeline_root/NODE/KEY/ID`."""
+    """Returns the executions with artifacts: ID of `pipeline_root/NODE/KEY/ID`."""
     found = (path.name for path in (out / ROOT).glob("*/*/*"))
     return [int(name) for name in found if name.isascii() and name.isdigit()]
 

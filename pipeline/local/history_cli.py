@@ -1,4 +1,4 @@
-"""`ncf runs`, `compare`, `lineage`, `gc` and `tensorboard`: more than one run."""
+"""The commands for several runs: `ncf runs|compare|lineage|gc|tensorboard`."""
 
 import contextlib
 import dataclasses
@@ -16,9 +16,9 @@ from pipeline.messages import refuse
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from pipeline.local.compare import Change, Comparison
+    from pipeline.local.compare import RankChange, RunComparison
     from pipeline.local.gc import Removal
-    from pipeline.local.lineage import Step
+    from pipeline.local.lineage import LineageStep
     from pipeline.local.runs import RunRow
 
 Out = Annotated[
@@ -39,7 +39,7 @@ def runs(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the runs: when, on what, what was changed, how good, what came of them."""
+    """List the runs: time, data, changes, HR@10, and whether the model was pushed."""
     from pipeline.local import runs as runs_module
 
     try:
@@ -69,9 +69,9 @@ def runs(
 def changes(rows: Iterable["RunRow"]) -> list[str]:
     """Returns how the configuration of each run differs from that of the run before.
 
-    Of the first it is how it differs from the defaults, without how the data is read,
-    which `ncf lineage` and the report tell. A run that failed before its configuration
-    was recorded has "".
+    The first run is compared with the defaults, without the fields of reading, which
+    `ncf lineage` and the report show. A run that failed before its configuration was
+    recorded has "".
     """
     told = []
     before: dict[str, Any] | None = None
@@ -117,7 +117,7 @@ def lineage(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show from what a pushed version was computed, back to the file."""
+    """Show the artifacts from which a pushed version was computed, back to the file."""
     from rich.console import Console
 
     from pipeline.local import lineage as lineage_module
@@ -135,7 +135,7 @@ def lineage(
 
 def gc(
     out: Out = None,
-    keep: Annotated[int, typer.Option(help="Latest runs that keep theirs.")] = 3,
+    keep: Annotated[int, typer.Option(help="Latest runs whose artifacts stay.")] = 3,
     forget: Annotated[
         int | None,
         typer.Option(
@@ -185,7 +185,7 @@ def gc(
 def _clear(
     folder: pathlib.Path, keep: int, forget: int | None, delete: bool
 ) -> tuple[list["Removal"], int]:
-    """Returns what goes, and how many executions; carries it out if asked to."""
+    """Returns what is removed and how many executions; with `delete` removes them."""
     from pipeline.local import forget as forget_module
     from pipeline.local import gc as gc_module
     from pipeline.local import lock
@@ -194,7 +194,7 @@ def _clear(
     with held:
         removals = gc_module.plan(folder, keep=keep)
         forgotten = 0
-        if forget is not None:  # Refused before anything is removed.
+        if forget is not None:  # Checked before anything is removed.
             gone = {one.id for one in removals if one.id is not None}
             forgotten = len(
                 forget_module.executions(folder, history=forget, removed=gone)
@@ -230,7 +230,7 @@ def tensorboard(
         raise typer.Exit(tensorboard_module.start(written, port=port))
 
 
-def _print_comparison(found: "Comparison") -> None:
+def _print_comparison(found: "RunComparison") -> None:
     from components.report import wording
 
     first, second = _told_apart(found.first, found.second)
@@ -269,12 +269,12 @@ def _print_comparison(found: "Comparison") -> None:
 
 
 def _told_apart(first: str, second: str) -> tuple[str, str]:
-    """Returns the names of two runs, without the folder where both are in one."""
+    """Returns the names of two runs, without the folder if it is the same."""
     (one, _, folder), (other, _, same) = (n.partition(" in ") for n in (first, second))
     return (one, other) if folder == same else (first, second)
 
 
-def _change(change: "Change") -> tuple[str, ...]:
+def _change(change: "RankChange") -> tuple[str, ...]:
     places = ("none" if p is None else str(p) for p in (change.first, change.second))
     return (change.user_id, change.item_id, *places)
 
@@ -284,7 +284,7 @@ def _difference(paired: Any) -> str:
     return f"{paired.difference:+.4f}{error}"
 
 
-def _tree(step: "Step") -> "Tree":
+def _tree(step: "LineageStep") -> "Tree":
     from rich.text import Text
     from rich.tree import Tree
 
@@ -302,7 +302,7 @@ def _tree(step: "Step") -> "Tree":
 
 
 def _print(title: str, names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Prints a table; of long texts, which may be broken, there are few columns."""
+    """Prints a table, whose long texts may be broken into lines."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -330,7 +330,7 @@ def _value(value: Any) -> str:
 
 
 def _came_to(row: "RunRow") -> str:
-    """Returns what became of a run and its model."""
+    """Returns in words how a run ended, and what became of its model."""
     if row.state != "done":
         return row.state
     if not row.blessed:

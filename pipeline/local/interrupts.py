@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run, wherever in a run it comes."""
+"""Makes sure that Ctrl-C ends a run at any moment."""
 
 import contextlib
 import os
@@ -15,9 +15,9 @@ _AGAIN_S = 0.2
 def never_lost() -> Iterator[None]:
     """Raises KeyboardInterrupt in the block even if the first one was swallowed.
 
-    Python drops what is raised in the callback of a weak reference, in `__del__` or in
-    a callback from C, and goes on. Where that happens to Ctrl-C it is sent once more.
-    For the main thread.
+    Python ignores errors raised in the callback of a weak reference, in `__del__` or in
+    a callback from C. If that happens to the KeyboardInterrupt of Ctrl-C, the signal is
+    sent once more. This works in the main thread only.
     """
     before = sys.unraisablehook
 
@@ -25,7 +25,7 @@ def never_lost() -> Iterator[None]:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             before(unraisable)
             return
-        # Not at once: it would end up in the same callback.
+        # Later, or it would be raised in the same callback.
         again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
         again.daemon = True
         again.start()

@@ -1,4 +1,4 @@
-"""From which artifacts a served version was computed, back to the file."""
+"""Finds the artifacts from which a served version was computed, back to the file."""
 
 import dataclasses
 import json
@@ -7,25 +7,25 @@ import pathlib
 import re
 from typing import Any
 
-from pipeline.local.store import Artifact, Execution, Store
+from pipeline.local.store import Execution, Store, StoredArtifact
 
-# Parameters that name what a node read from outside the pipeline, and in that folder.
+# Parameters that name the input of a node from outside the pipeline, and in its folder.
 _SOURCES = ("input_base", "schema_file")
 _PATTERNS = "input_config"
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class LineageStep:
     """An artifact, the node that wrote it, and what that node read.
 
     Attributes:
         artifact: the artifact's type and number in ML Metadata.
-        uri: where it is.
-        node: the one that wrote the artifact; "" if unknown.
-        run: number of the run in which that was.
-        source: what the node read from outside the pipeline; "" for nothing.
-        inputs: the steps of what it read; empty where `seen` is true.
-        seen: whether the artifact stands elsewhere in the tree with all its inputs.
+        uri: the artifact's folder.
+        node: the node that wrote the artifact; "" if unknown.
+        run: number of the run in which the node wrote it.
+        source: the input of the node from outside the pipeline; "" without one.
+        inputs: a step for each artifact that the node read; [] where `seen` is true.
+        seen: whether the artifact is elsewhere in the tree with all its inputs.
     """
 
     artifact: str
@@ -33,16 +33,16 @@ class Step:
     node: str = ""
     run: int | None = None
     source: str = ""
-    inputs: tuple["Step", ...] = ()
+    inputs: tuple["LineageStep", ...] = ()
     seen: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the tree as plain values."""
+        """Returns the tree as values that JSON can hold."""
         return dataclasses.asdict(self)
 
 
-def trace(out: pathlib.Path, version: int) -> Step:
-    """Returns how `out/serving/<version>` came about.
+def trace(out: pathlib.Path, version: int) -> LineageStep:
+    """Returns the steps by which `out/serving/<version>` was computed.
 
     Raises:
         ValueError: no run in `out` pushed that version.
@@ -61,22 +61,22 @@ def trace(out: pathlib.Path, version: int) -> Step:
     return _step(store, numbers[version], runs, seen=set())
 
 
-def _version(artifact: Artifact) -> int | None:
+def _version(artifact: StoredArtifact) -> int | None:
     name = os.path.basename(artifact.properties.get("pushed_destination") or "")
     return int(name) if artifact.properties.get("pushed") and name.isdigit() else None
 
 
 def _step(
-    store: Store, artifact: Artifact, runs: dict[int, int], seen: set[int]
-) -> Step:
+    store: Store, artifact: StoredArtifact, runs: dict[int, int], seen: set[int]
+) -> LineageStep:
     name = f"{artifact.type} {artifact.id}"
     if artifact.id in seen:
-        return Step(name, artifact.uri, seen=True)
+        return LineageStep(name, artifact.uri, seen=True)
     seen.add(artifact.id)
     maker = store.producer(artifact.id)
     if maker is None:
-        return Step(name, artifact.uri)
-    return Step(
+        return LineageStep(name, artifact.uri)
+    return LineageStep(
         artifact=name,
         uri=artifact.uri,
         node=maker.node,
@@ -100,12 +100,12 @@ def _source(maker: Execution) -> str:
 
 
 def _patterns(input_config: Any) -> list[str]:
-    """Returns the names of files of ExampleGen's splits; none for a whole folder."""
+    """Returns the patterns of ExampleGen's splits; [] for a whole folder."""
     try:
         splits = json.loads(input_config or "{}").get("splits", [])
     except ValueError:
         return []
     found = [str(split.get("pattern", "*")) for split in splits]
-    # A name's own brackets came as classes of one character: [[].
+    # Brackets in a name were written as classes of one character: [[].
     names = [re.sub(r"\[(.)\]", r"\1", pattern) for pattern in found]
     return [name for name in names if name != "*"]

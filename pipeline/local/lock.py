@@ -1,4 +1,4 @@
-"""One run at a time in an output folder."""
+"""Locks the folder of a run, so that one process at a time works there."""
 
 import contextlib
 import datetime
@@ -12,27 +12,28 @@ from collections.abc import Iterator
 from typing import Any
 
 FILE = "run.lock"
-# A file system that knows no locks, such as some mounted buckets.
+# Errors of a file system without locks, such as some mounted buckets.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Busy(ValueError):
-    """Another process is at work in the folder."""
+    """Another process is working in the folder."""
 
 
 @contextlib.contextmanager
 def alone(out: pathlib.Path, *, doing: str) -> Iterator[None]:
-    """Holds a folder for this process, until the block or the process ends.
+    """Locks a folder until the block or the process ends.
 
-    The lock is the kernel's: it goes with the process, however that ends, so that none
-    is ever left behind. What is in the file is only for the message.
+    The kernel holds the lock and releases it when the process ends in whatever way, so
+    no lock is ever left behind. The content of the file only serves the message.
 
     Args:
         out: the folder, made if need be.
-        doing: what this process does there, for who comes second.
+        doing: what this process does there, for the message to another process.
 
     Raises:
-        Busy: another process holds it; the message says which, since when.
+        Busy: another process has locked the folder; the message says which process and
+            since when.
     """
     out.mkdir(parents=True, exist_ok=True)
     with open(out / FILE, "a+", encoding="utf-8") as file:
@@ -45,7 +46,7 @@ def alone(out: pathlib.Path, *, doing: str) -> Iterator[None]:
                 raise
         file.seek(0)
         file.truncate()
-        with contextlib.suppress(OSError):  # On a full disk, which `ncf gc` mends.
+        with contextlib.suppress(OSError):  # A full disk; `ncf gc` helps.
             os.write(file.fileno(), json.dumps(_me(doing)).encode())
         try:
             yield
@@ -55,9 +56,9 @@ def alone(out: pathlib.Path, *, doing: str) -> Iterator[None]:
 
 
 def is_held(out: pathlib.Path) -> bool:
-    """Returns whether a process is at work in a folder."""
+    """Returns whether a process has locked a folder."""
     with contextlib.suppress(OSError), open(out / FILE, encoding="utf-8") as file:
-        if _read(file):  # Else nobody has said so.
+        if _read(file):  # Without content no process has written its name.
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

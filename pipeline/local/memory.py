@@ -1,66 +1,53 @@
-"""How much memory this process and those that it started take while a run goes on."""
+"""Measures the memory of this process and its children while a run goes on."""
 
 import bisect
 import contextlib
-import threading
 import time
-from collections.abc import Iterator
 
 import psutil
+
+from pipeline.local import watching
 
 _SECONDS_BETWEEN = 0.5
 
 
-class Memory:
-    """Looks twice a second how much memory is in use."""
+class Memory(watching.Watcher):
+    """Measures twice a second how much memory is in use."""
 
     def __init__(self) -> None:
+        super().__init__(name="memory", every_s=_SECONDS_BETWEEN)
         self._times: list[float] = []
         self._bytes: list[int] = []
-        self._stop = threading.Event()
+        self._process = psutil.Process()
 
-    @contextlib.contextmanager
-    def watching(self) -> Iterator["Memory"]:
-        """Looks until the block ends."""
-        thread = threading.Thread(target=self._watch, name="memory", daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            thread.join()
+    def look(self) -> None:
+        """Notes the time and the bytes in use."""
+        self._times.append(time.time())
+        self._bytes.append(_in_use(self._process))
 
     def between(self, start: float, end: float) -> float | None:
-        """Returns the peak between two times; None if it was not looked at in between.
+        """Returns the peak between two times; None if nothing was measured.
 
-        A time shorter than the pause between two looks gets the look before it.
+        If no measurement is between the two times, the last one before them counts.
 
         Args:
             start: seconds since 1970.
             end: seconds since 1970.
 
         Returns:
-            MB of 10^6 bytes.
+            The peak in MB of 10^6 bytes.
         """
         first = bisect.bisect_left(self._times, start)
         last = bisect.bisect_right(self._times, end)
         seen = self._bytes[first:last] or self._bytes[max(first - 1, 0) : first]
         return round(max(seen) / 1e6, 1) if seen else None
 
-    def _watch(self) -> None:
-        process = psutil.Process()
-        while True:
-            self._times.append(time.time())
-            self._bytes.append(_in_use(process))
-            if self._stop.wait(_SECONDS_BETWEEN):
-                return
-
 
 def _in_use(process: psutil.Process) -> int:
-    """Returns the resident bytes of a process and of all that it started."""
+    """Returns the resident bytes of a process and all its children."""
     total = 0
     for one in (process, *process.children(recursive=True)):
-        # A process may end while it is looked at.
+        # A process may end while it is measured.
         with contextlib.suppress(psutil.Error):
             total += one.memory_info().rss
     return total

@@ -1,7 +1,7 @@
 """Tells an observer which node is running, from within TFX's launcher.
 
-TFX's runner on this machine has no hook for that. Whether a result came from the cache
-is what ML Metadata says of the execution.
+TFX's local runner has no hook for that. ML Metadata says whether the result of an
+execution came from the cache.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from tfx.orchestration.portable import launcher
 
 
 class Observer(Protocol):
-    """Somebody who wants to know."""
+    """An object that is told when nodes start and end."""
 
     def started(self, node: str) -> None:
-        """Learns the id of the node that starts."""
+        """Is called with the id of a node that starts."""
 
     def finished(self, *, cached: bool) -> None:
-        """Learns that the node has ended well, and whether from the cache."""
+        """Is called when the node has succeeded; `cached` if it did not run."""
 
 
 @contextlib.contextmanager

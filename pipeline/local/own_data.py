@@ -4,25 +4,24 @@ import pathlib
 from typing import Any
 
 from components.interactions_example_gen import faults
-from pipeline import local_runner
+from pipeline import inputs
 from pipeline.config import PipelineConfig
 from pipeline.data import catalogue
 
-_TRIES = 4  # a decimal comma, a form of dates, a time column, rows that stay bad
+_TRIES = 4  # For a decimal comma, a date format, a time column, and bad rows.
 
 
 def settle(
     settings: PipelineConfig, data_dir: pathlib.Path | None
-) -> tuple[PipelineConfig, catalogue.Dataset, local_runner.Understood]:
-    """Returns settings that read the data, the data, and how it is understood.
+) -> tuple[PipelineConfig, catalogue.Dataset, inputs.Understood]:
+    """Returns settings that read the data, the data, and how they are understood.
 
-    Where there is but one answer it is taken: a form of dates that all rows have,
-    numbers that are dates (20091214, a spreadsheet's days), the one column that looks
-    like a time. Rows that cannot be read for all that are left
-    out.
+    A setting is changed where only one value reads the data: the date format of all
+    rows, numbers that are dates (20091214, or a spreadsheet's days), the only column
+    that looks like a time. Rows that still cannot be read are left out.
 
     Raises:
-        ValueError: more than one answer would do, or none.
+        ValueError: several values would read the data, or none.
     """
     for _ in range(_TRIES):
         better = _better(settings, data_dir)
@@ -34,15 +33,15 @@ def settle(
 
 def _read(
     settings: PipelineConfig, data_dir: pathlib.Path | None
-) -> tuple[catalogue.Dataset, local_runner.Understood]:
-    found = local_runner.find_data(settings, data_dir)
-    return found, local_runner.understand(settings, found, at_most=float("inf"))
+) -> tuple[catalogue.Dataset, inputs.Understood]:
+    found = inputs.find_data(settings, data_dir)
+    return found, inputs.understand(settings, found, at_most=float("inf"))
 
 
 def _better(
     settings: PipelineConfig, data_dir: pathlib.Path | None
 ) -> PipelineConfig | None:
-    """Returns settings that read the data better, or None."""
+    """Returns settings that read the data better; None if there are none."""
     try:
         _, seen = _read(settings, data_dir)
     except faults.SettingError as error:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ncf_model.serving import versions
 from pipeline import start_up
 
-# TensorFlow imports these if they are there; a pushed model needs none of them. Keras
-# is a quarter of it all, and whoever trains imports it afterwards as ever.
+# TensorFlow imports these packages if installed; a pushed model needs none of them.
+# Keras takes a quarter of the import's time; whoever trains can import it later.
 _OPTIONAL = (
     "IPython",
     "PIL",
@@ -75,8 +75,8 @@ def recommend(
     Args:
         out: the folder of a run.
         user_ids: raw ids.
-        k: how many items, >= 1. Fewer come back if the user has not that many left.
-        titles_file: name of the file of titles in `out`; it may be absent.
+        k: how many items, >= 1. A user with fewer items left gets fewer.
+        titles_file: name of the file of titles in `out`, which may be absent.
 
     Raises:
         ValueError: `k` is below 1, or there is no pushed model.
@@ -109,7 +109,7 @@ def import_tensorflow() -> Any:
         warnings.simplefilter("ignore")
         for name in _OPTIONAL:
             if name not in sys.modules:
-                # None makes `import` fail, which TensorFlow and Keras are ready for.
+                # With None the import fails, which TensorFlow and Keras expect.
                 sys.modules[name] = None  # type: ignore[assignment]
                 stack.callback(sys.modules.pop, name)
         import tensorflow
@@ -117,7 +117,7 @@ def import_tensorflow() -> Any:
 
 
 def read_titles(file: pathlib.Path) -> dict[str, str]:
-    """Returns item id -> title of a CSV of `item_id,title`; it may be absent."""
+    """Returns item id -> title of a CSV of `item_id,title`; {} if it is absent."""
     if not file.exists():
         return {}
     with open(file, newline="", encoding="utf-8") as f:

@@ -1,10 +1,10 @@
-"""Tells what `ncf gc` removed, or would."""
+"""Prints what `ncf gc` removed, or would remove."""
 
 import typer
 
 
 def say(rows: list[tuple[int, str]], what: str, deleted: bool) -> None:
-    """Prints what was, or would be, removed: how large and where."""
+    """Prints size and place of everything that was, or would be, removed."""
     for size, folder in rows:
         typer.echo(f"{size / 1e6:10.1f} MB  {folder}")
     total = sum(size for size, _ in rows) / 1e6

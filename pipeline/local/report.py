@@ -1,4 +1,4 @@
-"""Adds to a run's report what only this machine knows: titles, times, memory."""
+"""Completes a run's report with titles, times and memory, and puts it into place."""
 
 import pathlib
 import shutil
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from components.report import page
 from components.report import summary as summaries
-from components.report.document import Item, Run, Setting, ShownUser, Summary
+from components.report.document import Run, Setting, ShownItem, ShownUser, Summary
 from pipeline.local import run_record, summary_file
 from pipeline.local.memory import Memory
 from pipeline.local.store import Store
@@ -29,11 +29,11 @@ def publish(
 
     Args:
         out: the folder of the run.
-        run_id: of the run's context in ML Metadata.
-        command: what was typed.
-        memory: measured while the nodes ran.
-        titles: of items by their raw id; may be empty.
-        config: by the dotted name of each field its `value` and `default`.
+        run_id: the id of the run's context in ML Metadata.
+        command: the command that was typed.
+        memory: the memory measured while the nodes ran.
+        titles: raw item id -> title; may be empty.
+        config: `value` and `default` of each field, by its dotted name.
     """
     store = Store(out)
     run = next(run for run in store.runs if run.id == run_id)
@@ -54,12 +54,12 @@ def publish(
 def place(
     source: str, out: pathlib.Path, finish: Callable[[pathlib.Path], _Result]
 ) -> _Result:
-    """Copies a report beside its place and renames it when it is finished.
+    """Copies a report, completes the copy, and then replaces `out/report` by it.
 
     Args:
         source: the folder of the node's report.
-        out: the folder of the run; `report` in it is replaced as a whole.
-        finish: completes the copy; its result is returned.
+        out: the folder of the run.
+        finish: completes the copy in a folder; its result is returned.
     """
     report, partial = out / "report", out / "report.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -77,12 +77,14 @@ def complete(
     titles: Mapping[str, str],
     config: Mapping[str, Setting],
 ) -> Summary:
-    """Writes the two files of a report anew, whole at any moment; returns the summary.
+    """Writes the two files of a report anew; returns the summary.
+
+    Each file is whole at any moment.
 
     Args:
         folder: with the `summary.json` of the node Report.
-        run: what the runner knows.
-        titles: of items by their raw id; may be empty.
+        run: what the runner knows of the run.
+        titles: raw item id -> title; may be empty.
         config: every field of the configuration.
     """
     summary = summary_file.read(folder)
@@ -108,7 +110,7 @@ def complete(
 
 
 def _titled(user: ShownUser, titles: Mapping[str, str]) -> ShownUser:
-    def titled(item: Item) -> Item:
+    def titled(item: ShownItem) -> ShownItem:
         return item.model_copy(update={"title": titles.get(item.item_id, item.title)})
 
     return user.model_copy(

@@ -11,37 +11,38 @@ from rich.console import Console
 from rich.table import Table
 
 from components.report import standing, wording
-from ncf_model.evaluation.result import Quality
+from components.report.document import Summary
 from pipeline.local.text import printable
 
 _HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
 
 
-def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+def print_summary(console: Console, summary: Summary) -> None:
     """Prints the result of a run.
 
-    Data, what was left out, quality beside the baselines with the best marked, which
-    method is best and what to do about it, verdict.
+    It prints the size of the data, what was left out, a table of the model's and the
+    baselines' metrics, which method is best and what to do if it is a baseline, and
+    whether the model was blessed.
     """
     console.print(_title(summary), style="bold", markup=False)
-    for sentence in left_out(summary.get("data", {})):
+    for sentence in left_out(summary.data):
         console.print(sentence, markup=False)
     console.print(_table(summary))
-    for sentence in standing.sentences(quality_of(summary)):
+    for sentence in standing.sentences(summary):
         console.print(sentence, markup=False)
     print_verdict(console, summary)
 
 
-def print_verdict(console: Console, summary: Mapping[str, Any]) -> None:
-    """Prints whether the model was blessed, and where it is or why it is not."""
-    if (why := summary.get("not_pushed_because")) is not None:
-        said = f"Blessed, but not pushed: {printable(why)}"
+def print_verdict(console: Console, summary: Summary) -> None:
+    """Prints whether the model was blessed, and where it is pushed or why not."""
+    if summary.not_pushed_because is not None:
+        said = f"Blessed, but not pushed: {printable(summary.not_pushed_because)}"
         console.print(said, style="yellow", markup=False)
-    elif summary["blessed"]:
-        found = standing.find(quality_of(summary))
+    elif summary.blessed:
+        found = standing.find(summary)
         beaten = found is not None and found.is_beaten
         console.print(
-            f"Blessed, pushed to {summary['pushed_to']}",
+            f"Blessed, pushed to {summary.pushed_to}",
             style="yellow" if beaten else "green",
             markup=False,
             soft_wrap=True,
@@ -55,26 +56,26 @@ def print_verdict(console: Console, summary: Mapping[str, Any]) -> None:
             )
     else:
         console.print("Not blessed, nothing pushed:", style="yellow")
-        for reason in summary["not_blessed_because"]:
+        for reason in summary.not_blessed_because:
             console.print(f"  {printable(reason)}", markup=False)
 
 
-def print_next(console: Console, summary: Mapping[str, Any], out: pathlib.Path) -> None:
-    """Prints where the report is and, of a pushed model, how to ask it."""
+def print_next(console: Console, summary: Summary, out: pathlib.Path) -> None:
+    """Prints where the report is and, if a model was pushed, how to ask it."""
     lines = [f"Report: {out / 'report' / 'index.html'}"]
-    if summary.get("pushed_to") and (users := summary.get("users")):
+    if summary.pushed_to and summary.users:
         program = "ncf" if shutil.which("ncf") else sys.argv[0]
-        asked = ["recommend", "--user", users[0]["user_id"], "--out", str(out)]
+        asked = ["recommend", "--user", summary.users[0].user_id, "--out", str(out)]
         lines.append(f"Ask it: {shlex.join([program, *asked])}")
     for line in lines:
         console.print(printable(line), markup=False, soft_wrap=True)
 
 
 def left_out(data: Mapping[str, Any]) -> list[str]:
-    """Returns what became of the rows, in words; nothing if all of them count.
+    """Returns in words which rows and users do not count; [] if all count.
 
     Args:
-        data: counts, as `summary["data"]` or reading.json have them.
+        data: counts, as `summary.data` or reading.json have them.
     """
     rows = data.get("rows_read", 0)
     said = []
@@ -95,21 +96,15 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def quality_of(summary: Mapping[str, Any]) -> Quality:
-    """Returns the figures of a summary, typed."""
-    known = {name: summary[name] for name in Quality.model_fields if name in summary}
-    return Quality.model_validate(known)
-
-
-def _table(summary: Mapping[str, Any]) -> Table:
-    methods = {wording.MODEL: summary["metrics"]} | {
-        wording.method(name): figures for name, figures in summary["baselines"].items()
+def _table(summary: Summary) -> Table:
+    methods = {wording.MODEL: summary.metrics} | {
+        wording.method(name): figures for name, figures in summary.baselines.items()
     }
-    errors = summary.get("standard_errors", {})
-    table = Table("metric", title=summary.get("candidates") or None)
+    errors = summary.standard_errors
+    table = Table("metric", title=summary.candidates or None)
     for name in methods:
         table.add_column(name, justify="right")
-    for metric in sorted(summary["metrics"], key=_place):
+    for metric in sorted(summary.metrics, key=_place):
         values = [figures.get(metric) for figures in methods.values()]
         best = max((v for v in values if v is not None), default=None)
         model, *others = (_cell(value, best) for value in values)
@@ -121,7 +116,7 @@ def _table(summary: Mapping[str, Any]) -> Table:
 
 
 def _place(metric: str) -> int:
-    """Returns by what metrics are sorted: those that one looks at first come first."""
+    """Returns the sort key of a metric: the most important ones come first."""
     return _HEADLINE.index(metric) if metric in _HEADLINE else len(_HEADLINE)
 
 
@@ -137,8 +132,8 @@ def _share(count: int, of: int) -> str:
     )
 
 
-def _title(summary: Mapping[str, Any]) -> str:
+def _title(summary: Summary) -> str:
     return printable(
-        f"{summary['dataset']}: {summary['num_users']:,} users, "
-        f"{summary['num_items']:,} items, {summary['num_interactions']:,} interactions"
+        f"{summary.dataset}: {summary.num_users:,} users, "
+        f"{summary.num_items:,} items, {summary.num_interactions:,} interactions"
     )

@@ -11,7 +11,7 @@ from pipeline.messages import refuse, say
 from pipeline.options import AsJson, ConfigFile, DataDir, Dataset, Out, Overrides
 
 if TYPE_CHECKING:
-    from pipeline import local_runner
+    from pipeline import inputs
 
 
 def run(
@@ -37,32 +37,33 @@ def run(
     ] = False,
 ) -> None:
     """Run the whole pipeline on this machine."""
-    if not quiet:  # Before slow imports.
+    if not quiet:  # Printed before slow imports.
         typer.echo("Checking the configuration and the data ...", err=as_json)
-    from pipeline import local_runner
+    from pipeline import inputs
+    from pipeline.local import endings, running
 
     lifted = ["data.max_shrink=1"] if allow_shrink else []
     settings = options.settings(dataset, config, [*(overrides or ()), *lifted])
     found = options.data(settings, data_dir)
     try:
-        seen = local_runner.understand(settings, found)
+        seen = inputs.understand(settings, found)
         if not quiet:
             _show(seen, errors=as_json)
-        summary = local_runner.run(
+        summary = running.run(
             settings,
             found,
-            out=out or local_runner.default_out(settings, found),
+            out=out or running.default_out(settings, found),
             item_titles=seen.titles,
             quiet=quiet,
             progress_to_errors=as_json,
             fresh_metadata=fresh_metadata,
         )
-    except local_runner.RunFailed:
+    except endings.RunFailed:
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo("null\n" if summary is None else summary.to_json(), nl=False)
 
 
 def prepare(
@@ -79,7 +80,7 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the data set, read all of it, say how it is understood and where it is."""
+    """Fetch the data set, read it, and say how it is understood and where it is."""
     from pipeline.local import understood
 
     settings = options.settings(dataset, config, overrides)
@@ -89,10 +90,10 @@ def prepare(
 
             settings, found, seen = own_data.settle(settings, data_dir)
         else:
-            from pipeline import local_runner
+            from pipeline import inputs
 
             found = options.data(settings, data_dir)
-            seen = local_runner.understand(settings, found, at_most=float("inf"))
+            seen = inputs.understand(settings, found, at_most=float("inf"))
         if not as_json:
             _show(seen, errors=True)
         if new_config is not None:
@@ -106,7 +107,7 @@ def prepare(
         typer.echo(found.path)
 
 
-def _show(seen: "local_runner.Understood", *, errors: bool) -> None:
+def _show(seen: "inputs.Understood", *, errors: bool) -> None:
     from rich.console import Console
 
     from pipeline.local import understood

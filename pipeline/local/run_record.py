@@ -1,12 +1,12 @@
-"""What a run did, as ML Metadata recorded it, in the form that the report shows."""
+"""Reads the record of a run from ML Metadata, in the form that the report shows."""
 
 import datetime
 from collections.abc import Callable
 
-from components.report.document import Artifact, Node, Run
+from components.report.document import Node, Run, RunArtifact
 from pipeline.local.store import Execution, RecordedRun, Store
 
-# Between two times, seconds since 1970, the peak of memory in MB; None if unknown.
+# A function of two times, seconds since 1970: the peak of memory in MB, or None.
 MemoryBetween = Callable[[float, float], float | None]
 
 
@@ -19,14 +19,14 @@ def describe(
 ) -> Run:
     """Returns the nodes of `run` and the artifacts between them.
 
-    A node whose earlier result was used again has the seconds that the computation of
-    that result took.
+    For a node whose earlier result was used again, the seconds are those of the
+    execution that computed that result.
 
     Args:
-        store: the one that has the run.
-        run: which one.
-        command: what was typed to start it.
-        memory: measured while it ran.
+        store: the metadata of the runs.
+        run: the run to describe.
+        command: the command that started the run.
+        memory: the memory measured while the run went on.
     """
     used = [id_ for execution in run.executions for id_ in execution.inputs] + [
         id_ for execution in run.executions for id_ in execution.outputs
@@ -37,7 +37,7 @@ def describe(
         command=command,
         nodes=[_node(store, execution, memory) for execution in run.executions],
         artifacts=[
-            Artifact(number=id_, type=found.type, uri=found.uri)
+            RunArtifact(number=id_, type=found.type, uri=found.uri)
             for id_ in sorted(set(used))
             for found in [store.artifacts[id_]]
         ],

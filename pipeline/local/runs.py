@@ -1,4 +1,4 @@
-"""The runs that ML Metadata knows of: when, on what, how good, what came of them."""
+"""Lists the runs that ML Metadata has recorded, with their results."""
 
 import dataclasses
 import datetime
@@ -23,17 +23,17 @@ class RunRow:
     """A run in one line.
 
     Attributes:
-        out: the folder that it is in.
+        out: the folder of the run.
         number: the run's number in the folder, from 1.
-        started: UTC, ISO 8601.
+        started: when the run started, UTC, ISO 8601.
         state: `done`, `tuned` after `ncf tune`, or the node that failed, is running or
             was running last.
-        dataset: the name of the data; "" where the run did not come to its report.
+        dataset: the name of the data; "" if the run ended before its report.
         changes: the fields of the configuration that differ from their defaults.
-        hit_rate: HR@10; None if it was not measured.
-        blessed: whether the gate passed the model; None if it did not come so far.
-        pushed: the version it was pushed as; None if it was not.
-        served: whether that is the newest version now.
+        hit_rate: the model's HR@10; None if it was not measured.
+        blessed: whether the model was blessed; None if the run ended before.
+        pushed: the version as which the model was pushed; None if it was not pushed.
+        served: whether that version is the newest one now.
     """
 
     out: str
@@ -52,7 +52,7 @@ def folders(out: pathlib.Path | None) -> list[pathlib.Path]:
     """Returns `out`, or every folder under `runs/` with metadata, the latest last.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such folder.
     """
     if out is not None:
         return [out]
@@ -78,7 +78,7 @@ def rows(out: pathlib.Path) -> list[RunRow]:
 
 
 def summary_of(out: pathlib.Path, store: Store, run: RecordedRun) -> Summary | None:
-    """Returns the summary of a run; None if it has none, or it was cleared away."""
+    """Returns the summary of a run; None if there is none, or it was removed."""
     outputs = [id_ for execution in run.executions for id_ in execution.outputs]
     for artifact in store.of_type(outputs, summary_file.REPORT_TYPE):
         folder = local_path(out, artifact.uri)
@@ -88,7 +88,7 @@ def summary_of(out: pathlib.Path, store: Store, run: RecordedRun) -> Summary | N
 
 
 def local_path(out: pathlib.Path, uri: str) -> pathlib.Path:
-    """Returns where an artifact is, also if the run's folder was moved."""
+    """Returns the path of an artifact, also if the run's folder was moved."""
     path = pathlib.Path(uri)
     if path.exists() or _ROOT not in path.parts:
         return path
@@ -118,7 +118,7 @@ def _row(
 
 
 def _pushed(store: Store, outputs: list[int]) -> Iterator[int]:
-    """Yields the version that a run pushed, if it did."""
+    """Yields the version that a run pushed, if it pushed one."""
     for artifact in store.of_type(outputs, "PushedModel"):
         name = os.path.basename(artifact.properties.get("pushed_destination") or "")
         if artifact.properties.get("pushed") and name.isdigit():
@@ -138,12 +138,12 @@ def _state(run: RecordedRun) -> str:
 
 
 def _at_work(state: str) -> str:
-    """Returns the state of a run that a process may still be at work on."""
+    """Returns the state of the last run, which a process may still be working on."""
     return state.replace("stopped", "running,", 1)
 
 
 def _changes(run: RecordedRun, summary: Summary | None) -> dict[str, Any]:
-    """Returns what the run was told that differs from the defaults."""
+    """Returns the fields of a run's configuration that differ from their defaults."""
     execution = run.execution(ids.REPORT)
     text = execution.properties.get("config") if execution else None
     if text:

@@ -1,4 +1,4 @@
-"""Free space on the disk: asked for beforehand, and named when it was missing."""
+"""Checks the free space on a disk before it is needed, and explains a full disk."""
 
 import errno
 import os
@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SPARE_BYTES = 32 << 20  # for records, logs and what cannot be foreseen
-# What SQLite, TensorFlow and Python say of a full disk. The second is what is left of
-# SQLite's own message when ML Metadata commits.
+SPARE_BYTES = 32 << 20  # For records, logs and anything unforeseen.
+# Messages of SQLite, TensorFlow and Python on a full disk. The second is what remains
+# of SQLite's message when ML Metadata commits.
 _SAID = re.compile(
     r"database or disk is full|cannot commit - no transaction is active"
     r"|No space left on device|disk I/O error|Disk quota exceeded"
@@ -24,12 +24,12 @@ class NoSpaceError(OSError):
 
 
 def check(folder: str | pathlib.Path, needed: int, *, what: str) -> None:
-    """Raises `NoSpaceError` unless so much fits onto the disk.
+    """Raises `NoSpaceError` unless the disk has enough free space.
 
     Args:
-        folder: on the disk.
+        folder: a folder on the disk.
         needed: bytes, to which `SPARE_BYTES` are added.
-        what: what needs them, for the message.
+        what: what needs the space, for the message.
     """
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
@@ -45,12 +45,13 @@ def check_node(
 ) -> None:
     """Raises `NoSpaceError` unless a node's results may fit onto the disk.
 
-    They are taken to be as large as what the node reads: artifacts, or the file of
-    interactions. It is no promise, but ends hours of work before they begin.
+    The results are assumed to be as large as the inputs of the node: artifacts, or the
+    file of interactions. The estimate can be wrong, but mostly saves hours of work that
+    would fail in the end.
 
     Args:
         folder: of the artifacts.
-        inputs: artifacts, which carry what they consist of (`trust.note_files`).
+        inputs: artifacts, whose sizes `trust.note_files` has noted.
         exec_properties: of the node.
         node: the node's id, for the message.
     """
@@ -72,7 +73,7 @@ def _size(path: Any) -> int:
 
 
 def message(folder: object, free: int, needed: int, *, what: str) -> str:
-    """Returns what must be said: how much there is, how much there must be."""
+    """Returns the message: how much space there is, and how much is needed."""
     return (
         f"No space left on {folder}: {what} needs about {needed / 1e6:.0f} MB, "
         f"{free / 1e6:.1f} MB are free. Make space (`ncf gc` lists what can go), and "
@@ -81,11 +82,11 @@ def message(folder: object, free: int, needed: int, *, what: str) -> str:
 
 
 def explained(error: BaseException, folder: pathlib.Path) -> NoSpaceError | None:
-    """Returns the error that names the full disk, if that is what was behind `error`.
+    """Returns an error that names the full disk, if that caused `error`; else None.
 
     Args:
-        error: what ended a run, with its causes.
-        folder: the one to which the run wrote.
+        error: the error that ended a run, with its causes.
+        folder: the folder to which the run wrote.
     """
     if not any(map(_is_of_a_full_disk, _chain(error))):
         return None

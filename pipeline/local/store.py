@@ -1,8 +1,9 @@
-"""Reads what ML Metadata knows of the runs in a folder; TFX is not imported.
+"""Reads the records of the runs in a folder from ML Metadata, without TFX.
 
-The client of ML Metadata is used, not the tables of the SQLite file: it is what TFX
-itself writes with, it keeps working when the tables change, and it is imported within a
-second.
+This module uses the client of ML Metadata, not the tables of the SQLite file: TFX
+    itself
+writes with that client, it works when the tables change, and its import takes less than
+a second.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from ml_metadata.proto import metadata_store_pb2 as proto
 
 FILE = "metadata.sqlite"
 _STATES = proto.Execution.State
-# The last is what a Resolver found: others wrote that.
+# The last kind of event is a Resolver's output, which another node wrote.
 _OUTPUTS = (proto.Event.OUTPUT,)
 _INPUTS = (
     *(proto.Event.INPUT, proto.Event.DECLARED_INPUT),
@@ -26,15 +27,15 @@ _INPUTS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Artifact:
-    """Something that a node wrote.
+class StoredArtifact:
+    """An artifact in the store.
 
     Attributes:
-        id: in the store.
-        type: such as `Model`.
-        uri: its folder.
-        live: whether its files are there as far as the store knows.
-        properties: its custom properties.
+        id: the artifact's id in the store.
+        type: the artifact's type, such as `Model`.
+        uri: the artifact's folder.
+        live: whether the artifact is not marked as deleted.
+        properties: the artifact's custom properties.
     """
 
     id: int
@@ -46,14 +47,14 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """What a node did in a run.
+    """An execution of a node in a run.
 
     Attributes:
-        id: in the store.
+        id: the execution's id in the store.
         node: the node's id in the pipeline.
         state: `COMPLETE`, `CACHED`, `FAILED`, `RUNNING` or `CANCELED`.
-        started: seconds since 1970.
-        ended: seconds since 1970, of the last change.
+        started: when the execution started, seconds since 1970.
+        ended: when the execution changed last, seconds since 1970.
         inputs: ids of the artifacts that were read.
         outputs: ids of the artifacts that were written or, if cached, used again.
         properties: the node's parameters.
@@ -70,7 +71,7 @@ class Execution:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """How long the execution took."""
         return self.ended - self.started
 
 
@@ -79,11 +80,11 @@ class RecordedRun:
     """A run of the pipeline.
 
     Attributes:
-        id: of its context in the store.
-        number: counted from 1, the oldest.
-        name: of its context in the store.
-        started: seconds since 1970.
-        executions: in the order in which they began.
+        id: the id of the run's context in the store.
+        number: the run's number in the folder; the oldest run is 1.
+        name: the name of the run's context in the store.
+        started: when the run started, seconds since 1970.
+        executions: the executions, in the order in which they started.
     """
 
     id: int
@@ -93,7 +94,7 @@ class RecordedRun:
     executions: tuple[Execution, ...]
 
     def execution(self, node: str) -> Execution | None:
-        """Returns what `node` did; None if the run did not come so far."""
+        """Returns the execution of `node`; None if the run ended before."""
         found = [e for e in self.executions if e.node == node]
         return found[-1] if found else None
 
@@ -159,8 +160,8 @@ class Store:
         ]
         return min(found, key=lambda execution: execution.id) if found else None
 
-    def of_type(self, ids: Iterable[int], type_name: str) -> list[Artifact]:
-        """Returns those of the artifacts `ids` that are of a type."""
+    def of_type(self, ids: Iterable[int], type_name: str) -> list[StoredArtifact]:
+        """Returns the artifacts `ids` that have a type."""
         found = (self.artifacts[id_] for id_ in ids if id_ in self.artifacts)
         return [artifact for artifact in found if artifact.type == type_name]
 
@@ -174,7 +175,7 @@ class Store:
 
         Args:
             ids: of artifacts.
-            without: by node the types of inputs that do not count as such.
+            without: node -> types of its inputs that are not followed.
         """
         found: set[int] = set()
         left = list(ids)
@@ -193,7 +194,7 @@ class Store:
         return found
 
     def mark_deleted(self, ids: Iterable[int]) -> None:
-        """Notes in the file that the artifacts `ids` are there no more."""
+        """Marks the artifacts `ids` as deleted."""
         store = _connect(self._file, proto.SqliteMetadataSourceConfig.READWRITE)
         artifacts = store.get_artifacts_by_id(list(ids))
         for artifact in artifacts:
@@ -245,9 +246,9 @@ def _connect(file: pathlib.Path, mode: int) -> Any:
     return metadata_store.MetadataStore(config)
 
 
-def _artifact(artifact: Any) -> Artifact:
+def _artifact(artifact: Any) -> StoredArtifact:
     states = proto.Artifact.State
-    return Artifact(
+    return StoredArtifact(
         id=artifact.id,
         type=artifact.type,
         uri=artifact.uri,

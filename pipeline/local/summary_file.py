@@ -1,18 +1,18 @@
-"""Reads a run's `summary.json`, without what it takes to draw its page."""
+"""Reads a run's `summary.json`, without importing what draws the page."""
 
 import pathlib
 
 from components.report.document import Summary
 
 NAME = "summary.json"
-REPORT_TYPE = "ncf.RunReport"  # of the artifact that holds it
+REPORT_TYPE = "ncf.RunReport"  # The type of the artifact with the summary.
 
 
 def read(folder: pathlib.Path) -> Summary:
     """Returns the summary in a report's folder.
 
     Raises:
-        ValueError: there is none, or it is none of this project's.
+        ValueError: there is no summary, or it is not one of this project.
     """
     file = folder / NAME
     if not file.exists():

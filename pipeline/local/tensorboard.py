@@ -1,4 +1,4 @@
-"""A folder for TensorBoard: the curves of each training, and the items as points.
+"""Makes a folder for TensorBoard: the curves of trainings, and the items as points.
 
 TensorBoard's projector needs the vectors and their names as files; the vectors are
 those of the served model.
@@ -17,7 +17,7 @@ from pipeline.local.store import Store
 from pipeline.nodes import ids
 
 FOLDER = "tensorboard"
-# The projector slows down beyond; the most frequent items come first.
+# With more points the projector is slow; the most frequent items are taken.
 MOST_ITEMS = 10_000
 _CONFIG = """\
 embeddings {
@@ -35,7 +35,7 @@ def prepare(out: pathlib.Path) -> pathlib.Path:
         out: the folder of the runs.
 
     Raises:
-        ValueError: no run was recorded there.
+        ValueError: no run was recorded in `out`.
     """
     folder = out / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -43,7 +43,7 @@ def prepare(out: pathlib.Path) -> pathlib.Path:
     _copy_curves(out, folder)
     try:
         model = recommend.latest_model(out)
-    except ValueError:  # Nothing was pushed: there are curves all the same.
+    except ValueError:  # Without a pushed model there are curves, but no items.
         return folder
     vectors = _item_vectors(model)[:MOST_ITEMS]
     ids = (model / "assets" / "item_id").read_text(encoding="utf-8").split("\n")
@@ -56,12 +56,12 @@ def prepare(out: pathlib.Path) -> pathlib.Path:
 def write_projector(
     folder: pathlib.Path, vectors: np.ndarray, names: Iterable[tuple[str, str]]
 ) -> None:
-    """Writes what TensorBoard's projector shows.
+    """Writes the files of TensorBoard's projector.
 
     Args:
-        folder: the one that TensorBoard is given.
+        folder: the folder that TensorBoard reads.
         vectors: [N, dimensions] float.
-        names: of each its raw id and its title.
+        names: the raw id and the title of each item.
     """
     np.savetxt(folder / "items.tsv", vectors, fmt="%.6g", delimiter="\t")
     lines = ["item\ttitle", *("\t".join(map(_cell, pair)) for pair in names)]
@@ -76,7 +76,7 @@ def start(folder: pathlib.Path, *, port: int) -> int:
 
 
 def _copy_curves(out: pathlib.Path, folder: pathlib.Path) -> None:
-    """Copies the logs of every training that is there, named after its run."""
+    """Copies the logs of every training, into a folder named after its run."""
     store = Store(out)
     for run in store.runs:
         trainer = run.execution(ids.TRAINER)
@@ -94,7 +94,7 @@ def _item_vectors(model: pathlib.Path) -> np.ndarray:
     tf = recommend.import_tensorflow()
     loaded = tf.saved_model.load(str(model))
     parts = [part.numpy() for part in loaded._item_part if part is not None]
-    # The last row is that of unknown items.
+    # The last row belongs to unknown items.
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)[:-1]
 
 

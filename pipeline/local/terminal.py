@@ -1,8 +1,8 @@
-"""What a person at the terminal sees of a run: a line per node.
+"""Shows a run in the terminal, with a line per node.
 
-TensorFlow, Beam and TFX write to the process's standard output and error; during a run
-both go to a log file, below Python (file descriptors 1 and 2), and this module keeps
-the terminal to itself.
+TensorFlow, Beam and TFX write to the process's standard output and error. During a run
+both go to a log file, by way of the file descriptors 1 and 2, so that only this module
+writes to the terminal.
 """
 
 import contextlib
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 _BEAM = " [while running"
 
 
-# A bar that goes by the seconds of the last time stops here until the node ends.
+# A bar that estimates by the last run's seconds stops here until the node ends.
 _ALMOST = 0.95
 
 
 class RunConsole(Console):
-    """A console whose end does not end the run, as in `ncf run | head -3`."""
+    """A console that may be closed without ending the run: `ncf run | head -3`."""
 
     def on_broken_pipe(self) -> None:
         """Shows nothing from now on."""
@@ -46,18 +46,18 @@ class RunConsole(Console):
 
 @contextlib.contextmanager
 def output_to_file(log: pathlib.Path, *, to_errors: bool = False) -> Iterator[Console]:
-    """Sends everything the process prints to `log`; yields the terminal's console.
+    """Sends everything that the process prints to `log`; yields a console.
 
     Args:
-        log: appended to.
-        to_errors: whether the console is standard error, and not standard output.
+        log: the file, to which output is appended.
+        to_errors: whether the console is standard error, not standard output.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
     shown_on = os.dup(2 if to_errors else 1)
-    # What the terminal cannot show must not end the run.
+    # A character that the terminal cannot show must not end the run.
     shown = os.fdopen(shown_on, "w", errors="replace")
     with open(log, "ab") as target, shown as terminal:
         os.dup2(target.fileno(), 1)
@@ -73,7 +73,7 @@ def output_to_file(log: pathlib.Path, *, to_errors: bool = False) -> Iterator[Co
 
 
 class _Bar(BarColumn):
-    """How far a node is: as it says itself, or by how long it took the last time."""
+    """A bar of a node's progress, reported or estimated by the last run's seconds."""
 
     def render(self, task: Task) -> ProgressBar:
         expected = task.fields.get("expected")
@@ -86,14 +86,14 @@ class _Bar(BarColumn):
 class RunDisplay:
     """Shows each node of a run while it runs; see `node_events.Observer`.
 
-    The display decides nothing: what it was not told of is shown at the end
-    (`complete`), as ML Metadata has it.
+    The display decides nothing. Nodes that it was not told of are shown at the end, by
+    `complete`, from the records in ML Metadata.
 
     Attributes:
-        console: of the terminal.
-        shown: the finished nodes, in order.
-        current: the running node, or None.
-        earlier: seconds that nodes took in an earlier run, by id.
+        console: the console of the terminal.
+        shown: the finished nodes that were shown, in order.
+        current: the running node; None if there is none.
+        earlier: node id -> seconds in an earlier run.
     """
 
     def __init__(self, console: Console) -> None:
@@ -110,15 +110,15 @@ class RunDisplay:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            # rich would send what nodes print, log lines and tracebacks to the
-            # terminal: during a run both belong to the log file.
+            # rich would redirect output to the terminal, but log lines and tracebacks
+            # of nodes belong to the log file.
             redirect_stdout=False,
             redirect_stderr=False,
         )
 
     @contextlib.contextmanager
     def following(self) -> Iterator["RunDisplay"]:
-        """Shows what goes on, until the block ends."""
+        """Shows the progress until the block ends."""
         with self._progress:
             yield self
 
@@ -137,7 +137,7 @@ class RunDisplay:
 
     @contextlib.contextmanager
     def progress_within_nodes(self) -> Iterator[None]:
-        """Shows how far nodes are that tell so and run in this process."""
+        """Shows the progress that nodes in this process report."""
         from ncf_model import progress
         from ncf_model.training import progress as training
         from ncf_model.tuning import progress as tuning
@@ -154,7 +154,7 @@ class RunDisplay:
             yield
 
     def training(self, event: Any) -> None:
-        """Moves the bar; `event` is an `ncf_model.training.progress.Event`."""
+        """Moves the bar; `event` is a `training.progress.TrainingProgress`."""
         for task in self._progress.task_ids:
             self._progress.update(
                 task,
@@ -164,14 +164,14 @@ class RunDisplay:
             )
 
     def step(self, event: Any) -> None:
-        """Moves the bar; `event` is an `ncf_model.progress.Event`."""
+        """Moves the bar; `event` is an `ncf_model.progress.StepProgress`."""
         for task in self._progress.task_ids:
             self._progress.update(
                 task, total=1.0, completed=event.fraction, detail=event.doing
             )
 
     def tuning(self, event: Any) -> None:
-        """Moves the bar; `event` is an `ncf_model.tuning.progress.Event`."""
+        """Moves the bar; `event` is a `tuning.progress.SearchProgress`."""
         best = (
             "" if event.best is None else f"  best {event.objective} {event.best:.4f}"
         )
@@ -189,7 +189,7 @@ class RunDisplay:
             self._end("[red]✗[/]", note)
 
     def complete(self, runs: Sequence["NodeRun"]) -> None:
-        """Shows those of the finished nodes that have not been shown."""
+        """Shows the finished nodes that have not been shown yet."""
         for run in runs:
             if run.node not in self.shown:
                 note = "cached" if run.cached else ""
@@ -197,7 +197,7 @@ class RunDisplay:
 
     @contextlib.contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """Shows that something other than a node is going on."""
+        """Shows what is going on when no node is running."""
         task = self._progress.add_task(what, total=None, detail="")
         try:
             yield
@@ -225,18 +225,18 @@ def _training_detail(event: Any) -> str:
 
 
 def print_failure(console: Console, error: BaseException, log: pathlib.Path) -> None:
-    """Prints what went wrong, brackets and all, and where the log is."""
-    # The terminal breaks the lines, so that a path can be copied in one piece.
+    """Prints an error, with brackets unchanged, and the path of the log."""
+    # Only the terminal wraps lines here, so a path can be copied in one piece.
     for line in explain(error):
         console.print(line, style="red", markup=False, soft_wrap=True)
     console.print(f"The full log: {log}", markup=False, soft_wrap=True)
 
 
 def explain(error: BaseException) -> list[str]:
-    """Returns what went wrong, in the words of whoever knew what to do about it.
+    """Returns the lines that explain an error.
 
-    That is the first error of the chain that is not just Beam's, which adds nothing but
-    the step it was in. What lies deeper stands on a second line.
+    The first line is the first message in the chain of errors that Beam did not add,
+    because Beam only adds the name of its step. The second line is the deepest cause.
     """
     chain = [error]
     while chain[-1].__cause__ is not None:

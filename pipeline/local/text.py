@@ -1,9 +1,9 @@
-"""Text from data, shown as text: nothing in it acts on the terminal."""
+"""Makes text from data safe to print, so that nothing in it controls the terminal."""
 
 import unicodedata
 
-# Cc: control characters, ESC among them. Cf: marks that turn the direction of writing,
-# among others that are harmless. Cs: halves of characters, which cannot be printed.
+# Unicode categories. Cc: control characters such as ESC. Cf: among others, marks that
+# turn the direction of writing. Cs: halves of characters, which cannot be printed.
 _ACTING = {"Cc", "Cs"}
 _TURNING = frozenset(
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
@@ -11,11 +11,11 @@ _TURNING = frozenset(
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""Returns `text` with what would act on a terminal written as an escape.
+    r"""Returns `text` with escapes in place of characters that control a terminal.
 
     Args:
-        text: a title, an id, a message.
-        lines: whether line ends stay; otherwise they are written as escapes too.
+        text: a title, an id or a message.
+        lines: whether line ends stay; otherwise they become escapes, too.
 
     Example:
         >>> print(printable("a\x1b[2Jb\nc"))

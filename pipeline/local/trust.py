@@ -1,12 +1,12 @@
-"""What of ML Metadata can be believed: checked before a run, with the folder locked.
+"""Corrects ML Metadata before a run, with the folder locked.
 
-- An execution that is still RUNNING has died: no other process is at work here. It is
-  marked failed, and what it left in its output folders goes.
-- A result without all of its outputs is none, as when the disk was full when it was
-  committed. It is marked failed, so the node runs again.
-- An artifact whose files are not those that were noted is marked deleted, so the node
-  that made it runs again. A model is copied back from the serving folder, if it can be,
-  and its blessing with it: a new model must find something to be compared with.
+- An execution that is still RUNNING has died, because no other process works here. The
+  execution is marked as failed, and the contents of its output folders are removed.
+- An execution without all of its outputs, as after a full disk, is marked as failed, so
+  the node runs again.
+- An artifact whose files are not those that were noted is marked as deleted, so its
+  node runs again. If the artifact is a model that was pushed, it is copied back from
+  the serving folder, with its blessing, because a new model must be compared with it.
 """
 
 import hashlib
@@ -22,14 +22,13 @@ from components.pusher import blessing
 from ncf_model.serving import folders, versions
 
 FILES_PROPERTY = "files"
-MODEL_FOLDER = "Format-Serving"
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
 _DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _UNDER_WAY = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
 
 
 def note_files(output: Any) -> Any:
-    """Notes with each artifact what it consists of; returns the ExecutorOutput."""
+    """Notes the files of each output artifact; returns the ExecutorOutput."""
     for artifacts in output.output_artifacts.values():
         for artifact in artifacts.artifacts:
             noted = artifact.custom_properties[FILES_PROPERTY]
@@ -38,7 +37,7 @@ def note_files(output: Any) -> Any:
 
 
 def consists_of(folder: str) -> str:
-    """Returns number, bytes and a digest of names and sizes of the files of a folder.
+    """Returns number and bytes of a folder's files, and a digest of names and sizes.
 
     Example:
         `3 files, 1979 bytes, 6f0e...`
@@ -53,13 +52,13 @@ def consists_of(folder: str) -> str:
 def repair(
     store: Any, *, outputs: Mapping[str, Collection[str]], root: str, serving: str
 ) -> list[str]:
-    """Takes back what is not true any more; returns what that was, for the log.
+    """Corrects the records; yields a message for the log of each correction.
 
     Args:
         store: a `MetadataStore`. No run may be under way.
-        outputs: type of each node -> keys that a result of it must have.
+        outputs: type of a node -> output keys that its executions must have.
         root: the folder of artifacts.
-        serving: where pushed models are.
+        serving: the serving folder.
     """
     executions = store.get_executions()
     return [
@@ -129,7 +128,7 @@ def _miss_what_is_gone(store: Any, root: str, serving: str) -> Iterator[str]:
 
 
 def _is_whole(artifact: Any) -> bool:
-    """Returns whether the files are those that were noted; without a note, any."""
+    """Returns whether the files are those that were noted; True without a note."""
     if not os.path.exists(artifact.uri):
         return False
     noted = artifact.custom_properties[FILES_PROPERTY].string_value
@@ -137,12 +136,12 @@ def _is_whole(artifact: Any) -> bool:
 
 
 def _put_back(artifact: Any, serving: str) -> bool:
-    """Restores a model or a blessing from what was pushed; returns whether it could.
+    """Restores a model or a blessing from the serving folder; returns success.
 
-    Without it there might be nothing left to compare a new model with. A version whose
-    content is not what was pushed is no source.
+    Otherwise there might be nothing left with which to compare a new model. A damaged
+    version is not used.
     """
-    said = dict(artifact.custom_properties)  # Asking a protobuf's map enters the key.
+    said = dict(artifact.custom_properties)  # Reading a protobuf map adds the key.
     blessed = "blessed" in said and said["blessed"].int_value
     of_blessed = said["current_model"].string_value if blessed else ""
     model = {"Model": artifact.uri, "ModelBlessing": of_blessed}.get(artifact.type)
@@ -150,7 +149,7 @@ def _put_back(artifact: Any, serving: str) -> bool:
         if version.record.get("model_uri") == model and _as_pushed(version):
             shutil.rmtree(artifact.uri, ignore_errors=True)
             if artifact.type == "Model":
-                copy_model(version, os.path.join(artifact.uri, MODEL_FOLDER))
+                copy_model(version, os.path.join(artifact.uri, folders.SERVING_MODEL))
             else:
                 folders.write(os.path.join(artifact.uri, blessing.BLESSED_FILE), b"")
             return _is_whole(artifact)
@@ -158,7 +157,7 @@ def _put_back(artifact: Any, serving: str) -> bool:
 
 
 def copy_model(version: versions.Version, target: str) -> None:
-    """Copies the files of a version, as far as its record names them, into a folder."""
+    """Copies the files of a version that its record names into a folder."""
     for name in version.record["files"]:
         path = os.path.join(target, name)
         folders.make(os.path.dirname(path))

@@ -19,7 +19,7 @@ def tune(
         int | None, typer.Option(help="Configurations to try.", show_default="40")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="For how long.", show_default="no limit")
+        float | None, typer.Option(help="Minutes to search.", show_default="no limit")
     ] = None,
     processes: Annotated[
         int | None,
@@ -41,10 +41,11 @@ def tune(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search better hyperparameters on the validation items."""
+    """Search for better hyperparameters on the validation items."""
     typer.echo("Checking the configuration and the data ...", err=as_json)
     from pipeline import config as config_module
-    from pipeline import local_runner
+    from pipeline import inputs
+    from pipeline.local import endings, running
 
     told = {
         "trials": trials,
@@ -63,13 +64,13 @@ def tune(
             settings = config_module.load(
                 config, [*(overrides or ()), "tune={}"], dataset=dataset
             )
-        found = local_runner.find_data(settings, data_dir)
+        found = inputs.find_data(settings, data_dir)
         from pipeline.local import tuning
 
         result = tuning.tune(
             settings,
             found,
-            out=out or local_runner.default_out(settings, found),
+            out=out or running.default_out(settings, found),
             progress_to_errors=as_json,
         )
         if new_config is not None:
@@ -77,7 +78,7 @@ def tune(
             typer.echo(
                 f"Wrote {new_config}. Next: ncf run --config {new_config}", err=as_json
             )
-    except local_runner.RunFailed:
+    except endings.RunFailed:
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)

@@ -1,4 +1,4 @@
-"""Searches better hyperparameters on this machine: the data's nodes, then Tuner."""
+"""Searches for better hyperparameters: runs the nodes of the data, then Tuner."""
 
 import datetime
 import json
@@ -12,9 +12,9 @@ from rich.table import Table
 
 from ncf_model.documents import Document
 from ncf_model.tuning import space
-from pipeline import local_runner, start_up
+from pipeline import start_up
 from pipeline.config import PipelineConfig
-from pipeline.local import endings, lock, terminal
+from pipeline.local import endings, lock, running, terminal
 from pipeline.local.store import RecordedRun, Store
 from pipeline.nodes import ids
 
@@ -33,9 +33,9 @@ class Trial(Document):
     """A configuration that was tried.
 
     Attributes:
-        number: from 0; 0 is the configuration as it was.
-        score: its figure; that of the best epoch until it ended.
-        values: what it had in the fields that were searched.
+        number: the number of the trial; 0 is the configuration before the search.
+        score: the figure of the trial's best epoch.
+        values: the trial's values of the searched fields.
     """
 
     number: int
@@ -44,15 +44,15 @@ class Trial(Document):
 
 
 class Found(Document):
-    """What a search came to.
+    """The result of a search.
 
     Attributes:
         dataset: the name of the data.
-        objective: the figure that counts.
-        start: the score of the configuration as it was.
-        score: that of the best trial.
-        values: the best trial's, by the dotted name of the field.
-        trials: all that ended, the best first.
+        objective: the figure that is maximised.
+        start: the score of the configuration before the search.
+        score: the score of the best trial.
+        values: the best trial's values, by the dotted names of the fields.
+        trials: all trials that ended, the best first.
         cached: whether an earlier search's result was used.
         seconds: how long the search took.
     """
@@ -75,19 +75,19 @@ def tune(
     quiet: bool = False,
     progress_to_errors: bool = False,
 ) -> Found:
-    """Runs the pipeline as far as Tuner; a run in the same folder uses its results.
+    """Runs the pipeline up to Tuner; a run in the same folder uses the results.
 
     Args:
         config: what to compute; `tune` is set.
-        dataset: of `local_runner.find_data`.
+        dataset: as `inputs.find_data` returns it.
         out: the folder of the run.
-        quiet: shows the result alone.
-        progress_to_errors: shows all of it on standard error.
+        quiet: shows only the result.
+        progress_to_errors: shows everything on standard error.
 
     Raises:
-        local_runner.RunFailed: a node raised; the message is shown.
+        endings.RunFailed: a node raised; the message is shown.
         ValueError: another process is at work in `out`.
-        KeyboardInterrupt: Ctrl-C; how to go on is shown.
+        KeyboardInterrupt: Ctrl-C was pressed; the terminal says how to continue.
     """
     out = out.resolve()
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-tune.log"
@@ -116,7 +116,7 @@ def _run(
     display: terminal.RunDisplay,
 ) -> None:
     with display.waiting("loading TFX"), start_up.first_import("tfx"):
-        # Late: these take many seconds, and nothing before them needs them.
+        # Late: these imports take many seconds, and nothing before needs them.
         from absl import logging as absl_logging
         from tfx.orchestration import metadata
 
@@ -134,7 +134,7 @@ def _run(
         metadata=metadata.sqlite_metadata_connection_config(
             str(out / "metadata.sqlite")
         ),
-        beam_args=local_runner.BEAM_ARGS,
+        beam_args=running.BEAM_ARGS,
     )
     runner = dag_runner.Runner(
         root=str(out / "pipeline_root"), serving=str(out / "serving")
@@ -144,7 +144,7 @@ def _run(
 
 
 def _read(config: PipelineConfig, dataset: str, store: Store) -> Found:
-    """Returns what the newest run's Tuner found."""
+    """Returns the result of Tuner in the newest run."""
     run: RecordedRun = store.runs[-1]
     node = run.execution(ids.TUNER)
     if node is None or node.state not in ("COMPLETE", "CACHED"):
@@ -213,8 +213,8 @@ def write_config(file: pathlib.Path, config: PipelineConfig, found: Found) -> No
 
     Args:
         file: must not exist.
-        config: what the search started from.
-        found: what it found.
+        config: the configuration before the search.
+        found: the result of the search.
 
     Raises:
         ValueError: the file exists.

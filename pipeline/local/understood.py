@@ -1,4 +1,4 @@
-"""Shows how the data is understood, before anything is computed from it."""
+"""Shows how the data are understood, before anything is computed from them."""
 
 import datetime
 import pathlib
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _NAMES = {"timestamp": "time"}
 _SHOWN_CHARACTERS = 60
 _LEAST_CHARACTERS = 8
-_BESIDE = 12  # the roles and what is between columns
+_BESIDE = 12  # The width of the roles and of the space between columns.
 _SHOWN_UNUSED = 300
 
 
 def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> None:
-    """Prints which column is what, how much there is, and what to look at."""
+    """Prints the roles of columns, the size of the data, and notes."""
     table = Table("", "column", "first rows", box=None, padding=(0, 2, 0, 0))
     names = overview.found.columns().values()
     longest = max(len(_column(overview, name)) for name in names)
@@ -51,7 +51,7 @@ def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> N
 
 
 def counts(overview: "Overview") -> list[str]:
-    """Returns how much there is, and what cannot be read, in words."""
+    """Returns in words how much data there are, and what cannot be read."""
     whose = "" if overview.complete else "The first "
     span = ""
     if overview.first is not None and overview.last is not None:
@@ -78,7 +78,7 @@ def counts(overview: "Overview") -> list[str]:
 
 
 def as_json(overview: "Overview", path: pathlib.Path) -> dict[str, Any]:
-    """Returns the same for tools."""
+    """Returns how the data are understood, as values that JSON can hold."""
     return {
         "path": str(path),
         "columns": overview.found.columns(),
@@ -93,12 +93,12 @@ def as_json(overview: "Overview", path: pathlib.Path) -> dict[str, Any]:
 
 
 def write_config(file: pathlib.Path, overview: "Overview", data: "DataConfig") -> None:
-    """Writes a configuration that reads the data as it was understood.
+    """Writes a configuration that reads the data in the way that was shown.
 
     Args:
-        file: must not exist.
-        overview: how the data was understood.
-        data: the settings by which it was.
+        file: the new file, which must not exist.
+        overview: how the data are understood.
+        data: the settings with which they were read.
 
     Raises:
         ValueError: the file exists.

@@ -14,7 +14,7 @@ from components.interactions_example_gen.config import SpansConfig
 from components.negative_sampling.component import NegativeSampling
 from components.strict_example_validator.component import StrictExampleValidator
 from ncf_model import features
-from pipeline.nodes.settings import Settings
+from pipeline.nodes.settings import NodeSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class DataNodes:
 
     @property
     def interactions(self) -> channel.BaseChannel:
-        """A record per user: all that the user took."""
+        """The interactions, one record per user."""
         return self.example_gen.outputs["examples"]
 
     @property
@@ -48,13 +48,13 @@ class DataNodes:
         return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
 
-def data_nodes(settings: Settings) -> DataNodes:
+def data_nodes(settings: NodeSettings) -> DataNodes:
     """Returns the nodes that prepare the data."""
     config = settings.config
     example_gen = InteractionsExampleGen(
         settings.locations.interactions,
         reading=config.data.reading(),
-        # Not the default: what is cached for a single file stays valid.
+        # None, unless needed, keeps results cached for a single file valid.
         spans=config.data.spans if config.data.spans != SpansConfig() else None,
         drift=config.data.drift,
     )
@@ -71,7 +71,7 @@ def data_nodes(settings: Settings) -> DataNodes:
             analyze=[features.INTERACTIONS_SPLIT],
             transform=[features.INTERACTIONS_SPLIT],
         ),
-        # StatisticsGen has them before, and ids need none after.
+        # StatisticsGen has statistics before Transform; ids need none after it.
         disable_statistics=True,
     )
     transform.add_upstream_node(validator)

@@ -1,7 +1,7 @@
-"""The nodes that find earlier models: to begin with, to compare sizes, to beat.
+"""The nodes that find earlier models: to begin with, to compare data with, to beat.
 
-A runner that knows TFX's Resolver asks ML Metadata; the others look into the serving
-folder.
+On a runner that knows TFX's Resolver, these nodes ask ML Metadata; on others they look
+into the serving folder.
 """
 
 import dataclasses
@@ -19,15 +19,15 @@ from components.shrink_guard.component import ShrinkGuard
 from components.shrink_guard.strategy import ShrinkGuardStrategy
 from pipeline.nodes import ids
 from pipeline.nodes.data import DataNodes
-from pipeline.nodes.settings import Settings
+from pipeline.nodes.settings import NodeSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WarmStart:
-    """What a training from an earlier model needs; empty where it starts afresh.
+    """The parts of a warm start; all are empty without a warm start.
 
     Attributes:
-        nodes: what finds the model, if a node does.
+        nodes: the node that finds the earlier model, if there is one.
         inputs: further inputs of Trainer.
         custom_config: further settings of Trainer.
     """
@@ -37,13 +37,13 @@ class WarmStart:
     custom_config: dict[str, str]
 
 
-def warm_start(settings: Settings, examples: channel.BaseChannel) -> WarmStart:
-    """Returns what finds the model to begin with, and what tells Trainer of it.
+def warm_start(settings: NodeSettings, examples: channel.BaseChannel) -> WarmStart:
+    """Returns the node that finds the model to begin with, and Trainer's settings.
 
-    Where metadata cannot be asked, Trainer looks into the serving folder itself.
+    Where ML Metadata cannot be asked, Trainer looks into the serving folder itself.
 
     Args:
-        settings: `train.warm_start` says whether there is one.
+        settings: `train.warm_start` says whether there is a warm start.
         examples: the training rows, so that the node runs after they are made.
     """
     serving = settings.locations.serving
@@ -56,8 +56,8 @@ def warm_start(settings: Settings, examples: channel.BaseChannel) -> WarmStart:
     return WarmStart(nodes=[found], inputs=inputs, custom_config={})
 
 
-def _served_model(settings: Settings, examples: channel.BaseChannel) -> Resolver:
-    """Returns what finds the newest served model that was trained on other data."""
+def _served_model(settings: NodeSettings, examples: channel.BaseChannel) -> Resolver:
+    """Returns the node that finds the newest served model of other data."""
     return Resolver(
         strategy_class=LatestServedModel,
         config={"serving": settings.locations.serving},
@@ -66,10 +66,13 @@ def _served_model(settings: Settings, examples: channel.BaseChannel) -> Resolver
     )
 
 
-def served_evaluation(settings: Settings, data: DataNodes) -> list[base_node.BaseNode]:
-    """Returns the nodes that judge the served model, the last one; none by default.
+def served_evaluation(
+    settings: NodeSettings, data: DataNodes
+) -> list[base_node.BaseNode]:
+    """Returns the nodes that evaluate the served model; none by default.
 
-    Where metadata cannot be asked, the node looks into the serving folder itself.
+    The last node evaluates. Where ML Metadata cannot be asked, it looks into the
+    serving folder itself, and is the only one.
     """
     config = settings.config
     if not config.evaluation.served:
@@ -82,16 +85,16 @@ def served_evaluation(settings: Settings, data: DataNodes) -> list[base_node.Bas
         )
         return [node]
     found = _served_model(settings, data.rows_and_lists).with_id(ids.SERVED_MODEL)
-    judge = ServedEvaluation(
+    evaluation = ServedEvaluation(
         interactions=data.interactions,
         model=found.outputs["model"],
         seed=config.seed,
     )
-    return [found, judge]
+    return [found, evaluation]
 
 
 def shrink_guard(
-    settings: Settings, examples: channel.BaseChannel
+    settings: NodeSettings, examples: channel.BaseChannel
 ) -> base_node.BaseNode:
     """Returns the node that stops the run if too much of the data is gone."""
     max_shrink = settings.config.data.max_shrink
@@ -109,7 +112,9 @@ def shrink_guard(
     ).with_id(ids.SHRINK_GUARD)
 
 
-def baseline(settings: Settings, candidate: channel.BaseChannel) -> base_node.BaseNode:
+def baseline(
+    settings: NodeSettings, candidate: channel.BaseChannel
+) -> base_node.BaseNode:
     """Returns the node that finds the models that the candidate has to beat."""
     serving = settings.locations.serving
     if not settings.ask_metadata:
@@ -126,12 +131,12 @@ def baseline(settings: Settings, candidate: channel.BaseChannel) -> base_node.Ba
     ).with_id(ids.BASELINE)
 
 
-def blessings(settings: Settings, found: base_node.BaseNode) -> dict[str, Any]:
-    """Returns the blessings of the models to beat, as BlessedRanks takes them.
+def blessings(settings: NodeSettings, found: base_node.BaseNode) -> dict[str, Any]:
+    """Returns the blessings of the models to beat, as arguments of BlessedRanks.
 
     Args:
-        settings: without ML Metadata there are none.
-        found: the node of `baseline`.
+        settings: say whether ML Metadata can be asked; if not, there are no blessings.
+        found: the node that `baseline` returned.
     """
     if not settings.ask_metadata:
         return {}

@@ -1,7 +1,7 @@
 """The names of the nodes: in ML Metadata, in compiled pipelines, in configurations.
 
-TFX names a node by its component's class unless told otherwise. The one place that
-says which name is meant is this module; a test compares it with the pipeline.
+TFX names a node by its component's class unless another id is given. This module is the
+one place with these names; a test compares it with the pipeline.
 """
 
 EXAMPLE_GEN = "InteractionsExampleGen"
@@ -25,4 +25,4 @@ EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 REPORT = "Report"
 BULK = "BulkRecommendations"
-NOTIFY = "Notify"  # of clusters alone: it runs when all else has ended
+NOTIFY = "Notify"  # On clusters only; it runs when all other nodes have ended.

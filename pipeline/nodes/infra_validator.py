@@ -1,4 +1,4 @@
-"""TFX's InfraValidator, where the configuration asks for it, and where it cannot be."""
+"""TFX's InfraValidator: the node, and the refusal where it cannot run."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from pipeline.config import PipelineConfig
 if TYPE_CHECKING:
     from tfx.dsl.components.base import base_node
 
-    from pipeline.nodes.settings import Settings
+    from pipeline.nodes.settings import NodeSettings
 
 _FIELD = "push.infra_validator"
 _OR_NOT = f"set `{_FIELD}: null`: ExportCheck, which needs no Docker, is always made."
@@ -15,21 +15,21 @@ _PING_TIMEOUT_S = 10
 
 
 def infra_validator(
-    settings: "Settings", trainer: "base_node.BaseNode", check: "base_node.BaseNode"
+    settings: "NodeSettings", trainer: "base_node.BaseNode", check: "base_node.BaseNode"
 ) -> list["base_node.BaseNode"]:
     """Returns the node, or nothing where `push.infra_validator` is null.
 
-    It loads the model and asks nothing: ExportCheck does.
+    InfraValidator loads the model and sends no requests; ExportCheck sends some.
 
     Args:
-        settings: say whether, and with what limits.
-        trainer: has the model.
-        check: ExportCheck, which comes first: it takes a fraction of the time.
+        settings: say whether there is such a node, and with what limits.
+        trainer: the node whose model is loaded.
+        check: the node ExportCheck, which comes first because it takes less time.
     """
     wanted = settings.config.push.infra_validator
     if wanted is None:
         return []
-    # Late: it imports the clients of Docker and Kubernetes.
+    # Late: this imports the clients of Docker and Kubernetes.
     from tfx.components.infra_validator.component import InfraValidator
     from tfx.proto import infra_validator_pb2 as protos
 
@@ -52,10 +52,10 @@ def refuse(config: PipelineConfig, *, where: str) -> None:
 
     Args:
         config: what to compute.
-        where: who is going to run it, for the message.
+        where: the service that runs the pipeline, for the message.
 
     Raises:
-        ValueError: there is to be one.
+        ValueError: the configuration has an InfraValidator.
     """
     if config.push.infra_validator is not None:
         raise ValueError(
@@ -68,7 +68,7 @@ def require_docker(config: PipelineConfig) -> None:
     """Refuses an InfraValidator that this machine could not run.
 
     Raises:
-        ValueError: there is to be one, and no Docker answers.
+        ValueError: the configuration has an InfraValidator, and no Docker answers.
     """
     if config.push.infra_validator is None:
         return

@@ -19,7 +19,7 @@ from ncf_model import features
 from pipeline import evaluation
 from pipeline.nodes import earlier_models, ids, infra_validator, search
 from pipeline.nodes.data import DataNodes
-from pipeline.nodes.settings import Settings
+from pipeline.nodes.settings import NodeSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,15 +27,16 @@ class ModelNodes:
     """The nodes that make a model and decide about it.
 
     Attributes:
-        before: what runs before Trainer: the guard, a search, a model to begin with.
-        context: the evaluation lists with what simple rivals make of them.
-        trainer: makes the model.
-        check: loads the model as a server would.
+        before: the nodes before Trainer: ShrinkGuard, and those of a search or a warm
+            start.
+        context: adds baselines and slices to the evaluation lists.
+        trainer: trains the model.
+        check: checks that the exported model answers.
         servers: InfraValidator, where the configuration asks for it.
         baseline: finds the models to beat.
-        ranks: what those models make of the lists.
-        evaluator: blesses the model or does not.
-        pusher: serves a blessed one.
+        ranks: adds the ranks of the models to beat to the evaluation lists.
+        evaluator: decides whether the model is blessed.
+        pusher: pushes a blessed model into the serving folder.
     """
 
     before: list[base_node.BaseNode]
@@ -58,7 +59,7 @@ class ModelNodes:
         ]
 
 
-def model_nodes(settings: Settings, data: DataNodes) -> ModelNodes:
+def model_nodes(settings: NodeSettings, data: DataNodes) -> ModelNodes:
     """Returns the nodes that make a model and decide about it."""
     base = earlier_models.warm_start(settings, data.rows_and_lists)
     guard = earlier_models.shrink_guard(settings, data.rows_and_lists)
@@ -98,7 +99,7 @@ def model_nodes(settings: Settings, data: DataNodes) -> ModelNodes:
 
 
 def _trainer(
-    settings: Settings,
+    settings: NodeSettings,
     data: DataNodes,
     inputs: Mapping[str, channel.BaseChannel],
     custom_config: Mapping[str, str],
@@ -119,7 +120,7 @@ def _trainer(
     )
 
 
-def _context(settings: Settings, data: DataNodes) -> EvalContext:
+def _context(settings: NodeSettings, data: DataNodes) -> EvalContext:
     return EvalContext(
         lists=data.rows_and_lists,
         transform_graph=data.vocabularies,
@@ -130,7 +131,7 @@ def _context(settings: Settings, data: DataNodes) -> EvalContext:
 
 
 def _evaluator(
-    settings: Settings, ranks: BlessedRanks, trainer: Trainer
+    settings: NodeSettings, ranks: BlessedRanks, trainer: Trainer
 ) -> ExplainingEvaluator:
     config = settings.config
     return ExplainingEvaluator(
@@ -144,7 +145,7 @@ def _evaluator(
 
 
 def _pusher(
-    settings: Settings,
+    settings: NodeSettings,
     trainer: Trainer,
     evaluator: ExplainingEvaluator,
     servers: list[base_node.BaseNode],

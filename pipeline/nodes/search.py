@@ -5,20 +5,20 @@ from tfx.proto import trainer_pb2
 
 from ncf_model import features
 from pipeline.nodes.data import DataNodes
-from pipeline.nodes.settings import Settings
+from pipeline.nodes.settings import NodeSettings
 
 
-def tuner(settings: Settings, data: DataNodes) -> list[base_node.BaseNode]:
+def tuner(settings: NodeSettings, data: DataNodes) -> list[base_node.BaseNode]:
     """Returns TFX's Tuner, or nothing where `tune` is null.
 
     Args:
-        settings: say what is searched, and where a killed search has left its trials.
-        data: has the vocabularies, the rows and the validation lists.
+        settings: say what is searched, and in which folder a killed search left trials.
+        data: the nodes with the vocabularies, the rows and the validation lists.
     """
     config = settings.config
     if config.tune is None:
         return []
-    # Late: KerasTuner takes a second, and most pipelines have no such node.
+    # Late: importing KerasTuner takes a second, and most pipelines have no Tuner.
     from tfx.components.tuner.component import Tuner
 
     node = Tuner(

@@ -1,4 +1,4 @@
-"""What the nodes are made from: a configuration, locations, a runner's variants."""
+"""The settings from which nodes are made: configuration, locations, variants."""
 
 import dataclasses
 import os
@@ -24,7 +24,7 @@ class Locations:
         serving: folder to which blessed models are pushed, one numbered folder each.
         schema: the reviewed schema of the interactions.
         titles: a CSV of `item_id,title` for bulk recommendations, or "".
-        titles_digest: of what is in that file, or "".
+        titles_digest: the digest of that file's content, or "".
     """
 
     interactions: str
@@ -50,13 +50,14 @@ class Locations:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variants:
-    """Which components train and push: those of every runner, or a service's.
+    """Which components train and push; a service can have its own.
 
     Attributes:
-        trainer: TFX's Trainer, or one that starts a job elsewhere.
-        trainer_config: what that trainer needs to know.
-        pusher: our Pusher, or one that does more.
-        pusher_config: what that pusher needs to know.
+        trainer: the class of the component Trainer: TFX's, or one that starts a job
+            elsewhere.
+        trainer_config: further `custom_config` of that component.
+        pusher: the class of the component Pusher: ours, or one that also deploys.
+        pusher_config: further `custom_config` of that component.
     """
 
     trainer: type[Trainer] = Trainer
@@ -69,8 +70,8 @@ TFX_OWN = Variants()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that decides which nodes there are and what each is told.
+class NodeSettings:
+    """All settings that decide which nodes there are, and their parameters.
 
     Attributes:
         config: what to compute.

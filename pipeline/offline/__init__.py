@@ -1,1 +1,1 @@
-"""Training rows and ranked lists as files, for use outside TFX: `ncf sample`."""
+"""Rows and lists as files, without TFX: `ncf sample` and `ncf train`."""

@@ -16,11 +16,11 @@ def sample(
         str, typer.Option("--format", help="tfrecord (the official NCF's) or parquet.")
     ] = "tfrecord",
     epochs: Annotated[
-        int | None, typer.Option(help="Of training rows.", show_default="train.epochs")
+        int | None, typer.Option(help="Epochs of rows.", show_default="train.epochs")
     ] = None,
     refit: Annotated[
         bool,
-        typer.Option("--refit", help="Train on validation items, too; no such lists."),
+        typer.Option("--refit", help="Train on validation items; write no such lists."),
     ] = False,
     train_prebatch_size: Annotated[
         int, typer.Option(help="Training rows per Example.")
@@ -39,7 +39,7 @@ def sample(
     _quieten_tensorflow()
     from pipeline.offline import sample as sample_module
 
-    form = sample_module.Form(
+    form = sample_module.OutputForm(
         format=file_format,
         train_prebatch_size=train_prebatch_size,
         eval_prebatch_size=eval_prebatch_size,
@@ -64,7 +64,7 @@ def train(
     eval_dataset_path: Annotated[
         str, typer.Option(help="Pattern of files of ranked lists.")
     ],
-    input_meta_data_path: Annotated[str, typer.Option(help="Their metadata, JSON.")],
+    input_meta_data_path: Annotated[str, typer.Option(help="The files' metadata.")],
     output: Annotated[pathlib.Path, typer.Option(help="A new or empty folder.")],
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -72,12 +72,13 @@ def train(
     """Train and evaluate NeuMF on files of `ncf sample` or of the official NCF."""
     settings = options.settings(None, config, overrides)
     _quieten_tensorflow()
+    from ncf_model.training.training_history import Epoch
     from pipeline.local import terminal
     from pipeline.offline import train as train_module
 
-    def report(record: dict[str, float]) -> None:
+    def report(epoch: Epoch) -> None:
         figures = "loss {loss:.4f} HR@10 {hit_rate@10:.4f} NDCG@10 {ndcg@10:.4f}"
-        console.print(f"epoch {record['epoch']}: {figures.format_map(record)}")
+        console.print(f"epoch {epoch.epoch}: {figures.format_map(epoch.figures())}")
 
     source = train_module.Source(
         train_dataset_path=train_dataset_path,
@@ -85,7 +86,7 @@ def train(
         input_meta_data_path=input_meta_data_path,
     )
     try:
-        # What XLA tells of itself is for the log.
+        # Messages of XLA go to the log.
         with terminal.output_to_file(output.with_name(f"{output.name}.log")) as console:
             train_module.train(settings, source, output, report=report)
     except ValueError as error:
@@ -94,7 +95,7 @@ def train(
 
 
 def _quieten_tensorflow() -> None:
-    """Imports TensorFlow so that it tells nothing of itself."""
+    """Imports TensorFlow without its messages."""
     import warnings
 
     from pipeline.local import recommend

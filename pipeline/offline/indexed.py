@@ -1,6 +1,7 @@
-"""A file of interactions as users with item indices, without TFX and Beam.
+"""Reads interactions as users with item indices, without TFX and Beam.
 
-Does in memory what InteractionsExampleGen and Transform do on Beam, by the same rules.
+This module does in memory what InteractionsExampleGen and Transform do on Beam, by the
+same rules.
 """
 
 import dataclasses
@@ -13,18 +14,18 @@ from absl import logging
 from components.interactions_example_gen import files, grouping, reading
 from components.interactions_example_gen.config import ReadingConfig
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged
+from ncf_model.sampling.ragged import Ragged
 
 _MICROSECONDS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Indexed:
-    """All users, and what their indices stand for.
+    """All users with their items, and the raw ids of the indices.
 
     Attributes:
-        users: in order of index: user number j has index j.
-        item_ids: [N] raw ids by index.
+        users: the users in the order of their indices.
+        item_ids: [N] raw ids of items by index.
     """
 
     users: Users
@@ -35,8 +36,8 @@ def read(path: str, config: ReadingConfig, *, pattern: str = "*") -> Indexed:
     """Reads, groups and indexes the interactions of a file or of a folder of files.
 
     Raises:
-        ValueError: the input cannot be read, nothing is left of it, or an id has a line
-            break, which Transform's vocabularies do not admit either.
+        ValueError: the input cannot be read, the filters leave no user, or an id has a
+            line break, which Transform's vocabularies do not allow either.
     """
     rows, has_times = _read_rows(path, pattern, config)
     grouped, dropped = grouping.group(rows, config)
@@ -46,7 +47,7 @@ def read(path: str, config: ReadingConfig, *, pattern: str = "*") -> Indexed:
             f"{sum(map(len, rows))} rows ({dropped}). Loosen the filters `data.*`."
         )
     seconds = grouped.times // _MICROSECONDS
-    if not has_times:  # The order stands for them.
+    if not has_times:  # The order of the rows replaces the times.
         starts = np.repeat(grouped.offsets[:-1], np.diff(grouped.offsets))
         seconds = np.arange(len(seconds)) - starts
     user_ids, user_index = _vocabulary(grouped.user_ids)
@@ -55,8 +56,8 @@ def read(path: str, config: ReadingConfig, *, pattern: str = "*") -> Indexed:
     users = Users(
         user_ids,
         np.arange(len(user_ids)),
-        Ragged(item_index, grouped.offsets).rows(order),
-        Ragged(seconds, grouped.offsets).rows(order).values,
+        Ragged(item_index, grouped.offsets).take(order),
+        Ragged(seconds, grouped.offsets).take(order).values,
     )
     logging.info(
         "Read %d users, %d items, %d interactions; dropped: %s.",
@@ -100,7 +101,8 @@ def _blocks(
 def _vocabulary(values: pa.Array) -> tuple[list[bytes], np.ndarray]:
     """Returns the distinct ids, most frequent first, and the index of every value.
 
-    Ties go by the id's bytes, descending, as in Transform's vocabularies.
+    Equally frequent ids are in descending order of their bytes, as in Transform's
+    vocabularies.
     """
     encoded = values.dictionary_encode()
     ids = encoded.dictionary.cast(pa.binary()).to_pylist()

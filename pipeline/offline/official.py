@@ -1,9 +1,11 @@
-"""The offline form of TensorFlow's official NCF (r2.1.0), and how it is written.
+"""Writes the offline form of TensorFlow's official NCF (r2.1.0).
 
-TFRecord shards in which one Example is one batch, all features int64 lists of its size.
-Training: `user_id`, `item_id`, `labels`, `valid_point_mask` (0 pads the last batch of
-an epoch). Evaluation: `user_id`, `item_id`, `duplicate_mask` (1 does not count), lists
-end to end with the held-out item last; a list with all negatives masked is padding.
+The form consists of TFRecord shards in which one Example is one batch. All features are
+int64 lists with an entry per row. Training has `user_id`, `item_id`, `labels` and
+`valid_point_mask` (0 marks padding in the last batch of an epoch). Evaluation has
+`user_id`, `item_id` and `duplicate_mask` (1 marks items that do not count). There the
+lists follow each other, with the held-out item last; a list whose negatives are all
+masked is padding.
 """
 
 import contextlib
@@ -23,15 +25,16 @@ TRAINING_FOLDER = "training_cycle_{}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Files:
-    """Where and in batches of what size things are written.
+class OfficialFiles:
+    """Where rows and lists are written, and how many an Example has.
 
     Attributes:
-        folder: of the shards' folders.
-        num_users, num_items: padding runs over all of them, so that no embedding row is
-            fetched much more often than others.
+        folder: contains the folders of the shards.
+        num_users, num_items: sizes of the vocabularies. Padding has all users and items
+            in turn, so that no embedding row is fetched much more often than others.
         train_prebatch_size: rows per Example of training.
-        eval_prebatch_size: of evaluation; a multiple of a list's length.
+        eval_prebatch_size: rows per Example of evaluation; a multiple of a list's
+            length.
     """
 
     folder: pathlib.Path
@@ -75,7 +78,7 @@ class Files:
         return written
 
     def steps(self, *, train_rows: int, eval_rows: int) -> dict[str, int]:
-        """Returns the sizes and how many batches an epoch has, by official keys."""
+        """Returns sizes, and numbers of batches, by the keys of the official NCF."""
         return {
             "train_prebatch_size": self.train_prebatch_size,
             "eval_prebatch_size": self.eval_prebatch_size,

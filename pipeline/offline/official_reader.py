@@ -15,14 +15,15 @@ from pipeline.offline.rows import ListBlock
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What must be known of the files to read them; the keys of their JSON.
+    """The metadata of the files; the fields are keys of a JSON file.
 
     Attributes:
-        num_users, num_items: no index reaches them.
-        num_train_elements: rows of an epoch, padding apart.
-        num_eval_elements: rows of all lists, padding apart.
+        num_users, num_items: sizes of the vocabularies; all indices are below.
+        num_train_elements: rows of an epoch, without padding.
+        num_eval_elements: rows of all lists, without padding.
         train_prebatch_size, eval_prebatch_size: rows per Example.
-        num_eval_negatives: per list. The official NCF does not write it: it is 999.
+        num_eval_negatives: negatives per list; 999 if the file does not say it, as that
+            of the official NCF does not.
     """
 
     num_users: int
@@ -35,7 +36,7 @@ class Metadata:
 
 
 def read_metadata(path: str) -> Metadata:
-    """Reads the files' JSON.
+    """Reads the JSON file.
 
     Raises:
         ValueError: the file is absent or not JSON, a key is missing or no count, or an
@@ -78,8 +79,8 @@ class Epochs:
         """Finds the files.
 
         Args:
-            pattern: of files such as `samples/training_cycle_*/*`. Folders are epochs,
-                in order of the numbers in their names.
+            pattern: of files, such as `samples/training_cycle_*/*`. Each folder is an
+                epoch, in the order of the numbers in the folders' names.
             metadata: of the files.
 
         Raises:
@@ -96,10 +97,10 @@ class Epochs:
     def draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns an epoch's users [G] and items [G, 1 + n], int32, positive first.
 
-        See `groups` for which row goes where.
+        `groups` decides which row is in which group.
 
         Raises:
-            ValueError: rows are missing, are not of this form, or make no groups.
+            ValueError: rows are missing, have another form, or cannot be grouped.
         """
         metadata, files = self._metadata, self._folders[epoch]
         names = (official.USER, official.ITEM, official.LABELS, official.VALID)
@@ -115,21 +116,21 @@ def groups(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Puts rows into groups: a positive and its negatives, all of one user.
 
-    In order of the rows, a user's first positive gets the user's first n negatives and
-    so on; groups come in order of their positives. Rows that stand in groups stay as
-    they are, and rows in any order lose nothing but that order.
+    A user's first positive gets the user's first n negatives, the second positive the
+    next n, and so on. Groups are in the order of their positives. Rows that are grouped
+    already keep their order.
 
     Args:
-        users: [R] of each row.
-        items: [R].
+        users: [R], the user of each row.
+        items: [R], the item of each row.
         labels: [R] bool, True for positives.
 
     Returns:
         Users [G] and items [G, 1 + n], the positive first.
 
     Raises:
-        ValueError: not every user has n negatives for each positive, n being the same
-            for all and 1 or more.
+        ValueError: the users do not all have the same number of negatives per positive,
+            1 or more.
     """
     positives, negatives = np.flatnonzero(labels), np.flatnonzero(~labels)
     count = len(negatives) // max(1, len(positives))
@@ -152,7 +153,7 @@ def read_lists(pattern: str, metadata: Metadata) -> ListBlock:
     """Reads ranked lists, without padding, the held-out item first.
 
     Raises:
-        ValueError: no file matches, rows are missing, or are not of this form.
+        ValueError: no file matches, or rows are missing or have another form.
     """
     files = _find(pattern, "eval_dataset_path")
     names = (official.USER, official.ITEM, official.DUPLICATE)
@@ -180,7 +181,7 @@ def _find(pattern: str, flag: str) -> list[str]:
 
 
 def _padded(name: str) -> str:
-    """Returns the name with longer numbers, so that 10 comes after 9."""
+    """Returns the name with zeros before its numbers, so that 10 is after 9."""
     return re.sub(r"\d+", lambda number: number.group().zfill(20), name)
 
 
@@ -189,7 +190,7 @@ def _read(
 ) -> dict[str, np.ndarray]:
     """Returns each feature of all Examples, end to end, [R] int32."""
     spec = {name: tf.io.FixedLenFeature([prebatch_size], tf.int64) for name in names}
-    # One batch of each shard in turn: the order they were written in.
+    # One batch of each shard in turn, which is the order of writing.
     records = tf.data.Dataset.from_tensor_slices(files)
     records = records.interleave(tf.data.TFRecordDataset, cycle_length=len(files))
     parsed = records.map(lambda record: tf.io.parse_single_example(record, spec))
@@ -213,7 +214,7 @@ def _check_rows(
     metadata: Metadata,
     expected: int,
 ) -> None:
-    """Raises ValueError unless all rows are there and every index is known."""
+    """Raises ValueError unless there are all rows, and all indices are in range."""
     folder = os.path.dirname(files[0])
     if len(users) != expected:
         raise ValueError(

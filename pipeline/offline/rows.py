@@ -1,4 +1,4 @@
-"""The training rows and ranked lists of the pipeline, as arrays of indices."""
+"""Makes the training rows and evaluation lists of the pipeline as arrays."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ import pyarrow as pa
 from components.negative_sampling import ranked_lists, splitting
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged
 from ncf_model import features
 from ncf_model.sampling import negatives
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data
 from pipeline.offline.indexed import Indexed
 
-# Candidates held at a time.
+# How many candidates are in memory at a time.
 _BLOCK = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
 class ListBlock:
-    """Lists with one held-out item each, all of one width.
+    """Lists with one held-out item each, all of the same width.
 
     Attributes:
         users: [L] int64, indices.
-        items: [L, 1 + m] int64, the held-out item first. A list of fewer candidates is
-            filled up with its held-out item.
-        masked: [L, 1 + m] bool, True where an item fills up and does not count.
+        items: [L, 1 + m] int64, the held-out item first. A list with fewer candidates
+            is filled up with its held-out item.
+        masked: [L, 1 + m] bool, True where an item only fills the list up.
     """
 
     users: np.ndarray
@@ -36,14 +36,14 @@ class ListBlock:
 
 
 def epoch_rows(found: Indexed, plan: Plan) -> data.EpochRows:
-    """Returns what draws the training rows of any epoch, in the trainer's order.
+    """Returns the training rows of any epoch, in the trainer's order.
 
     Args:
         found: all users.
-        plan: `refit` counts the validation items among the positives.
+        plan: with `refit` the validation items are positives, too.
 
     Raises:
-        ValueError: somebody has every item, so that no negative exists.
+        ValueError: a user has every item, so that no negative exists.
     """
     split = splitting.split(found.users.items, found.users.timestamps, plan.config)
     interactions = data.Interactions(
@@ -66,8 +66,8 @@ def epoch_rows(found: Indexed, plan: Plan) -> data.EpochRows:
 def lists(found: Indexed, plan: Plan, name: str) -> Iterator[ListBlock]:
     """Yields the lists of the split `validation` or `eval`, some at a time.
 
-    In order of user index. Users who train on nothing, or have seen everything, have
-    none.
+    The lists are in the order of the user indices. Users without training positives,
+    and users who have seen everything, have no list.
 
     Args:
         found: all users.
@@ -75,7 +75,7 @@ def lists(found: Indexed, plan: Plan, name: str) -> Iterator[ListBlock]:
         name: `features.VALIDATION_SPLIT` or `features.EVAL_SPLIT`.
 
     Raises:
-        ValueError: `eval_negatives` is `all`: such lists differ in width.
+        ValueError: `eval_negatives` is `all`, with which lists differ in width.
     """
     count = plan.config.eval_negatives
     if count == "all":
@@ -85,7 +85,7 @@ def lists(found: Indexed, plan: Plan, name: str) -> Iterator[ListBlock]:
         )
     users = found.users
     sizes = np.maximum(users.items.sizes, 1 + count)
-    # With these, lists of raw ids come out as lists of indices.
+    # These "raw ids" are the indices, so the lists have indices.
     indices = pa.array(np.arange(plan.num_items))
     no_counts = np.zeros(plan.num_items, np.int64)
     number = {user_id: index for index, user_id in enumerate(users.user_ids)}
@@ -108,8 +108,8 @@ def _part(users: Users, start: int, stop: int) -> Users:
     return Users(
         users.user_ids[start:stop],
         users.user_index[start:stop],
-        users.items.rows(wanted),
-        times.rows(wanted).values,
+        users.items.take(wanted),
+        times.take(wanted).values,
     )
 
 
@@ -121,5 +121,5 @@ def _filled(users: np.ndarray, candidates: Ragged, *, width: int) -> ListBlock:
     return ListBlock(users, items, ~counts)
 
 
-def _lists(rows: Ragged) -> data.Lists:
-    return data.Lists(rows.values.astype(np.int32), rows.offsets)
+def _lists(rows: Ragged) -> Ragged:
+    return Ragged(rows.values.astype(np.int32), rows.offsets)

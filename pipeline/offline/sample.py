@@ -1,6 +1,6 @@
-"""Writes the rows and ranked lists that the pipeline would train and evaluate on.
+"""Writes the rows and lists that the pipeline would train and evaluate on.
 
-Imports neither TFX nor Beam.
+This module imports neither TFX nor Beam.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ METADATA_FILE = "metadata.json"
 LISTS = {features.VALIDATION_SPLIT: "validation_data", features.EVAL_SPLIT: "eval_data"}
 FORMATS = ("tfrecord", "parquet")
 
-_Files = official.Files | tables.Files
+_Files = official.OfficialFiles | tables.ParquetFiles
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Form:
-    """What the files are like.
+class OutputForm:
+    """The form of the files.
 
     Attributes:
         format: `tfrecord` (see `official`) or `parquet` (see `tables`).
@@ -48,24 +48,24 @@ def sample(
     dataset: catalogue.Dataset,
     output: pathlib.Path,
     *,
-    form: Form,
+    form: OutputForm,
     epochs: int | None = None,
     refit: bool = False,
 ) -> dict[str, Any]:
-    """Writes `output`, whole or not at all; returns what its metadata.json holds.
+    """Writes `output`, whole or not at all; returns the contents of metadata.json.
 
-    Training rows, lists, and the raw id of each index, line by line, in `users.txt` and
-    `items.txt`. Rows come in the trainer's order: a positive and its negatives stand
-    together, and these groups are shuffled.
+    The folder has training rows, lists, and the raw id of each index, line by line, in
+    `users.txt` and `items.txt`. Rows are in the trainer's order: a positive and its
+    negatives are neighbours, and these groups are shuffled.
 
     Args:
-        config: `seed`, `data`, `sampling` and `train.epochs` count.
+        config: of which `seed`, `data`, `sampling` and `train.epochs` are used.
         dataset: the interactions.
         output: a folder that does not exist, or is empty.
         form: of the files.
-        epochs: how many epochs of training rows; None is `config.train.epochs`.
-        refit: trains on the validation items too, as the refit and the official NCF do.
-            Lists to choose an epoch by are then not written.
+        epochs: for how many epochs to write rows; None is `config.train.epochs`.
+        refit: whether validation items are positives, too, as in the refit and in the
+            official NCF. Validation lists are not written then.
 
     Raises:
         ValueError: a size does not fit, `output` is not empty, or the data cannot be
@@ -108,9 +108,9 @@ def check_output(output: pathlib.Path) -> None:
 
 
 def _check(
-    config: PipelineConfig, output: pathlib.Path, epochs: int, form: Form
+    config: PipelineConfig, output: pathlib.Path, epochs: int, form: OutputForm
 ) -> None:
-    """Raises ValueError for what can be refused before anything is read."""
+    """Raises ValueError for arguments that are wrong whatever the data are."""
     check_output(output)
     if form.format not in FORMATS:
         raise ValueError(f"`format` must be one of {FORMATS}; got {form.format!r}.")
@@ -132,7 +132,7 @@ def _check(
 
 
 def _write(
-    folder: pathlib.Path, found: Indexed, plan: Plan, form: Form
+    folder: pathlib.Path, found: Indexed, plan: Plan, form: OutputForm
 ) -> dict[str, Any]:
     """Writes all files; returns the metadata."""
     files = _files(folder, found, plan, form)
@@ -159,10 +159,12 @@ def _write(
     return metadata
 
 
-def _files(folder: pathlib.Path, found: Indexed, plan: Plan, form: Form) -> _Files:
+def _files(
+    folder: pathlib.Path, found: Indexed, plan: Plan, form: OutputForm
+) -> _Files:
     if form.format == "parquet":
-        return tables.Files(folder)
-    return official.Files(
+        return tables.ParquetFiles(folder)
+    return official.OfficialFiles(
         folder=folder,
         num_users=len(found.users.user_ids),
         num_items=plan.num_items,
@@ -176,14 +178,14 @@ def _write_ids(path: pathlib.Path, ids: Sequence[bytes]) -> None:
 
 
 def _metadata(counts: dict[str, int], plan: Plan, files: _Files) -> dict[str, Any]:
-    """Returns the official keys; and `num_eval_negatives`, `seed` and `sampling`."""
+    """Returns the official keys, `num_eval_negatives`, `seed` and `sampling`."""
     negatives = int(plan.config.eval_negatives)
     train_rows = counts["train_positives"] * (1 + plan.config.num_negatives)
     eval_rows = counts["eval_lists"] * (1 + negatives)
     return {
         "num_users": counts["num_users"],
         "num_items": counts["num_items"],
-        # Of the official two, the one that computes the k-th unseen item, as we do.
+        # The official NCF has two constructors; this one computes the k-th unseen item.
         "constructor_type": "bisection",
         "num_train_elements": train_rows,
         "num_eval_elements": eval_rows,

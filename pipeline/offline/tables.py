@@ -1,4 +1,4 @@
-"""Training rows and ranked lists as Parquet, one row per (user, item)."""
+"""Writes training rows and lists as Parquet, one row per (user, item)."""
 
 import dataclasses
 import pathlib
@@ -24,16 +24,16 @@ _LISTS = pa.schema(
 
 
 @dataclasses.dataclass(frozen=True)
-class Files:
-    """Where things are written; the same methods as `official.Files`."""
+class ParquetFiles:
+    """Writes into a folder; has the methods of `official.OfficialFiles`."""
 
     folder: pathlib.Path
 
     def write_epoch(self, epoch: int, users: np.ndarray, items: np.ndarray) -> None:
         """Writes an epoch's users [G] and items [G, 1 + n], the positive first.
 
-        Columns of `train/epoch_<epoch>.parquet`: `user_id`, `item_id`, `label` (0 or
-        1), `epoch` (from 0).
+        `train/epoch_<epoch>.parquet` has the columns `user_id`, `item_id`, `label` (0
+        or 1) and `epoch` (from 0).
         """
         folder = self.folder / "train"
         folder.mkdir(exist_ok=True)
@@ -47,10 +47,11 @@ class Files:
         parquet.write_table(_table(columns, _TRAINING), path, compression="zstd")
 
     def write_lists(self, name: str, lists: Iterable[ListBlock]) -> int:
-        """Writes `<name>.parquet`; returns how many lists.
+        """Writes `<name>.parquet`; returns how many lists there are.
 
-        Columns: `user_id`, `item_id`, `held_out`. A list begins where `held_out` is
-        True and goes on to the next such row. Short lists are as short as they are.
+        The columns are `user_id`, `item_id` and `held_out`. A list begins where
+        `held_out` is True, and ends before the next such row. Short lists are not
+        filled up.
         """
         written = 0
         path = self.folder / f"{name}.parquet"
@@ -64,12 +65,12 @@ class Files:
         return written
 
     def steps(self, *, train_rows: int, eval_rows: int) -> dict[str, int]:
-        """Returns nothing: a row is a row, there are no batches."""
+        """Returns {}, because Parquet has no batches."""
         return {}
 
 
 def _first_only(shape: tuple[int, ...]) -> np.ndarray:
-    """Marks the first column, [rows, width] bool."""
+    """Returns an array that is True in the first column, [rows, width] bool."""
     marks = np.zeros(shape, bool)
     marks[:, 0] = True
     return marks

@@ -6,7 +6,6 @@ import json
 import pathlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,21 +14,18 @@ from absl import logging
 from ncf_model.config import TrainConfig
 from ncf_model.network import model
 from ncf_model.training import data, strategy, training_loop, validation
+from ncf_model.training.training_history import Epoch
 from pipeline.config import PipelineConfig
 from pipeline.offline import official_reader, sample
 from pipeline.offline.rows import ListBlock
 
 MODEL_FILE = "model.keras"
 HISTORY_FILE = "history.json"
-HIT_RATE = f"hit_rate@{validation.CUTOFF}"
-NDCG = f"ndcg@{validation.CUTOFF}"
-
-Record = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """The files, by the official NCF's flags.
+    """The files, named like the official NCF's flags.
 
     Attributes:
         train_dataset_path: pattern of training files; a folder is an epoch.
@@ -47,24 +43,24 @@ def train(
     source: Source,
     output: pathlib.Path,
     *,
-    report: Callable[[Record], None] = lambda record: None,
-) -> list[Record]:
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> list[Epoch]:
     """Writes `model.keras` and `history.json` to `output`; returns the history.
 
-    Each epoch trains on the rows of its folder and is evaluated on the lists, where
-    what is masked does not count. The model is that of the last epoch: none is chosen,
-    as the lists are what the model is evaluated by.
+    Each epoch trains on the rows of its folder, and is evaluated on the lists without
+    their masked items. The model is that of the last epoch. No epoch is chosen, because
+    the lists are for evaluation.
 
     Args:
-        config: `seed`, `model` and `train` count, but for `train.refit`: the files say
-            what is trained on.
+        config: of which `seed`, `model` and `train` are used, without `train.refit`,
+            because the files decide what is trained on.
         source: where the files are.
         output: a folder that does not exist, or is empty.
-        report: called with each epoch's record.
+        report: called with each epoch when it has ended.
 
     Raises:
         ValueError: a file is absent or does not fit its metadata, there are too few
-            epochs, a field is set that has no meaning here, `output` is not empty, or
+            epochs, a field is set that cannot be used here, `output` is not empty, or
             the loss is not finite. Nothing is written then.
     """
     sample.check_output(output)
@@ -85,15 +81,16 @@ def train(
     )
     with distribution.scope():
         history = []
-        for record in _epochs(network, epochs, _validator(network, lists), config):
-            report(record)
-            history.append(record)
+        for epoch in _epochs(network, epochs, _validator(network, lists), config):
+            report(epoch)
+            history.append(epoch)
             target = config.train.hit_rate_target
-            if target and record[HIT_RATE] >= target:
+            if target and (epoch.hit_rate or 0.0) >= target:
                 break
     output.mkdir(parents=True, exist_ok=True)
     network.save(output / MODEL_FILE)
-    text = json.dumps({"epochs": history}, indent=2) + "\n"
+    told = [epoch.model_dump(by_alias=True, exclude_unset=True) for epoch in history]
+    text = json.dumps({"epochs": told}, indent=2) + "\n"
     (output / HISTORY_FILE).write_text(text, encoding="utf-8")
     logging.info("Trained %d epochs; model in %s.", len(history), output)
     return history
@@ -118,8 +115,8 @@ def _epochs(
     epochs: official_reader.Epochs,
     validator: validation.Validation,
     config: PipelineConfig,
-) -> Iterator[Record]:
-    """Trains; yields each epoch's record once its weights are in the network."""
+) -> Iterator[Epoch]:
+    """Trains; yields each epoch once its weights are in the network."""
     settings = config.train
     drawn = data.prefetched(epochs, range(settings.epochs))
     first = next(drawn)
@@ -128,25 +125,25 @@ def _epochs(
     )
     cosine = settings.learning_rate_schedule == "cosine"
     decay_steps = loop.steps(len(first[0])) * settings.epochs if cosine else 0
-    for epoch, (users, items) in enumerate(itertools.chain([first], drawn), 1):
+    for number, (users, items) in enumerate(itertools.chain([first], drawn), 1):
         started = time.monotonic()
-        # The last block's is the mean of the whole epoch.
-        *_, (_, loss) = loop.epoch(users, items, decay_steps, name=f"epoch {epoch}")
+        # The loss of the last block is the mean over the whole epoch.
+        *_, (_, loss) = loop.epoch(users, items, decay_steps, name=f"epoch {number}")
         loop.write_weights(decay_steps=decay_steps)
         seconds = time.monotonic() - started
         hit_rate, ndcg = validator.metrics()
-        yield {
-            "epoch": epoch,
-            "loss": loss,
-            HIT_RATE: hit_rate,
-            NDCG: ndcg,
-            "seconds": seconds,
-            "examples_per_second": items.size / seconds,
-        }
+        yield Epoch(
+            epoch=number,
+            loss=loss,
+            hit_rate=hit_rate,
+            ndcg=ndcg,
+            seconds=seconds,
+            examples_per_second=items.size / seconds,
+        )
 
 
 def _validator(network: model.NeuMF, lists: ListBlock) -> validation.Validation:
-    """Evaluates `network` on the lists without what is masked; indices are the ids."""
+    """Returns a validator of `network` on the lists without their masked items."""
     users, items = (
         {b"%d" % index: index for index in range(size)}
         for size in (network.num_users, network.num_items)

@@ -1,1 +1,1 @@
-"""Runs that come again on this machine, by systemd or cron."""
+"""Repeated runs on this machine, by systemd or cron."""

@@ -1,4 +1,4 @@
-"""A line of cron as systemd writes it."""
+"""Converts a line of cron to the form of systemd."""
 
 from pipeline.cluster import cron
 
@@ -14,8 +14,8 @@ def on_calendar(text: str) -> str:
     """Returns the same times for systemd's `OnCalendar`, in UTC.
 
     Raises:
-        ValueError: the text is no line of cron, or has a day and a weekday, of which
-            cron takes either and systemd both.
+        ValueError: the text is no line of cron, or has both a day and a weekday: cron
+            runs on either, systemd only if both fit.
 
     Example:
         >>> on_calendar("*/30 3-5 * * mon-fri")

@@ -12,7 +12,7 @@ from pipeline.messages import refuse
 from pipeline.options import ConfigFile, Dataset, Overrides
 
 
-class Form(str, enum.Enum):
+class Scheduler(str, enum.Enum):
     """What starts the runs."""
 
     systemd = "systemd"
@@ -20,28 +20,28 @@ class Form(str, enum.Enum):
 
 
 Times = Annotated[int, typer.Option(min=0, help="How often a failure is tried again.")]
-After = Annotated[float, typer.Option(min=0, help="Seconds before that.")]
+After = Annotated[float, typer.Option(min=0, help="Seconds to wait before it.")]
 Webhook = Annotated[
     str | None,
     typer.Option(
-        envvar="NCF_WEBHOOK", help="URL that is told of a failure, in JSON, by POST."
+        envvar="NCF_WEBHOOK", help="URL to which a failure is posted as JSON."
     ),
 ]
 
 
 def retry(
     arguments: Annotated[
-        list[str], typer.Argument(help="Of ncf, after --: such as -- run --quiet")
+        list[str], typer.Argument(help="Of ncf, after --, such as: -- run --quiet")
     ],
     times: Times = 2,
     after_s: After = 600,
     webhook: Webhook = None,
 ) -> None:
-    """Run an ncf command; where it fails, again; tell a webhook if it still does."""
+    """Run an ncf command, again if it fails; tell a webhook if it still fails."""
     from pipeline.schedule import retry as rule
 
     try:
-        rule.check_webhook(webhook)
+        _check(webhook)
     except ValueError as error:
         refuse(error)
     status = rule.run(
@@ -56,10 +56,10 @@ def schedule_local(
         typer.Option(help="Minute, hour, day, month, weekday; UTC for systemd."),
     ] = "0 3 * * *",
     form: Annotated[
-        Form, typer.Option("--as", help="A timer of systemd, or a line of cron.")
-    ] = Form.systemd,
+        Scheduler, typer.Option("--as", help="A timer of systemd, or a line of cron.")
+    ] = Scheduler.systemd,
     name: Annotated[
-        str | None, typer.Option(help="Of the units.", show_default="pipeline_name")
+        str | None, typer.Option(help="The units' name.", show_default="pipeline_name")
     ] = None,
     dataset: Dataset = None,
     config: ConfigFile = None,
@@ -78,14 +78,13 @@ def schedule_local(
         ),
     ] = None,
 ) -> None:
-    """Write what has the pipeline run again and again on this machine."""
+    """Write the files that run the pipeline again and again on this machine."""
     from pipeline import config as config_module
     from pipeline.schedule import local
-    from pipeline.schedule import retry as rule
 
     try:
         settings = config_module.load(config, overrides or (), dataset=dataset)
-        rule.check_webhook(webhook)
+        _check(webhook)
         job = local.Job(
             name=name or settings.pipeline_name,
             cron=cron,
@@ -96,12 +95,20 @@ def schedule_local(
             retry_after_s=after_s,
             webhook=webhook,
         )
-        if form is Form.cron:
+        if form is Scheduler.cron:
             typer.echo(local.cron_line(job))
         else:
             _write(local.units(job), units, job.name)
     except ValueError as error:
         refuse(error)
+
+
+def _check(webhook: str | None) -> None:
+    """Raises ValueError if `--webhook` is given and cannot be posted to."""
+    from pipeline import webhook as webhooks
+
+    if webhook is not None:
+        webhooks.check(webhook)
 
 
 def _run_arguments(

@@ -1,4 +1,4 @@
-"""The files of systemd, or the line of cron, that start a run on this machine."""
+"""Makes the files of systemd, or the line of cron, that start runs."""
 
 import dataclasses
 import pathlib
@@ -37,17 +37,17 @@ WantedBy=timers.target
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is run again and again, and what becomes of a failure.
+    """A command that is run again and again.
 
     Attributes:
-        name: of the units.
-        cron: minute, hour, day, month, weekday.
+        name: of the units of systemd.
+        cron: when to run: minute, hour, day, month, weekday.
         run: arguments of `ncf`, such as `run --config nightly.yaml`.
-        folder: where it is run; relative paths begin there.
+        folder: the working folder, in which relative paths begin.
         program: the path of `ncf`.
-        retries: how often a failed run is run again.
-        retry_after_s: seconds before that.
-        webhook: URL that is told of a failure; None tells nobody.
+        retries: how often a failed run is tried again.
+        retry_after_s: seconds to wait before a run is tried again.
+        webhook: URL to which a failure is posted; None posts nothing.
     """
 
     name: str
@@ -60,10 +60,10 @@ class Job:
     webhook: str | None = None
 
     def command(self) -> list[str]:
-        """Returns the command, with what retries it.
+        """Returns the command `ncf retry` with its arguments.
 
         Raises:
-            ValueError: a word of it cannot be written into both kinds of file.
+            ValueError: a word has a character that one kind of file does not allow.
         """
         told = ["--webhook", self.webhook] if self.webhook else []
         words = [
@@ -93,7 +93,7 @@ def units(job: Job) -> dict[str, str]:
 
 
 def cron_line(job: Job) -> str:
-    """Returns the line of a crontab. Cron goes by the machine's time zone."""
+    """Returns the line of a crontab. Cron uses the machine's time zone."""
     fields = " ".join(cron_rule.check(job.cron, option="--cron"))
     command = f"cd {shlex.quote(str(job.folder))} && {shlex.join(job.command())}"
     return f"{fields} {command}".replace("%", r"\%")

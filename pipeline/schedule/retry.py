@@ -1,22 +1,19 @@
-"""Runs a command of `ncf` again where it fails, and tells somebody if it still does."""
+"""Runs a command of `ncf` again if it fails; tells a webhook if it still fails."""
 
 import collections
 import datetime
-import json
 import shlex
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipeline import webhook as webhooks
+
 STOPPED = 130
-_LINES = 40  # of the output, told to the webhook
-_TIMEOUT_S = 30
+_LINES = 40  # The webhook gets so many lines of output, the last ones.
 
 
 def run(
@@ -31,17 +28,17 @@ def run(
 ) -> int:
     """Returns the exit status of the last attempt; 0 as soon as one succeeds.
 
-    A refusal is tried again, too: data that are late may be there by then. What was
-    stopped by hand is not.
+    A command that was refused is tried again, too, because late data may be there by
+    then. A command that was stopped by hand is not.
 
     Args:
         arguments: of `ncf`.
-        times: how often a failure is tried again, 0 or more.
-        after_s: seconds before that.
-        webhook: URL to which a failure is POSTed as JSON, after the last attempt.
-        program: what takes the arguments.
-        sleep: waits.
-        say: is told each line of the output.
+        times: how often a failed command is tried again, 0 or more.
+        after_s: seconds to wait before that.
+        webhook: URL to which a failure of the last attempt is posted as JSON.
+        program: the program that is run with the arguments.
+        sleep: waits for so many seconds.
+        say: called with each line of the output.
     """
     attempts, status = 0, 0
     last: collections.deque[str] = collections.deque(maxlen=_LINES)
@@ -56,7 +53,7 @@ def run(
             return status
     if webhook:
         told = _failure(arguments, status=status, attempts=attempts, lines=last)
-        say(post(webhook, told))
+        say(_tell(webhook, told))
     return status
 
 
@@ -72,7 +69,7 @@ def _attempt(
             last.append(line.rstrip("\n"))
             say(last[-1])
         return process.wait()
-    except KeyboardInterrupt:  # The run has got it, too, and says how to go on.
+    except KeyboardInterrupt:  # The run gets Ctrl-C, too, and says how to continue.
         process.wait()
         return STOPPED
 
@@ -93,31 +90,9 @@ def _failure(
     }
 
 
-def post(url: str, told: dict[str, Any]) -> str:
-    """Sends JSON; returns what came of it, in words, and never raises for it.
-
-    `text` is what chat services show.
-    """
-    request = urllib.request.Request(  # The user's own URL, checked.
-        url,
-        data=json.dumps(told).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+def _tell(url: str, failure: dict[str, Any]) -> str:
+    """Posts a failure to a webhook; returns what came of that, and never raises."""
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            # Not the path: who knows it can write there.
-            host = urllib.parse.urlsplit(url).hostname
-            return f"Told the webhook at {host}: HTTP {answer.status}."
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        return f"Told the webhook at {webhooks.post(url, failure)}."
+    except webhooks.WebhookError as error:
         return f"The webhook could not be told of the failure: {error}."
-
-
-def check_webhook(url: str | None) -> None:
-    """Raises ValueError unless it is a URL that can be POSTed to."""
-    if url is None:
-        return
-    if not url.startswith(("https://", "http://")):
-        # Not shown, here or below: the address is a secret.
-        raise ValueError("`--webhook` must be a URL that begins with https://.")
-    if " " in url or not url.isprintable():
-        raise ValueError("`--webhook` must hold no blank and no control character.")

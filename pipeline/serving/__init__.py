@@ -1,1 +1,1 @@
-"""Asking a pushed model: over HTTP, in bulk, and on a cluster. No TFX in here."""
+"""Serving a pushed model: over HTTP, in bulk, and on a cluster; without TFX."""

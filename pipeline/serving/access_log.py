@@ -1,7 +1,7 @@
-"""The access log's lines, written by a thread of their own.
+"""Writes the lines of the access log in a thread.
 
-Who reads them may stand still, such as a pipe that nobody empties or a full disk. No
-answer waits for that: lines wait instead, and beyond a number of them are lost.
+Writing may block, as on a pipe that nobody reads, or fail, as on a full disk. Answers
+do not wait for that: lines wait instead, and if too many wait, lines are lost.
 """
 
 import logging
@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 _WAITING = 10_000
 _AT_ONCE = 256
-# Lines wait so long for others: a thread that wakes for each has answers wait for it.
+# Seconds for which lines are collected before one write. A thread that woke for each
+# line would delay the answers.
 _TOGETHER_S = 0.02
 
 
 class AccessLogHandler(logging.Handler):
-    """Writes records to a file descriptor, a line each."""
+    """Writes log records to a file descriptor, one per line."""
 
     def __init__(
         self,
@@ -27,33 +28,34 @@ class AccessLogHandler(logging.Handler):
         lost: Callable[[], None] = lambda: None,
         waiting: int = _WAITING,
     ) -> None:
-        """Begins to write.
+        """Starts the thread.
 
         Args:
-            descriptor: open for writing; it stays open.
-            lost: called for each line for which there was no room.
-            waiting: how many lines there is room for, >= 1.
+            descriptor: a file descriptor that is open for writing, and is not closed.
+            lost: called for each line that is lost.
+            waiting: how many lines may wait, >= 1.
         """
         super().__init__()
         self._descriptor, self._lost = descriptor, lost
-        # Much cheaper to fill than a `Queue`, and without a bound of its own.
+        # A `SimpleQueue` is much cheaper to fill than a `Queue` but has no bound.
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._waiting = waiting
-        # A daemon: a write that never ends must not keep the process from ending.
+        # A daemon thread, because a write that never ends must not keep the process
+        # alive.
         self._thread = threading.Thread(
             target=self._write_all, name="access-log", daemon=True
         )
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes a record, at once."""
+        """Queues a record, without waiting."""
         if self._lines.qsize() >= self._waiting:
             self._lost()
         else:
             self._lines.put(self.format(record))
 
     def finish(self, timeout_s: float) -> bool:
-        """Returns whether all that was taken is written; waits `timeout_s` at most."""
+        """Waits at most `timeout_s` for the queue; returns whether all is written."""
         self._lines.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -70,7 +72,7 @@ class AccessLogHandler(logging.Handler):
             text = "".join(f"{line}\n" for line in lines if line is not None)
             try:
                 self._write(text.encode(errors="replace"))
-            except OSError:  # The reader is gone, or the disk is full.
+            except OSError:  # The reader has gone, or the disk is full.
                 for _ in range(text.count("\n")):
                     self._lost()
 

@@ -1,4 +1,4 @@
-"""The ASGI app: TensorFlow Serving's paths, recommendations, the page, the probes."""
+"""The ASGI app: TensorFlow Serving's paths, recommendations, a page, and probes."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -15,10 +15,10 @@ from pipeline.serving.service import Service
 
 
 def create_app(service: Service, *, watch: bool = True) -> request_checks.RequestChecks:
-    """Returns the app; it follows the serving folder while it runs.
+    """Returns the app, which loads new versions of the serving folder while it runs.
 
     Args:
-        service: what answers; its store may be empty still.
+        service: answers the requests; its store may still be empty.
         watch: whether to look for new versions.
     """
 
@@ -50,12 +50,12 @@ def create_app(service: Service, *, watch: bool = True) -> request_checks.Reques
 def _add_probes(app: fastapi.FastAPI, service: Service) -> None:
     @app.get("/healthz", tags=["Operations"])
     async def healthz() -> Response:
-        """200 as long as the process answers."""
+        """Answers 200 as long as the process answers at all."""
         return json_response({"status": "alive"})
 
     @app.get("/readyz", tags=["Operations"])
     async def readyz() -> Response:
-        """200 once a version is loaded, 503 before."""
+        """Answers 200 once a version is loaded, 503 before."""
         if not service.store.models:
             return json_response({"status": "no version is loaded yet"}, 503)
         current = service.store.current
@@ -63,12 +63,12 @@ def _add_probes(app: fastapi.FastAPI, service: Service) -> None:
 
     @app.get("/metrics", tags=["Operations"])
     async def metrics() -> Response:
-        """Prometheus' text form."""
+        """Answers the metrics in Prometheus' text form."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 def _add_errors(app: fastapi.FastAPI) -> None:
-    """An error is `{"error": reason}`, as TensorFlow Serving writes it."""
+    """Makes errors `{"error": reason}`, the form of TensorFlow Serving."""
 
     async def refused(_: fastapi.Request, error: Exception) -> Response:
         if isinstance(error, RequestError):
@@ -81,7 +81,7 @@ def _add_errors(app: fastapi.FastAPI) -> None:
             return json_response({"error": "; ".join(problems) + "."}, 400)
         if isinstance(error, HTTPException):
             return json_response({"error": f"{error.detail}."}, error.status_code)
-        # It is raised again after this answer, and `Gate` logs it.
+        # The error is raised again after this answer, and `RequestChecks` logs it.
         return json_response({"error": "Something failed; see the log."}, 500)
 
     for kind in (RequestError, RequestValidationError, HTTPException, Exception):

@@ -1,4 +1,4 @@
-"""For whom lists are written: all users, or those of a file, some with baskets."""
+"""Reads the users for whom lists are written: all, or those of a file."""
 
 import csv
 import dataclasses
@@ -12,34 +12,35 @@ _USER, _ITEMS = "user_id", "item_ids"
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
-    """Some users, all of the same kind.
+class UserBlock:
+    """Some users, either all known by id or all with a basket.
 
     Attributes:
         user_ids: raw ids.
-        baskets: what each has, for users whom the model does not know; else None.
+        baskets: the items of each user, whom the model need not know; None for users
+            known by id.
     """
 
     user_ids: Sequence[str]
     baskets: Sequence[Sequence[str]] | None = None
 
 
-def of_users(user_ids: Iterable[str], size: int) -> Iterator[Block]:
+def of_users(user_ids: Iterable[str], size: int) -> Iterator[UserBlock]:
     """Yields blocks of at most `size` users."""
     iterator = iter(user_ids)
     while users := list(itertools.islice(iterator, size)):
-        yield Block(users)
+        yield UserBlock(users)
 
 
-def of_file(path: pathlib.Path, size: int) -> Iterator[Block]:
+def of_file(path: pathlib.Path, size: int) -> Iterator[UserBlock]:
     """Yields blocks of the users of a file, in its order, a block at a time.
 
     Args:
-        path: `.txt` (an id a line), `.csv` (ids in the column `user_id`, or in the
-            first one where there is no such header), `.jsonl` (`{"user_id": ...}`) or
-            `.parquet`. Where one of the last two has `item_ids`, a list, that is the
-            user's basket.
-        size: users per block.
+        path: a file `.txt` (one id per line), `.csv` (ids in the column `user_id` or,
+            without such a header, in the first column), `.jsonl` (`{"user_id": ...}`)
+            or `.parquet`. In the last two forms the list `item_ids`, if there is one,
+            is the user's basket.
+        size: how many users a block has at most.
 
     Raises:
         ValueError: there is no such file, or a line of it cannot be read.
@@ -55,7 +56,7 @@ def of_file(path: pathlib.Path, size: int) -> Iterator[Block]:
     for has_basket, group in itertools.groupby(rows, lambda row: row[1] is not None):
         while some := list(itertools.islice(group, size)):
             users, baskets = zip(*some, strict=True)
-            yield Block(users, baskets if has_basket else None)
+            yield UserBlock(users, baskets if has_basket else None)
 
 
 Row = tuple[str, Any]

@@ -1,4 +1,4 @@
-"""Everybody's list to a file, a block of users at a time."""
+"""Writes the recommendations of many users to files, block by block."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -7,16 +7,16 @@ import pyarrow as pa
 
 from ncf_model.serving import list_tables
 from pipeline.serving import list_files
-from pipeline.serving.audience import Block
+from pipeline.serving.audience import UserBlock
 from pipeline.serving.loaded_model import LoadedModel
 
-# Users per call: enough for the model, few enough for flat memory.
+# Users per call: enough to use the model well, few enough for little memory.
 BLOCK = 512
 
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """What was written: how many users and rows, into which files."""
+    """How many users and rows were written, and into which files."""
 
     users: int
     rows: int
@@ -25,7 +25,7 @@ class Written:
 
 def write(
     model: LoadedModel,
-    blocks: Iterable[Block],
+    blocks: Iterable[UserBlock],
     output: str,
     *,
     k: int,
@@ -33,19 +33,19 @@ def write(
     shards: int = 1,
     progress: Callable[[int], None] = lambda users: None,
 ) -> Written:
-    """Writes `user_id`, `rank` (from 1), `item_id`, `score` and `title`, a row an item.
+    """Writes a row per item: `user_id`, `rank` (from 1), `item_id`, `score`, `title`.
 
-    Files appear under their names when all are written; until then, on a disk, they
-    have others.
+    On a disk, files have temporary names until all of them are written.
 
     Args:
-        model: what is asked.
-        blocks: for whom.
+        model: the model that is asked.
+        blocks: the users.
         output: a path or gs:// URI ending in .parquet, .csv or .jsonl.
-        k: items per user; a user who has not that many left gets fewer rows.
+        k: items per user; a user with fewer items left gets fewer rows.
         title_of: returns an item's title, "" without one.
-        shards: into how many files; above 1 they are `name-00000-of-00008.parquet`.
-        progress: told of users as they are done.
+        shards: how many files are written. Several are named like
+            `name-00000-of-00008.parquet`.
+        progress: called with the number of users done.
 
     Raises:
         ValueError: the output's form is unknown, or a number is below 1.
@@ -54,7 +54,7 @@ def write(
     if k < 1:
         raise ValueError(f"`k` must be >= 1; got {k}.")
     users = rows = 0
-    with list_files.Files(output, shards) as files:
+    with list_files.ListFiles(output, shards) as files:
         for number, block in enumerate(blocks):
             table = _table(model, block, k, title_of)
             files.write(number % shards, table)
@@ -65,7 +65,7 @@ def write(
 
 
 def _table(
-    model: LoadedModel, block: Block, k: int, title_of: Callable[[str], str]
+    model: LoadedModel, block: UserBlock, k: int, title_of: Callable[[str], str]
 ) -> pa.Table:
     if block.baskets is None:
         ids, scores = model.recommend(block.user_ids, k)

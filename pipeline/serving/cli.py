@@ -49,7 +49,7 @@ def serve(
     max_body_bytes: Annotated[int, typer.Option(help="Per request.")] = 1 << 20,
     max_concurrency: Annotated[int, typer.Option(help="Requests at a time.")] = 64,
 ) -> None:
-    """Answer over HTTP: TensorFlow Serving's REST forms, lists with titles, a page."""
+    """Serve over HTTP: TensorFlow Serving's REST API, lists with titles, a page."""
     from pipeline.serving import loaded_model, server, settings
 
     try:
@@ -64,7 +64,7 @@ def serve(
             max_k=max_k,
             max_body_bytes=max_body_bytes,
             max_concurrency=max_concurrency,
-            # A look into a bucket is some requests.
+            # Looking into a bucket takes several requests.
             poll_s=10.0 if "://" in serving else 1.0,
         )
         chosen.check_exposure(without_key=without_key)
@@ -74,7 +74,7 @@ def serve(
 
 
 def serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
-    """Returns the folder of versions that is meant."""
+    """Returns the serving folder that the options name."""
     if folder is not None and out is not None:
         raise ValueError("Name the folder once: as the argument or with --out.")
     if folder is None and out is None:

@@ -1,4 +1,4 @@
-"""The page at `/` and the one that lists the paths. Both need nothing from outside."""
+"""The page at `/`, and one that lists the paths. Both load nothing from outside."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ _HERE = pathlib.Path(__file__).parent
 
 
 def router(app: fastapi.FastAPI) -> fastapi.APIRouter:
-    """Returns the routes `/` and `/docs`, which lists what `app` has."""
+    """Returns the routes `/` and `/docs`, which lists the routes of `app`."""
     routes = fastapi.APIRouter(include_in_schema=False)
     page = (_HERE / "page.html").read_text(encoding="utf-8")
 
@@ -22,7 +22,7 @@ def router(app: fastapi.FastAPI) -> fastapi.APIRouter:
 
     @routes.get("/docs")
     async def docs() -> Response:
-        import jinja2  # Here, as a server that answers machines never needs it.
+        import jinja2  # Imported here because only HTML pages need it.
 
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE), autoescape=True
@@ -33,7 +33,7 @@ def router(app: fastapi.FastAPI) -> fastapi.APIRouter:
 
 
 def _html(text: str) -> Response:
-    """Returns a page that may run its own script and style, and nothing else."""
+    """Returns a page that may only use its own script and style."""
     sources = {
         tag: " ".join(
             f"'sha256-{base64.b64encode(hashlib.sha256(m.encode()).digest()).decode()}'"

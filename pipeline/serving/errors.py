@@ -1,12 +1,12 @@
-"""What a client is told when a request cannot be answered."""
+"""The error that tells a client why a request cannot be answered."""
 
 
 class RequestError(Exception):
-    """The request is at fault, or comes at the wrong time.
+    """A request is wrong, or cannot be answered now.
 
     Attributes:
         status: HTTP status code, 400 to 503.
-        reason: what must hold, and what came instead.
+        reason: what a request must be, and what this one is.
     """
 
     def __init__(self, status: int, reason: str) -> None:

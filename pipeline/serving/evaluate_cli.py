@@ -1,12 +1,13 @@
-"""`ncf evaluate`: a served model, judged on what happened since."""
+"""`ncf evaluate`: evaluates a served model on what happened since it was trained."""
 
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ncf_model.evaluation.served_result import Served, ServedRow
 from pipeline.messages import refuse
 from pipeline.options import ConfigFile, Overrides
 from pipeline.serving.cli import Out, serving_folder
@@ -33,18 +34,18 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Judge a served model on what happened since it was trained."""
+    """Evaluate a served model on what happened since it was trained."""
     from pipeline import config as config_module
-    from pipeline import local_runner
+    from pipeline import inputs
 
     try:
         settings = config_module.load(config, overrides or (), dataset=dataset)
-        found = local_runner.find_data(settings, data_dir)
-        from pipeline.serving import since  # Late: it brings TensorFlow.
+        found = inputs.find_data(settings, data_dir)
+        from pipeline.serving import evaluate as rule  # Late: this imports TensorFlow.
 
         serving = "" if pathlib.Path(model).is_dir() else serving_folder(None, out)
-        folder, record = since.folder_of(serving, model)
-        told = since.judge(
+        folder, record = rule.folder_of(serving, model)
+        since = rule.evaluate(
             folder,
             str(found.path),
             settings.data.reading(),
@@ -55,38 +56,37 @@ def evaluate(
     except ValueError as error:
         refuse(error)
     metrics = record.get("metrics") or {}
-    told = {
-        "model": folder,
-        "pushed_at": record.get("pushed_at", ""),
-        "dataset": dataset,
-        "when_pushed": {n: metrics[n] for n in (_HIT_RATE, _NDCG) if n in metrics},
-        **told,
-    }
+    when_pushed = {n: metrics[n] for n in (_HIT_RATE, _NDCG) if n in metrics}
     if as_json:
+        told = {
+            "model": folder,
+            "pushed_at": record.get("pushed_at", ""),
+            "dataset": dataset,
+            "when_pushed": when_pushed,
+            **since.model_dump(mode="json", by_alias=True, exclude_unset=True),
+        }
         typer.echo(json.dumps(told, indent=2))
     else:
-        _print(told)
+        _print(since, when_pushed)
 
 
-def _print(told: Mapping[str, Any]) -> None:
+def _print(since: Served, when_pushed: Mapping[str, float]) -> None:
     typer.echo(
-        f"{told['model']} on {told['lists']:,} interactions since, of "
-        f"{told['users']:,} users ({told['new_users']:,} new); "
-        f"{told['new_items']:,} new items, {told['already_known']:,} pairs it knew."
+        f"{since.model} on {since.lists:,} interactions since, of "
+        f"{since.users:,} users ({since.new_users:,} new); "
+        f"{since.new_items:,} new items, {since.already_known:,} pairs it knew."
     )
-    if told["when_pushed"]:
+    if when_pushed:
         typer.echo(
             "When it was pushed, on other lists: "
-            + ", ".join(f"{k} {v:.4f}" for k, v in told["when_pushed"].items())
+            + ", ".join(f"{k} {v:.4f}" for k, v in when_pushed.items())
         )
     typer.echo(f"{'':24}{'lists':>8}  HR@10           NDCG@10         popularity HR@10")
-    rows = [("all", told, told["baseline"])]
-    rows += [(name, row, {}) for name, row in told["groups"].items()]
-    rows += [(row["from"], row, row["baseline"]) for row in told["by_time"]]
-    for name, row, baseline in rows:
+    rows: list[tuple[str, ServedRow]] = [("all", since), *since.groups.items()]
+    rows += [(row.first, row) for row in since.by_time]
+    for name, row in rows:
         figures = "  ".join(
-            f"{row['metrics'][m]:.4f} ± {row['errors'][m]:.4f}"
-            for m in (_HIT_RATE, _NDCG)
+            f"{row.metrics[m]:.4f} ± {row.errors[m]:.4f}" for m in (_HIT_RATE, _NDCG)
         )
-        beside = f"{baseline[_HIT_RATE]:.4f}" if baseline else ""
-        typer.echo(f"{name:24}{row['lists']:>8}  {figures}  {beside}".rstrip())
+        beside = f"{row.baseline[_HIT_RATE]:.4f}" if row.baseline else ""
+        typer.echo(f"{name:24}{row.lists:>8}  {figures}  {beside}".rstrip())

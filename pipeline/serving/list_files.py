@@ -1,4 +1,4 @@
-"""Files of lists: Parquet, CSV or a JSON object a line; here or in a bucket."""
+"""Writes files of lists: Parquet, CSV or JSON lines, on a disk or in a bucket."""
 
 import contextlib
 import json
@@ -14,13 +14,13 @@ from pyarrow import csv, parquet
 from ncf_model.serving import list_tables
 
 
-class _Writer(Protocol):
+class _TableWriter(Protocol):
     def write_table(self, table: pa.Table) -> None: ...
     def close(self) -> None: ...
 
 
 class _JsonLines:
-    """An object a line, put together column by column."""
+    """Writes a JSON object per line, put together column by column."""
 
     def __init__(self, file: Any, schema: pa.Schema) -> None:
         self._file = file
@@ -34,19 +34,19 @@ class _JsonLines:
             parts += [_json(column.combine_chunks()), after]
         lines = pc.binary_join_element_wise(*parts, "")
         if len(lines):
-            # The lines stand one behind the other in Arrow's buffer of the text.
+            # Arrow's buffer of the text has all lines in a row.
             offsets = np.frombuffer(lines.buffers()[1], np.int32)
             start, end = offsets[lines.offset], offsets[lines.offset + len(lines)]
             self._file.write(memoryview(lines.buffers()[2])[start:end])
 
     def close(self) -> None:
-        """Nothing is left to write."""
+        """Does nothing, as all lines are written already."""
 
 
 def _json(column: Any) -> Any:
-    """Returns the values as JSON: a text is encoded once, however often it comes.
+    """Returns the values as JSON; equal texts are encoded once.
 
-    JSON has no number for NaN and infinities; they are null.
+    NaN and infinities, which JSON does not have, become null.
     """
     if not pa.types.is_string(column.type):
         return pc.if_else(pc.is_finite(column), column.cast(pa.string()), "null")
@@ -63,7 +63,7 @@ _WRITERS = {
 }
 
 
-class Files:
+class ListFiles:
     """Writes tables into `shards` files, which get their names at the end.
 
     Attributes:
@@ -89,9 +89,9 @@ class Files:
             for i in range(shards)
         ]
         self._stack = contextlib.ExitStack()
-        self._writers: list[_Writer] = []
+        self._writers: list[_TableWriter] = []
 
-    def __enter__(self) -> "Files":
+    def __enter__(self) -> "ListFiles":
         with contextlib.ExitStack() as stack:
             for name in self.names:
                 file = stack.enter_context(self._open(name))

@@ -1,4 +1,4 @@
-"""One version of the model in memory, and what it can be asked."""
+"""A version of the model in memory, and its signatures."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from pipeline.local import recommend
 from pipeline.serving.errors import RequestError
 
 _NOT_A_REASON = ("Graph execution error", "Detected at node", "<stack", "File", "[[")
-# Where the exporter puts the raw ids, one a line, in the order of their indices.
+# The files with the raw ids, one per line, in the order of their indices.
 _USERS, _ITEMS = "user_id", "item_id"
 
 
@@ -21,9 +21,9 @@ class TensorInfo:
     """A signature's input or output.
 
     Attributes:
-        dtype: TensorFlow's name for it, such as "DT_STRING".
-        shape: -1 for what may vary; None if even the rank may.
-        tensor: the tensor's name in the graph.
+        dtype: TensorFlow's name of the type, such as "DT_STRING".
+        shape: -1 for a size that may vary; None if the rank may vary.
+        tensor: the name of the tensor in the graph.
     """
 
     dtype: str
@@ -33,12 +33,12 @@ class TensorInfo:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a client may call.
+    """A function of the model that clients may call.
 
     Attributes:
-        inputs: by name.
-        outputs: by name.
-        method: TensorFlow Serving's, such as "tensorflow/serving/predict".
+        inputs: the inputs by name.
+        outputs: the outputs by name.
+        method: the method in TensorFlow Serving, such as "tensorflow/serving/predict".
     """
 
     inputs: Mapping[str, TensorInfo]
@@ -51,8 +51,8 @@ class LoadedModel:
 
     Attributes:
         version: the model's number.
-        folder: where it was loaded from.
-        signatures: by name.
+        folder: the folder from which the model was loaded.
+        signatures: the signatures by name.
     """
 
     def __init__(self, version: int, folder: str) -> None:
@@ -63,23 +63,23 @@ class LoadedModel:
         self._loaded = self._tf.saved_model.load(folder)
 
     def prepare(self) -> None:
-        """Does what the first request would else wait for."""
+        """Does the work for which the first request would otherwise wait."""
         self.knows_user("")
         self.knows_item("")
         self._warm_up()
 
     @functools.cached_property
     def user_ids(self) -> list[str]:
-        """Raw ids, the most active first; none where the export does not list them."""
+        """Raw ids of users, the most active first; [] if the export has none."""
         return list(self.each_user())
 
     @functools.cached_property
     def item_ids(self) -> list[str]:
-        """Raw ids, the most popular first."""
+        """Raw ids of items, the most popular first."""
         return list(_lines(self._tf, self.folder, _ITEMS))
 
     def each_user(self) -> Iterator[str]:
-        """Yields `user_ids` without keeping them."""
+        """Yields `user_ids` without keeping them in memory."""
         return _lines(self._tf, self.folder, _USERS)
 
     @functools.cached_property
@@ -99,7 +99,7 @@ class LoadedModel:
         return item_id in self._known_items
 
     def signature(self, name: str) -> Signature:
-        """Returns what `name` takes and gives.
+        """Returns the signature `name`.
 
         Raises:
             RequestError: the model has no such signature.
@@ -117,7 +117,7 @@ class LoadedModel:
 
         Args:
             name: of the signature.
-            inputs: arrays, or what becomes one, of the types that it takes.
+            inputs: arrays, or values for arrays, of the types of its inputs.
 
         Raises:
             RequestError: there is no such signature, or the model refuses the values.
@@ -157,13 +157,13 @@ class LoadedModel:
     def similar_items(
         self, item_ids: Sequence[str], k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the items nearest to each, [B, k], and their similarities [B, k]."""
+        """Returns the items most similar to each [B, k], and similarities [B, k]."""
         self._require("similar_items")
         answer = self.call("similar_items", {"item_id": list(item_ids), "k": k})
         return answer["item_ids"], answer["scores"]
 
     def history(self, user_id: str) -> list[str]:
-        """Returns what the user has, the latest first; nothing for an unknown one."""
+        """Returns the items of a user, the latest first; [] for an unknown user."""
         self._require("history")
         answer = self.call("history", {"user_id": [user_id]})
         return [item.decode() for item in answer["item_ids"][0][::-1] if item]
@@ -177,7 +177,7 @@ class LoadedModel:
             )
 
     def _warm_up(self) -> None:
-        """TensorFlow finishes a function's graph when it is first called."""
+        """Calls each signature, because first calls complete TensorFlow's graphs."""
         users, items = self.user_ids[:1] or ["?"], self.item_ids[:1] or ["?"]
         calls: dict[str, dict[str, Any]] = {
             "recommend": {"user_id": users, "k": 10},
@@ -190,7 +190,7 @@ class LoadedModel:
             if name in self.signatures and inputs.keys() == (
                 self.signatures[name].inputs.keys()
             ):
-                for _ in range(2):  # The second is optimised; so are all after it.
+                for _ in range(2):  # From the second call on, the graph is optimised.
                     self.call(name, inputs)
 
 
@@ -234,7 +234,7 @@ def _lines(tf: Any, folder: str, name: str) -> Iterator[str]:
 
 
 def _first_line(error: Exception) -> str:
-    """Returns what went wrong, without TensorFlow's account of where."""
+    """Returns the message of an error, without TensorFlow's trace."""
     text = str(getattr(error, "message", "")) or str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(_NOT_A_REASON)]
@@ -242,7 +242,7 @@ def _first_line(error: Exception) -> str:
 
 
 def default_titles(serving: str) -> pathlib.Path | None:
-    """Returns where a run keeps the titles of the model in its folder `serving`."""
+    """Returns the file of titles of the run with the serving folder `serving`."""
     if "://" in serving:
         return None
     return pathlib.Path(serving).parent / "titles.csv"

@@ -1,7 +1,8 @@
-"""Manifests that serve the pushed model on a cluster, with TensorFlow Serving.
+"""Makes manifests that serve the pushed model on a cluster with TensorFlow Serving.
 
-Two forms: a Deployment with all that belongs to one, made of the Kubernetes client's
-classes, or an InferenceService of KServe, which the client has no class for.
+There are two forms: a Deployment with its Service and other objects, made with classes
+of the Kubernetes client, or an InferenceService of KServe, for which that client has no
+class.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from pipeline.cluster import machines, node_config
 
 GRPC, REST = 8500, 8501
 MOUNT = "/models"
-_UID = 1000  # Any but root; the image needs none in particular.
+_UID = 1000  # Any user but root will do for the image.
 _METRICS = "/monitoring/prometheus/metrics"
 _MODEL = re.compile(r"(gs|s3)://[^/]+(/.+)?|pvc://[a-z0-9.-]+(/.*)?")
 _NAME = re.compile("[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
@@ -23,19 +24,21 @@ _NAME = re.compile("[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingConfig:
-    """What is served, where from, and what it may use.
+    """The model to serve, and the resources for it.
 
     Attributes:
-        model: folder of versions: gs://..., s3://... or pvc://claim/path.
-        name: of all objects, and of the model in URLs.
-        namespace: where they go; None leaves it to kubectl.
-        image: of TensorFlow Serving; None is the usual one, with CUDA if `gpu` is set.
-        gpu: a kind of `pipeline.cluster.machines`, such as L4; None is the CPU.
+        model: the serving folder: gs://..., s3://... or pvc://claim/path.
+        name: the name of all objects, and of the model in URLs.
+        namespace: the namespace of the objects; None leaves it to kubectl.
+        image: the image of TensorFlow Serving; None is the usual one, with CUDA if
+            `gpu` is set.
+        gpu: a kind of GPU in `pipeline.cluster.machines`, such as L4; None is the CPU.
         cpu: cores per pod.
-        memory_gb: per pod; two versions are in memory while one replaces the other.
+        memory_gb: memory per pod; two versions are in memory while one replaces the
+            other.
         replicas: the fewest pods, >= 1.
-        max_replicas: the most.
-        service_account: of the pods; it is what may read the bucket.
+        max_replicas: the most pods.
+        service_account: the service account of the pods, which reads the bucket.
     """
 
     model: str
@@ -86,7 +89,7 @@ class ServingConfig:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What marks the objects and finds the pods."""
+        """The labels of the objects, by which the pods are found."""
         return {
             "app.kubernetes.io/name": "ncf",
             "app.kubernetes.io/instance": self.name,
@@ -111,9 +114,9 @@ def deployment(config: ServingConfig) -> str:
 def inference_service(config: ServingConfig) -> str:
     """Returns the YAML of a KServe InferenceService, in the form with `model`.
 
-    KServe's runtime for TensorFlow speaks protocol v1. KServe copies the folder when a
-    pod starts, so a newly pushed version is served after
-    `kubectl rollout restart`, not at once.
+    KServe's runtime for TensorFlow uses protocol v1. KServe copies the folder when a
+    pod starts, so a newly pushed version is served after `kubectl rollout restart`, not
+    at once.
     """
     model: dict[str, Any] = {
         "modelFormat": {"name": "tensorflow"},
@@ -161,7 +164,7 @@ def _resources(config: ServingConfig) -> client.V1ResourceRequirements:
     gpu = {} if config.gpu is None else {node_config.GPU_RESOURCE: "1"}
     return client.V1ResourceRequirements(
         requests={"cpu": f"{config.cpu:g}", "memory": memory, **gpu},
-        # No limit of CPU: a pod is slowed by one long before its node is full.
+        # Without a limit of CPU, which would slow a pod even on an idle machine.
         limits={"memory": memory, **gpu},
     )
 
@@ -207,7 +210,7 @@ def _deployment(config: ServingConfig) -> client.V1Deployment:
         kind="Deployment",
         metadata=_metadata(config),
         spec=client.V1DeploymentSpec(
-            # No `replicas`: applying the file again must not undo the HPA's work.
+            # Without `replicas`, so that applying the file again does not undo the HPA.
             selector=client.V1LabelSelector(match_labels=config.labels),
             strategy=client.V1DeploymentStrategy(
                 type="RollingUpdate",
@@ -270,7 +273,7 @@ def _container(config: ServingConfig) -> client.V1Container:
     return client.V1Container(
         name="serving",
         image=config.image or f"tensorflow/serving:{_tag(config)}",
-        # The binary itself: the image's script expects to be root.
+        # The binary, because the script of the image must run as root.
         command=["tensorflow_model_server"],
         args=[
             f"--port={GRPC}",
@@ -278,7 +281,7 @@ def _container(config: ServingConfig) -> client.V1Container:
             f"--model_name={config.name}",
             f"--model_base_path={folder}",
             "--monitoring_config_file=/etc/serving/monitoring.config",
-            # The highest number is served, so a push or a rollback is a new folder.
+            # The highest version is served; a push or a rollback makes a new one.
             "--file_system_poll_wait_seconds=30",
         ],
         ports=[
@@ -304,7 +307,7 @@ def _probes(config: ServingConfig) -> dict[str, Any]:
     ready = client.V1HTTPGetAction(path=f"/v1/models/{config.name}", port="http")
     alive = client.V1TCPSocketAction(port="grpc")
     return {
-        # The model may be large and the bucket far: ten minutes to load it.
+        # Loading may take ten minutes, as the model may be large and the bucket far.
         "startup_probe": client.V1Probe(
             http_get=ready, period_seconds=5, failure_threshold=120
         ),
@@ -312,7 +315,7 @@ def _probes(config: ServingConfig) -> dict[str, Any]:
         "liveness_probe": client.V1Probe(
             tcp_socket=alive, period_seconds=10, failure_threshold=6
         ),
-        # Until the Service has noticed, requests still come.
+        # Requests still come until the Service has noticed.
         "lifecycle": client.V1Lifecycle(
             pre_stop=client.V1LifecycleHandler(
                 _exec=client.V1ExecAction(command=["sleep", "5"])

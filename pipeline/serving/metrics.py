@@ -1,24 +1,24 @@
-"""What Prometheus is told."""
+"""The metrics of the server, for Prometheus."""
 
 import prometheus_client as prometheus
 
-# Seconds: a small model answers in one millisecond, a large one in a hundred.
+# Bounds in seconds: a small model answers in a millisecond, a large one in a hundred.
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class Metrics:
-    """The counters of one server; a registry of its own, so that tests do not add up.
+    """The metrics of one server, in their own registry.
 
     Attributes:
-        registry: what `/metrics` shows.
-        requests: by route, method and status.
-        seconds: of whole requests, by route.
-        model_seconds: of the model alone, by signature.
-        in_flight: requests being answered.
-        version: served now.
-        loads: versions loaded, or not, by result.
-        log_lines_lost: of the access log.
-        strangers: users and items that the model does not know, by what they got.
+        registry: the registry that `/metrics` shows.
+        requests: counts requests by route, method and status.
+        seconds: durations of whole requests, by route.
+        model_seconds: durations of calls of the model, by signature.
+        in_flight: how many requests are being answered.
+        version: the version that is served now.
+        loads: counts attempts to load a version, by result.
+        log_lines_lost: counts lost lines of the access log.
+        strangers: counts users and items that the model does not know, by their answer.
     """
 
     def __init__(self) -> None:
@@ -69,12 +69,12 @@ class Metrics:
         )
 
     def observe_store(self, event: str, version: int) -> None:
-        """Follows `ModelStore`."""
+        """Counts an event of `ModelStore`."""
         if event == "current":
             self.version.set(version)
         else:
             self.loads.labels(event).inc()
 
     def text(self) -> bytes:
-        """Returns Prometheus' text form."""
+        """Returns the metrics in Prometheus' text form."""
         return prometheus.generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Which versions are in memory, kept in step with the serving folder."""
+"""Keeps the versions in memory in step with the serving folder."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -10,12 +10,12 @@ from pipeline.serving.loaded_model import LoadedModel
 
 
 class ModelStore:
-    """The current version and a few before it; new ones take over between requests.
+    """The current version and a few before it.
 
-    A request holds the model it started with, so nothing is dropped when the current
-    one changes. The highest complete version is the current one; where it is deleted,
-    the one below. A version that cannot be loaded is passed over, and what is in memory
-    goes on.
+    The highest complete version is the current one; if its folder is deleted, the next
+    lower one is. A request keeps the model with which it started, so no request fails
+    when the current version changes. A version that cannot be loaded is skipped, and
+    the versions in memory continue to answer.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class ModelStore:
 
         Args:
             list_versions: returns the complete versions in the folder.
-            load: loads one of them.
-            keep: how many to keep in memory, >= 1.
+            load: loads a version.
+            keep: how many versions to keep in memory, >= 1.
             poll_s: seconds between two looks into the folder.
-            observe: told of `loaded`, `failed` and `current`, with the version.
+            observe: called with `loaded`, `failed` or `current`, and the version.
         """
         self._list_versions, self._load = list_versions, load
         self._keep, self._poll_s, self._observe = keep, poll_s, observe
-        # The current one first. Replaced as a whole: readers need no lock.
+        # The current one is first. The tuple is replaced, so readers need no lock.
         self._models: tuple[LoadedModel, ...] = ()
         self._failed: set[int] = set()
         self._stop = threading.Event()
@@ -49,7 +49,7 @@ class ModelStore:
         """The model that answers unless a version is asked for.
 
         Raises:
-            RequestError: there is none yet.
+            RequestError: no version is loaded yet.
         """
         if not self._models:
             raise RequestError(503, "No version is loaded yet; ask /readyz for when.")
@@ -57,7 +57,7 @@ class ModelStore:
 
     @property
     def models(self) -> tuple[LoadedModel, ...]:
-        """All in memory, the current one first."""
+        """The models in memory, the current one first."""
         return self._models
 
     def get(self, version: int) -> LoadedModel:
@@ -89,7 +89,7 @@ class ModelStore:
                 return
 
     def start(self) -> None:
-        """Looks into the folder from now on, in a thread of its own."""
+        """Starts a thread that looks into the folder again and again."""
         self._thread = threading.Thread(target=self._watch, name="model-store")
         self._thread.daemon = True
         self._thread.start()
@@ -107,7 +107,7 @@ class ModelStore:
     def _look(self) -> None:
         try:
             self.refresh()
-        except Exception:  # The service outlives a folder that cannot be read.
+        except Exception:  # A folder that cannot be read must not end the service.
             logging.exception("The serving folder could not be read.")
 
     def _try(self, version: int) -> LoadedModel | None:

@@ -1,4 +1,4 @@
-"""Whose answers these are: run, version and date; and whom the model does not know."""
+"""Says which run, version and date answers are from, and whom the model lacks."""
 
 import contextlib
 import datetime
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import LoadedModel
 
 _NEAR = 3
-_LOOKED_THROUGH = 200_000  # users; among more, looking for near ids takes too long
+_LOOKED_THROUGH = 200_000  # Among more users, similar ids are not searched for.
 
 
 def heading(folder: str) -> str:
-    """Returns which run's model is in `folder`, a version, and since when.
+    """Returns data set, version, run and time of push of the version in `folder`.
 
     Example: `ml-100k, version 1732495000 of runs/ncf-ml-100k, pushed 2024-11-25 00:36`.
     """
@@ -58,7 +58,7 @@ def refused_since(folder: str) -> str:
 
 def unknown_users(model: "LoadedModel", user_ids: Sequence[str]) -> list[str]:
     """Returns a sentence for each of `user_ids` that the model was not trained with."""
-    if not model.user_ids:  # This export does not list them.
+    if not model.user_ids:  # This export does not list users.
         return []
     said = []
     for user_id in user_ids:

@@ -1,27 +1,26 @@
-"""Notes how good a pushed version is, for `ncf versions`."""
+"""Notes the metrics of a pushed version in its record, for `ncf versions`."""
 
 import contextlib
 import os
-from collections.abc import Mapping
-from typing import Any
 
+from components.report.document import Summary
 from ncf_model.serving import versions
 
 
-def note(summary: Mapping[str, Any]) -> None:
-    """Adds the data set and the metrics of a run to the record of what it pushed.
+def note(summary: Summary) -> None:
+    """Adds the data set and the metrics of a run to the record of its version.
 
     Args:
-        summary: the contents of summary.json; nothing is noted if it pushed nothing.
+        summary: of a run. Nothing is noted if that run pushed nothing.
     """
-    if not summary.get("pushed_to"):
+    if not summary.pushed_to:
         return
-    serving, number = os.path.split(str(summary["pushed_to"]).rstrip("/"))
-    # A folder that something else has pushed has no record.
+    serving, number = os.path.split(summary.pushed_to.rstrip("/"))
+    # A version that another program pushed has no record.
     with contextlib.suppress(ValueError):
         versions.annotate(
             serving,
             int(number),
-            dataset=summary["dataset"],
-            metrics=dict(summary["metrics"]),
+            dataset=summary.dataset,
+            metrics=dict(summary.metrics),
         )

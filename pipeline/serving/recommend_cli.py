@@ -17,7 +17,7 @@ from pipeline.serving.cli import Out, serving_folder
 from pipeline.serving.errors import RequestError
 
 if TYPE_CHECKING:
-    from pipeline.serving.audience import Block
+    from pipeline.serving.audience import UserBlock
     from pipeline.serving.loaded_model import LoadedModel
     from pipeline.serving.titles import Titles
 
@@ -35,7 +35,7 @@ def recommend(
     ] = None,
     item: Annotated[
         list[str] | None,
-        typer.Option(help="An item that somebody new has; may be repeated."),
+        typer.Option(help="An item of a basket; may be repeated."),
     ] = None,
     k: K = 10,
     out: Out = None,
@@ -102,7 +102,7 @@ def similar(
 def _load(
     out: pathlib.Path | None, titles: pathlib.Path | None
 ) -> tuple["LoadedModel", "Titles"]:
-    """Returns the newest version and the titles."""
+    """Returns the model of the newest version, and the titles."""
     from ncf_model.serving import versions
     from pipeline.serving import loaded_model
     from pipeline.serving.titles import Titles
@@ -122,7 +122,7 @@ def _load(
 
 
 def _tell(model: "LoadedModel", users: Sequence[str]) -> None:
-    """Says, on standard error, whose answers these are and what is odd about them."""
+    """Prints on standard error which model answers, and which users it lacks."""
     from rich.console import Console
 
     from pipeline.serving import provenance
@@ -149,11 +149,11 @@ def _blocks(
     user: Sequence[str] | None,
     item: Sequence[str] | None,
     users_file: pathlib.Path | None,
-) -> Iterator["Block"]:
+) -> Iterator["UserBlock"]:
     from pipeline.serving import audience, bulk
 
     if item:
-        return iter([audience.Block(["basket"], [item])])
+        return iter([audience.UserBlock(["basket"], [item])])
     if users_file is not None:
         return audience.of_file(users_file, bulk.BLOCK)
     return audience.of_users(user or model.each_user(), bulk.BLOCK)
@@ -162,7 +162,7 @@ def _blocks(
 def _write(
     model: "LoadedModel",
     titles: "Titles",
-    blocks: Iterator["Block"],
+    blocks: Iterator["UserBlock"],
     output: str,
     *,
     k: int,
@@ -211,7 +211,7 @@ def _print(
     from rich.console import Console
     from rich.table import Table
 
-    # Wide enough for any title where nobody looks: into a file or a pipe.
+    # In a file or a pipe the table is wide enough for any title.
     console = Console(
         highlight=False, markup=False, width=None if os.isatty(1) else 200
     )

@@ -1,4 +1,4 @@
-"""Recommendations with titles, and what the page asks for."""
+"""The routes of recommendations with titles, and of the page's other requests."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ class Item(pydantic.BaseModel):
 
 
 class Items(pydantic.BaseModel):
-    """Best first."""
+    """A list of items, the best first."""
 
     version: int
     known: bool
@@ -30,12 +30,12 @@ class Items(pydantic.BaseModel):
 
 
 class Ask(pydantic.BaseModel):
-    """For whom: exactly one of `user`, `users` and `items`.
+    """Whom to recommend to: exactly one of `user`, `users` and `items`.
 
     Attributes:
         user: a raw user id.
-        users: several of them; `lists` is then in their order.
-        items: a basket of raw item ids, for somebody the model does not know.
+        users: several raw user ids; the answer has `lists` in the same order.
+        items: a basket of raw item ids, for a user whom the model does not know.
         k: how many items.
     """
 
@@ -81,12 +81,12 @@ def router(service: Service) -> fastapi.APIRouter:
 def _add_recommend(routes: fastapi.APIRouter, service: Service) -> None:
     @routes.get("/recommend", response_model=Items)
     async def recommend(request: fastapi.Request, user: str, k: K = 10) -> Response:
-        """The user's best items; an unknown user gets the most popular ones."""
+        """Answers a user's best items; an unknown user gets the most popular ones."""
         return await _for_users(service, request, [user], k, single=True)
 
     @routes.post("/recommend", response_model=Items, openapi_extra=_BODY)
     async def recommend_to(request: fastapi.Request) -> Response:
-        """The same for several users, or for a basket of items."""
+        """Answers the best items of several users, or of a basket of items."""
         try:
             ask = Ask.model_validate_json(await request.body())
         except pydantic.ValidationError as error:
@@ -155,7 +155,7 @@ async def _for_basket(
 def _add_items(routes: fastapi.APIRouter, service: Service) -> None:
     @routes.get("/similar", response_model=Items)
     async def similar(request: fastapi.Request, item: str, k: K = 10) -> Response:
-        """The items nearest to one."""
+        """Answers the items most similar to an item."""
         service.check_k(k)
         model = service.model(request)
 
@@ -173,7 +173,7 @@ def _add_items(routes: fastapi.APIRouter, service: Service) -> None:
 
     @routes.get("/history")
     async def history(request: fastapi.Request, user: str, k: K = 50) -> Response:
-        """What the user has, the latest first: what is never recommended again."""
+        """Answers the items of a user, the latest first; they are not recommended."""
         service.check_k(k)
         model = service.model(request)
         (sendable,) = _sendable([user])
@@ -192,7 +192,7 @@ def _add_items(routes: fastapi.APIRouter, service: Service) -> None:
 
     @routes.get("/items")
     async def items(request: fastapi.Request, q: str = "", limit: int = 10) -> Response:
-        """Items whose title has the words of `q`, the most popular first."""
+        """Answers items whose title has the words of `q`, the most popular first."""
         model = service.model(request)
         limit = min(max(limit, 1), _MAX_FOUND)
         found = await service.in_thread(
@@ -204,7 +204,7 @@ def _add_items(routes: fastapi.APIRouter, service: Service) -> None:
 
     @routes.get("/users")
     async def users(request: fastapi.Request, q: str = "", limit: int = 10) -> Response:
-        """User ids that begin with `q`."""
+        """Answers user ids that begin with `q`."""
         model = service.model(request)
         limit = min(max(limit, 1), _MAX_FOUND)
 
@@ -227,7 +227,7 @@ def _check_size(service: Service, values: list[str], name: str) -> None:
 
 
 def _sendable(ids: list[str]) -> list[str]:
-    """Returns ids that TensorFlow takes: a lone surrogate is no text."""
+    """Returns the ids if TensorFlow accepts them; a lone surrogate is refused."""
     return [text.encode(errors="replace").decode() for text in ids]
 
 

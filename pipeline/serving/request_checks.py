@@ -1,4 +1,4 @@
-"""What every request passes: key, limits, log and metrics."""
+"""The middleware of all requests: key, limits, log and metrics."""
 
 import asyncio
 import datetime
@@ -21,7 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ACCESS_LOG = logging.getLogger("ncf.access")
-# What a probe or a browser's first look needs; none of it says anything about users.
+# Paths that need no key: for probes and a browser. They tell nothing about users.
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -29,8 +29,8 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class RequestChecks:
     """ASGI middleware around the whole app.
 
-    Without a key, on a loopback address, the Host header must name this machine: else a
-    web page could reach the server through a name of its own (DNS rebinding).
+    Without a key, on a loopback address, the Host header must name this machine.
+    Otherwise a web page could reach the server through its own domain (DNS rebinding).
     """
 
     def __init__(self, app: App, *, settings: ServeSettings, metrics: Metrics) -> None:
@@ -38,7 +38,7 @@ class RequestChecks:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, or passes on what is not one."""
+        """Answers a request; passes on other events."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class RequestChecks:
 
 
 class _Body:
-    """Receives a body that may be neither too large nor too slow."""
+    """Receives the body of a request, within limits of size and time."""
 
     def __init__(
         self, receive: Receive, settings: ServeSettings, record: "_Record"
@@ -102,13 +102,13 @@ class _Body:
 
     async def receive(self) -> Message:
         """Returns the next message."""
-        if not self._more:  # Only the end of the connection can come now.
+        if not self._more:  # Now only the end of the connection can come.
             return await self._receive()
         try:
             message = await asyncio.wait_for(
                 self._receive(), self._settings.body_timeout_s
             )
-        except asyncio.TimeoutError:  # On Python 3.10 not TimeoutError.
+        except asyncio.TimeoutError:  # On Python 3.10 this is not TimeoutError.
             raise RequestError(408, "The body did not come in time.") from None
         self._bytes += len(message.get("body", b""))
         self._more = message.get("more_body", False)
@@ -118,7 +118,7 @@ class _Body:
 
 
 class _Record:
-    """What is known of a request, for its log line."""
+    """The facts of a request for its log line."""
 
     def __init__(self, scope: Scope) -> None:
         self._started = time.perf_counter()
@@ -129,7 +129,7 @@ class _Record:
         self.id = given if ok else uuid.uuid4().hex
 
     def sending(self, send: Send) -> Send:
-        """Returns `send`, followed."""
+        """Returns a `send` that notes status and size of the answer."""
 
         async def followed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -146,14 +146,14 @@ class _Record:
         seconds = time.perf_counter() - self._started
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if self.status != 405 else "other"
-        # 499, as nginx has it: the client went before there was an answer.
+        # 499 as in nginx: the client closed the connection before the answer.
         status = self.status or 499
         metrics.requests.labels(route, method, status).inc()
         metrics.seconds.labels(route).observe(seconds)
         if not ACCESS_LOG.isEnabledFor(logging.INFO):
             return
         now = datetime.datetime.now(datetime.timezone.utc)
-        # No query and no body: they say who asked for whom.
+        # Query and body are not logged, because they name users.
         line = {
             "time": now.isoformat(timespec="milliseconds"),
             "request_id": self.id,
@@ -185,7 +185,7 @@ async def _refuse(send: Send, refused: RequestError) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        # The rest of a body that was not read must not be taken for a request.
+        # The unread rest of a body must not be read as the next request.
         (b"connection", b"close"),
     ]
     if refused.status == 401:

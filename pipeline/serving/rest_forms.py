@@ -1,4 +1,4 @@
-"""TensorFlow Serving's JSON: requests to arrays, arrays to answers."""
+"""Converts TensorFlow Serving's JSON: requests to arrays, arrays to answers."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _KEYS = {"signature_name", "instances", "inputs"}
 
 
 def read_json(body: bytes) -> Any:
-    """Returns what `body` holds.
+    """Returns the JSON value of `body`.
 
     Raises:
         RequestError: the body is not JSON.
@@ -32,11 +32,11 @@ def read_json(body: bytes) -> Any:
 
 
 def signature_name(request: Any) -> str:
-    """Returns which signature a request is for.
+    """Returns the name of the signature that a request calls.
 
     Raises:
-        RequestError: the request is no object, has another field, or not one of
-            `instances` and `inputs`.
+        RequestError: the request is no object, has an unknown field, or does not have
+            exactly one of `instances` and `inputs`.
     """
     if not isinstance(request, dict):
         raise RequestError(400, f"The body must be an object; got {_kind(request)}.")
@@ -58,9 +58,9 @@ def inputs_of(
     """Returns an array per input of the signature.
 
     Args:
-        request: checked by `signature_name`.
-        signature: what it is for.
-        max_batch: rows that may come.
+        request: a request that `signature_name` has accepted.
+        signature: the signature that the request calls.
+        max_batch: the largest number of rows.
 
     Raises:
         RequestError: an input is missing, unknown, irregular, of a wrong type or shape,
@@ -84,10 +84,10 @@ def inputs_of(
 
 
 def answer(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> dict[str, Any]:
-    """Returns the answer to `instances` (`by_row`) or to `inputs`.
+    """Returns the answer to `instances` (with `by_row`) or to `inputs`.
 
     Raises:
-        RequestError: rows were asked for, and an output has none.
+        RequestError: `by_row` is True, but an output has no rows.
     """
     values = {name: _plain(name, array) for name, array in outputs.items()}
     if not by_row:

@@ -1,4 +1,4 @@
-"""Runs the app: loads the model, listens, ends gracefully."""
+"""Runs the server: loads the model, listens, and ends gracefully."""
 
 import concurrent.futures
 import gc
@@ -31,7 +31,7 @@ _LOG_GRACE_S = 2
 
 
 def make_service(settings: ServeSettings) -> Service:
-    """Returns what answers, its store still empty."""
+    """Returns the service, without any model loaded yet."""
     metrics = Metrics()
     titles = Titles(settings.titles)
 
@@ -54,12 +54,12 @@ def make_service(settings: ServeSettings) -> Service:
 
 
 def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; requests that have begun are answered then.
+    """Serves until SIGTERM or SIGINT, and then answers the requests under way.
 
     Args:
-        settings: where and how.
+        settings: of the server.
         wait: whether to start without a model and wait for one.
-        say: tells people where the server is.
+        say: prints a message with the server's address.
 
     Raises:
         ValueError: there is no model and `wait` is False.
@@ -83,11 +83,11 @@ def serve(settings: ServeSettings, *, wait: bool, say: Callable[[str], None]) ->
 
 
 def _start(service: Service) -> "uvicorn.Server":
-    """Loads the model and returns what is to be run."""
-    gc.disable()  # Next to nothing of what is made here is garbage.
+    """Loads the model and imports the server's packages; returns the server."""
+    gc.disable()  # Importing and loading leave almost no garbage.
     try:
         recommend.import_tensorflow()
-        # The rest is imported while TensorFlow reads tables and optimises graphs.
+        # A thread loads the model while this one imports the remaining packages.
         with concurrent.futures.ThreadPoolExecutor(1, "first-model") as beside:
             loading = beside.submit(service.store.refresh)
             server = _server(service)
@@ -116,10 +116,10 @@ def _server(service: Service) -> "uvicorn.Server":
 
 
 def listen(config: "uvicorn.Config") -> socket.socket:
-    """Returns a socket to which clients may connect; uvicorn accepts."""
+    """Returns a listening socket for uvicorn."""
     listening = config.bind_socket()
-    # Inherited by connections. asyncio sets it only where the socket names TCP as
-    # its protocol, which uvicorn's does not; without it answers wait 40 ms.
+    # Connections inherit this option. asyncio sets it only for sockets that name TCP as
+    # protocol, and uvicorn's do not. Without the option answers wait 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.listen()
     return listening
@@ -133,12 +133,12 @@ def _where(service: Service, host: str, port: int) -> str:
 
 
 def _set_up_logs(metrics: Metrics) -> AccessLogHandler:
-    """Access lines go to standard output, the rest to standard error."""
+    """Sends the access log to standard output, other logs to standard error."""
     handler = AccessLogHandler(1, lost=metrics.log_lines_lost.inc)
     ACCESS_LOG.handlers = [handler]
     ACCESS_LOG.setLevel(logging.INFO)
     ACCESS_LOG.propagate = False
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # `say` says it.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # `say` prints the address.
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form)
     absl_logging.set_verbosity(absl_logging.INFO)

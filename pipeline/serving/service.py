@@ -1,4 +1,4 @@
-"""What the routes share: the models, the titles, the limits, and a few threads."""
+"""The parts that routes share: models, titles, limits, and a few threads."""
 
 import asyncio
 import concurrent.futures
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass
 class Service:
-    """Everything that answering takes."""
+    """Answers requests with the models of a store."""
 
     settings: ServeSettings
     store: ModelStore
@@ -30,12 +30,12 @@ class Service:
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        # TensorFlow computes on all cores by itself; a few more threads than cores keep
-        # it busy while others turn arrays into text.
+        # TensorFlow uses all cores by itself. A few more threads than cores keep it
+        # busy while other threads turn arrays into text.
         self._threads = concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 2)
 
     async def in_thread(self, signature: str, compute: Callable[[], T]) -> T:
-        """Returns `compute()`, done outside the event loop, and times it."""
+        """Returns `compute()`, called and timed in a thread."""
         started = time.perf_counter()
         try:
             loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ class Service:
         return k
 
     def items(self, ids: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
-        """Returns one list as JSON has it, blanks left out."""
+        """Returns a list of items for JSON, without blanks."""
         names = [item.decode(errors="replace") for item in ids if item]
         return [
             {"item_id": item, "title": self.titles.get(item), "score": score}

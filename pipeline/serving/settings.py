@@ -1,4 +1,4 @@
-"""How `ncf serve` listens, and how much it takes on."""
+"""The settings of `ncf serve`: where it listens, and its limits."""
 
 import dataclasses
 import ipaddress
@@ -9,21 +9,21 @@ LOCALHOST = "localhost"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeSettings:
-    """Where the models are and what a client may ask for.
+    """The serving folder, the address, and the limits of requests.
 
     Attributes:
-        serving: folder of numbered versions: a path or a gs:// URI.
-        titles: a CSV of `item_id,title`, or None; it may be absent.
-        name: of the model in TensorFlow Serving's paths.
-        host: address to listen on.
-        port: 0 takes a free one.
-        api_key: what a client must send; None asks for nothing.
-        max_body_bytes: of a request.
-        max_batch: users, baskets or instances in a request.
-        max_k: items per list.
-        max_concurrency: requests at a time; more are sent away with 503.
-        body_timeout_s: how long a client may take to send its body.
-        keep_loaded: versions in memory: the current one and those before it.
+        serving: the serving folder: a path or a gs:// URI.
+        titles: a CSV of `item_id,title`, which may be absent; None for no titles.
+        name: the name of the model in TensorFlow Serving's paths.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        api_key: the key that clients must send; None asks for no key.
+        max_body_bytes: the largest body of a request.
+        max_batch: the most users, baskets or instances in a request.
+        max_k: the most items in a list.
+        max_concurrency: the most requests at a time; others get status 503.
+        body_timeout_s: how long a client may take to send the body of a request.
+        keep_loaded: how many versions are in memory: the current one and those before.
         poll_s: seconds between two looks into `serving`.
     """
 
@@ -68,10 +68,13 @@ class ServeSettings:
             return False
 
     def check_exposure(self, *, without_key: bool) -> None:
-        """Refuses to let others connect without a key, unless that is meant.
+        """Checks that other machines cannot connect without a key.
+
+        Args:
+            without_key: allows it all the same.
 
         Raises:
-            ValueError: the address is open, and there is no key.
+            ValueError: other machines can connect, and there is no key.
         """
         if not (self.is_loopback or self.api_key or without_key):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST paths: status, metadata and predict."""
+"""The routes of TensorFlow Serving's REST API: status, metadata and predict."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def router(service: Service) -> fastapi.APIRouter:
 def _pick(
     service: Service, request: fastapi.Request, *, version_needed: bool = True
 ) -> LoadedModel | None:
-    """Returns the model that the path means; None for all of them."""
+    """Returns the model that the path names; None if it names no version."""
     given = request.path_params
     if given["name"] != service.settings.name:
         raise RequestError(

@@ -1,4 +1,4 @@
-"""Items' titles: by id, and found by what somebody types."""
+"""The titles of items: by id, and found by words."""
 
 import pathlib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pipeline.local import recommend
 
 
 class Titles:
-    """Item id -> title, read anew when the file changes.
+    """The titles of items, read again when the file changes.
 
     Example:
         >>> Titles(None).get("50")
@@ -23,7 +23,7 @@ class Titles:
         self.refresh()
 
     def refresh(self) -> None:
-        """Reads the file if it is another than before."""
+        """Reads the file again if it has changed."""
         if self._file is None or not self._file.exists():
             return
         stat = self._file.stat()
@@ -42,9 +42,9 @@ class Titles:
         """Returns items whose title has all words of `text`, or whose id is `text`.
 
         Args:
-            text: what was typed; "" finds everything.
-            item_ids: where to look, in the order in which to find.
-            limit: how many to return at most.
+            text: words, or an item id; "" finds all items.
+            item_ids: the items to search, in the order of the result.
+            limit: how many items to return at most.
         """
         words = text.casefold().split()
         found: list[str] = []

@@ -1,4 +1,4 @@
-"""`ncf versions` and `ncf rollback`. Neither TFX nor TensorFlow is needed."""
+"""`ncf versions` and `ncf rollback`, which need neither TFX nor TensorFlow."""
 
 import contextlib
 import getpass
@@ -20,7 +20,7 @@ def list_versions(
     out: Out = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """List what is in the serving folder, the version that is served first."""
+    """List the versions in the serving folder; the first one is served."""
     from ncf_model.serving import versions
 
     try:
@@ -67,7 +67,7 @@ def rollback(
 
 
 def _before(serving: str) -> int:
-    """Returns the newest version whose model is another than the current one's."""
+    """Returns the newest version with another model than the current version."""
     from ncf_model.serving import versions
 
     found = versions.look(serving).versions
@@ -90,7 +90,7 @@ def _digest(version: Any) -> str:
 
 def _origin(reason: str) -> dict[str, Any]:
     who = os.environ.get("USER", "")
-    with contextlib.suppress(Exception):  # In a container there may be no such user.
+    with contextlib.suppress(Exception):  # In a container the user may have no name.
         who = getpass.getuser()
     return {"rolled_back_by": who} | ({"rollback_reason": reason} if reason else {})
 

@@ -1,1 +1,1 @@
-"""Trainer on several machines, as a TFJob of Kubeflow's Training Operator."""
+"""Training on several machines, as a TFJob of Kubeflow's Training Operator."""

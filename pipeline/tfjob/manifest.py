@@ -1,7 +1,8 @@
-"""Training on several machines of a cluster: a TFJob of Kubeflow's Training Operator.
+"""Makes the manifest of a TFJob, which trains on several machines of a cluster.
 
-TFJob and not Trainer v2's TrainJob: the latter has no runtime that sets TF_CONFIG. The
-manifest is made of the classes of the operator's SDK and of the Kubernetes client.
+The job is a TFJob of Kubeflow's Training Operator, because the TrainJob of Trainer v2
+has no runtime that sets TF_CONFIG. The manifest is made with the classes of the
+operator's SDK and of the Kubernetes client.
 """
 
 import json
@@ -44,17 +45,17 @@ def manifest(
     """Returns the YAML of a TFJob whose pods train one model together.
 
     Args:
-        config: what to train; its strategy becomes `multi_worker_mirrored`.
-        kfp: image, volumes and what each pod asks for: Trainer's, by the profile.
+        config: what to train; the strategy becomes `multi_worker_mirrored`.
+        kfp: image, volumes and, by the profile, the resources of each pod.
         name: of the job.
         workers: how many pods, >= 2; the first one is the chief.
         examples: folder of NegativeSampling's output in a pipeline's run.
         transform_graph: folder of Transform's output `transform_graph`.
         output: folder for the model and its checkpoints.
-        service_account: of the pods, where the namespace's default may not.
+        service_account: of the pods; None is the namespace's default.
 
     Raises:
-        ValueError: too few workers, a profile without such a strategy, or a folder
+        ValueError: there are too few workers, the profile is a TPU, or a folder is one
             that not every pod sees.
     """
     folders = {
@@ -76,12 +77,12 @@ def manifest(
         kind="TFJob",
         metadata=client.V1ObjectMeta(name=name, labels=queue or None),
         spec=KubeflowOrgV1TFJobSpec(
-            # A pod that ends takes the others with it; all go on from the checkpoint.
+            # If a pod ends, all pods start again and continue from the checkpoint.
             run_policy=KubeflowOrgV1RunPolicy(
                 clean_pod_policy="Running",
                 backoff_limit=3 * workers,
                 active_deadline_seconds=node.timeout_s,
-                # Kueue lets it go when all of its pods have room.
+                # Kueue starts the job when there is room for all of its pods.
                 suspend=True if _QUEUE_NAME in queue else None,
             ),
             tf_replica_specs={
@@ -98,7 +99,7 @@ def manifest(
 
 
 def _check(kfp: KfpConfig, workers: int, folders: Mapping[str, str]) -> None:
-    """Raises ValueError for what `manifest` says that it refuses."""
+    """Raises ValueError as `manifest` documents."""
     if workers < 2:
         raise ValueError(
             f"`workers` must be 2 or more; got {workers}. One machine needs no TFJob: "
@@ -120,9 +121,9 @@ def _custom_config(config: PipelineConfig, kfp: KfpConfig) -> dict[str, Any]:
 
 
 def _queue(node: PodConfig) -> tuple[dict[str, str], PodConfig]:
-    """Returns Kueue's labels, which are the job's, and what is left of the node.
+    """Returns Kueue's labels, which belong to the job, and the node without them.
 
-    On the pods they would queue each one by itself, beside the job.
+    On the pods these labels would queue each pod by itself, in addition to the job.
     """
     kueue: dict[str, str] = {}
     others: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""One worker of a TFJob: the pod that Trainer would have, all that a node may ask."""
+"""Makes the pod of a TFJob's worker, with all settings that a node can have."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from kubernetes import client
 
 from pipeline.kfp.pods import ConfigMapConfig, PodConfig, SecretConfig, TolerationConfig
 
-_CONTAINER = "tensorflow"  # The operator gives TF_CONFIG to the container of this name.
+_CONTAINER = "tensorflow"  # The operator gives TF_CONFIG to this container.
 _Mount = tuple[client.V1Volume, str]
 
 
@@ -16,12 +16,12 @@ def template(
     flags: dict[str, str],
     service_account: str | None,
 ) -> client.V1PodTemplateSpec:
-    """Returns the template of a worker; what is None in it is not written.
+    """Returns the pod template of a worker; fields that are None are not written.
 
     Args:
-        node: what Trainer asks for.
+        node: the settings of the node Trainer.
         command: of the container.
-        flags: its arguments, by name.
+        flags: the arguments of the command, by name.
         service_account: of the pod.
     """
     volumes = _volumes(node)
@@ -62,7 +62,7 @@ def template(
 
 
 def _volumes(node: PodConfig) -> list[_Mount]:
-    """Returns what is mounted, and where."""
+    """Returns all volumes and their mounts."""
     claims = [
         client.V1Volume(
             name=f"claim-{i}",
@@ -80,7 +80,7 @@ def _volumes(node: PodConfig) -> list[_Mount]:
 
 
 def _files(node: PodConfig) -> list[_Mount]:
-    """Returns secrets and config maps as files."""
+    """Returns the volumes of secrets and config maps that are mounted as files."""
     secrets = [(s.name, s.mount_path) for s in node.secrets if s.mount_path]
     maps = [(m.name, m.mount_path) for m in node.config_maps if m.mount_path]
     return [
@@ -152,7 +152,7 @@ def _resources(node: PodConfig) -> dict[str, str]:
 
 
 def _environment(node: PodConfig) -> list[client.V1EnvVar]:
-    """Returns plain variables, then those of secrets and config maps."""
+    """Returns plain variables, then those from secrets and config maps."""
     given = (*node.secrets, *node.config_maps)
     return [
         *(client.V1EnvVar(name=n, value=v) for n, v in sorted(node.env.items())),

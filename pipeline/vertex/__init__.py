@@ -1,1 +1,1 @@
-"""The pipeline on Vertex AI Pipelines: compiled to the JSON that it accepts."""
+"""The pipeline on Vertex AI Pipelines: compiling, submitting, schedules."""

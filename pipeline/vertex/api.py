@@ -1,4 +1,4 @@
-"""Vertex AI Pipelines in one region: the client, and the pages of the console."""
+"""The client of Vertex AI Pipelines in one region, with addresses of the console."""
 
 from pipeline.cluster import google_cloud
 from pipeline.vertex import google_cloud as vertex_client
@@ -6,16 +6,16 @@ from pipeline.vertex import google_cloud as vertex_client
 _CONSOLE = "https://console.cloud.google.com/vertex-ai"
 
 
-class Api:
+class VertexApi:
     """Vertex AI Pipelines in one region of a project.
 
     Args:
         project: the id of the Google Cloud project.
         region: such as us-central1.
-        endpoint: URL of the API; None is the region's.
+        endpoint: URL of the API; None is that of the region.
 
     Raises:
-        ValueError: there is no such region, or no credentials are here.
+        ValueError: there is no such region, or this machine has no credentials.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Api:
             location=region,
             credentials=self.credentials,
             api_endpoint=endpoint,
-            api_transport="rest",  # It passes proxies, which gRPC often does not.
+            api_transport="rest",  # REST passes proxies, which gRPC often does not.
         )
 
     def page(self, kind: str, resource: str) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.cluster.submission import Submission
     from pipeline.vertex.submit import Vertex
 
-_INTERRUPTED = 130  # as a shell has it for Ctrl-C
+_INTERRUPTED = 130  # A shell's status after Ctrl-C.
 
 Project = Annotated[
     str,
@@ -71,7 +71,7 @@ def compile_vertex(
     gpu: Gpu = None,
     gpus: Gpus = None,
 ) -> None:
-    """Compile the pipeline for Vertex AI Pipelines; nothing else is asked."""
+    """Compile the pipeline for Vertex AI Pipelines; needs no cloud account."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
     from pipeline.cluster import config as cluster_config
@@ -101,7 +101,7 @@ def submit_vertex(
     project: Project,
     region: Region,
     file: Annotated[
-        pathlib.Path, typer.Argument(help="What `ncf compile vertex` made.")
+        pathlib.Path, typer.Argument(help="The file that `ncf compile vertex` wrote.")
     ] = pathlib.Path("pipeline.json"),
     root: Annotated[
         str | None,
@@ -110,7 +110,7 @@ def submit_vertex(
     param: Parameters = None,
     name: RunName = None,
     service_account: Annotated[
-        str | None, typer.Option(help="As which the tasks run.")
+        str | None, typer.Option(help="The service account of the tasks.")
     ] = None,
     network: Annotated[
         str | None, typer.Option(help="projects/NUMBER/global/networks/NAME.")
@@ -119,7 +119,7 @@ def submit_vertex(
         bool | None,
         typer.Option(
             "--enable-caching/--disable-caching",
-            help="For all tasks that may be cached; by default as compiled.",
+            help="Cache all tasks that can be cached, or none; by default as compiled.",
         ),
     ] = None,
     schedule: Cron = None,
@@ -129,7 +129,7 @@ def submit_vertex(
         bool,
         typer.Option(
             "--cancel-on-interrupt",
-            help="Ctrl-C while waiting cancels the run; without it the run goes on.",
+            help="Let Ctrl-C while waiting cancel the run; without it the run goes on.",
         ),
     ] = False,
     endpoint: Endpoint = None,
@@ -138,7 +138,7 @@ def submit_vertex(
     from pipeline.vertex import package, submit
 
     with failures():
-        # Checked before anybody is asked, and before the client is imported.
+        # Checked before anything is sent, and before the client is imported.
         submit.check(
             package.read(file),
             root=root,
@@ -188,7 +188,7 @@ def schedule_vertex(
 def _wait(
     vertex: "Vertex", run: "Submission", timeout_s: float, *, cancel: bool
 ) -> None:
-    """Waits; an interruption ends the waiting, and the run if `cancel`."""
+    """Waits for a run; Ctrl-C ends the waiting and, with `cancel`, the run."""
     try:
         vertex.wait(run, timeout_s=timeout_s)
     except KeyboardInterrupt:

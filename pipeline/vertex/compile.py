@@ -1,9 +1,9 @@
 """Compiles the pipeline into one JSON file that Vertex AI Pipelines accepts.
 
-The specification is that of Kubeflow Pipelines, entry point included; what differs is
-the wrapper, the names of GPUs, that no Kubernetes is there for a second document, and
-that tasks read and write gs:// themselves. Vertex also shows buckets as folders of
-/gcs, but neither Dataflow's workers see those, nor can a folder be renamed there.
+The specification is that of Kubeflow Pipelines, entry point included. The differences
+are the wrapper, the names of GPUs, that there is no second document for Kubernetes, and
+that tasks read and write gs:// themselves. Vertex also mounts buckets below /gcs, but
+Dataflow's workers do not see these folders, and no folder can be renamed there.
 """
 
 import dataclasses
@@ -22,10 +22,11 @@ from pipeline.nodes import ids, infra_validator
 from pipeline.vertex import training
 from pipeline.vertex.config import VertexConfig
 
-# Within which Vertex tries a task again, as Kubeflow's SDK has it for Vertex.
+# The time within which Vertex tries a task again; Kubeflow's SDK has the same value.
 _LONGEST_RETRIES_S = 3600
-# Of google_cloud_pipeline_components 2.22, which is not needed for this alone: Vertex
-# knows the container by its command and writes the letters itself.
+# The container of google_cloud_pipeline_components 2.22, a package that is not
+# installed
+# for this alone: Vertex knows the container by its command, and sends the mails itself.
 _NOTIFY = {
     "image": "gcr.io/ml-pipeline/google-cloud-pipeline-components:2.22.0",
     "command": [
@@ -46,12 +47,12 @@ def compile_pipeline(
 
     Args:
         config: what to compute.
-        platform: on what.
+        platform: where and on what machines the pipeline runs.
         root: where artifacts go, gs://...
 
     Raises:
-        ValueError: `root` is no bucket's, or a node is configured that does not exist
-            or cannot run there.
+        ValueError: `root` is not in a bucket, or a node is configured that does not
+            exist or cannot run on Vertex.
     """
     if not root.startswith("gs://"):
         raise ValueError(f"On Vertex `root` must be gs://...; got {root!r}.")
@@ -65,7 +66,7 @@ def compile_pipeline(
     for name, node in compiled.nodes.items():
         container = compiler.container(compiled.spec, name)
         container["args"].append(KEEP_URIS_FLAG)
-        if node.timeout_s is not None:  # Vertex knows no limit for a task.
+        if node.timeout_s is not None:  # Vertex has no time limit for a task.
             container["args"] += [TIMEOUT_FLAG, str(node.timeout_s)]
         accelerator = container.get("resources", {}).get("accelerator")
         if accelerator:

@@ -1,4 +1,4 @@
-"""Where the pipeline runs on Vertex AI: the typed, validated settings."""
+"""The typed, validated settings of a pipeline on Vertex AI."""
 
 from typing import Annotated, Literal
 
@@ -14,18 +14,20 @@ Email = Annotated[str, pydantic.Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
 class DataflowConfig(Config):
-    """The steps on Beam as Dataflow jobs, each with workers of its own.
+    """Settings of Dataflow jobs, in which the components on Beam run.
 
     Attributes:
-        temp_location: a folder for what Beam leaves during a job, gs://...
-        image: of the workers: the pipeline's with Beam's boot program (target
-            `dataflow` of kubeflow/Dockerfile), hence the same code.
-        machine_type: of each worker.
-        workers: at the start.
-        max_workers: to which a job may grow; `workers` switches autoscaling off.
-        disk_size_gb: of each worker.
+        temp_location: a folder for temporary files of Beam, gs://...
+        image: the container image of the workers: the pipeline's image with Beam's boot
+            program (target `dataflow` of kubeflow/Dockerfile), and thus the same code.
+        machine_type: the type of machine of each worker.
+        workers: how many workers a job starts with.
+        max_workers: to how many workers a job may grow; the value of `workers` switches
+            autoscaling off.
+        disk_size_gb: the size of each worker's disk, in 10^9 bytes.
         subnetwork: regions/REGION/subnetworks/NAME; null is the default network.
-        public_ips: false needs Private Google Access in the subnetwork.
+        public_ips: whether workers have public addresses; false needs Private Google
+            Access in the subnetwork.
     """
 
     temp_location: str = pydantic.Field(pattern="^gs://")
@@ -49,10 +51,10 @@ class DataflowConfig(Config):
     def beam_args(
         self, *, project: str, region: str, service_account: str | None
     ) -> tuple[str, ...]:
-        """Returns Beam's arguments.
+        """Returns the arguments for Beam.
 
-        The image holds Beam and this package, so nothing is staged: no SDK, no
-        setup file, no pickled main session.
+        The image has Beam and this package, so nothing is staged: no SDK, no setup
+        file, no pickled main session.
         """
         scaling = "NONE" if self.max_workers == self.workers else "THROUGHPUT_BASED"
         args = [
@@ -83,9 +85,9 @@ class TrainerConfig(Config):
     """Where Trainer trains.
 
     Attributes:
-        platform: `task`, in its task of the pipeline; `vertex`, in a Vertex AI Training
-            job, which can have several machines or a TPU.
-        workers: machines of the job, each with the profile's GPUs.
+        platform: `task` trains in Trainer's task of the pipeline; `vertex` trains in a
+            Vertex AI Training job, which can have several machines or a TPU.
+        workers: how many machines the job has, each with the profile's GPUs.
     """
 
     platform: Literal["task", "vertex"] = "task"
@@ -105,15 +107,18 @@ class VertexConfig(config.ClusterConfig):
     """Where and on what the pipeline runs on Vertex AI; see also `ClusterConfig`.
 
     Attributes:
-        serving: Pusher's folder, gs://...
-        project, region: of the jobs that tasks start, and of the endpoint.
-        service_account: as which such jobs run; null is Compute Engine's default.
+        serving: the serving folder, gs://...
+        project, region: the project and region of the jobs that tasks start, and of the
+            endpoint.
+        service_account: the service account of these jobs; null is Compute Engine's
+            default.
         network: projects/NUMBER/global/networks/NAME, for Training jobs.
         trainer: where Trainer trains.
-        dataflow: the steps on Beam run there; null runs each in its own task.
+        dataflow: the Dataflow jobs in which components on Beam run; null runs each
+            component in its own task.
         pusher: where models are pushed besides `serving`.
-        notify_emails: addresses to which Vertex writes when a run has ended, however it
-            did; at most 3.
+        notify_emails: at most 3 addresses to which Vertex writes when a run has
+            succeeded or failed.
     """
 
     serving: str = pydantic.Field(pattern="^gs://")
@@ -162,7 +167,7 @@ class VertexConfig(config.ClusterConfig):
 
     @property
     def beam_arguments(self) -> tuple[str, ...]:
-        """Beam's arguments for the components that run on it."""
+        """The arguments for Beam of the components that run on it."""
         if self.dataflow is None:
             return self.beam_args
         return self.dataflow.beam_args(
@@ -172,9 +177,9 @@ class VertexConfig(config.ClusterConfig):
         )
 
     def node(self, node_id: str) -> NodeConfig:
-        """Returns everything that a node asks for; little, if it only waits."""
+        """Returns all settings of a node; one that waits for a job needs little."""
         if node_id != ids.TRAINER or not self.trains_in_job:
             return super().node(node_id)
-        # Not ended by itself: the job, which costs, has the limit.
+        # The waiting task has no limit: the job, which costs money, has it.
         waiting = NodeConfig(cpu=1, memory_gb=4, image=self.image, retries=0)
         return self._changed(node_id, waiting)

@@ -1,4 +1,4 @@
-"""Vertex AI's client, and what it is asked with: region and network."""
+"""Imports Vertex AI's client, and checks regions and networks."""
 
 import difflib
 import re
@@ -9,9 +9,9 @@ _NETWORK = re.compile(r"projects/\d+/global/networks/[a-z]([-a-z0-9]*[a-z0-9])?"
 
 
 def import_client() -> Any:
-    """Returns `google.cloud.aiplatform`, imported without its notes on versions.
+    """Returns `google.cloud.aiplatform`, imported without its warnings of versions.
 
-    Late: it takes seconds.
+    The import takes seconds, so it is done only when the client is needed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)

@@ -1,4 +1,4 @@
-"""The compiled pipeline as Vertex AI takes it: one JSON file, a PipelineJob."""
+"""Reads a pipeline compiled for Vertex AI: one JSON file with a PipelineJob."""
 
 import json
 import pathlib

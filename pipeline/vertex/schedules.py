@@ -1,17 +1,17 @@
-"""The schedules of Vertex AI Pipelines in one region."""
+"""Lists and changes the schedules of Vertex AI Pipelines in one region."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.cluster import google_cloud
 from pipeline.cluster.schedules import ACTIVE, PAUSED, Schedule
-from pipeline.vertex.api import Api
+from pipeline.vertex.api import VertexApi
 
 _STATES = {"ACTIVE": ACTIVE, "PAUSED": PAUSED}
 
 
-def find(vertex: Api, name: str | None = None) -> list[Schedule]:
-    """Returns all schedules that have not ended, or those of that name."""
+def find(vertex: VertexApi, name: str | None = None) -> list[Schedule]:
+    """Returns all schedules that have not ended, or those with a name."""
     given = None if name is None else f'display_name="{name}"'
     with google_cloud.explained(), google_cloud.quiet():
         found = [_schedule(vertex, made) for made in _kind(vertex).list(filter=given)]
@@ -22,22 +22,22 @@ def find(vertex: Api, name: str | None = None) -> list[Schedule]:
     ]
 
 
-def deeds(vertex: Api) -> Mapping[str, Callable[[str], Any]]:
-    """Returns what can be done to a schedule, given its id."""
+def deeds(vertex: VertexApi) -> Mapping[str, Callable[[str], Any]]:
+    """Returns action -> a function that does it to the schedule with an id."""
     kind = _kind(vertex)
     return {
         "pause": lambda id_: kind.get(id_).pause(),
-        # What was missed meanwhile is not made up for.
+        # Runs that were missed while the schedule was paused are not started.
         "resume": lambda id_: kind.get(id_).resume(catch_up=False),
         "delete": lambda id_: kind.get(id_).delete(),
     }
 
 
-def _kind(vertex: Api) -> Any:
+def _kind(vertex: VertexApi) -> Any:
     return vertex.client.PipelineJobSchedule
 
 
-def _schedule(vertex: Api, made: Any) -> Schedule:
+def _schedule(vertex: VertexApi, made: Any) -> Schedule:
     state = made.state.name
     return Schedule(
         id=made.resource_name,

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.cluster import buckets, google_cloud, submission
 from pipeline.cluster import cron as cron_lines
 from pipeline.cluster import package as kfp_package
-from pipeline.cluster.submission import POLL_S, State, Submission
+from pipeline.cluster.submission import POLL_S, RunState, Submission
 from pipeline.vertex import api, package, schedules
 from pipeline.vertex import google_cloud as vertex_client
 
@@ -18,7 +18,7 @@ _ENDED = ("PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
 _FAILED_TASK = "FAILED"
 
 
-class Vertex(api.Api):
+class Vertex(api.VertexApi):
     """Vertex AI Pipelines in one region, to which pipelines are submitted."""
 
     def submit(
@@ -38,18 +38,19 @@ class Vertex(api.Api):
         Args:
             file: the compiled pipeline.
             root: where artifacts go, gs://...; None is the compiled one.
-            parameters: `name=value`, for those that differ from the defaults.
+            parameters: `name=value`, for parameters that differ from their defaults.
             name: of the run in the console; None is the pipeline's name.
-            service_account: as which the tasks run; None is Compute Engine's default.
-            network: the VPC network to peer with.
+            service_account: the service account of the tasks; None is Compute Engine's
+                default.
+            network: the VPC network to peer with; None peers with none.
             caching: whether tasks are taken from the cache; None is as compiled.
-            cron: minute, hour, day, month, weekday, in UTC unless it begins with
-                `TZ=...`. None runs once, now. A schedule of the same name in the region
-                is replaced.
+            cron: a schedule: minute, hour, day, month, weekday, in UTC unless the text
+                begins with `TZ=...`. None runs once, now. A schedule of the same name
+                in the region is replaced.
 
         Raises:
-            ValueError: something is wrong here, or the service refuses. Nothing was
-                made then.
+            ValueError: an argument is wrong, or the service refuses. No run and no
+                schedule was made then.
         """
         job = package.read(file)
         values = check(
@@ -82,7 +83,7 @@ class Vertex(api.Api):
     def _make(
         self, job: dict[str, Any], name: str, root: str, values: dict[str, Any]
     ) -> Any:
-        """Returns the client's PipelineJob, which reads its job from a file."""
+        """Returns the client's PipelineJob, which can only be made from a file."""
         with tempfile.TemporaryDirectory() as folder:
             template = pathlib.Path(folder) / "pipeline.json"
             template.write_text(json.dumps(job), encoding="utf-8")
@@ -98,10 +99,10 @@ class Vertex(api.Api):
             )
 
     def _schedule(self, job: Any, options: dict[str, Any]) -> tuple[str, list[str]]:
-        """Makes a schedule; earlier ones of its name end. Returns its id, and notes."""
+        """Makes a schedule, deletes earlier ones of its name; returns id, notes."""
         before = schedules.find(self, options["display_name"])
         made = job.create_schedule(**options)
-        for one in before:  # After: if this fails, there are two, and never none.
+        for one in before:  # Last: should this fail, two are better than none.
             schedules.deeds(self)["delete"](one.id)
         notes = [f"It takes the place of {one.id}, {one.cron}." for one in before]
         return made.resource_name, notes
@@ -114,15 +115,15 @@ class Vertex(api.Api):
             run, lambda: self._state(run), timeout_s=timeout_s, poll_s=poll_s
         )
 
-    def _state(self, run: Submission) -> State:
+    def _state(self, run: Submission) -> RunState:
         with google_cloud.explained(), google_cloud.quiet():
             found = self._job(run).to_dict()
         state = found.get("state", "PIPELINE_STATE_PENDING")
         failure = _reason(found) if state in _ENDED else None
-        return State(_word(state), state == _SUCCEEDED, failure)
+        return RunState(_word(state), state == _SUCCEEDED, failure)
 
     def cancel(self, run: Submission) -> None:
-        """Asks Vertex to stop the run's tasks; it takes a while to do so."""
+        """Asks Vertex to cancel a run, which takes a while."""
         with google_cloud.explained(), google_cloud.quiet():
             self._job(run).cancel()
 
@@ -138,10 +139,10 @@ def check(
     network: str | None,
     cron: str | None,
 ) -> dict[str, Any]:
-    """Returns the parameters, by name; asks nobody and imports nothing slow.
+    """Checks the arguments of a submission, without any request; returns parameters.
 
     Raises:
-        ValueError: one of the arguments cannot be.
+        ValueError: an argument is impossible.
     """
     if root is not None:
         buckets.check_root(root)
@@ -154,7 +155,7 @@ def check(
 
 
 def _reason(job: dict[str, Any]) -> str:
-    """Returns what is known about a run's bad end: which tasks, and why."""
+    """Returns why a run failed: its state, and its failed tasks with their errors."""
     text = f"The run is {_word(job['state'])}"
     if message := job.get("error", {}).get("message"):
         text += f": {message}"

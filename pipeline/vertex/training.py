@@ -1,7 +1,8 @@
-"""Trainer as a Vertex AI Training job: its worker pools, as TFX's component takes them.
+"""Settings of Trainer as a Vertex AI Training job, for TFX's component.
 
 The task of the pipeline only starts the job and waits. Every replica runs the same
-command on the same URIs; TF_CONFIG tells it which one it is, and the chief writes.
+command on the same URIs. The variable TF_CONFIG tells a replica which one it is; only
+the chief writes.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from pipeline.vertex.config import VertexConfig
 
 
 def custom_config(platform: VertexConfig) -> dict[str, Any]:
-    """Returns what TFX's Vertex Trainer reads from `custom_config`."""
+    """Returns the `custom_config` for TFX's Trainer on Vertex."""
     spec: dict[str, Any] = {"worker_pool_specs": _pools(platform)}
     if platform.service_account:
         spec["service_account"] = platform.service_account
@@ -37,7 +38,7 @@ def custom_config(platform: VertexConfig) -> dict[str, Any]:
 
 
 def _pools(platform: VertexConfig) -> list[dict[str, Any]]:
-    """Returns the chief's pool and, with more workers, that of the others."""
+    """Returns the worker pool of the chief and, if there are others, theirs."""
     pool = {
         "machine_spec": _machine(platform),
         "container_spec": {"image_uri": platform.trainer_image or platform.image},

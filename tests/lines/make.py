@@ -74,13 +74,14 @@ def _data(file):
 
 def pack(root):
     """Returns the archive, made in a folder that is empty."""
-    from pipeline import config, local_runner
+    from pipeline import config, inputs
+    from pipeline.local import running
 
     _data(root / "tiny.csv")
     settings = config.load(overrides=SETTINGS, dataset=str(root / "tiny.csv"))
-    found = local_runner.find_data(settings, None)
+    found = inputs.find_data(settings, None)
     with contextlib.redirect_stdout(io.StringIO()):
-        local_runner.run(settings, found, out=root / "out", quiet=True)
+        running.run(settings, found, out=root / "out", quiet=True)
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for artifact, name in PARTS.items():

@@ -1,5 +1,6 @@
 """What the `ncf` command promises whatever it is asked to do."""
 
+import json
 import sys
 
 import pseudo_terminal
@@ -7,8 +8,10 @@ import pytest
 import typer
 from typer import testing
 
-from pipeline import cli, local_runner
+from components.report.document import Summary, Train
+from pipeline import cli, inputs
 from pipeline.data import catalogue
+from pipeline.local import running
 
 
 def _invoke(*arguments, **options):
@@ -66,7 +69,7 @@ def test_stopped_and_failed_have_their_status_and_no_traceback(
     def stop(*_, **__):
         raise error
 
-    monkeypatch.setattr(local_runner, "find_data", stop)
+    monkeypatch.setattr(inputs, "find_data", stop)
     result = _invoke("run")
     assert result.exit_code == status
     assert "Traceback" not in result.output
@@ -79,20 +82,28 @@ def finished(monkeypatch, tmp_path):
 
     def run(config, *_, **options):
         asked.update(options, config=config)
-        return {"blessed": True}
+        return Summary(
+            dataset="tiny",
+            num_users=1,
+            num_items=1,
+            num_interactions=1,
+            metrics={},
+            blessed=True,
+            train=Train(examples_per_second=1, epochs=1, best_epoch=1, final_loss=1),
+        )
 
     file = tmp_path / "tiny.csv"
     file.write_text("user,item,time\nu,i,1262304000\n")
     found = catalogue.Dataset("tiny", file)
-    monkeypatch.setattr(local_runner, "find_data", lambda *_: found)
-    monkeypatch.setattr(local_runner, "run", run)
+    monkeypatch.setattr(inputs, "find_data", lambda *_: found)
+    monkeypatch.setattr(running, "run", run)
     return asked
 
 
 def test_json_is_all_that_standard_output_gets(finished, capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.app(["run", "--json"])
-    assert capsys.readouterr().out == '{\n  "blessed": true\n}\n'
+    assert json.loads(capsys.readouterr().out)["blessed"] is True
     assert finished["progress_to_errors"]
     assert not finished["quiet"]
 

@@ -38,7 +38,9 @@ class _Outer(pydantic.BaseModel):
 
 def test_each_field_has_its_type_default_and_meaning():
     found = {field.name: field for field in config_fields.fields(_Outer)}
-    assert found["kind"] == config_fields.Field("kind", "a or b", "a", "what it is.")
+    assert found["kind"] == config_fields.ConfigField(
+        "kind", "a or b", "a", "what it is."
+    )
     assert found["sizes"].type == "list of integer"
     assert found["sizes"].default == "[1, 2]"
     assert found["inner.width"].type == "integer above 0"

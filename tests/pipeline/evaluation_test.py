@@ -4,7 +4,7 @@ import os
 import pydantic
 import pytest
 
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 from pipeline import evaluation
 
 # Of 10 lists each; a rank of 10 and above misses the first 10 places.
@@ -189,7 +189,7 @@ def test_a_model_with_nan_is_refused_with_that_reason(judge):
     first, *others = _messages(result)
     assert first == (
         "The model gives NaN or infinite scores in 1 of 10 lists, so it cannot be "
-        "judged; a smaller learning rate may help."
+        "evaluated; a smaller learning rate may help."
     )
     assert others
     assert all("is not a number" in message for message in others)
@@ -198,7 +198,7 @@ def test_a_model_with_nan_is_refused_with_that_reason(judge):
 def test_a_floor_of_a_slice_without_lists_is_a_reason(judge):
     gate = OPEN | {"min_hit_rate_of_slices": {"item_warmth=cold": 0.1}}
     assert _messages(judge(CANDIDATE, gate=gate)) == [
-        "The slice item_warmth=cold has a floor but no list to judge by; take the "
+        "The slice item_warmth=cold has a floor but no list; take the "
         "floor out of `min_hit_rate_of_slices`."
     ]
 

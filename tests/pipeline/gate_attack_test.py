@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ncf_model.config import BaselinesConfig, ModelConfig
+from components.eval_context.config import BaselinesConfig
+from ncf_model.config import ModelConfig
 from ncf_model.network import model
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.serving import folders, saved_model
 from ncf_model.training import data
 from pipeline import evaluation
@@ -40,7 +42,7 @@ HISTORY = {
 
 def _lists(rows):
     sizes = [len(row) for row in rows]
-    return data.Lists(
+    return Ragged(
         np.array([x for row in rows for x in row], np.int32),
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
     )
@@ -305,7 +307,7 @@ def test_floor_of_a_slice(attack, make):
 
 def test_empty_split(attack):
     (reason,) = _reasons(attack(_good, users=0))
-    assert reason.startswith("There was no list to judge by")
+    assert reason.startswith("There was no list to evaluate")
 
 
 def test_a_blessed_model_of_another_vocabulary_is_compared_by_raw_ids(attack):

@@ -3,9 +3,9 @@ import json
 import pytest
 from tfx.types import channel, standard_artifacts
 
+from components.eval_context.config import BaselinesConfig
 from components.latest_blessed_model import strategy
 from ncf_model import features
-from ncf_model.config import BaselinesConfig
 from ncf_model.serving import versions
 
 POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None)

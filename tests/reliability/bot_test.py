@@ -17,7 +17,7 @@ import json, resource, sys
 import numpy as np
 import scipy.sparse
 from components.eval_context import context, search
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
-from pipeline import config, local_runner
-from pipeline.local import forget, gc
+from pipeline import config, inputs
+from pipeline.local import endings, forget, gc, running
 
 GROUPS = 4
 FIRST_USERS, FIRST_ITEMS = 160, 20  # users in all, items of a group
@@ -186,13 +186,13 @@ def _run(overrides, dataset, out):
     settings = config.load(overrides=overrides, dataset=dataset)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            found = local_runner.find_data(settings, None)
-            summary = local_runner.run(settings, found, out=out, quiet=True)
-    except (ValueError, local_runner.RunFailed) as error:
+            found = inputs.find_data(settings, None)
+            summary = running.run(settings, found, out=out, quiet=True)
+    except (ValueError, endings.RunFailed) as error:
         return None, str(error)
     gc.remove(out, gc.plan(out, keep=KEEP))
     forget.forget(out, history=HISTORY)
-    return summary, None
+    return summary.model_dump(mode="json", by_alias=True), None
 
 
 def versions(out):

@@ -76,7 +76,7 @@ BREAKS = {"truncated": "events", "shuffled": "misfit", "constant": "item_share"}
 def _pairs(rows):
     columns = list(zip(*rows, strict=True))[:2]
     encoded = (pa.array(column).dictionary_encode() for column in columns)
-    return misfit.Pairs(*(pa.chunked_array([column]) for column in encoded))
+    return misfit.UserItemPairs(*(pa.chunked_array([column]) for column in encoded))
 
 
 def _figures(newest, before):

@@ -56,8 +56,8 @@ def _import():
 
 
 def _import_ours():
-    from pipeline import cli, local_runner, pipeline  # noqa: F401
-    from pipeline.local import dag_runner, executions  # noqa: F401
+    from pipeline import cli, pipeline  # noqa: F401
+    from pipeline.local import dag_runner, executions, running  # noqa: F401
 
 
 def _run(request, steps_write):

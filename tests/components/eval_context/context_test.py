@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse
 
 from components.eval_context import costs, search
+from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import Context
 from ncf_model import progress
-from ncf_model.config import BaselinesConfig
 
 USERS = {b"u0": 0, b"u1": 1}
 ITEMS = {b"i0": 0, b"i1": 1, b"i2": 2}
@@ -125,7 +125,7 @@ def test_settings_are_chosen_on_validation_lists():
     """Item 1's one neighbour is 0; with two, item 2 vouches for it as well."""
     dense = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
     positives = scipy.sparse.csr_matrix(dense)
-    lists = search.Validation(positives, np.array([3]), np.array([[1, 0]]), None)
+    lists = search.SearchData(positives, np.array([3]), np.array([[1, 0]]), None)
     context = Context(
         positives,
         users={b"u%d" % u: u for u in range(4)},

@@ -4,7 +4,7 @@ import pytest
 import scipy.sparse
 
 from components.eval_context import costs, rivals
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 
 AUTO = BaselinesConfig()
 

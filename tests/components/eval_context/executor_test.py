@@ -8,8 +8,8 @@ import scipy.sparse
 import tensorflow as tf
 
 from components.eval_context import executor
+from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import Context
-from ncf_model.config import BaselinesConfig
 
 # Two users, who have items 0 and 1, and item 0; nobody has item 2.
 CONTEXT = Context(

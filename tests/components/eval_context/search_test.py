@@ -5,11 +5,11 @@ import pytest
 import scipy.sparse
 
 from components.eval_context import rivals, search
-from ncf_model.config import BaselinesConfig
+from components.eval_context.config import BaselinesConfig
 
 POSITIVES = scipy.sparse.csr_matrix(np.eye(2, 4, dtype=np.float32))
 # User 0 holds item 1 out, user 1 item 2; the last place is empty.
-LISTS = search.Validation(
+LISTS = search.SearchData(
     POSITIVES, np.array([0, 1]), np.array([[1, 2, 3], [2, 0, -1]]), None
 )
 SCORES = np.array([[0, 5, 9, 5], [1, 0, 2, 3]], np.float32)

@@ -7,7 +7,7 @@ import pytest
 
 from components.explaining_evaluator import level
 from components.latest_pushed_model import executor as pushed
-from ncf_model.evaluation.paired import Pairs
+from ncf_model.evaluation.paired import PairedHits
 from pipeline import evaluation
 
 BEST = {"best_blessed": '{"id": 3, "level": 0.25}'}
@@ -60,7 +60,7 @@ class _Version:
         self.record = {}
 
     def differs(self, other):
-        pairs = Pairs()
+        pairs = PairedHits()
         for new, old in zip(self.hits, other.hits, strict=True):
             pairs.add(bool(new), bool(old))
         return pairs

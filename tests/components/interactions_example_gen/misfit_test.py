@@ -19,7 +19,7 @@ def _rows(newest):
 
 def _pairs(rows):
     columns = zip(*rows, strict=True)
-    return misfit.Pairs(
+    return misfit.UserItemPairs(
         *(pa.chunked_array([pa.array(c).dictionary_encode()]) for c in columns)
     )
 

@@ -5,8 +5,8 @@ import pytest
 from components.negative_sampling import ranked_lists, splitting
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged
 from ncf_model.config import SamplingConfig
+from ncf_model.sampling.ragged import Ragged
 
 # Six items, "i0" to "i5". By time, user a has 0, 1, 2; user b 3, 4; user c 5 alone;
 # user d all but item 5.

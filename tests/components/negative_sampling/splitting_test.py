@@ -1,8 +1,8 @@
 import numpy as np
 
 from components.negative_sampling import splitting
-from components.negative_sampling.splitting import Ragged
 from ncf_model.config import SamplingConfig
+from ncf_model.sampling.ragged import Ragged
 
 
 def _ragged(*rows):
@@ -56,26 +56,3 @@ def test_temporal():
 
 def test_no_users():
     assert _split() == [[], [], []]
-
-
-def test_rows_are_gathered_with_repeats():
-    assert _lists(_ragged([1], [], [2, 3]).rows(np.array([2, 1, 2, 0]))) == [
-        [2, 3],
-        [],
-        [2, 3],
-        [1],
-    ]
-
-
-def test_values_are_kept_where_true():
-    rows = _ragged([1, 2], [3], [4, 5])
-    kept = rows.where(np.array([True, False, False, True, True]))
-    assert _lists(kept) == [[1], [], [4, 5]]
-
-
-def test_rows_are_appended_to_rows():
-    assert _lists(_ragged([1, 2], [], [3]).then(_ragged([4], [5], []))) == [
-        [1, 2, 4],
-        [5],
-        [3],
-    ]

@@ -4,9 +4,9 @@ import pytest
 from components.negative_sampling import splitting, training_rows
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged
 from ncf_model.config import SamplingConfig
 from ncf_model.sampling import negatives
+from ncf_model.sampling.ragged import Ragged
 
 # By time, of six items.
 USERS = {b"a": [0, 1, 2, 3], b"b": [3, 4], b"c": [5]}

@@ -46,11 +46,11 @@ def test_the_blessing_of_another_model_stops_the_run(changed):
         blessing.refusal(MODEL, GIVEN | changed, ["BLESSED"])
 
 
-def test_a_model_whose_files_were_changed_after_it_was_judged_stops_the_run():
-    given = GIVEN | {"model_digest": "of the files that were judged"}
-    same = MODEL._replace(digest="of the files that were judged")
+def test_a_model_whose_files_were_changed_after_its_evaluation_stops_the_run():
+    given = GIVEN | {"model_digest": "of the files that were evaluated"}
+    same = MODEL._replace(digest="of the files that were evaluated")
     assert blessing.refusal(same, given, ["BLESSED"]) == ""
-    with pytest.raises(ValueError, match="must be those that were judged"):
+    with pytest.raises(ValueError, match="must be those that were evaluated"):
         blessing.refusal(same._replace(digest="of others"), given, ["BLESSED"])
 
 

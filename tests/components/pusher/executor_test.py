@@ -137,7 +137,7 @@ def test_a_model_that_was_changed_since_is_not_pushed(pusher):
     folder = versions.pathlib.Path(a.model.uri, "Format-Serving")
     a.blessing.set_string_custom_property("model_digest", folders.digest(str(folder)))
     (folder / "saved_model.pb").write_bytes(b"\x08\x01\x12\x01B")
-    with pytest.raises(ValueError, match="must be those that were judged"):
+    with pytest.raises(ValueError, match="must be those that were evaluated"):
         a.run()
     assert versions.newest(a.serving) is None
 

@@ -2,7 +2,7 @@
 
 from components.report import document, summary
 from ncf_model.evaluation.result import EvaluationResult
-from ncf_model.training.history import History
+from ncf_model.training.training_history import History
 
 NAN = float("nan")
 HISTORY = {
@@ -63,12 +63,12 @@ CONFIG = {
 USER = document.ShownUser(
     user_id="u<1>",
     interactions=3,
-    history=[document.Item(item_id="a", title="A & B")],
-    held_out=document.Item(item_id="b"),
+    history=[document.ShownItem(item_id="a", title="A & B")],
+    held_out=document.ShownItem(item_id="b"),
     rank=4,
     candidates=5,
     badly_served=True,
-    recommendations=[document.Item(item_id="c", score=0.5)],
+    recommendations=[document.ShownItem(item_id="c", score=0.5)],
 )
 RUN = document.Run(
     id="run 1",
@@ -78,7 +78,7 @@ RUN = document.Run(
         document.Node(name="Trainer", seconds=2.5, memory_mb=1500.0, outputs=[1]),
         document.Node(name="Evaluator", seconds=1.0, cached=True, inputs=[1]),
     ],
-    artifacts=[document.Artifact(number=1, type="Model", uri="/models/1")],
+    artifacts=[document.RunArtifact(number=1, type="Model", uri="/models/1")],
 )
 
 

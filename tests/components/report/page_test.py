@@ -8,7 +8,8 @@ import re
 import pytest
 
 from components.report import document, page
-from ncf_model.training import history as history_module
+from ncf_model.evaluation import served_result
+from ncf_model.training import training_history
 from tests.components.report import chromium, examples
 
 PHONE, TABLET, DESKTOP = 390, 768, 1280
@@ -95,7 +96,8 @@ WARM = {
 
 def _with_warm_start(told, **history):
     result = examples.result()
-    history = result.history.model_copy(update={"warm_start": told, **history})
+    start = training_history.WarmStart(**told)
+    history = result.history.model_copy(update={"warm_start": start, **history})
     return page.render(result.model_copy(update={"history": history}))
 
 
@@ -120,14 +122,14 @@ def test_shows_how_the_served_model_did_on_what_came_since():
         "groups": {"new user": row | {"metrics": {"hit_rate@10": 0.125}}},
         "by_time": [row | day, row | day | {"from": "2024-06-08", "days": 7}],
     }
-    served = document.Served.model_validate(told)
+    served = served_result.Served.model_validate(told)
     text = page.render(examples.result().model_copy(update={"served": served}))
     figures = _figures(text)
     assert (figures["served all"], figures["served popularity all"]) == (0.75, 0.25)
     assert figures["served new user"] == 0.125
     assert figures["served popularity 2024-06-01"] == 0.5
     assert "<td>7 days from 2024-06-08</td>" in text
-    none = document.Served(why_not="There is <none>.")
+    none = served_result.Served(why_not="There is <none>.")
     text = page.render(examples.result().model_copy(update={"served": none}))
     assert "There is &lt;none&gt;." in text
 
@@ -138,7 +140,7 @@ def test_shows_a_cold_training_beside_the_warm_one():
         history.epochs[0].model_copy(update={"epoch": n, "hit_rate": rate})
         for n, rate in ((1, 0.0625), (2, 0.1875), (3, 0.125))
     ]
-    cold = history_module.Cold(epochs=epochs, best_epoch=2, seconds=40.0)
+    cold = training_history.Cold(epochs=epochs, best_epoch=2, seconds=40.0)
     text = _with_warm_start(WARM | {"seconds": 8.0}, cold=cold)
     table = text.partition('<table id="cold">')[2].partition("</table>")[0]
     cells = re.findall(r"<td>(.*?)</td>", " ".join(table.split()))
@@ -188,10 +190,10 @@ def test_says_by_what_the_epoch_was_chosen(chosen_by, figures, said):
 
 
 def test_scores_that_all_look_alike_are_left_out():
-    items = [document.Item(item_id=name, score=1.0) for name in "cd"]
+    items = [document.ShownItem(item_id=name, score=1.0) for name in "cd"]
     user = examples.USER.model_copy(update={"recommendations": items})
     assert "1.000" not in page.render(examples.result(users=[user]))
-    items[0] = document.Item(item_id="c", score=0.75)
+    items[0] = document.ShownItem(item_id="c", score=0.75)
     assert "0.750" in page.render(examples.result(users=[user]))
 
 

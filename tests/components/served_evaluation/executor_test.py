@@ -9,14 +9,14 @@ from tfx.types import standard_artifacts
 from components.served_evaluation import executor, spec
 from ncf_model import features
 from ncf_model.serving import versions
-from tests.pipeline.serving import since_test
+from tests.pipeline.serving import evaluate_test
 
 
 @pytest.fixture(scope="module", name="model")
 def _model(tmp_path_factory):
     """Returns a `Model` artifact; it scores an item by its number."""
     folder = tmp_path_factory.mktemp("assets")
-    module = since_test.Model(folder)
+    module = evaluate_test.Model(folder)
     names = ("history", "recommend", "evaluate")
     artifact = standard_artifacts.Model()
     artifact.uri = str(tmp_path_factory.mktemp("model"))
@@ -67,7 +67,7 @@ def test_only_what_the_model_did_not_know_counts(tmp_path, model):
     assert [row["metrics"]["hit_rate@10"] for row in told["by_time"]] == [0, 1]
 
 
-def test_where_nobody_resolves_it_the_newest_version_is_judged(tmp_path, model):
+def test_where_nobody_resolves_it_the_newest_version_is_evaluated(tmp_path, model):
     serving = str(tmp_path / "serving")
     versions.push(serving, f"{model.uri}/Format-Serving")
     told = _do(tmp_path, PEOPLE, serving=serving)

@@ -169,7 +169,7 @@ def test_the_cause_comes_before_its_effects(tmp_path):
         "of": "",
         "message": (
             "The model gives NaN or infinite scores in 2 of 3 lists, so it cannot be "
-            "judged; a smaller learning rate may help."
+            "evaluated; a smaller learning rate may help."
         ),
     }
     assert math.isnan(second["value"])
@@ -191,4 +191,4 @@ def test_no_list_is_a_reason(tmp_path):
     assert result["lists"] == 0
     assert result["metrics"] == {}
     (failure,) = result["failures"]
-    assert "no list to judge by" in failure["message"]
+    assert "no list to evaluate" in failure["message"]

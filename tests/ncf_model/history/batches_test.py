@@ -3,18 +3,16 @@
 import numpy as np
 
 from ncf_model.history import batches
-from ncf_model.training import data
+from ncf_model.sampling.ragged import Ragged
 
 # Users 0 to 4; user 3 has nothing.
-LISTS = data.Lists(
-    np.array([0, 1, 2, 0, 5, 4, 1], np.int32), np.array([0, 3, 5, 6, 6, 7])
-)
+LISTS = Ragged(np.array([0, 1, 2, 0, 5, 4, 1], np.int32), np.array([0, 3, 5, 6, 6, 7]))
 OWN = [{0, 1, 2}, {0, 5}, {4}, set(), {1}]
 
 
 def _batches(**settings):
     settings = {"users_per_batch": 3, "dropout": 0.5, "most_items": 6} | settings
-    return batches.Batches(LISTS, num_items=6, seed=1, **settings)
+    return batches.UserBatches(LISTS, num_items=6, seed=1, **settings)
 
 
 def test_each_user_with_items_once_and_5_fills_up():

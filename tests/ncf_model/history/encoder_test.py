@@ -20,7 +20,7 @@ def _loop(history, item, bias, **settings):
 def _batch(cells):
     cells = np.array(cells, np.uint8)
     rows = np.arange(len(cells), dtype=np.int32)
-    return batches.Batch(rows, None, cells, np.zeros(cells.shape[1], np.float32))
+    return batches.UserBatch(rows, None, cells, np.zeros(cells.shape[1], np.float32))
 
 
 def _loss(loop, cells):
@@ -64,7 +64,7 @@ def test_training_lowers_the_loss_and_state_goes_back():
 def test_sampled_columns_train_their_rows_alone():
     loop = _loop(np.ones((4, 1)), np.ones((4, 1)), np.zeros(4))
     cells = np.array([[2, 0], [2, 0]], np.uint8)
-    batch = batches.Batch(
+    batch = batches.UserBatch(
         np.array([0, 1], np.int32),
         np.array([1, 3], np.int32),
         cells,

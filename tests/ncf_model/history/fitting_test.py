@@ -1,11 +1,14 @@
 """Two groups with tastes of their own: what is learned, resumed and refitted."""
 
+import json
+
 import numpy as np
 import pytest
 
 from ncf_model.config import HistoryConfig, SamplingConfig, TrainConfig
 from ncf_model.history import catalogue, fitting
 from ncf_model.history.trained import user_item_matrix
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import checkpoint, data
 from ncf_model.training import fitting as pairs
 
@@ -29,7 +32,7 @@ class _Lists:
 def _lists(rows):
     sizes = [len(row) for row in rows]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    return data.Lists(np.concatenate(rows).astype(np.int32), offsets)
+    return Ragged(np.concatenate(rows).astype(np.int32), offsets)
 
 
 @pytest.fixture(name="interactions", scope="module")
@@ -51,16 +54,17 @@ def _fit(
 ):
     train = {"epochs": 4} | train
     sampling = SamplingConfig(eval_negatives=negatives)
-    return fitting.fit(
+    trained, history = fitting.fit(
         interactions,
         _Lists(interactions),
-        pairs.Settings(train=TrainConfig(**train), sampling=sampling, seed=1),
+        pairs.FitSettings(train=TrainConfig(**train), sampling=sampling, seed=1),
         history,
         num_users=USERS,
         num_items=ITEMS,
         log_dir=str(tmp_path),
         saved=saved,
     )
+    return trained, json.loads(history.to_file())
 
 
 def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
@@ -78,7 +82,7 @@ def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("negatives", "figure"), [(1, pairs.NDCG), ("all", fitting.CATALOGUE_NDCG)]
+    ("negatives", "figure"), [(1, fitting.NDCG), ("all", fitting.CATALOGUE_NDCG)]
 )
 def test_chooses_by_what_the_evaluation_will_rank(
     interactions, tmp_path, negatives, figure
@@ -185,7 +189,7 @@ def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probabil
 
 def test_a_rank_counts_what_the_user_never_touched(interactions):
     positives = user_item_matrix(interactions.positives, ITEMS)
-    everything = interactions.positives.append(interactions.validation_items)
+    everything = interactions.positives.then(interactions.validation_items)
     judge = catalogue.Catalogue(
         _Lists(interactions),
         positives,

@@ -5,10 +5,10 @@ import pytest
 
 from ncf_model.config import HistoryConfig, TrainConfig
 from ncf_model.history import encoder, warm_start
-from ncf_model.training import data
+from ncf_model.sampling.ragged import Ragged
 from tests.ncf_model.nights import ITEMS, PEOPLE, Night
 
-NONE = data.Lists(np.zeros(0, np.int32), np.zeros(1, np.int64))
+NONE = Ragged(np.zeros(0, np.int32), np.zeros(1, np.int64))
 
 
 def _base(**fields):
@@ -27,7 +27,7 @@ def _base(**fields):
         "l2": 100.0,
         "weight": 8.0,
     }
-    return warm_start.Base(**values | fields)
+    return warm_start.HistoryBase(**values | fields)
 
 
 def test_known_ids_keep_their_rows_in_new_places_and_new_ones_are_the_mean():

@@ -31,7 +31,7 @@ def _exported(tiny, factored, recent=0.0):
         np.arange(7, dtype=np.float32) / 10,
     )
     linear = np.array([[0, 4, 1], [2, 0, 1], [1, 3, 0]], np.float32)
-    taken = interactions.positives.append(interactions.validation_items)
+    taken = interactions.positives.then(interactions.validation_items)
     trained = Trained(
         history,
         tables,

@@ -9,6 +9,7 @@ import pytest
 from components.export_check import check
 from ncf_model.config import ModelConfig
 from ncf_model.network import model
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.serving import probe, saved_model
 from ncf_model.training import data
 
@@ -45,7 +46,7 @@ def test_the_linear_part_counts_what_it_knows_of_a_history():
     trained = types.SimpleNamespace(
         linear=np.array([[0.0, 1.0], [2.0, 0.0]]),
         # User 0 has items 0, 1 and 5; user 1 has none; user 2 is unknown.
-        histories=data.Lists(np.array([0, 1, 5]), np.array([0, 3, 3])),
+        histories=Ragged(np.array([0, 1, 5]), np.array([0, 3, 3])),
         settings=types.SimpleNamespace(recency=0.0),
     )
     users, items = np.array([0, 0, 0, 1, 2]), np.array([0, 1, 2, 0, 0])

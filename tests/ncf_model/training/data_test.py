@@ -7,8 +7,6 @@ from ncf_model.config import SamplingConfig
 from ncf_model.sampling import negatives as negatives_module
 from ncf_model.training import data
 
-LISTS = data.Lists(np.array([5, 6, 7, 8], np.int32), np.array([0, 2, 2, 4]))
-
 
 def _rows(tiny, *, refit=False, seed=0, **settings):
     return data.EpochRows(
@@ -22,35 +20,6 @@ def _rows(tiny, *, refit=False, seed=0, **settings):
 
 def _pairs(users, items):
     return sorted(zip(users.tolist(), items[:, 0].tolist(), strict=True))
-
-
-def test_lists_in_another_order():
-    taken = LISTS.take(np.array([2, 1, 0, 2]))
-    assert taken.values.tolist() == [7, 8, 5, 6, 7, 8]
-    assert taken.offsets.tolist() == [0, 2, 2, 4, 6]
-
-
-@pytest.mark.parametrize("at_a_time", [1, 3, 4, 5])
-def test_taking_some_users_at_a_time_makes_no_difference(monkeypatch, at_a_time):
-    monkeypatch.setattr(data, "_USERS_TAKEN", at_a_time)
-    taken = LISTS.take(np.array([2, 1, 0, 2]))
-    assert taken.values.tolist() == [7, 8, 5, 6, 7, 8]
-    assert taken.values.dtype == LISTS.values.dtype
-    assert taken.offsets.tolist() == [0, 2, 2, 4, 6]
-    assert LISTS.take(np.array([], np.int64)).offsets.tolist() == [0]
-
-
-def test_lists_joined_user_by_user():
-    other = data.Lists(np.array([1, 2], np.int32), np.array([0, 0, 1, 2]))
-    joined = LISTS.append(other)
-    assert joined.values.tolist() == [5, 6, 1, 7, 8, 2]
-    assert joined.offsets.tolist() == [0, 2, 3, 6]
-
-
-def test_lists_spread_over_more_users():
-    spread = LISTS.spread(np.array([1, 2, 4]), 6)
-    assert spread.values.tolist() == [5, 6, 7, 8]
-    assert spread.offsets.tolist() == [0, 0, 2, 2, 2, 4, 4]
 
 
 def test_users_come_sorted_whatever_the_files(tiny):

@@ -11,6 +11,7 @@ from mlperf_logging.compliance_checker import mlp_compliance
 
 from ncf_model.config import ModelConfig, SamplingConfig, TrainConfig
 from ncf_model.network import model
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import checkpoint, data, epoch_reports, fitting, progress
 
 CONSTANT = {
@@ -44,7 +45,7 @@ def _fit(interactions, log_dir, judge, *, seed=0, saved=None, **train):
         network,
         interactions,
         judge,
-        fitting.Settings(
+        fitting.FitSettings(
             train=TrainConfig(**(CONSTANT | train)),
             sampling=SamplingConfig(num_negatives=2),
             seed=seed,
@@ -52,7 +53,7 @@ def _fit(interactions, log_dir, judge, *, seed=0, saved=None, **train):
         log_dir=str(log_dir),
         saved=saved,
     )
-    return history, network.get_weights()
+    return json.loads(history.to_file()), network.get_weights()
 
 
 @pytest.fixture
@@ -97,8 +98,8 @@ def test_ships_the_best_epoch(interactions, tmp_path):
 
 def test_refit_is_a_training_with_the_validation_items(interactions, tmp_path):
     """From the same start, and as if they had been positives all along."""
-    positives = interactions.positives.append(interactions.validation_items)
-    none = data.Lists(np.empty(0, np.int32), np.zeros(6, np.int64))
+    positives = interactions.positives.then(interactions.validation_items)
+    none = Ragged(np.empty(0, np.int32), np.zeros(6, np.int64))
     everything = dataclasses.replace(
         interactions, positives=positives, validation_items=none
     )
@@ -136,7 +137,7 @@ def test_without_validation_lists_all_epochs_count(interactions, tmp_path):
 
 
 def test_nothing_held_out_nothing_to_refit(interactions, tmp_path):
-    none = data.Lists(np.empty(0, np.int32), np.zeros(6, np.int64))
+    none = Ragged(np.empty(0, np.int32), np.zeros(6, np.int64))
     nothing = dataclasses.replace(interactions, validation_items=none)
     history, weights = _fit(nothing, tmp_path, Judge())
     _, expected = _fit(nothing, tmp_path, Judge(), refit=False)
@@ -149,7 +150,7 @@ def test_evaluation_items_never_matter(interactions, tmp_path):
     sizes = interactions.eval_items.offsets
     other = dataclasses.replace(
         interactions,
-        eval_items=data.Lists(np.zeros_like(interactions.eval_items.values), sizes),
+        eval_items=Ragged(np.zeros_like(interactions.eval_items.values), sizes),
     )
     judges = Judge((0.5, 0.5)), Judge((0.5, 0.5))
     _, weights = _fit(interactions, tmp_path, judges[0], epochs=1)

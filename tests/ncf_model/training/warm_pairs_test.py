@@ -5,7 +5,8 @@ import pytest
 
 from ncf_model import config
 from ncf_model.network import model
-from ncf_model.training import data, warm_pairs
+from ncf_model.sampling.ragged import Ragged
+from ncf_model.training import warm_pairs
 from tests.ncf_model.nights import ITEMS, PEOPLE, Night
 
 MODEL = {"mf_dim": 2, "layers": [4, 3], "biases": True}
@@ -18,11 +19,11 @@ def test_by_hand_known_ids_keep_rows_and_new_ones_are_the_mean():
     network = model.NeuMF(settings, num_users=3, num_items=2)
     for table in (network.user_table, network.item_table):
         table.embeddings.assign(np.full(table.embeddings.shape, 0.5))
-    base = warm_pairs.Base(
+    base = warm_pairs.PairsBase(
         path="served",
         user_ids=[b"ann", b"bob", b"never trained"],
         item_ids=[b"x", b"y"],
-        histories=data.Lists(np.array([0, 1], np.int32), np.array([0, 1, 2, 2])),
+        histories=Ragged(np.array([0, 1], np.int32), np.array([0, 1, 2, 2])),
         users=np.array([[1.0], [3.0], [100.0]]),
         items=np.array([[10.0], [20.0]]),
         weights=[np.array([[7.0]]), np.array([0.25])],

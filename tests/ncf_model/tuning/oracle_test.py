@@ -7,8 +7,10 @@ from ncf_model.tuning import oracle, space
 from ncf_model.tuning.config import Range
 
 FIELDS = {
-    "train.epochs": space.Field((5, 10), 10),
-    "train.learning_rate": space.Field(Range(min=1e-4, max=0.1, log=True), 0.007),
+    "train.epochs": space.SearchedField((5, 10), 10),
+    "train.learning_rate": space.SearchedField(
+        Range(min=1e-4, max=0.1, log=True), 0.007
+    ),
 }
 FIGURE = "ndcg@10"
 

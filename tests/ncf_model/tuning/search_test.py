@@ -12,7 +12,7 @@ from ncf_model import trainer
 from ncf_model.training import data, validation
 from ncf_model.tuning import oracle, search, shared, space, trial, worker
 
-FIELDS = {"train.epochs": space.Field((1, 2, 3), 2)}
+FIELDS = {"train.epochs": space.SearchedField((1, 2, 3), 2)}
 CUSTOM = {
     "model": {"history": {"factors": 4, "users_per_batch": 5}},
     "train": {"epochs": 2, "jit_compile": False},
@@ -126,7 +126,7 @@ def test_what_diverged_is_not_tried_again(monkeypatch, tmp_path, read):
 
 
 def test_nothing_but_failures(monkeypatch, tmp_path, read):
-    fields = {"train.epochs": space.Field(tuple(range(1, 10)), 2)}
+    fields = {"train.epochs": space.SearchedField(tuple(range(1, 10)), 2)}
     monkeypatch.setitem(globals(), "FIELDS", fields)
     _scripted(monkeypatch, [ValueError("no memory")] * 9)
     with pytest.raises(RuntimeError, match=r"5 trials in a row failed; .*no memory"):

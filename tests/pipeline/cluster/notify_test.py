@@ -86,7 +86,7 @@ def test_a_webhook_that_refuses_fails_the_task_and_keeps_the_secret(webhook, cap
 def test_an_address_that_is_none(monkeypatch, capsys):
     monkeypatch.setenv("NCF_WEBHOOK", "file:///etc/passwd")
     assert _main(FAILED) == 1
-    assert "it must be http:// or https://" in capsys.readouterr().err
+    assert "must begin with http:// or https://" in capsys.readouterr().err
 
 
 def test_it_needs_no_more_than_python(webhook, pytestconfig):

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 from rich.console import Console
 
+from components.report.document import Summary
 from pipeline.local import result
 
 SUMMARY = {
@@ -21,6 +22,7 @@ SUMMARY = {
     "not_blessed_because": [],
     "pushed_to": "/serving/7",
     "data": {"rows_read": 10},
+    "train": {"examples_per_second": 1, "epochs": 1, "best_epoch": 1, "final_loss": 1},
 }
 
 
@@ -30,7 +32,7 @@ def console():
 
 
 def _printed(console, **changed):
-    result.print_summary(console, SUMMARY | changed)
+    result.print_summary(console, Summary.model_validate(SUMMARY | changed))
     return console.file.getvalue()
 
 
@@ -87,10 +89,10 @@ def test_the_tables_heading_says_what_was_ranked(console):
 
 def test_says_where_the_report_is_and_how_to_ask(console, monkeypatch):
     monkeypatch.setattr(result.shutil, "which", lambda name: f"/bin/{name}")
-    users = {"users": [{"user_id": "it's u 1"}]}
+    users = {"users": [{"user_id": "it's u 1", "interactions": 1}]}
     out = pathlib.Path("/a run")
-    result.print_next(console, SUMMARY | users, out)
-    result.print_next(console, SUMMARY | users | {"pushed_to": None}, out)
+    for changed in (users, users | {"pushed_to": None}):
+        result.print_next(console, Summary.model_validate(SUMMARY | changed), out)
     assert console.file.getvalue().splitlines() == [
         "Report: /a run/report/index.html",
         """Ask it: ncf recommend --user 'it'"'"'s u 1' --out '/a run'""",

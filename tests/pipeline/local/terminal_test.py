@@ -78,7 +78,7 @@ def test_a_bar_goes_by_the_last_time(seconds, length):
 
 
 def test_a_bar_goes_by_what_the_node_says():
-    event = progress.Event(fraction=0.25, doing="tunes and fits ease, 2 of 3")
+    event = progress.StepProgress(fraction=0.25, doing="tunes and fits ease, 2 of 3")
     length, drawn = _bar(31.0, event)
     assert length == 6
     assert "tunes and fits ease, 2 of 3" in drawn

@@ -12,8 +12,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.serving import versions
-from pipeline import local_runner
-from pipeline.local import dag_runner, node_events, trust
+from pipeline.local import dag_runner, node_events, running, trust
 
 OUTPUTS = {"Evaluator": {"evaluation", "blessing"}, "Trainer": {"model"}}
 STATES = mlmd.Execution
@@ -205,7 +204,7 @@ def chain(tmp_path_factory):
             pipeline_root=str(folder / "root"),
             components=nodes,
             metadata_connection_config=store,
-            beam_pipeline_args=list(local_runner.BEAM_ARGS),
+            beam_pipeline_args=list(running.BEAM_ARGS),
             enable_cache=True,
         )
         with node_events.told_to(told):

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from typer import testing
 
-from pipeline import cli, config, local_runner
-from pipeline.local import own_data, understood
+from pipeline import cli, config, inputs
+from pipeline.local import own_data, running, understood
 
 SHOP = (
     "Invoice;StockCode;Description;Quantity;InvoiceDate;Customer ID\n"
@@ -85,8 +85,8 @@ def test_own_data_is_two_commands(shop, tmp_path):
     }
     assert loaded.timestamp_format == "%d/%m/%Y %H:%M"
     assert (loaded.bad_rows, loaded.delimiter, loaded.header) == ("skip", ";", True)
-    found = local_runner.find_data(config.load(written), None)
-    assert local_runner.understand(config.load(written), found).overview.rows == 4
+    found = inputs.find_data(config.load(written), None)
+    assert inputs.understand(config.load(written), found).overview.rows == 4
     again = testing.CliRunner().invoke(cli.app, arguments)
     assert again.exit_code == 2
     assert "exists; name another file" in again.output
@@ -155,8 +155,8 @@ def test_each_data_has_its_own_default_folder(tmp_path):
         path = tmp_path / folder / "sales.2024.csv"
         path.write_text("user,item,time\nu,i,1262304000\n")
         settings = config.load(dataset=str(path))
-        found = local_runner.find_data(settings, None)
-        folders.add(local_runner.default_out(settings, found))
+        found = inputs.find_data(settings, None)
+        folders.add(running.default_out(settings, found))
     assert len(folders) == 2
     assert all(folder.name.startswith("ncf-sales.2024-") for folder in folders)
 
@@ -167,13 +167,13 @@ def test_patterns_in_paths_are_refused_at_once(tmp_path, name):
     path = tmp_path / name / "r.csv"
     path.write_text("user,item,time\nu,i,1262304000\n")
     with pytest.raises(ValueError, match="must have none of"):
-        local_runner.find_data(config.load(dataset=str(path)), None)
+        inputs.find_data(config.load(dataset=str(path)), None)
     path = tmp_path / "r.csv"
     path.write_text("user,item,time\nu,i,1262304000\n")
     settings = config.load(dataset=str(path))
-    found = local_runner.find_data(settings, None)
+    found = inputs.find_data(settings, None)
     with pytest.raises(ValueError, match="must have none of"):
-        local_runner.run(settings, found, out=tmp_path / name)
+        running.run(settings, found, out=tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_a_folder_that_cannot_be_one_is_refused_at_once(
         os, "access", lambda path, mode: "closed" not in str(path) and may(path, mode)
     )
     settings = config.load(dataset=str(path))
-    found = local_runner.find_data(settings, None)
+    found = inputs.find_data(settings, None)
     with pytest.raises(ValueError, match=why) as refused:
-        local_runner.run(settings, found, out=tmp_path / name)
+        running.run(settings, found, out=tmp_path / name)
     assert "Name another with --out" in str(refused.value)
     assert path.read_text().startswith("user")

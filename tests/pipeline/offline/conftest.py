@@ -38,7 +38,7 @@ def write_samples():
         config = config_module.load(
             None, [f"sampling.{k}={v}" for k, v in values.items()] + ["seed=5"]
         )
-        form = sample.Form(
+        form = sample.OutputForm(
             train_prebatch_size=train_prebatch_size, eval_prebatch_size=10
         )
         return sample.sample(config, dataset, output, form=form, epochs=epochs)

@@ -46,7 +46,7 @@ def _parquet(dataset, folder, name):
         None, ["sampling.num_negatives=3", "sampling.eval_negatives=4", "seed=5"]
     )
     if not folder.exists():
-        form = sample.Form(format="parquet")
+        form = sample.OutputForm(format="parquet")
         sample.sample(config, dataset, folder, form=form, epochs=2)
     return parquet.read_table(folder / name)
 

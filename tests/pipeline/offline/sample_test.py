@@ -15,9 +15,9 @@ from pyarrow import parquet
 from components.negative_sampling import ranked_lists, splitting, training_rows
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from components.negative_sampling.splitting import Ragged
 from ncf_model.config import SamplingConfig
 from ncf_model.sampling import negatives
+from ncf_model.sampling.ragged import Ragged
 from pipeline import config as config_module
 from pipeline.data.catalogue import Dataset
 from pipeline.offline import sample
@@ -43,7 +43,7 @@ def _sample(dataset, output, *, settings=(), epochs=2, refit=False, **form):
         _config(**dict(settings)),
         dataset,
         output,
-        form=sample.Form(**(sizes | form)),
+        form=sample.OutputForm(**(sizes | form)),
         epochs=epochs,
         refit=refit,
     )

@@ -1,4 +1,4 @@
-"""`ncf train`: from files of the official NCF's form to a judged model."""
+"""`ncf train`: from files of the official NCF's form to an evaluated model."""
 
 import json
 
@@ -9,6 +9,7 @@ from typer import testing
 
 from components.negative_sampling.plan import Plan
 from ncf_model.network import model
+from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data, fitting, validation
 from pipeline import config as config_module
 from pipeline.cli import app
@@ -42,7 +43,8 @@ def _source(samples):
 
 def _train(samples, output, *settings):
     config = config_module.load(None, [*SETTINGS, *settings])
-    return train.train(config, _source(samples), output)
+    epochs = train.train(config, _source(samples), output)
+    return [epoch.model_dump(by_alias=True, exclude_unset=True) for epoch in epochs]
 
 
 def _in_pipeline(dataset, log_dir):
@@ -51,7 +53,7 @@ def _in_pipeline(dataset, log_dir):
     found = indexed.read(str(dataset.path), config.data.reading())
     plan = Plan(config=config.sampling, epochs=2, refit=False, seed=5, num_items=7)
     (lists,) = rows.lists(found, plan, "eval")
-    none = data.Lists(np.empty(0, np.int32), np.zeros(5, np.int64))
+    none = Ragged(np.empty(0, np.int32), np.zeros(5, np.int64))
     interactions = data.Interactions(
         found.users.user_ids,
         found.users.user_index.astype(np.int32),
@@ -73,9 +75,9 @@ def _in_pipeline(dataset, log_dir):
         users=users,
         items=items,
     )
-    settings = fitting.Settings(train=config.train, sampling=config.sampling, seed=5)
+    settings = fitting.FitSettings(train=config.train, sampling=config.sampling, seed=5)
     history = fitting.fit(network, interactions, judge, settings, log_dir=str(log_dir))
-    return history["epochs"]
+    return json.loads(history.to_file())["epochs"]
 
 
 def test_trains_as_the_pipeline_does_on_the_same_rows(dataset, samples, tmp_path):

@@ -24,7 +24,7 @@ def _table(rows):
 
 def test_json_lines_are_the_rows(tmp_path):
     path = tmp_path / "a.jsonl"
-    with list_files.Files(str(path), 1) as files:
+    with list_files.ListFiles(str(path), 1) as files:
         files.write(0, _table(ROWS[:2]))
         files.write(0, _table([]))
         files.write(0, _table(ROWS).slice(2))

@@ -195,7 +195,7 @@ def test_an_older_file_stays_until_the_new_one_is_whole(model, tmp_path):
     (tmp_path / "a.csv").write_text("old")
 
     def blocks():
-        yield audience.Block(["ann"])
+        yield audience.UserBlock(["ann"])
         assert (tmp_path / "a.csv").read_text() == "old"
 
     _write(model, blocks(), tmp_path / "a.csv", k=1)

@@ -5,6 +5,7 @@ import json
 import pytest
 from typer import testing
 
+from components.report.document import Summary
 from ncf_model.serving import versions
 from pipeline import cli
 from pipeline.serving import quality
@@ -112,11 +113,22 @@ def test_a_single_model_has_nothing_before_it(tmp_path, push):
     assert "there is none to go back to" in done.output.replace("\n", " ")
 
 
+def _summary(pushed_to, metrics):
+    return Summary(
+        dataset="ml",
+        num_users=1,
+        num_items=1,
+        num_interactions=1,
+        metrics=metrics,
+        pushed_to=pushed_to,
+        train={"examples_per_second": 1, "epochs": 1, "best_epoch": 1, "final_loss": 1},
+    )
+
+
 def test_a_runs_figures_are_noted(out):
     served = _listed(out)[0]
     path = f"{out}/serving/{served['version']}"
-    summary = {"pushed_to": path, "dataset": "ml", "metrics": {"hit_rate@10": 0.625}}
-    quality.note(summary)
+    quality.note(_summary(path, {"hit_rate@10": 0.625}))
     assert _listed(out)[0]["dataset"] == "ml"
     assert "0.6250" in _run("versions", out).output
     # The rest of the record stays.
@@ -124,7 +136,7 @@ def test_a_runs_figures_are_noted(out):
 
 
 def test_nothing_pushed_or_pushed_by_something_else(out, push):
-    quality.note({"pushed_to": None, "dataset": "ml", "metrics": {}})
+    quality.note(_summary(None, {}))
     push(out / "serving", 9)
-    quality.note({"pushed_to": f"{out}/serving/9", "dataset": "ml", "metrics": {}})
+    quality.note(_summary(f"{out}/serving/9", {}))
     assert all(row["dataset"] != "ml" for row in _listed(out))

@@ -1,7 +1,8 @@
-"""Judges a served model on what happened since it was trained.
+"""Evaluates a served model on what happened since it was trained.
 
-Every new interaction is one list: the item that was taken, and others that the user did
-not have. Temporal, so nothing in it was known to the model.
+Every new interaction makes one list: the item that was taken, and items that the user
+did not have. All of these interactions are later than the model's training, so the
+model knows none of them.
 """
 
 import dataclasses
@@ -16,19 +17,21 @@ import tensorflow as tf
 
 from ncf_model import features
 from ncf_model.evaluation import ranking
+from ncf_model.evaluation.served_result import Served, ServedRow
 
 CUTOFF = 10
 _AT_A_TIME = 512
 _DAY = 86_400
-_MOST_ROWS = 31  # by day up to so many, else by week
+_MOST_ROWS = 31  # Up to so many days have a row each; more have a row per week.
 
 
 @dataclasses.dataclass(frozen=True)
-class Event:
-    """One interaction that the model did not know of.
+class NewInteraction:
+    """An interaction that the model did not know.
 
     Attributes:
-        user, item: raw ids.
+        user: the user's raw id.
+        item: the item's raw id.
         time: seconds since 1970.
         known_user: whether the model trained on the user.
         known_item: whether the item is in the model's catalogue.
@@ -42,27 +45,27 @@ class Event:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Lists:
-    """Events with the candidates of each.
+class NewInteractionLists:
+    """Interactions that are new to the model, each with a list of candidates.
 
     Attributes:
-        events: L of them.
-        candidates: L lists of raw ids, the item taken first.
+        events: L new interactions.
+        candidates: L lists of raw ids; the item of the interaction comes first.
         already_known: pairs in the data that the model had trained on or held out.
     """
 
-    events: list[Event]
+    events: list[NewInteraction]
     candidates: list[list[bytes]]
     already_known: int
 
 
 class Person(NamedTuple):
-    """What there is now of one user.
+    """The interactions of one user, those that the model knows included.
 
     Attributes:
-        user: raw id.
-        items: raw ids of what they took.
-        times: of each, seconds since 1970.
+        user: the raw id.
+        items: raw ids of the items that the user took.
+        times: when the user took each item, seconds since 1970.
     """
 
     user: bytes
@@ -71,32 +74,28 @@ class Person(NamedTuple):
 
 
 class NothingNewError(ValueError):
-    """The model knows all that there is."""
+    """The model knows every interaction in the data, so nothing can be evaluated."""
 
 
-def judge(
+def evaluate(
     model: str,
     people: Sequence[Person],
     *,
     negatives: int = 99,
     seed: int = 20240601,
-) -> dict[str, Any]:
+) -> Served:
     """Returns how well the model foresaw what people took.
 
     Args:
         model: folder of a SavedModel.
-        people: all users, with all there is of them.
+        people: all users, each with all items and times in the data.
         negatives: other items in a list.
-        seed: of their draw.
-
-    Returns:
-        `metrics` and their standard `errors`, `baseline` (by popularity, as the model
-        knows it), both over all lists; the same of `groups`: users and items that the
-        model knows, new ones; `by_time`; and counts.
+        seed: of the draw of `negatives`.
 
     Raises:
-        NothingNewError: nothing is new to the model.
-        ValueError: it is no model of this project, or one of before it could be asked.
+        NothingNewError: nothing in the data is new to the model.
+        ValueError: `model` is no model of this project, or one of a release whose
+            models had no signatures `evaluate` and `history`.
     """
     loaded = tf.saved_model.load(model)
     if missing := {"evaluate", "history"} - set(loaded.signatures):
@@ -113,7 +112,7 @@ def judge(
         )
     ranks = np.concatenate(list(_ranks(loaded, lists)))
     popular = _popularity_ranks(loaded, lists, len(catalogue))
-    return _told(lists, ranks, popular)
+    return _told(lists, ranks, popular).model_copy(update={"model": model})
 
 
 def _catalogue(model: str) -> list[bytes]:
@@ -131,8 +130,8 @@ def _lists(
     *,
     negatives: int,
     seed: int,
-) -> Lists:
-    events: list[Event] = []
+) -> NewInteractionLists:
+    events: list[NewInteraction] = []
     candidates: list[list[bytes]] = []
     already = 0
     place = {item: index for index, item in enumerate(catalogue)}
@@ -146,9 +145,13 @@ def _lists(
         rng = _generator(seed, user)
         for item, time in new:
             drawn = rng.choice(rest, min(negatives, len(rest)), replace=False)
-            events.append(Event(user, item, time, bool(history), item in place))
+            events.append(
+                NewInteraction(user, item, time, bool(history), item in place)
+            )
             candidates.append([item, *(catalogue[i] for i in drawn)])
-    return Lists(events=events, candidates=candidates, already_known=already)
+    return NewInteractionLists(
+        events=events, candidates=candidates, already_known=already
+    )
 
 
 def _generator(seed: int, user: bytes) -> np.random.Generator:
@@ -157,14 +160,14 @@ def _generator(seed: int, user: bytes) -> np.random.Generator:
 
 
 def _histories(loaded: Any, users: Sequence[bytes]) -> Iterator[set[bytes]]:
-    """Yields what the model knows of each user, held-out items included."""
+    """Yields the items that the model knows of each user, held-out ones included."""
     for start in range(0, len(users), _AT_A_TIME):
         block = tf.constant(users[start : start + _AT_A_TIME])
         for row in loaded.signatures["history"](user_id=block)["item_ids"].numpy():
             yield {item for item in row.tolist() if item}
 
 
-def _ranks(loaded: Any, lists: Lists) -> Iterator[np.ndarray]:
+def _ranks(loaded: Any, lists: NewInteractionLists) -> Iterator[np.ndarray]:
     evaluate = loaded.signatures["evaluate"]
     for start in range(0, len(lists.events), _AT_A_TIME):
         rows = slice(start, start + _AT_A_TIME)
@@ -186,8 +189,10 @@ def _example(user: bytes, candidates: Sequence[bytes]) -> bytes:
     return made.SerializeToString()
 
 
-def _popularity_ranks(loaded: Any, lists: Lists, num_items: int) -> np.ndarray:
-    """Returns the ranks by the popularity that an unknown user is answered by."""
+def _popularity_ranks(
+    loaded: Any, lists: NewInteractionLists, num_items: int
+) -> np.ndarray:
+    """Returns ranks by popularity, as the model recommends to an unknown user."""
     answer = loaded.signatures["recommend"](
         user_id=tf.constant([b"\x00nobody"]), k=tf.constant(num_items)
     )
@@ -205,7 +210,7 @@ def _popularity_ranks(loaded: Any, lists: Lists, num_items: int) -> np.ndarray:
     return ranking.ranks(scores)
 
 
-def _told(lists: Lists, ranks: np.ndarray, popular: np.ndarray) -> dict[str, Any]:
+def _told(lists: NewInteractionLists, ranks: np.ndarray, popular: np.ndarray) -> Served:
     events = lists.events
     users = np.array([event.known_user for event in events])
     items = np.array([event.known_item for event in events])
@@ -214,55 +219,67 @@ def _told(lists: Lists, ranks: np.ndarray, popular: np.ndarray) -> dict[str, Any
         "new user": ~users,
         "new item": ~items,
     }
-    return {
-        "lists": len(events),
-        "users": len({event.user for event in events}),
-        "new_users": len({event.user for event in events if not event.known_user}),
-        "new_items": len({event.item for event in events if not event.known_item}),
-        "already_known": lists.already_known,
-        **_figures(ranks),
-        "baseline": _figures(popular)["metrics"],
-        "groups": {
-            name: {"lists": int(of.sum()), **_figures(ranks[of])}
+    return Served(
+        lists=len(events),
+        users=len({event.user for event in events}),
+        new_users=len({event.user for event in events if not event.known_user}),
+        new_items=len({event.item for event in events if not event.known_item}),
+        already_known=lists.already_known,
+        metrics=_metrics(ranks),
+        errors=_errors(ranks),
+        baseline=_metrics(popular),
+        groups={
+            name: ServedRow(
+                lists=int(of.sum()),
+                metrics=_metrics(ranks[of]),
+                errors=_errors(ranks[of]),
+            )
             for name, of in groups.items()
             if of.any()
         },
-        "by_time": _by_time(events, ranks, popular),
-    }
+        by_time=_by_time(events, ranks, popular),
+    )
 
 
-def _figures(ranks: np.ndarray) -> dict[str, dict[str, float]]:
-    values = {
+def _gains(ranks: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what each list adds to each metric."""
+    return {
         f"hit_rate@{CUTOFF}": ranking.hit_rate(ranks, CUTOFF),
         f"ndcg@{CUTOFF}": ranking.ndcg(ranks, CUTOFF),
     }
+
+
+def _metrics(ranks: np.ndarray) -> dict[str, float | None]:
+    return {name: float(np.mean(of)) for name, of in _gains(ranks).items()}
+
+
+def _errors(ranks: np.ndarray) -> dict[str, float | None]:
+    """Returns the standard error of each metric."""
     return {
-        "metrics": {name: float(np.mean(of)) for name, of in values.items()},
-        "errors": {
-            name: float(np.std(of) / np.sqrt(len(of))) for name, of in values.items()
-        },
+        name: float(np.std(of) / np.sqrt(len(of))) for name, of in _gains(ranks).items()
     }
 
 
 def _by_time(
-    events: Sequence[Event], ranks: np.ndarray, popular: np.ndarray
-) -> list[dict[str, Any]]:
-    """Returns a row a day, or a week where there are many: how the model decays."""
+    events: Sequence[NewInteraction], ranks: np.ndarray, popular: np.ndarray
+) -> list[ServedRow]:
+    """Returns a row for each day or, where there are many days, for each week."""
     days = np.array([event.time // _DAY for event in events])
     step = 1 if days.max() - days.min() < _MOST_ROWS else 7
-    found: list[dict[str, Any]] = []
+    found: list[ServedRow] = []
     for start in range(int(days.min()), int(days.max()) + 1, step):
         of = (days >= start) & (days < start + step)
         if not of.any():
             continue
         first = datetime.date(1970, 1, 1) + datetime.timedelta(start)
         found.append(
-            {
-                "from": str(first),
-                "days": step,
-                "lists": int(of.sum()),
-                **_figures(ranks[of]),
-                "baseline": _figures(popular[of])["metrics"],
-            }
+            ServedRow(
+                first=str(first),
+                days=step,
+                lists=int(of.sum()),
+                metrics=_metrics(ranks[of]),
+                errors=_errors(ranks[of]),
+                baseline=_metrics(popular[of]),
+            )
         )
     return found

@@ -1,11 +1,11 @@
-"""What a user has: what `recommend` leaves out."""
+"""The signature `history`: the items of a user, which `recommend` leaves out."""
 
 import tensorflow as tf
 
 from ncf_model.serving import constants
 
 
-class History(tf.Module):
+class HistorySignature(tf.Module):
     """The signature `history`."""
 
     def __init__(
@@ -19,7 +19,7 @@ class History(tf.Module):
         """Shares the constants of `recommend`.
 
         Args:
-            users: raw id -> index; the unknown user's is the last.
+            users: raw id -> index; an unknown id has the last index.
             item_ids: index -> raw id, "" for -1.
             seen: item indices, user by user.
             offsets: [U + 2]; user u has `seen[offsets[u]:offsets[u + 1]]`.

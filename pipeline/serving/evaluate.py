@@ -1,15 +1,16 @@
-"""Judges a served model on a file of what happened since; needs no TFX."""
+"""Evaluates a served model on interactions since its training; needs no TFX."""
 
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from components.interactions_example_gen.config import ReadingConfig
+from ncf_model.evaluation.served_result import Served
 from pipeline.local import recommend
 from pipeline.offline import indexed
 
 
-def judge(
+def evaluate(
     model: str,
     path: str,
     reading: ReadingConfig,
@@ -17,27 +18,27 @@ def judge(
     pattern: str = "*",
     negatives: int = 99,
     seed: int = 20240601,
-) -> dict[str, Any]:
-    """Returns how well the model foresaw the data; see `evaluation.since.judge`.
+) -> Served:
+    """Returns how well the model foresaw the interactions in a file or folder.
 
     Args:
         model: folder of a SavedModel.
         path: a file or folder of interactions.
-        reading: how they are read.
+        reading: how the interactions are read.
         pattern: of the files in the folder.
         negatives: other items in a list.
-        seed: of their draw.
+        seed: of the draw of `negatives`.
 
     Raises:
         ValueError: the data cannot be read, or nothing in it is new.
     """
-    recommend.import_tensorflow()  # First, so that it logs no more than it should.
-    from ncf_model.evaluation import since
+    recommend.import_tensorflow()  # First, so that TensorFlow logs little.
+    from ncf_model.evaluation import served_model
 
     found = indexed.read(path, reading, pattern=pattern)
     items, times = found.users.items, found.users.timestamps
     people = [
-        since.Person(
+        served_model.Person(
             user,
             [found.item_ids[i] for i in items.values[start:end]],
             times[start:end].tolist(),
@@ -47,8 +48,8 @@ def judge(
         )
     ]
     try:
-        return since.judge(model, people, negatives=negatives, seed=seed)
-    except since.NothingNewError as error:
+        return served_model.evaluate(model, people, negatives=negatives, seed=seed)
+    except served_model.NothingNewError as error:
         raise ValueError(f"Nothing in {path} is new to the model. {error}") from None
 
 
@@ -56,7 +57,7 @@ def folder_of(serving: str, version: str) -> tuple[str, Mapping[str, Any]]:
     """Returns the folder of a model, and the record of its push.
 
     Args:
-        serving: the folder of versions.
+        serving: the serving folder.
         version: a number in it, `latest`, or the path of a SavedModel.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A model whose scores are known, judged on what happened since."""
+"""A model whose scores are known, evaluated on what happened since its training."""
 
 import json
 
@@ -9,7 +9,7 @@ from typer import testing
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model import features
 from pipeline import cli
-from pipeline.serving import since
+from pipeline.serving import evaluate
 
 ITEMS = [f"i{number:02}" for number in range(40)]
 HADS = {b"ann": ["i00", "i01"], b"bob": ["i02"]}
@@ -85,7 +85,8 @@ def _data(tmp_path):
 
 
 def test_what_the_model_foresaw(model, data):
-    told = since.judge(model, str(data), ReadingConfig(), negatives=1000)
+    found = evaluate.evaluate(model, str(data), ReadingConfig(), negatives=1000)
+    told = json.loads(found.to_file())
     assert (told["lists"], told["users"], told["already_known"]) == (4, 3, 1)
     assert (told["new_users"], told["new_items"]) == (1, 1)
     # i39 and i38 are hits, i03 and what is unknown are not.
@@ -105,7 +106,7 @@ def test_nothing_is_new(model, tmp_path):
     file = tmp_path / "old.csv"
     file.write_text("user,item,timestamp\nann,i00,1\nbob,i02,2\n")
     with pytest.raises(ValueError, match="All 2 pairs of user and item are known"):
-        since.judge(model, str(file), ReadingConfig())
+        evaluate.evaluate(model, str(file), ReadingConfig())
 
 
 def test_the_command_for_people_and_for_programs(model, data):
