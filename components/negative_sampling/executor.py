@@ -50,11 +50,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 _read_users(
                     pipeline,
                     name,
+                    half,
                     input_dict[spec.TRANSFORMED_EXAMPLES_KEY],
                     vocabularies,
                     plan,
                 )
-                for name in ("Count", "Rank")
+                for half, name in enumerate(("Count", "Rank"))
             )
             _sample_and_write(counted, ranked, graph.uri, examples, plan)
         with fileio.open(os.path.join(examples.uri, spec.SUMMARY_FILE)) as f:
@@ -80,6 +81,7 @@ def _plan(exec_properties: dict[str, Any], graph: tft.TFTransformOutput) -> Plan
 def _read_users(
     pipeline: beam.Pipeline,
     name: str,
+    half: int,
     interactions: list[types.Artifact],
     graph: tft.TFTransformOutput,
     plan: Plan,
@@ -92,11 +94,16 @@ def _read_users(
         telemetry_descriptors=["NegativeSampling"],
         schema=schema,
     )
-    columns = transforms.physical_columns(schema)
+    split = transforms.SplitUsers(
+        plan,
+        transforms.physical_columns(schema),
+        num_users=graph.vocabulary_size_by_name(features.USER_VOCABULARY),
+        half=half,
+    )
     return (
         pipeline
         | f"Read[{name}]" >> source.BeamSource(_USERS_PER_BATCH)
-        | f"Split[{name}]" >> beam.ParDo(transforms.SplitUsers(plan, columns))
+        | f"Split[{name}]" >> beam.ParDo(split)
     )
 
 

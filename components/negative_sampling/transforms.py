@@ -19,7 +19,7 @@ from components.negative_sampling import (
     training_rows,
 )
 from components.negative_sampling.plan import Plan
-from ncf_model import features
+from ncf_model import features, progress
 from ncf_model.sampling import negatives
 
 COUNTS_TAG = "counts"
@@ -48,12 +48,28 @@ def physical_columns(schema: schema_pb2.Schema) -> dict[str, str]:
     return {name: columns[name] for name in _READ}
 
 
+# What is done with users, the first time and the second.
+_PASSES = ("split", "ranked")
+
+
 class SplitUsers(beam.DoFn):
     """Turns batches of transformed examples into users and their split."""
 
-    def __init__(self, plan: Plan, columns: dict[str, str]) -> None:
+    def __init__(
+        self, plan: Plan, columns: dict[str, str], *, num_users: int, half: int
+    ) -> None:
+        """Keeps what it needs.
+
+        Args:
+            plan: says how interactions are split.
+            columns: of `physical_columns`.
+            num_users: how many there are, for who watches.
+            half: 0 or 1, of the node: users are read twice.
+        """
         self._plan = plan
         self._columns = columns
+        self._num_users, self._half = num_users, half
+        self._done = 0
 
     def process(self, batch: pa.RecordBatch) -> Iterator[_Users]:
         """Yields the users of a batch; raises ValueError if one is malformed."""
@@ -61,6 +77,16 @@ class SplitUsers(beam.DoFn):
         records.check_users(users, num_items=self._plan.num_items)
         config = self._plan.config
         yield users, splitting.split(users.items, users.timestamps, config)
+        # What is made of a batch is made before the next one is read. Other processes
+        # have no observers.
+        self._done += batch.num_rows
+        done = min(1.0, self._done / max(1, self._num_users))
+        progress.emit(
+            progress.Event(
+                fraction=(self._half + done) / 2,
+                doing=f"{_PASSES[self._half]} {self._done:,} users",
+            )
+        )
 
 
 class ItemCounts(beam.CombineFn):

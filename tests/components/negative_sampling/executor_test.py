@@ -14,6 +14,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.negative_sampling import executor
+from ncf_model import progress
 from ncf_model.config import SamplingConfig
 from ncf_model.training import data
 
@@ -288,6 +289,19 @@ def _replaced(transformed, folder, change):
             changed.append(example.SerializeToString())
     _write(changed, folder / "in" / "Split-interactions" / "transformed-0.gz")
     return examples, transformed[1]
+
+
+def test_whoever_watches_is_told_how_far_it_is(transformed, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(progress, "observers", [told.append])
+    monkeypatch.setattr(executor, "_USERS_PER_BATCH", 2)
+    Run(transformed, tmp_path)
+    fractions = [event.fraction for event in told]
+    assert fractions == sorted(fractions)
+    assert len(fractions) >= 6
+    assert fractions[-1] == 1.0
+    assert {0.5, 1.0} < {*fractions}
+    assert told[-1].doing == "ranked 5 users"
 
 
 def test_item_outside_the_vocabulary(transformed, tmp_path):
