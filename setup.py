@@ -17,7 +17,7 @@ def _requirements() -> list[str]:
 setuptools.setup(
     name="ncf-tfx",
     version="0.1.0",
-    description="A TFX pipeline that trains, judges and ships a NeuMF recommender",
+    description="A TFX pipeline that trains, evaluates and ships a NeuMF recommender",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(

@@ -4,10 +4,11 @@
     python benchmarks/accuracy.py u.data --separator tab --columns 0 1 3 --strong .1
 
 Each method is ranked in the whole catalogue and in lists with 99 negatives. `--on
-validation` judges on the validation items, for experiments; `--on test`, the default,
-is for a configuration that is final. `--by` is the `sampling.eval_negatives` by which
-the model and its rivals choose. `--strong` holds whole users out: they are known by all
-but their last item, as a basket is. `--set` changes fields of `model.history`.
+validation` evaluates on the validation items, for experiments; `--on test`, the
+default, is for a configuration that is final. `--by` is the `sampling.eval_negatives`
+by which the model and its rivals choose. `--strong` holds whole users out: they are
+known by all but their last item, as a basket is. `--set` changes fields of
+`model.history`.
 """
 
 import argparse
@@ -155,7 +156,7 @@ def _mean(ranks: np.ndarray) -> str:
 def train(
     table: PairTable,
     known: np.ndarray,
-    judge: EvaluationLists,
+    validator: EvaluationLists,
     args: argparse.Namespace,
     seed: int,
 ) -> fitting.Trained:
@@ -184,7 +185,7 @@ def train(
         trained, told = fitting.fit(
             interactions,
             # Only `candidates` is asked for, which `EvaluationLists` has.
-            cast(validation.Validation, judge),
+            cast(validation.Validation, validator),
             settings,
             history,
             num_users=users,
@@ -295,7 +296,7 @@ def compare(table: PairTable, args: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
     strange = rng.random(table.shape[0]) < args.strong
     known = ~strange[table.users]
-    judge = EvaluationLists(table, known & (table.back == 1), seed=1)
+    validator = EvaluationLists(table, known & (table.back == 1), seed=1)
     target = ~known if args.strong else known
     back = 0 if args.on == "test" else 1
     lists = EvaluationLists(table, target & (table.back == back), seed=7)
@@ -307,7 +308,7 @@ def compare(table: PairTable, args: argparse.Namespace) -> None:
         users={b"%d" % user: user for user in range(table.shape[0])},
         items={b"%d" % item: item for item in range(table.shape[1])},
         config=BaselinesConfig(),
-        validation=judge.validation(
+        validation=validator.validation(
             table.matrix(known & (table.back >= 2)), by=args.by
         ),
     )
@@ -320,7 +321,7 @@ def compare(table: PairTable, args: argparse.Namespace) -> None:
         print(label, lists.figures(score), flush=True)
     for seed in args.seeds:
         started = time.process_time()
-        trained = train(table, known, judge, args, seed)
+        trained = train(table, known, validator, args, seed)
         score = scorer(trained, faded, known=not args.strong)
         taken = time.process_time() - started
         print(

@@ -6,7 +6,7 @@ Usage: python -m benchmarks.bench [--full] [--only PART ...] [--data-dir DIR]
 Each part runs in a process of its own. The result goes to `--out`, a file per run,
 beside `index.html`; it is compared with the newest one there, or in
 `benchmarks/stored`, of such a machine. Exits with 1 if a part fails, not if something
-got slower: that is for a person to judge.
+got slower: a person decides that.
 """
 
 import argparse

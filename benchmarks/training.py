@@ -242,12 +242,12 @@ def accuracy(args: argparse.Namespace) -> None:
     rows, users, items, lists = leave_two_out(args.file)
     for name in args.contenders:
         network = new_network(NETWORKS[args.network], len(users), len(items))
-        judge = validation.Validation(network, *lists, users=users, items=items)
+        validator = validation.Validation(network, *lists, users=users, items=items)
         more = {"precision": args.precision} if name == "ours" else {}
         train = CONTENDERS[name](network, args.batch, rate=args.rate, **more)
         for epoch in range(args.epochs):
             train(rows.draw(epoch))
-            hit_rate, ndcg = judge.metrics()
+            hit_rate, ndcg = validator.metrics()
             print(f"{name} epoch {epoch + 1}: {hit_rate:.4f} {ndcg:.4f}", flush=True)
 
 

@@ -40,7 +40,7 @@ class Executor(tfx_executor.Executor):
         """Writes figures and blessing; notes the level, or the reasons of a refusal."""
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
-        judged = folders.digest(path_utils.serving_model_path(model.uri))
+        digest = folders.digest(path_utils.serving_model_path(model.uri))
         rivals = level.rivals(_texts(examples))
         config = level.without_absent(exec_properties[EVAL_CONFIG_KEY], rivals)
         super().Do(input_dict, output_dict, exec_properties | {EVAL_CONFIG_KEY: config})
@@ -48,7 +48,7 @@ class Executor(tfx_executor.Executor):
         result = evaluation_result.read_evaluation(evaluation.uri)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         _note_data(blessing, examples)
-        blessing.set_string_custom_property(DIGEST_PROPERTY, judged)
+        blessing.set_string_custom_property(DIGEST_PROPERTY, digest)
         if latest := rivals.get(features.LATEST_BLESSED):
             # TFX notes its own baseline in this way, so that others find it.
             blessing.set_string_custom_property(BASELINE_URI, latest["uri"])
