@@ -77,8 +77,8 @@ class SplitUsers(beam.DoFn):
         records.check_users(users, num_items=self._plan.num_items)
         config = self._plan.config
         yield users, splitting.split(users.items, users.timestamps, config)
-        # A batch is processed entirely before the next is read, so these users are done.
-        # In Beam's other processes nothing observes the progress.
+        # A batch is processed entirely before the next is read, so these users are
+        # done. In Beam's other processes nothing observes the progress.
         self._done += batch.num_rows
         done = min(1.0, self._done / max(1, self._num_users))
         progress.emit(
