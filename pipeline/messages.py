@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import typer
 
-from pipeline.local.text import printable
+from pipeline.text import printable
 
 REFUSED = 2  # The exit status of a refusal.
 

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cluster import bucket_gc
 from pipeline.local import removed
-from pipeline.serving.cli import refuse
+from pipeline.messages import refuse
 
 
 def gc(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.local.text import printable
 from pipeline.messages import refuse
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from rich.tree import Tree

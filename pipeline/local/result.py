@@ -12,7 +12,7 @@ from rich.table import Table
 
 from components.report import standing, wording
 from components.report.document import Summary
-from pipeline.local.text import printable
+from pipeline.text import printable
 
 _HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
 

@@ -17,10 +17,9 @@ from ncf_model.serving import versions
 from pipeline import config as config_module
 from pipeline import start_up
 from pipeline.data import catalogue, titles
-from pipeline.local import endings, health, lock, result, space, terminal
+from pipeline.local import endings, health, lock, quality, result, space, terminal
 from pipeline.local.memory import Memory
 from pipeline.nodes import infra_validator
-from pipeline.serving import quality
 
 if TYPE_CHECKING:
     from pipeline.local import executions

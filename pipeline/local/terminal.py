@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.progress_bar import ProgressBar
 
-from pipeline.local.text import printable
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from pipeline.local.executions import NodeRun

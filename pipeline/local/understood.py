@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.local.text import printable
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from components.interactions_example_gen.overview import Overview

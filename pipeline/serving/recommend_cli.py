@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.local.text import printable
 from pipeline.messages import refuse
 from pipeline.serving.cli import Out, serving_folder
 from pipeline.serving.errors import RequestError
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from pipeline.serving.audience import UserBlock

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.local.text import printable
 from pipeline.messages import refuse
 from pipeline.serving.cli import Folder, Out, serving_folder
+from pipeline.text import printable
 
 _METRICS = {"HR@10": "hit_rate@10", "NDCG@10": "ndcg@10"}
 

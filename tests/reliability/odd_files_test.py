@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from components.interactions_example_gen import executor, files, reading
 from pipeline import cli, config
-from pipeline.local.text import printable
+from pipeline.text import printable
 from tests.reliability import odd_files, scale
 
 LIMIT_S = 240  # nothing here takes a second; what takes this long never ends

@@ -8,7 +8,7 @@ from typer import testing
 from components.report.document import Summary
 from ncf_model.serving import versions
 from pipeline import cli
-from pipeline.serving import quality
+from pipeline.local import quality
 
 METRICS = {"ndcg@10": 0.5}
 
