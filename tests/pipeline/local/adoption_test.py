@@ -7,7 +7,7 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from ncf_model.serving import versions
+from ncf_model.serving import folders, versions
 from pipeline.local import adoption, trust
 
 
@@ -67,7 +67,7 @@ def place(tmp_path):
 def _models(store):
     """Returns the content of each model in the store, oldest artifact first."""
     return [
-        pathlib.Path(artifact.uri, trust.MODEL_FOLDER, "saved_model.pb").read_bytes()
+        pathlib.Path(artifact.uri, folders.SERVING_MODEL, "saved_model.pb").read_bytes()
         for artifact in sorted(store.get_artifacts_by_type("Model"), key=lambda a: a.id)
     ]
 
