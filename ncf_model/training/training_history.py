@@ -126,6 +126,16 @@ class WarmStart(Document):
     validation_lists_it_had_trained_on: int = 0
     seconds: float | None = None
 
+    @pydantic.model_serializer(mode="wrap")
+    def _what_was_told(
+        self, write: pydantic.SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Returns the fields that were set: a count that nobody made is not 0."""
+        fields = type(self).model_fields
+        names = self.model_fields_set
+        told = names | {fields[name].alias for name in names & fields.keys()}
+        return {name: value for name, value in write(self).items() if name in told}
+
 
 class LinearPart(Document):
     """The linear part beside the deep one, as it was chosen.

@@ -37,11 +37,15 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         root: the folder of artifacts.
         serving: the serving folder.
     """
-    known = _known(store, pipeline)
+    known, served = _known(store, pipeline, root), _served(serving)
     unknown = {
         number: record
         for number, record in versions.records(serving).items()
-        if record.get("model_uri") and record["model_uri"] not in known
+        if "model_uri" in record
+        and record["model_uri"] not in known
+        # A version without a model to its name was left out before; it counts again
+        # once it is in service.
+        and (record["model_uri"] or number == served)
     }
     if not unknown:
         return
@@ -60,7 +64,13 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         versions.annotate(serving, number, model_uri="", blessing_uri="")
 
 
-def _known(store: Any, pipeline: str) -> set[str]:
+def _served(serving: str) -> int | None:
+    """Returns the number of the version in service."""
+    found = versions.look(serving).versions
+    return found[0].number if found else None
+
+
+def _known(store: Any, pipeline: str, root: str) -> set[str]:
     try:
         context = store.get_context_by_type_and_name("pipeline", pipeline)
     except errors.NotFoundError:
@@ -69,8 +79,8 @@ def _known(store: Any, pipeline: str) -> set[str]:
     return {
         artifact.uri
         for artifact in found
-        # Not one whose folder was there before all of this was moved.
-        if artifact.type == "Model" and os.path.exists(artifact.uri)
+        # Not one of before the run's folder was moved. One that `ncf gc` removed is.
+        if artifact.type == "Model" and trust.is_inside(artifact.uri, root)
     }
 
 

@@ -1,9 +1,8 @@
 """Reads the records of the runs in a folder from ML Metadata, without TFX.
 
 This module uses the client of ML Metadata, not the tables of the SQLite file: TFX
-    itself
-writes with that client, it works when the tables change, and its import takes less than
-a second.
+itself writes with that client, it works when the tables change, and its import takes
+less than a second.
 """
 
 import dataclasses

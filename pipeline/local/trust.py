@@ -7,6 +7,8 @@
 - An artifact whose files are not those that were noted is marked as deleted, so its
   node runs again. If the artifact is a model that was pushed, it is copied back from
   the serving folder, with its blessing, because a new model must be compared with it.
+- An artifact outside of the run's folder was made before that folder was moved, and is
+  marked as deleted: another run may have artifacts of the same names there by now.
 """
 
 import hashlib
@@ -108,10 +110,13 @@ def _refuse_halves(
 def _miss_what_is_gone(store: Any, root: str, serving: str) -> Iterator[str]:
     gone = []
     for artifact in store.get_artifacts():
-        inside = artifact.uri.startswith(root.rstrip("/") + "/")
-        if artifact.state != mlmd.Artifact.LIVE or not inside or _is_whole(artifact):
+        if artifact.state != mlmd.Artifact.LIVE:
             continue
-        if _put_back(artifact, serving):
+        inside = is_inside(artifact.uri, root)
+        made_here = FILES_PROPERTY in dict(artifact.custom_properties)
+        if _is_whole(artifact) if inside else not made_here:
+            continue
+        if inside and _put_back(artifact, serving):
             yield (
                 f"{artifact.type} {artifact.id} was put back from {serving}: "
                 f"{artifact.uri}"
@@ -127,11 +132,17 @@ def _miss_what_is_gone(store: Any, root: str, serving: str) -> Iterator[str]:
         store.put_artifacts(gone)
 
 
+def is_inside(uri: str, root: str) -> bool:
+    """Returns whether an artifact's folder is in the folder of artifacts `root`."""
+    return uri.startswith(root.rstrip("/") + "/")
+
+
 def _is_whole(artifact: Any) -> bool:
     """Returns whether the files are those that were noted; True without a note."""
     if not os.path.exists(artifact.uri):
         return False
-    noted = artifact.custom_properties[FILES_PROPERTY].string_value
+    said = dict(artifact.custom_properties)  # Reading a protobuf map adds the key.
+    noted = said[FILES_PROPERTY].string_value if FILES_PROPERTY in said else ""
     return not noted or noted == consists_of(artifact.uri)
 
 

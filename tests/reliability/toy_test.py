@@ -279,8 +279,9 @@ def test_without_its_artifacts_a_served_model_is_still_the_one_to_beat(tmp_path)
     assert versions.newest(world.serving).number == best
 
 
-def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path):
-    """No artifact is where the records say, so nothing was found to compare with."""
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path, in_use):
+    """No artifact is where the records say, or that of another run is."""
     world = World(tmp_path / "before", random.Random(0))
     world.folder.mkdir()
     for quality in (2, 3):
@@ -288,6 +289,12 @@ def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path):
         world.run()
     world = World((tmp_path / "before").rename(tmp_path / "after"), random.Random(0))
     best = world.remember().number
+    if in_use:  # "Keep the old one, start anew": the numbers of artifacts begin anew.
+        other = World(tmp_path / "before", random.Random(1))
+        other.folder.mkdir()
+        for quality in (0, 1):
+            other.config["quality"] = quality
+            other.run()
     for quality, served in ((1, best), (1, best), (3, best)):
         world.config["quality"] = quality
         world.run()

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import shutil
 
 import pytest
 from ml_metadata import metadata_store
@@ -70,6 +71,10 @@ def _models(store):
         pathlib.Path(artifact.uri, folders.SERVING_MODEL, "saved_model.pb").read_bytes()
         for artifact in sorted(store.get_artifacts_by_type("Model"), key=lambda a: a.id)
     ]
+
+
+def _models_known(store):
+    return {artifact.uri for artifact in store.get_artifacts_by_type("Model")}
 
 
 def _content(version):
@@ -141,6 +146,28 @@ def test_what_was_not_blessed_is_taken_back_or_edited_is_none_to_beat(store, pla
     assert place.record(good)["model_uri"] == model.uri
     assert place.record(back)["model_uri"] == model.uri
     assert place.record(edited)["model_uri"] == ""
+
+
+def test_a_model_that_was_collected_stays_away_and_its_record_as_it_is(store, place):
+    pushed = [place.push(level) for level in (0.4, 0.5)]
+    place.adopt(store)
+    noted = place.record(pushed[0])
+    shutil.rmtree(noted["model_uri"])  # As `ncf gc` does.
+    assert place.adopt(store) == []
+    assert place.record(pushed[0]) == noted
+    assert len(_models_known(store)) == 2
+
+
+def test_a_version_that_was_left_out_is_entered_once_it_is_served(store, place):
+    levels = [0.1, *(0.2 + number / 100 for number in range(9))]
+    pushed = [place.push(level) for level in levels]
+    place.adopt(store)
+    assert place.record(pushed[0])["model_uri"] == ""
+    back = versions.restore(place.serving, pushed[0].number).version
+    [line] = place.adopt(store)
+    assert f"version {back.number}" in line
+    assert place.record(back)["model_uri"] in _models_known(store)
+    assert place.adopt(store) == []
 
 
 def test_the_records_of_another_pipeline_know_none_of_this_ones(store, place):

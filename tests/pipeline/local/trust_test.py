@@ -149,6 +149,17 @@ def test_an_artifact_of_elsewhere_or_without_a_note_is_believed(store, tmp_path)
     assert len(store.repair()) == 1
 
 
+def test_what_was_made_before_the_folder_was_moved_is_gone(store, tmp_path):
+    store.execution("Trainer", STATES.COMPLETE, ["model"])
+    # The old folder is there again, with another run's artifact of this very name.
+    shutil.copytree(store.root, tmp_path / "moved")
+    store.root = tmp_path / "moved"
+    [line] = store.repair()
+    assert f"the node that made it runs again: {tmp_path / 'root'}" in line
+    assert store.live() == [False]
+    assert store.uri(0).exists()  # Its files are not this run's to touch.
+
+
 @pytest.mark.parametrize("state", ["pushed", "unknown", "damaged"])
 def test_a_model_comes_back_from_the_serving_folder(store, state):
     pushed = state == "pushed"
