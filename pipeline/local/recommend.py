@@ -102,6 +102,11 @@ def recommend(
 
 def import_tensorflow() -> Any:
     """Imports TensorFlow quietly, in a third of the usual time; returns it."""
+    if "tensorflow" in sys.modules:
+        # Nothing is hidden from other threads, which may be importing some of it.
+        import tensorflow
+
+        return tensorflow
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.ExitStack() as stack:
         stack.enter_context(start_up.first_import("tensorflow"))

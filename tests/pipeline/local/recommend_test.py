@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 import tensorflow as tf
@@ -119,3 +120,16 @@ print(layer(tf.ones([3, 1])).shape, tf.keras.layers.Dense is keras.layers.Dense)
         env=env,
     )
     assert done.stdout.splitlines() == ["[]", "True True", "(3, 2) True"], done.stderr
+
+
+def test_tensorflow_imported_before_is_returned_and_nothing_is_hidden(monkeypatch):
+    hidden = []
+
+    class Modules(dict):
+        def __setitem__(self, name, module):
+            hidden.append(name)
+
+    modules = Modules({"tensorflow": tf})  # As if nothing else were imported.
+    monkeypatch.setattr(recommend, "sys", types.SimpleNamespace(modules=modules))
+    assert recommend.import_tensorflow() is tf
+    assert hidden == []
