@@ -100,7 +100,7 @@ def _start(service: Service) -> "uvicorn.Server":
 def _server(service: Service) -> "uvicorn.Server":
     import uvicorn
 
-    from pipeline.serving import app
+    from pipeline.serving import app, head_limit
 
     config = uvicorn.Config(
         app.create_app(service),
@@ -110,7 +110,8 @@ def _server(service: Service) -> "uvicorn.Server":
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
-        h11_max_incomplete_event_size=1 << 16,
+        http=head_limit.HeadLimitProtocol,
+        ws="none",  # Nothing here speaks it.
     )
     return uvicorn.Server(config)
 
