@@ -212,7 +212,7 @@ def test_a_bad_copy_gets_no_number(serving, model, monkeypatch):
 
     versions.push(serving, model("A"))
     monkeypatch.setattr(folders, "copy", flip)
-    with pytest.raises(OSError, match="its content is another one"):
+    with pytest.raises(OSError, match="its content differs from the model"):
         versions.push(serving, model("B"))
     if not folders.is_remote(serving):
         assert _content(versions.newest(serving)) == "A"
