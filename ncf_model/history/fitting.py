@@ -27,8 +27,6 @@ from ncf_model.training.training_history import (
     History,
     IalsPart,
     LinearPart,
-    Refit,
-    median_rate,
 )
 
 NDCG, CATALOGUE_NDCG = "ndcg@10", "catalogue_ndcg@10"  # As `Epoch` names them.
@@ -194,13 +192,10 @@ class _HistoryTraining:
 
     def _told(self, weight: float, refitting: bool) -> History:
         done, chosen = self._done, self._done.parts
-        refit = Refit.of(done.refit) if refitting else None
-        return History(
-            epochs=done.epochs,
-            best_epoch=done.best,
-            refit=refit,
-            examples_per_second=median_rate(done.epochs),
-            final_loss=(refit or done.epochs[done.best - 1]).loss,
+        return History.of(
+            done.epochs,
+            done.best,
+            done.refit if refitting else None,
             chosen_by=self._decides,
             history=self._history.model_dump(mode="json"),
             linear=LinearPart(

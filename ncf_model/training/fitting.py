@@ -26,7 +26,7 @@ from ncf_model.training import (
     training_loop,
     validation,
 )
-from ncf_model.training.training_history import Epoch, History, Refit, median_rate
+from ncf_model.training.training_history import Epoch, History
 
 # A function of all epochs so far and of the number of the best one.
 StopAfter = Callable[[list[Epoch], int], bool]
@@ -158,14 +158,11 @@ class _PairsTraining:
         else:
             self._network.set_weights(self._best)
         done = self._done
-        refit = Refit.of(done.refit) if refitting else None
         pretraining = {"pretraining": done.pretraining} if done.pretraining else {}
-        return History(
-            epochs=done.epochs,
-            best_epoch=done.best,
-            refit=refit,
-            examples_per_second=median_rate(done.epochs),
-            final_loss=(refit or done.epochs[done.best - 1]).loss,
+        return History.of(
+            done.epochs,
+            done.best,
+            done.refit if refitting else None,
             **pretraining,
         )
 

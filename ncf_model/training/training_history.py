@@ -212,6 +212,32 @@ class History(Document):
     tuned: dict[str, Any] = {}
     seconds: float | None = None
 
+    @classmethod
+    def of(
+        cls,
+        epochs: Sequence[Epoch],
+        best_epoch: int,
+        refitted: Sequence[Epoch] | None,
+        **more: Any,
+    ) -> "History":
+        """Returns the history of a training.
+
+        Args:
+            epochs: those trained without the validation items.
+            best_epoch: number of the epoch that was chosen.
+            refitted: the epochs of the refit; None if there was none.
+            **more: other fields.
+        """
+        refit = Refit.of(refitted) if refitted is not None else None
+        return cls(
+            epochs=list(epochs),
+            best_epoch=best_epoch,
+            refit=refit,
+            examples_per_second=median_rate(epochs),
+            final_loss=(refit or epochs[best_epoch - 1]).loss,
+            **more,
+        )
+
     @property
     def best(self) -> Epoch:
         """The epoch that was chosen."""
