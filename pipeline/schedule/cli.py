@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.messages import refuse
-from pipeline.options import ConfigFile, Dataset, Overrides
+from pipeline.options import ConfigFile, DataDir, Dataset, Overrides
 
 
 class Scheduler(str, enum.Enum):
@@ -65,9 +65,7 @@ def schedule_local(
     config: ConfigFile = None,
     overrides: Overrides = None,
     out: Annotated[pathlib.Path | None, typer.Option(help="The runs' folder.")] = None,
-    data_dir: Annotated[
-        pathlib.Path | None, typer.Option(help="A folder of data sets.")
-    ] = None,
+    data_dir: DataDir = None,
     times: Times = 2,
     after_s: After = 600,
     webhook: Webhook = None,
@@ -86,7 +84,7 @@ def schedule_local(
         settings = config_module.load(config, overrides or (), dataset=dataset)
         _check(webhook)
         job = local.Job(
-            name=name or settings.pipeline_name,
+            name=settings.pipeline_name if name is None else name,
             cron=cron,
             run=_run_arguments(dataset, config, overrides, out, data_dir),
             folder=pathlib.Path.cwd(),
@@ -149,6 +147,7 @@ def _write(texts: dict[str, str], folder: pathlib.Path | None, name: str) -> Non
     typer.echo(
         "Next: systemctl --user daemon-reload && systemctl --user enable --now "
         f"{name}.timer (files in ~/.config/systemd/user; without --user in "
-        "/etc/systemd/system)",
+        "/etc/systemd/system). With --user, `loginctl enable-linger` once, or nothing "
+        "runs while you are logged out.",
         err=True,
     )

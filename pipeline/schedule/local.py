@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -33,6 +34,7 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,15 @@ class Job:
     retry_after_s: float = 600
     webhook: str | None = None
 
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                "`--name` must be letters, digits, dots, hyphens and underscores, a "
+                f"letter or digit first; got {self.name!r}."
+            )
+        if "\n" in str(self.folder):
+            raise ValueError(f"A folder needs a name on one line; got {self.folder}.")
+
     def command(self) -> list[str]:
         """Returns the command `ncf retry` with its arguments.
 
@@ -81,10 +92,13 @@ class Job:
 
 def units(job: Job) -> dict[str, str]:
     """Returns the files of systemd by name: a service and its timer."""
-    text = shlex.join(job.command()).replace("%", "%%").replace("$", "$$")
+    command = shlex.join(job.command()).replace("$", "$$")
     return {
         f"{job.name}.service": _SERVICE.format(
-            name=job.name, folder=job.folder, command=text
+            name=job.name,
+            # systemd replaces %n and the like.
+            folder=str(job.folder).replace("%", "%%"),
+            command=command.replace("%", "%%"),
         ),
         f"{job.name}.timer": _TIMER.format(
             name=job.name, cron=job.cron, calendar=calendar.on_calendar(job.cron)

@@ -61,7 +61,11 @@ def _attempt(
     command: Sequence[str], last: "collections.deque[str]", say: Callable[[str], None]
 ) -> int:
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",  # A file's name may be anything.
     )
     assert process.stdout is not None  # noqa: S101  # It was asked for.
     try:

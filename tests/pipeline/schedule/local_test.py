@@ -68,6 +68,19 @@ def test_a_line_of_cron():
     )
 
 
+def test_a_folder_with_blanks_and_percent_signs():
+    job = _job(folder=pathlib.Path("/srv/50%n off"))
+    service = local.units(job)["shop.service"].splitlines()
+    assert "WorkingDirectory=/srv/50%%n off" in service
+    assert r"cd '/srv/50\%n off' && " in local.cron_line(job)
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a b", "x%n", "a\nb", "-x"])
+def test_names_that_units_cannot_have(name):
+    with pytest.raises(ValueError, match="`--name` must be letters"):
+        _job(name=name)
+
+
 def test_words_that_cannot_be_written():
     with pytest.raises(ValueError, match="no quote, backslash or line break"):
         local.units(_job(run=["run", "--dataset", "it's.csv"]))
@@ -82,5 +95,12 @@ def test_the_command_writes_files_or_refuses(tmp_path, monkeypatch):
     assert "run --quiet --dataset 'day-{SPAN}/*'" in text
     assert f"WorkingDirectory={tmp_path}" in text
     assert (tmp_path / "units" / "night.timer").exists()
-    refused = testing.CliRunner().invoke(cli.app, [*command, "--cron", "61 3 * * *"])
-    assert refused.exit_code == 2
+    for wrong in (["--cron", "61 3 * * *"], ["--name", ""], ["--config", "absent"]):
+        refused = testing.CliRunner().invoke(cli.app, [*command, *wrong])
+        assert refused.exit_code == 2
+
+
+def test_what_the_shell_said_of_the_data_is_said_at_night_too(monkeypatch):
+    monkeypatch.setenv("DATA_DIR", "/srv/data")
+    done = testing.CliRunner().invoke(cli.app, ["schedule", "local", "--as", "cron"])
+    assert done.stdout.rstrip().endswith("run --quiet --data-dir /srv/data")

@@ -41,6 +41,15 @@ def test_a_success_ends_it(tmp_path):
     assert said == ["call 1", "Attempt 2 of 6, in 5 s.", "call 2"]
 
 
+def test_output_that_is_no_text_ends_nothing():
+    script = r"import sys; sys.stdout.buffer.write(b'no \xff here\n'); sys.exit(3)"
+    said = []
+    status = retry.run(
+        [], times=0, after_s=0, program=[sys.executable, "-c", script], say=said.append
+    )
+    assert (status, said) == (3, ["no \ufffd here"])
+
+
 @pytest.mark.parametrize("status", [1, 2])
 def test_the_last_status_is_that_of_the_command(tmp_path, status):
     found, said, slept = _run(tmp_path, until=9, status=status, times=1)
