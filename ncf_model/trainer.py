@@ -235,6 +235,7 @@ def _begin(
         else functools.partial(warm_pairs.differs, network=network),
         user_ids=raw_ids[0],
         item_ids=raw_ids[1],
+        refit=settings.train.refit,
     )
     if start.base is not None and history:
         train, history = warm_start.settings(

@@ -18,6 +18,10 @@ class LatestServedModel(resolver.ResolverStrategy):
     on the same data. If there is no such version, no model is resolved, and the
     training begins with random numbers. A model that a rollback took back is left out.
 
+    Of a model that was entered from the serving folder, ML Metadata does not know the
+    data, and the model is resolved. Trainer, which reads what the model itself keeps of
+    them, then begins with random numbers if they are all of this run's.
+
     Example:
         base = resolver.Resolver(
             strategy_class=LatestServedModel,

@@ -111,13 +111,15 @@ def begin(
     differs: Callable[[KnownModel], str],
     user_ids: Sequence[bytes],
     item_ids: Sequence[bytes],
+    refit: bool,
 ) -> tuple[Start, RawLists]:
     """Returns how the training begins, and the validation lists that may be used.
 
     A validation list whose item the served model was trained on shows what that model
     remembers, not what it foresees, so the list is left out. If the served model was
     trained on an item that is held out for evaluation, the figures of the run would be
-    worthless, so the training begins with random numbers.
+    worthless, so the training begins with random numbers. It also does if the model was
+    trained on all of this run's data already: no model trains twice on the same data.
 
     Args:
         path: of the served model; None if there is none.
@@ -127,6 +129,7 @@ def begin(
         differs: returns why the tables of a model cannot be carried over; "" if they
             can.
         user_ids, item_ids: the vocabularies of this run.
+        refit: whether this training ends with the validation items, too.
     """
     if not path:
         return _cold("there is no served model of other data yet"), lists
@@ -137,12 +140,8 @@ def begin(
     if why := differs(base):
         return _cold(why), lists
     pairs = _Pairs(base)
-    leaked = pairs.among_held_out(interactions, item_ids)
-    if leaked:
-        return _cold(
-            f"it was trained on {leaked} of the items that are now held out for "
-            "evaluation, as after a correction of older days"
-        ), lists
+    if why := _unfair(pairs, interactions, item_ids, refit=refit):
+        return _cold(why), lists
     users, candidates = lists
     kept = [
         row
@@ -165,6 +164,28 @@ def begin(
 def _cold(why: str) -> Start:
     logging.warning("No warm start: %s.", why)
     return Start(None, WarmStart(cold_because=why))
+
+
+def _unfair(
+    pairs: "_Pairs",
+    interactions: data.Interactions,
+    item_ids: Sequence[bytes],
+    *,
+    refit: bool,
+) -> str:
+    """Returns why a training may not begin with a model, by its data; "" if it may."""
+    leaked = pairs.among_held_out(interactions, item_ids)
+    if leaked:
+        return (
+            f"it was trained on {leaked} of the items that are now held out for "
+            "evaluation, as after a correction of older days"
+        )
+    learned = interactions.positives
+    if refit:
+        learned = learned.then(interactions.validation_items)
+    if pairs.has_all(learned, interactions.user_ids, item_ids):
+        return "it was trained on all of these interactions already"
+    return ""
 
 
 def _counts(
@@ -198,6 +219,25 @@ class _Pairs:
         histories = self._base.histories
         start, end = histories.offsets[row : row + 2]
         return bool(np.any(histories.values[start:end] == column))
+
+    def has_all(
+        self, lists: Ragged, user_ids: Sequence[bytes], item_ids: Sequence[bytes]
+    ) -> bool:
+        """Returns whether the served model was trained on every pair.
+
+        Args:
+            lists: items of each user, as places in `item_ids`.
+            user_ids: the user of each list.
+            item_ids: raw ids.
+        """
+        rows = np.array([self._rows.get(raw, -1) for raw in user_ids], np.int64)
+        columns = np.array([self._items.get(raw, -1) for raw in item_ids], np.int64)
+        users, items = rows[lists.row_of_value], columns[lists.values]
+        if min(users.min(initial=0), items.min(initial=0)) < 0:
+            return False
+        known, count = self._base.histories, len(self._items)
+        pairs = known.row_of_value * count + known.values
+        return bool(np.isin(users * count + items, pairs).all())
 
     def among_held_out(
         self, interactions: data.Interactions, item_ids: Sequence[bytes]

@@ -7,7 +7,7 @@ ends the run if a resolver raises, as ShrinkGuard does, where TFX's own runner g
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from absl import logging
@@ -18,6 +18,7 @@ from tfx.orchestration.portable import (
     launcher,
     python_executor_operator,
 )
+from tfx.orchestration.portable import execution_publish_utils as _publish
 from tfx.orchestration.portable import inputs_utils as _inputs
 from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
@@ -52,26 +53,6 @@ def _check_space(execution_info: Any) -> None:
             execution_info.exec_properties,
             node=execution_info.pipeline_node.node_info.id,
         )
-
-
-def _raising(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns `resolve`, whose errors end the run.
-
-    TFX catches errors of its own type, logs them, and runs all nodes that need no
-    output of the failed one. Therefore the error of the strategy is raised again here.
-    """
-
-    def resolve_or_raise(*args: Any, **named: Any) -> Any:
-        try:
-            return resolve(*args, **named)
-        except exceptions.InputResolutionError as error:
-            logging.exception("A resolver failed.")
-            cause: BaseException = error
-            while cause.__cause__ is not None:
-                cause = cause.__cause__
-            raise (RuntimeError(str(error)) if cause is error else cause) from None
-
-    return resolve_or_raise
 
 
 _OPERATORS = {
@@ -128,15 +109,48 @@ class Runner(local_dag_runner.LocalDagRunner):
 @contextlib.contextmanager
 def _ours_in_tfx() -> Iterator[None]:
     """Replaces operators and error handling in TFX's launcher, which has no option."""
-    table, resolve = (
-        launcher.DEFAULT_EXECUTOR_OPERATORS,
-        _inputs.resolve_input_artifacts,
-    )
+    table = launcher.DEFAULT_EXECUTOR_OPERATORS
     before = dict(table)
     table.update(_OPERATORS)
-    _inputs.resolve_input_artifacts = _raising(resolve)
+    try:
+        with _resolvers_end_the_run():
+            yield
+    finally:
+        table.update(before)
+
+
+@contextlib.contextmanager
+def _resolvers_end_the_run() -> Iterator[None]:
+    """Raises what a resolver's strategy raised, once ML Metadata knows of the failure.
+
+    TFX catches errors of its own type, publishes a failed execution, and runs all nodes
+    that need no output of the failed one.
+    """
+    resolve, publish = (
+        _inputs.resolve_input_artifacts,
+        _publish.publish_failed_execution,
+    )
+    causes: list[BaseException] = []
+
+    def resolve_and_note(*args: Any, **named: Any) -> Any:
+        try:
+            return resolve(*args, **named)
+        except exceptions.InputResolutionError as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            causes.append(RuntimeError(str(error)) if cause is error else cause)
+            raise
+
+    def publish_and_raise(*args: Any, **named: Any) -> None:
+        publish(*args, **named)
+        if causes:
+            raise causes.pop() from None
+
+    _inputs.resolve_input_artifacts = resolve_and_note
+    _publish.publish_failed_execution = publish_and_raise
     try:
         yield
     finally:
-        table.update(before)
         _inputs.resolve_input_artifacts = resolve
+        _publish.publish_failed_execution = publish

@@ -149,7 +149,8 @@ def test_validation_items_that_the_base_trained_on_do_not_judge(
     first, tmp_path, records
 ):
     base, _ = first
-    people = {b"ann": ([b"i1", b"i2"], [b"i0"], [b"i3"]), b"bob": PEOPLE[b"bob"]}
+    ann = [b"i1", b"i2", b"i4"]  # i4 is new.
+    people = {b"ann": (ann, [b"i0"], [b"i3"]), b"bob": PEOPLE[b"bob"]}
     night = Night(tmp_path, records, [b"ann", b"bob"], ITEMS, people)
     _, told = _train(night, base=base.path, warm_start="latest_blessed")
     assert told["warm_start"]["validation_lists"] == 1
@@ -160,6 +161,9 @@ def test_validation_items_that_the_base_trained_on_do_not_judge(
     ("people", "why"),
     [
         ({b"ann": ([b"i0", b"i1"], [], [b"i2"])}, "trained on 1 of the items"),
+        # As after a folder was moved: the records do not know the model's data.
+        (PEOPLE, "trained on all of these interactions already"),
+        ({b"eve": PEOPLE[b"eve"]}, "trained on all of these interactions already"),
         (None, "there is no served model"),
     ],
 )

@@ -7,7 +7,7 @@ from tfx.types import channel, standard_artifacts
 
 from components.shrink_guard import strategy
 from ncf_model.serving import versions
-from pipeline.local import dag_runner
+from pipeline.local import dag_runner, runs
 from tests.reliability import toy
 
 
@@ -47,5 +47,7 @@ def test_truncated_data_train_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"^90.0% of the users are gone"):
         _run(tmp_path, 10)
     assert not (tmp_path / "root" / "Trainer").exists()
+    [stopped] = runs.rows(tmp_path)
+    assert stopped.state == "failed at Guard"
     _run(tmp_path, 70)
     assert (tmp_path / "root" / "Trainer").exists()
