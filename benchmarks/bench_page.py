@@ -86,7 +86,8 @@ def _drawn(title: str, figures: list[Figure]) -> str:
     rows = [
         drawing.Dot(_short(f), f.median, (f.spread or 0) * abs(f.median)) for f in shown
     ]
-    return drawing.dots(title, rows, label=f"{figures[0].unit}, median and spread")
+    label = f"{figures[0].unit}, median and spread"
+    return drawing.svg(drawing.dots(title, rows, label=label))
 
 
 def _table(figures: list[Figure]) -> str:

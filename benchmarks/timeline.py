@@ -171,8 +171,14 @@ def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
         for node, row in nodes.items()
     )
     heads = "".join(f"<th>{name}</th>" for name in ("node", *doings, "all"))
-    drawn = drawing.svg("Second by second", over_time, height=3) + drawing.svg(
-        "By node", draw, height=0.8 + 0.25 * len(nodes)
+    drawn = "".join(
+        map(
+            drawing.svg,
+            (
+                drawing.Drawing("Second by second", over_time, 3),
+                drawing.Drawing("By node", draw, 0.8 + 0.25 * len(nodes)),
+            ),
+        )
     )
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><style>{style}</style>"

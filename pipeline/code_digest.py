@@ -20,12 +20,15 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import inspect
 import os
 import pathlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
+
+from pipeline import code_cache
 
 PROPERTY = "code_digest"
 PACKAGES = ("ncf_model", "components", "pipeline")
@@ -82,7 +85,7 @@ def code_of(
     """
     waiting: set[str] = {*names, *_ALWAYS}
     for other in map(pathlib.Path, others):
-        waiting |= set(_imports(other, _stamp(other)))
+        waiting |= set(_read(other, _stamp(other))[1:])
     files: set[pathlib.Path] = set()
     packages: set[str] = set()
     seen: set[str] = set()
@@ -97,7 +100,7 @@ def code_of(
         for file in _files_of(name, root):
             if file not in files:
                 files.add(file)
-                waiting |= set(_imports(file, _stamp(file)))
+                waiting |= set(_read(file, _stamp(file))[1:])
     files |= {other for file in files for other in _beside(file, root)}
     return Code(tuple(sorted(files)), tuple(sorted(packages - sys.stdlib_module_names)))
 
@@ -119,9 +122,10 @@ def digest(
     total = hashlib.sha256(extra.encode())
     for file in code.files:
         name = file.relative_to(root).as_posix()
-        total.update(f"{name}\0{_content(file, _stamp(file))}\0".encode())
+        total.update(f"{name}\0{_read(file, _stamp(file))[0]}\0".encode())
     for package in code.packages:
         total.update(f"{package}=={_version(package)}\0".encode())
+    _parsed.save()
     total.update(f"python{sys.version_info.major}.{sys.version_info.minor}".encode())
     return total.hexdigest()[:32]
 
@@ -148,29 +152,27 @@ def _stamp(file: pathlib.Path) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _imports(file: pathlib.Path, stamp: tuple[int, int]) -> tuple[str, ...]:
+def _read(file: pathlib.Path, stamp: tuple[int, int]) -> list[str]:
+    """Returns a digest of a file, and, of Python, the dotted names it imports."""
     del stamp  # Only a part of the cache's key.
-    found = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return tuple(found)
-
-
-@functools.lru_cache(maxsize=1024)
-def _content(file: pathlib.Path, stamp: tuple[int, int]) -> str:
-    """Returns a digest of a file, of Python without comments and docstrings."""
-    del stamp
     content = file.read_bytes()
     if file.suffix == ".py":
-        tree = ast.parse(content)
-        if b"__doc__" not in content:
-            for node in ast.walk(tree):
-                _drop_docstring(node)
-        content = ast.dump(tree).encode()
-    return hashlib.sha256(content).hexdigest()
+        return _parsed(content)
+    return [hashlib.sha256(content).hexdigest()]
+
+
+def _parse(content: bytes) -> list[str]:
+    """Returns a digest of Python without comments and docstrings, and its imports."""
+    tree = ast.parse(content)
+    imports: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imports += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif b"__doc__" not in content:
+            _drop_docstring(node)
+    return [hashlib.sha256(ast.dump(tree).encode()).hexdigest(), *imports]
 
 
 def _drop_docstring(node: ast.AST) -> None:
@@ -195,3 +197,7 @@ def _version(module: str) -> str:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(name)
     return ""
+
+
+_RULE = inspect.getsource(_parse) + inspect.getsource(_drop_docstring)
+_parsed = code_cache.Cache(_parse, _RULE)

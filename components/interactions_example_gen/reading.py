@@ -246,7 +246,9 @@ def _read_csv(
     names: list[str],
     leave_out: Callable[[csv.InvalidRow], str],
 ) -> pa.Table:
-    return csv.read_csv(
+    # csv.read_csv would search all objects of the process once a call, for PyArrow's
+    # signal handlers under Python 3.10: tenths of a second where TensorFlow is loaded.
+    reader = csv.open_csv(
         pa.BufferReader(text),
         csv.ReadOptions(
             use_threads=False,
@@ -265,6 +267,7 @@ def _read_csv(
             check_utf8=False,
         ),
     )
+    return reader.read_all()
 
 
 def _is_utf8(text: bytes) -> bool:

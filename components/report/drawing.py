@@ -4,6 +4,7 @@ An SVG inside the page needs no network and no script, prints sharply and takes 
 colours from the page's style sheet, so that a dark page has light lines.
 """
 
+import html
 import io
 import itertools
 import math
@@ -65,6 +66,21 @@ class Curve(NamedTuple):
     y: Sequence[float | None]
 
 
+class Drawing(NamedTuple):
+    """What `svg` draws.
+
+    Attributes:
+        title: the text above the drawing, which a screen reader says; no two drawings
+            of a page have the same title.
+        draw: draws on the axes that it is given.
+        height: in inches.
+    """
+
+    title: str
+    draw: Callable[[Axes], Any]
+    height: float = _HEIGHT
+
+
 class Dot(NamedTuple):
     """A value with its error, one row of a drawing; None is not drawn."""
 
@@ -75,11 +91,11 @@ class Dot(NamedTuple):
 
 def lines(
     title: str, drawn: Iterable[Curve], *, label: str, marked: float | None = None
-) -> str:
+) -> Drawing:
     """Returns lines over whole numbers.
 
     Args:
-        title: the text above the drawing, which a screen reader says.
+        title: the text above the drawing.
         drawn: the lines, each in its own colour and with its own marker.
         label: of the horizontal axis.
         marked: the place of a vertical line; None draws none.
@@ -109,10 +125,10 @@ def lines(
         if len(shown) > 1:
             axes.legend(fontsize=7)
 
-    return svg(title, draw)
+    return Drawing(title, draw)
 
 
-def dots(title: str, rows: Sequence[Dot], *, label: str) -> str:
+def dots(title: str, rows: Sequence[Dot], *, label: str) -> Drawing:
     """Returns a row per value, with a bar of one standard error; the first on top."""
 
     def draw(axes: Axes) -> None:
@@ -132,12 +148,12 @@ def dots(title: str, rows: Sequence[Dot], *, label: str) -> str:
         axes.set_xlabel(label)
         axes.grid(axis="x")
 
-    return svg(title, draw, height=0.7 + 0.28 * len(rows))
+    return Drawing(title, draw, 0.7 + 0.28 * len(rows))
 
 
 def bars(
     title: str, edges: Sequence[float], counts: Sequence[int], *, label: str
-) -> str:
+) -> Drawing:
     """Returns a histogram with equally wide bins, each named by its bounds."""
 
     def draw(axes: Axes) -> None:
@@ -151,10 +167,12 @@ def bars(
         axes.grid(axis="y")
         axes.set_axisbelow(True)
 
-    return svg(title, draw)
+    return Drawing(title, draw)
 
 
-def rows(title: str, names: Sequence[str], values: Sequence[float], label: str) -> str:
+def rows(
+    title: str, names: Sequence[str], values: Sequence[float], label: str
+) -> Drawing:
     """Returns a horizontal bar per name, with its value beside it."""
 
     def draw(axes: Axes) -> None:
@@ -165,7 +183,7 @@ def rows(title: str, names: Sequence[str], values: Sequence[float], label: str) 
         axes.margins(x=0.15)
         axes.set_xlabel(label)
 
-    return svg(title, draw, height=0.6 + 0.2 * len(names))
+    return Drawing(title, draw, 0.6 + 0.2 * len(names))
 
 
 def series(number: int) -> str:
@@ -173,17 +191,24 @@ def series(number: int) -> str:
     return COLOURS[SERIES[number % len(SERIES)]]
 
 
-def svg(title: str, draw: Callable[[Axes], Any], *, height: float = _HEIGHT) -> str:
-    """Returns an `<svg>` element, `height` inches high, on which `draw` has drawn."""
+def svg(drawing: Drawing) -> str:
+    """Returns a drawing as an `<svg>` element."""
     # With this salt the ids of this drawing differ from those of other drawings.
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title}):
-        figure = Figure(figsize=(_WIDTH, height))
+    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": drawing.title}):
+        figure = Figure(figsize=(_WIDTH, drawing.height))
         axes = figure.subplots()
-        draw(axes)
-        axes.set_title(title)
+        drawing.draw(axes)
+        axes.set_title(drawing.title)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return styled(buffer.getvalue(), title)
+    return styled(buffer.getvalue(), drawing.title)
+
+
+def found_in(page: str) -> dict[str, str]:
+    """Returns the `<svg>` elements of a page by their titles."""
+    form = r'<svg role="img" aria-label="(.*?)".*?</svg>'
+    elements = re.finditer(form, page, re.DOTALL)
+    return {html.unescape(element[1]): element[0] for element in elements}
 
 
 def styled(svg: str, title: str) -> str:
@@ -193,11 +218,11 @@ def styled(svg: str, title: str) -> str:
         svg: the content of the file.
         title: the name, which a screen reader says.
     """
-    element = svg[svg.index("<svg") :]
+    element = svg[svg.index("<svg") :].strip()
     element = re.sub(r"<(metadata|style).*?</\1>", "", element, flags=re.DOTALL)
     # These ids are the same in each drawing, but an id must be unique in a page.
     element = re.sub(r'<g id="[^"]*"', "<g", element)
     for name, colour in COLOURS.items():
         element = element.replace(colour, f"var({name})")
-    name = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    name = html.escape(title)
     return element.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)

@@ -24,7 +24,7 @@ def edges(nodes: Sequence[Node]) -> list[tuple[int, int, int]]:
     ]
 
 
-def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> str:
+def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> drawing.Drawing:
     """Returns the nodes one below the other, with arcs from writers to readers.
 
     Arcs, unlike boxes side by side, fit on a telephone and cross no name. An arc has
@@ -52,7 +52,7 @@ def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> str:
         axes.set_ylim(len(nodes) - 0.5, -0.5)
         axes.set_axis_off()
 
-    return drawing.svg(_TITLE, fill, height=0.9 + 0.24 * len(nodes))
+    return drawing.Drawing(_TITLE, fill, 0.9 + 0.24 * len(nodes))
 
 
 def _arc(maker: int, reader: int, colour: str) -> FancyArrowPatch:

@@ -7,6 +7,7 @@ import jinja2
 
 from components.report import drawing, graph, standing, wording
 from components.report.document import Histogram, Summary
+from components.report.drawing import Drawing
 from ncf_model import features
 from ncf_model.evaluation.result import Paired
 
@@ -21,12 +22,15 @@ _GATE = "evaluation.gate."
 _HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
 
 
-def render(summary: Summary) -> str:
+def render(summary: Summary, *, earlier: str = "") -> str:
     """Returns the page, which loads nothing from elsewhere.
 
     Args:
         summary: the contents of the page.
+        earlier: a page of the same figures. Its drawings are taken over: drawing takes
+            most of the time.
     """
+    drawn = drawing.found_in(earlier)
     template = _ENVIRONMENT.get_template("page.html.j2")
     return template.render(
         summary=summary,
@@ -42,7 +46,10 @@ def render(summary: Summary) -> str:
             for name, setting in summary.config.items()
             if name.startswith(_GATE)
         },
-        drawings=_drawings(summary),
+        drawings={
+            name: drawn.get(wanted.title) or drawing.svg(wanted)
+            for name, wanted in _drawings(summary).items()
+        },
         show=_shown,
         types={artifact.number: artifact.type for artifact in summary.run.artifacts},
     )
@@ -70,7 +77,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _drawings(summary: Summary) -> dict[str, str]:
+def _drawings(summary: Summary) -> dict[str, Drawing]:
     """Returns the drawings by name, without those that would be empty."""
     found = {}
     for name in ("hit_rate", "ndcg"):
@@ -112,7 +119,7 @@ def _over_k(summary: Summary, name: str) -> list[drawing.Curve]:
     ]
 
 
-def _of_training(summary: Summary) -> dict[str, str]:
+def _of_training(summary: Summary) -> dict[str, Drawing]:
     history = summary.history
     if history is None or not history.epochs:
         return {}
@@ -149,7 +156,7 @@ def _of_training(summary: Summary) -> dict[str, str]:
     return found
 
 
-def _bars(name: str, drawn: Histogram) -> str:
+def _bars(name: str, drawn: Histogram) -> Drawing:
     return drawing.bars(
         f"How many {name}s have how many interactions",
         drawn.edges,

@@ -82,7 +82,7 @@ def complete(
     Each file is whole at any moment.
 
     Args:
-        folder: with the `summary.json` of the node Report.
+        folder: with the two files that the node Report wrote.
         run: what the runner knows of the run.
         titles: raw item id -> title; may be empty.
         config: every field of the configuration.
@@ -99,9 +99,11 @@ def complete(
             "users": [_titled(user, titles) for user in summary.users],
         }
     )
+    of_node = folder / PAGE_FILE
+    drawn = of_node.read_text(encoding="utf-8", errors="replace")
     for name, text in (
         (summary_file.NAME, summary.to_json()),
-        (PAGE_FILE, page.render(summary)),
+        (PAGE_FILE, page.render(summary, earlier=drawn)),
     ):
         partial = folder / f"{name}.partial"
         partial.write_text(text, encoding="utf-8")

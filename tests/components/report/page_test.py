@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from components.report import document, page
+from components.report import document, drawing, page
 from ncf_model.evaluation import served_result
 from ncf_model.training import training_history
 from tests.components.report import chromium, examples
@@ -49,6 +49,17 @@ def test_figures_are_those_of_the_summary():
     assert figures["last blessed model hit_rate@10"] == 0.4375
     assert figures["item_popularity=tail popularity"] == 0.0
     assert figures["lead over popularity"] == 0.25
+
+
+def test_drawings_of_an_earlier_page_are_taken_over(monkeypatch):
+    whole = examples.result()
+    without_run = whole.model_copy(update={"run": document.Run()})
+    earlier = page.render(without_run)
+    drawn = []
+    svg = drawing.svg
+    monkeypatch.setattr(drawing, "svg", lambda d: drawn.append(d.title) or svg(d))
+    assert page.render(whole, earlier=earlier) == _page()
+    assert drawn == ["Seconds per node", "Which node reads what of which"]
 
 
 def test_says_what_was_ranked_which_is_best_and_why_a_figure_is_missing():
