@@ -35,6 +35,8 @@ from pipeline.evaluation import EvaluationConfig
 SHIPPED = pathlib.Path(__file__).parent / "configs"
 _SHORT = reprlib.Repr()  # Shortens values in messages.
 _SHORT.maxstring = _SHORT.maxother = 100
+# An override that is not valid YAML but begins so was meant to be YAML.
+_BEGINS_YAML = ("[", "{", '"', "'")
 _LONGEST = 800  # At most so many characters of a check's message are shown.
 _LARGEST_FILE = 1_000_000  # in characters
 
@@ -241,6 +243,9 @@ def _parsed(override: str) -> tuple[str, Any]:
     try:
         return name.strip(), yaml_values.read(text)
     except ValueError as error:
+        is_text = isinstance(error, yaml_values.NotYamlError)
+        if is_text and not text.lstrip().startswith(_BEGINS_YAML):
+            return name.strip(), text  # Such as `,` and `%d.%m.%Y`, which people mean.
         raise ValueError(f"{_SHORT.repr(override)} is {error}") from None
 
 

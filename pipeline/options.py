@@ -18,6 +18,12 @@ Dataset = Annotated[
         "synthetic, or the path of a file or a folder of files."
     ),
 ]
+DatasetArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATASET]", help="Short for --dataset.", show_default=False
+    ),
+]
 ConfigFile = Annotated[
     str | None,
     typer.Option(
@@ -39,6 +45,22 @@ DataDir = Annotated[
     pathlib.Path | None,
     typer.Option(envvar="DATA_DIR", help="A folder of data sets to look into first."),
 ]
+
+
+def named(argument: str | None, option: str | None) -> str | None:
+    """Returns the data set that an argument or `--dataset` names.
+
+    Ends the command if they name two.
+    """
+    if argument is not None and option is not None and argument != option:
+        message = f"Name one data set: got {argument!r} and `--dataset {option}`."
+        refuse(ValueError(message))
+    if argument is not None and argument.endswith((".yaml", ".yml")):
+        message = (
+            f"{argument!r} must be data; a configuration is `--config {argument}`."
+        )
+        refuse(ValueError(message))
+    return option if argument is None else argument
 
 
 def settings(

@@ -56,11 +56,17 @@ for _tag, _pattern, _first in (
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
+class NotYamlError(ValueError):
+    """The text breaks YAML's syntax."""
+
+
 def read(text: str) -> Any:
     """Returns what `text` holds, in lists, dictionaries and single values.
 
     Raises:
-        ValueError: the text is not valid YAML, has a key twice or is nested too deep.
+        NotYamlError: the text is not valid YAML.
+        ValueError: the text has a key twice, a number is too long, or the text is
+            nested too deep.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader, see above
@@ -68,6 +74,8 @@ def read(text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         said = getattr(error, "problem", None) or error
-        raise ValueError(f"not valid YAML{where}: {said}") from None
+        is_value = isinstance(error, yaml.constructor.ConstructorError)
+        kind = ValueError if is_value else NotYamlError
+        raise kind(f"not valid YAML{where}: {said}") from None
     except RecursionError:
         raise ValueError("not valid YAML: it is nested too deep") from None

@@ -81,7 +81,7 @@ def group(
     """
     rows = pa.Table.from_batches(chunks).combine_chunks()
     total = rows.num_rows
-    rows = _rated_high_enough(rows, reading.min_rating)
+    rows = rated_high_enough(rows, reading.min_rating)
     dropped = {"rows_below_min_rating": total - rows.num_rows}
     users, items = _codes(rows, "user"), _codes(rows, "item")
     times = rows.column("time").to_numpy()
@@ -107,7 +107,8 @@ def group(
     return grouped, dropped
 
 
-def _rated_high_enough(rows: pa.Table, min_rating: float | None) -> pa.Table:
+def rated_high_enough(rows: pa.Table, min_rating: float | None) -> pa.Table:
+    """Returns the rows whose rating is not below `min_rating`; all if that is None."""
     if min_rating is None:
         return rows
     # Compared in float32, the type of the ratings, so that 3.3 is not below 3.3.

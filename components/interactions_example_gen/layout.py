@@ -220,11 +220,12 @@ def _has_header(
     if reading.columns.user == AUTO:
         _check_first_column(rows, path)
     if _looks_like_header(rows, _by_position(rows[0], reading.columns)):
+        example = f"--set data.columns.user={rows[0][0].strip()[:30]}"
         raise ValueError(
             f"{path}, line 1: {short(list(rows[0]))} looks like a header with names "
             "that are not known. Name them in `data.columns` (user, item and, if there "
-            "are any, rating and timestamp), or set `data.header: false` if this is "
-            "data."
+            f"are any, rating and timestamp), on the command line as `{example}`, or "
+            "set `data.header: false` if this is data."
         )
     return False
 

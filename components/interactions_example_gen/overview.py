@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from components.interactions_example_gen import (
     faults,
     files,
+    grouping,
     layout,
     names,
     reading,
@@ -36,7 +37,9 @@ class Overview:
         found: the layout of the first file.
         complete: whether all rows were read, or only the first ones.
         rows: how many rows were read.
-        repeats: how many of these rows repeat a pair of user and item.
+        below: how many of these rows have a rating below `min_rating`; they do not
+            count.
+        repeats: how many of the other rows repeat a pair of user and item.
         users, items: how many different users and items there are.
         first, last: the earliest and the latest time, seconds since 1970; None without
             times.
@@ -55,6 +58,7 @@ class Overview:
     rows: int
     users: int
     items: int
+    below: int
     repeats: int
     first: int | None
     last: int | None
@@ -88,7 +92,7 @@ def survey(
     paths = files.find(path, pattern)
     first_path, found = reading.first_layout(paths, reading_config)
     complete = sum(map(files.size, paths)) <= at_most
-    counts = _Counts()
+    counts = _Counts(reading_config.min_rating)
     for block in _blocks(paths if complete else [first_path], found, reading_config):
         counts.add(block)
         if not complete:
@@ -128,8 +132,10 @@ def _blocks(
 class _Counts:
     """Counts over blocks of rows, keeping only a number per id and row."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_rating: float | None) -> None:
         self.rows = 0
+        self.below = 0
+        self._min_rating = min_rating
         self.skipped: Counter[str] = Counter()
         self.bad_rows: list[BadRow] = []
         self.by_item = False
@@ -141,15 +147,17 @@ class _Counts:
         self.rows += block.rows_read
         self.skipped += block.skipped
         self.bad_rows = [*self.bad_rows, *block.bad_rows][: faults.SHOWN]
-        if not len(block.rows):
+        rows = grouping.rated_high_enough(block.rows, self._min_rating)
+        self.below += len(block.rows) - len(rows)
+        if not len(rows):
             return
-        users, items = (block.rows.column(n) for n in ("user", "item"))
+        users, items = (rows.column(n) for n in ("user", "item"))
         users, items = users.dictionary_encode(), items.dictionary_encode()
         if not self._users:
             self.by_item = _in_runs(items) and not _in_runs(users)
         self._users.append(users)
         self._items.append(items)
-        times = block.rows.column("time").to_numpy()
+        times = rows.column("time").to_numpy()
         self._times.append((int(times.min()), int(times.max())))
 
     @property
@@ -167,6 +175,7 @@ class _Counts:
             "rows": self.rows,
             "users": num_users,
             "items": num_items,
+            "below": self.below,
             "repeats": len(pairs) - len(np.unique(pairs)),
             "first": self.first if has_times else None,
             "last": self.last if has_times else None,

@@ -57,7 +57,10 @@ def read_parquet(path: str, columns: dict[str, str]) -> Iterator[Rows]:
 
 
 def json_names(lines: list[str], path: str) -> list[str]:
-    """Returns the keys of the first objects, in order of appearance."""
+    """Returns the keys of the first objects, in order of appearance.
+
+    The `id` of an object `user` has the key `user.id`.
+    """
     objects = [
         json_object(line, f"{path}, line {i}") for i, line in enumerate(lines, 1)
     ]
@@ -65,18 +68,31 @@ def json_names(lines: list[str], path: str) -> list[str]:
 
 
 def json_object(line: str, where: str = "") -> dict[str, Any]:
-    """Returns the object of one line.
+    """Returns the object of one line, with inner objects taken out of their places.
+
+    Example:
+        >>> json_object('{"user": {"id": 7, "from": {"country": "DE"}}, "item": 3}')
+        {'user.id': 7, 'user.from.country': 'DE', 'item': 3}
 
     Raises:
         ValueError: the line is no object; the message begins with `where`.
     """
     try:
         found = json.loads(line)
+        flat = dict(_flat(found)) if isinstance(found, dict) else None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: must be a JSON object; {error}.") from None
-    if not isinstance(found, dict):
+    if flat is None:
         raise ValueError(f"{where}: must be a JSON object; got {layout.short(found)}.")
-    return found
+    return flat
+
+
+def _flat(found: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in found.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
 
 
 def read_json(path: str, columns: dict[str, str], block_bytes: int) -> Iterator[Rows]:
@@ -96,6 +112,8 @@ def read_json(path: str, columns: dict[str, str], block_bytes: int) -> Iterator[
                 f"{path}, in the lines from {first_line} on: must be one JSON object "
                 f"per line, with values of one kind per key; {error}."
             ) from None
+        while any(map(pa.types.is_struct, table.schema.types)):
+            table = table.flatten()  # As `json_object` does.
         try:
             there = table.column_names
         except UnicodeDecodeError as error:
@@ -105,7 +123,7 @@ def read_json(path: str, columns: dict[str, str], block_bytes: int) -> Iterator[
             ) from None
         absent = pa.nulls(table.num_rows, pa.string())
         found = {
-            role: _whole(table.column(name)) if name in there else absent
+            role: _whole(table.column(there.index(name))) if name in there else absent
             for role, name in columns.items()
         }
         kinds = {role: column.type for role, column in found.items()}

@@ -78,7 +78,7 @@ def summarise(
             name: findings.interactions[name]
             for name in ("num_users", "num_items", "num_interactions")
         },
-        candidates=_candidates(findings.lists),
+        candidates=_candidates(findings.lists, evaluation.short_lists),
         **quality,
         baseline=evaluation.baseline,
         slices=evaluation.slices,
@@ -126,12 +126,18 @@ def _not_pushed(blessed: bool, pushed: Mapping[str, Any]) -> str | None:
     return str(pushed.get("not_pushed_because", ""))
 
 
-def _candidates(lists: Mapping[str, Any]) -> str:
-    """Returns what the held-out items were ranked among, in words."""
+def _candidates(lists: Mapping[str, Any], short_lists: int) -> str:
+    """Returns what the held-out items were ranked among, in words.
+
+    Args:
+        lists: custom properties of NegativeSampling's Examples.
+        short_lists: how many lists have fewer candidates than asked for.
+    """
     negatives = json.loads(lists.get("sampling") or "{}").get("eval_negatives")
     if negatives == "all":
         return "of the whole catalogue"
-    return f"of {1 + negatives} candidates" if negatives else ""
+    fewer = " or fewer" if short_lists else ""
+    return f"of {1 + negatives} candidates{fewer}" if negatives else ""
 
 
 def _left_out(

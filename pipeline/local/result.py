@@ -14,6 +14,9 @@ from components.report import standing, wording
 from components.report.document import Summary
 from pipeline.text import printable
 
+_WIDE = 76  # Characters that the table needs with standard errors.
+_FIGURE = 7  # Characters of a figure such as `0.6554*`.
+_ERROR = ", ± one standard error"
 _HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
 
 
@@ -27,7 +30,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(_title(summary), style="bold", markup=False)
     for sentence in left_out(summary.data):
         console.print(sentence, markup=False)
-    console.print(_table(summary))
+    console.print(_table(summary, narrow=console.width < _WIDE))
     for sentence in standing.sentences(summary):
         console.print(sentence, markup=False)
     print_verdict(console, summary)
@@ -96,22 +99,25 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def _table(summary: Summary) -> Table:
+def _table(summary: Summary, *, narrow: bool) -> Table:
+    """Returns the metrics of all methods; if `narrow` without lines and errors."""
     methods = {wording.MODEL: summary.metrics} | {
         wording.method(name): figures for name, figures in summary.baselines.items()
     }
     errors = summary.standard_errors
     table = Table("metric", title=summary.candidates or None)
+    if narrow:
+        table.box, table.padding = None, (0, 1, 0, 0)
     for name in methods:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold", min_width=_FIGURE)
     for metric in sorted(summary.metrics, key=_place):
         values = [figures.get(metric) for figures in methods.values()]
         best = max((v for v in values if v is not None), default=None)
         model, *others = (_cell(value, best) for value in values)
-        if errors.get(metric) is not None:
+        if errors.get(metric) is not None and not narrow:
             model = f"[dim]±{errors[metric]:.4f}[/] {model}"
         table.add_row(wording.metric(metric), model, *others)
-    table.caption = "* the best of the row, ± one standard error"
+    table.caption = "* the best of the row" + ("" if narrow else _ERROR)
     return table
 
 

@@ -8,13 +8,22 @@ import typer
 
 from pipeline import options
 from pipeline.messages import refuse, say
-from pipeline.options import AsJson, ConfigFile, DataDir, Dataset, Out, Overrides
+from pipeline.options import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    Dataset,
+    DatasetArgument,
+    Out,
+    Overrides,
+)
 
 if TYPE_CHECKING:
     from pipeline import inputs
 
 
 def run(
+    argument: DatasetArgument = None,
     dataset: Dataset = None,
     config: ConfigFile = None,
     out: Out = None,
@@ -42,8 +51,9 @@ def run(
     from pipeline import inputs
     from pipeline.local import endings, running
 
+    named = options.named(argument, dataset)
     lifted = ["data.max_shrink=1"] if allow_shrink else []
-    settings = options.settings(dataset, config, [*(overrides or ()), *lifted])
+    settings = options.settings(named, config, [*(overrides or ()), *lifted])
     found = options.data(settings, data_dir)
     try:
         seen = inputs.understand(settings, found)
@@ -67,6 +77,7 @@ def run(
 
 
 def prepare(
+    argument: DatasetArgument = None,
     dataset: Dataset = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
@@ -83,7 +94,8 @@ def prepare(
     """Fetch the data set, read it, and say how it is understood and where it is."""
     from pipeline.local import understood
 
-    settings = options.settings(dataset, config, overrides)
+    named = options.named(argument, dataset)
+    settings = options.settings(named, config, overrides)
     try:
         if new_config is not None:
             from pipeline.local import own_data

@@ -70,6 +70,8 @@ def counts(overview: "Overview") -> list[str]:
             f"{overview.skipped.total():,} rows cannot be read and are left out: "
             f"{kinds}. The first: {overview.bad_rows[0].message}."
         )
+    if overview.below:
+        said.append(f"{overview.below:,} rows are below `data.min_rating`: left out.")
     if overview.repeats:
         said.append(
             f"{overview.repeats:,} rows repeat a user and an item and count once."
@@ -88,6 +90,7 @@ def as_json(overview: "Overview", path: pathlib.Path) -> dict[str, Any]:
             name: getattr(overview, name)
             for name in ("rows", "users", "items", "repeats", "first", "last", "notes")
         },
+        "rows_below_min_rating": overview.below,
         "rows_skipped": dict(overview.skipped),
     }
 

@@ -121,6 +121,18 @@ def test_allow_shrink_lifts_the_limit_for_this_run(finished):
     assert limits == [0.2, 1.0]
 
 
+def test_the_data_may_be_named_without_a_flag(finished):
+    for named in (["synthetic"], ["--dataset", "synthetic"]):
+        _invoke("run", *named)
+        assert finished.pop("config").data.dataset == "synthetic"
+    refused = _invoke("run", "a.csv", "--dataset", "b.csv")
+    assert refused.exit_code == 2
+    assert "Name one data set" in refused.output
+    refused = _invoke("prepare", "mine.yaml")
+    assert refused.exit_code == 2
+    assert "`--config mine.yaml`" in refused.output
+
+
 @pytest.mark.parametrize(
     ("environment", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)]
 )

@@ -71,6 +71,20 @@ def test_refuses(override, message):
         config.load(overrides=[override])
 
 
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("data.decimal=,", ","),
+        ("data.decimal=','", ","),
+        ("data.timestamp_format=%d.%m.%Y", "%d.%m.%Y"),
+        ("data.timestamp_format='%d.%m.%Y'", "%d.%m.%Y"),
+    ],
+)
+def test_a_text_needs_no_quotes_within_those_of_the_shell(override, value):
+    name = override.partition("=")[0].removeprefix("data.")
+    assert getattr(config.load(overrides=[override]).data, name) == value
+
+
 @pytest.mark.parametrize("time", ["2000.5", "978307200.999", "2001-01-01T00:00:00.5"])
 def test_a_split_time_is_in_whole_seconds_as_the_data_are(time):
     """An interaction half a second later would be before it: its time has no half."""

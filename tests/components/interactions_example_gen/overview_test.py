@@ -48,7 +48,10 @@ def test_a_shops_invoices(tmp_path):
 def test_cancellations_are_not_asked_about_again(tmp_path):
     columns = {"rating": "Quantity"}
     settings = {"bad_rows": "skip", "min_rating": 1, **DAY_FIRST}
-    assert _survey(tmp_path, SHOP, columns=columns, **settings).notes == []
+    found = _survey(tmp_path, SHOP, columns=columns, **settings)
+    assert found.notes == []
+    # The cancellation is left out, so that the row after it repeats no other.
+    assert (found.rows, found.below, found.repeats) == (5, 1, 0)
 
 
 def test_no_time_is_said_loudly_and_what_looks_like_one(tmp_path):

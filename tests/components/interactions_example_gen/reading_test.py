@@ -87,6 +87,20 @@ def test_json_lines(tmp_path):
     assert "row 4, column 'item'" in refusal(path)
 
 
+def test_objects_within_json_lines(tmp_path):
+    lines = (
+        '{"user": {"id": "1"}, "item": {"sku": "b", "price": 2}, "time": 5}\n'
+        '{"user": {"id": "1"}, "item": {"sku": "a", "price": 3}, "time": 4}\n'
+        '{"user": null, "item": {"sku": "a"}, "time": 4}\n'
+    )
+    path = write(tmp_path, lines, "r.jsonl")
+    assert "['user.id', 'item.sku', 'item.price', 'time'" in refusal(path)
+    settings = {"columns": {"item": "item.sku"}}
+    assert "row 3, column 'user.id'" in refusal(path, ReadingConfig(**settings))
+    rows = read_rows(path, ReadingConfig(**settings, bad_rows="skip"))
+    assert [tuple(row[:2]) for row in rows] == [("1", "b"), ("1", "a")]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

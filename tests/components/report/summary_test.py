@@ -67,6 +67,13 @@ def test_says_what_was_ranked(sampling, candidates):
     assert _summarise(lists={"sampling": sampling})["candidates"] == candidates
 
 
+def test_lists_of_a_small_catalogue_are_not_said_to_be_longer():
+    lists = {"sampling": '{"eval_negatives": 99}'}
+    evaluation = examples.EVALUATION | {"lists": 3, "short_lists": 3}
+    found = _summarise(lists=lists, evaluation=evaluation)
+    assert found["candidates"] == "of 100 candidates or fewer"
+
+
 def test_says_why_a_baseline_has_no_figures():
     reasons = _summarise()["baselines_left_out"]
     assert list(reasons) == ["ease"]

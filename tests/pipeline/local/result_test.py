@@ -52,6 +52,14 @@ def test_a_table_with_the_best_of_each_row_marked(console):
     assert "pushed to /serving/7" in text
 
 
+def test_a_narrow_terminal_cuts_no_figure():
+    console = Console(file=io.StringIO(), width=40, highlight=False)
+    text = _printed(console, pushed_to="/7")
+    [row] = [line for line in text.splitlines() if "0.5000*" in line]
+    assert row.split() == ["HR@10", "0.5000*", "0.2500", "none"]
+    assert "…" not in text
+
+
 def test_what_decides_stands_first(console):
     figures = {"mrr": 0.2, "hit_rate@1": 0.1, "ndcg@10": 0.3, "hit_rate@10": 0.5}
     text = _printed(console, metrics=figures, standard_errors={}, baselines={})
