@@ -32,10 +32,10 @@ import numpy as np, scipy.sparse
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 
 data = np.load(sys.argv[1])
-class Tables(MatrixFactorizationBase):
+class RandomFactors(MatrixFactorizationBase):
     def fit(self, *args, **kwargs): ...
     def save(self, *args, **kwargs): ...
-model = Tables()
+model = RandomFactors()
 model.user_factors, model.item_factors = data["users"], data["items"]
 shape = (len(data["users"]), len(data["items"]))
 ones = np.ones(len(data["seen"]), np.float32)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from pipeline import gc_cli
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli, run_cli, tune_cli
 from pipeline.messages import say
@@ -104,7 +105,7 @@ app.command()(tune_cli.tune)
 app.command(rich_help_panel=_HISTORY)(history_cli.runs)
 app.command(rich_help_panel=_HISTORY)(history_cli.compare)
 app.command(rich_help_panel=_HISTORY)(history_cli.lineage)
-app.command(rich_help_panel=_HISTORY)(history_cli.gc)
+app.command(rich_help_panel=_HISTORY)(gc_cli.gc)
 app.command(rich_help_panel=_HISTORY)(history_cli.tensorboard)
 
 

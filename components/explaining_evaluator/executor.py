@@ -56,11 +56,11 @@ class Executor(tfx_executor.Executor):
                 blessing.set_int_custom_property(BASELINE_ID, latest["id"])
             else:  # On a cluster this is a name, which TFX would take for a number.
                 blessing.set_string_custom_property(BASELINE_NAME, latest["id"])
-        if result["blessed"]:
-            height = level.of_candidate(result["comparisons"], rivals)
+        if result.blessed:
+            height = level.of_candidate(result.comparisons, rivals)
             blessing.set_string_custom_property(level.PROPERTY, repr(height))
             return
-        reasons = "\n".join(failure["message"] for failure in result["failures"])
+        reasons = "\n".join(failure.message for failure in result.failures)
         blessing.set_string_custom_property(REASONS_PROPERTY, reasons)
         logging.info("Not blessed: %s", reasons)
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ncf_model import features
+from ncf_model.evaluation.result import Paired
 
 PROPERTY = "level"
 
@@ -47,17 +48,22 @@ def _source(metric: Mapping[str, Any]) -> str | None:
 
 
 def of_candidate(
-    comparisons: Mapping[str, Mapping[str, Any]],
+    comparisons: Mapping[str, Paired],
     present: Mapping[str, Mapping[str, Any]],
 ) -> float:
     """Returns the level of a model, by its difference from the best before it.
 
     Args:
-        comparisons: by the name of the older model, with the `difference` from it.
+        comparisons: by the name of the older model.
         present: the result of `rivals`.
+
+    Raises:
+        ValueError: the difference was not measured.
     """
     for name in (features.BEST_BLESSED, features.LATEST_BLESSED):
         if name in present:
-            before = float(present[name].get(PROPERTY, 0.0))
-            return before + float(comparisons[name]["difference"])
+            difference = comparisons[name].difference
+            if difference is None:
+                raise ValueError(f"The difference from {name} must be a number.")
+            return float(present[name].get(PROPERTY, 0.0)) + difference
     return 0.0

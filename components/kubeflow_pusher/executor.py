@@ -1,11 +1,11 @@
 """Pushes to the folder, then enters the version into the registry."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from components.kubeflow_pusher import registry
 from components.kubeflow_pusher.config import RegistryConfig
 from components.pusher import announcing
+from ncf_model.serving.version_record import VersionRecord
 
 CONFIG_KEY = "kubeflow_registry"
 
@@ -16,7 +16,7 @@ class Executor(announcing.Executor):
     MODEL_PROPERTY = "registered_model"
 
     def announce(
-        self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
+        self, uri: str, *, version: str, record: VersionRecord, config: Any
     ) -> str:
         """Registers the pushed version; returns the version's address in the API."""
         settings = RegistryConfig.model_validate(config[CONFIG_KEY])

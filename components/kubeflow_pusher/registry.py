@@ -17,6 +17,8 @@ from typing import Any
 
 from absl import logging
 
+from ncf_model.serving.version_record import VersionRecord
+
 API = "/api/model_registry/v1alpha3"
 _TIMEOUT_S = 30
 _AGAIN = (
@@ -96,7 +98,7 @@ class Client:
 
 
 def register(
-    client: Client, uri: str, *, name: str, version: str, record: Mapping[str, Any]
+    client: Client, uri: str, *, name: str, version: str, record: VersionRecord
 ) -> str:
     """Enters what the registry lacks of a version; returns its address in the API.
 
@@ -132,8 +134,8 @@ def register(
     return address
 
 
-def _artifact(name: str, uri: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    run = record.get("run")
+def _artifact(name: str, uri: str, record: VersionRecord) -> dict[str, Any]:
+    run = record.run
     source = {
         "modelSourceKind": "pipelines",
         "modelSourceClass": "pipelinerun",
@@ -150,18 +152,18 @@ def _artifact(name: str, uri: str, record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def properties(record: Mapping[str, Any]) -> dict[str, Any]:
+def properties(record: VersionRecord) -> dict[str, Any]:
     """Returns lineage and figures of a version as properties of the registry.
 
     Example:
-        >>> properties({"run": "r1", "blessing": {"blessed": 1, "ndcg@10": 0.5}})[
+        >>> properties(VersionRecord(run="r1", blessing={"ndcg@10": 0.5}))[
         ...     "ndcg@10"]
         {'metadataType': 'MetadataDoubleValue', 'double_value': 0.5}
     """
-    said = {key: str(record[key]) for key in _SAID if record.get(key)}
+    said = {key: str(getattr(record, key)) for key in _SAID if getattr(record, key)}
     figures = {
         name: {"metadataType": "MetadataDoubleValue", "double_value": value}
-        for name, value in sorted((record.get("blessing") or {}).items())
+        for name, value in sorted((record.blessing or {}).items())
         if isinstance(value, float)
     }
     return {**_text(**said), **figures}

@@ -10,6 +10,7 @@ from tfx.utils import path_utils
 
 from ncf_model import features
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 
 # Properties that TFX's Evaluator writes. `tfx.components.evaluator.constants` has these
 # names, but importing it imports every component of TFX.
@@ -127,18 +128,18 @@ class _Pushed:
         """Reads the records of the folder `serving`; "" has none."""
         found = versions.look(serving).versions if serving else ()
         self.taken_back: set[str] = set()
-        self._newest = found[0].record if found else {}
+        self._newest = found[0].record if found else VersionRecord()
         self._numbers = {
-            str(version.record["model_uri"]): version.number
+            version.record.model_uri: version.number
             for version in reversed(found)
-            if "model_uri" in version.record
+            if version.record.model_uri is not None
         }
         if serving:
             withdrawn = versions.withdrawn(serving)
             self.taken_back = {
-                str(record.get("model_uri"))
+                str(record.model_uri)
                 for record in versions.records(serving).values()
-                if record["digest"] in withdrawn
+                if record.digest in withdrawn
             }
 
     def to_beat(
@@ -150,8 +151,9 @@ class _Pushed:
             blessed: blessing -> the blessed model, in the order of blessing.
             candidates: the candidate, which is not in `blessed`.
         """
-        if self._newest.get("model_uri") in candidates and "blessing" in self._newest:
-            before = self._newest["blessing"].get("baseline_model")
+        blessing = self._newest.blessing
+        if self._newest.model_uri in candidates and blessing is not None:
+            before = blessing.get("baseline_model")
             same = [item for item, model in blessed.items() if model == before]
             if same or before is None:
                 return same[-1:]

@@ -51,7 +51,7 @@ class LatestServedModel(resolver.ResolverStrategy):
         now = {artifact.id for artifact in examples}
         found: list[types.Artifact] = []
         for version in versions.look(self._serving).versions:
-            model = models.get(str(version.record.get("model_uri")))
+            model = models.get(str(version.record.model_uri))
             if model is None or not strategy.can_be_loaded(model):
                 continue
             if not now & trained_on(store, model.id):

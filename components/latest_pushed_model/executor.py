@@ -43,16 +43,15 @@ class Executor(base_executor.BaseExecutor):
 def _copy(version: versions.Version, model: types.Artifact) -> None:
     io_utils.copy_dir(version.path, path_utils.serving_model_dir(model.uri))
     model.set_string_custom_property(spec.VERSION_PROPERTY, str(version.number))
-    level = _level(version)
+    level = version.record.level
     if level is not None:
         model.set_string_custom_property(spec.LEVEL_PROPERTY, repr(level))
 
 
 def _name(more: Sequence[versions.Version], model: types.Artifact) -> None:
     """Notes on a model which other versions may be as good."""
-    told = [
-        {"id": v.number, "uri": v.path, spec.LEVEL_PROPERTY: _level(v)} for v in more
-    ]
+    level = spec.LEVEL_PROPERTY
+    told = [{"id": v.number, "uri": v.path, level: v.record.level} for v in more]
     model.set_string_custom_property(features.MORE_BEST_PROPERTY, json.dumps(told))
 
 
@@ -79,18 +78,12 @@ def best_of(found: Sequence[versions.Version]) -> list[versions.Version]:
     Args:
         found: versions, the newest first.
     """
-    distinct = {v.record.get("digest"): v for v in reversed(found)}
+    distinct = {v.record.digest: v for v in reversed(found)}
     known = [
         (level, version)
         for version in found[1:]
-        if (level := _level(version)) is not None
-        and distinct[version.record["digest"]] is version
+        if (level := version.record.level) is not None
+        and distinct[version.record.digest] is version
     ]
     ranked = sorted(known, key=lambda pair: pair[0], reverse=True)  # Stable.
     return [version for _, version in ranked[: features.MOST_BEST]]
-
-
-def _level(version: versions.Version) -> float | None:
-    """Returns the level in the blessing with which the version was pushed."""
-    text = version.record.get("blessing", {}).get(spec.LEVEL_PROPERTY)
-    return float(text) if text not in (None, "") else None

@@ -1,7 +1,6 @@
 """A Pusher that also tells a service of each pushed version, once."""
 
 import abc
-from collections.abc import Mapping
 from typing import Any
 
 from tfx import types
@@ -10,6 +9,7 @@ from tfx.utils import json_utils
 
 from components.pusher import driver, executor
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 
 
 class Executor(executor.Executor, abc.ABC):
@@ -41,8 +41,8 @@ class Executor(executor.Executor, abc.ABC):
             return
         serving = driver.serving_folder(exec_properties)
         version = int(pushed.get_string_custom_property("pushed_version"))
-        record = versions.records(serving).get(version, {})
-        model = record.get(self.MODEL_PROPERTY)
+        record = versions.records(serving).get(version, VersionRecord())
+        model = getattr(record, self.MODEL_PROPERTY)
         if not model:
             text = exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
             model = self.announce(
@@ -56,7 +56,7 @@ class Executor(executor.Executor, abc.ABC):
 
     @abc.abstractmethod
     def announce(
-        self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
+        self, uri: str, *, version: str, record: VersionRecord, config: Any
     ) -> str:
         """Tells the service of a version; returns the name that the service gave.
 

@@ -12,6 +12,7 @@ from tfx.utils import io_utils, json_utils
 from components.pusher import blessing, destination, driver
 from components.pusher.config import PushConfig
 from ncf_model.serving import folders, versions
+from ncf_model.serving.version_record import VersionRecord
 
 CONFIG_KEY = "push"
 NOT_PUSHED_PROPERTY = "not_pushed_because"
@@ -88,7 +89,7 @@ class Executor(tfx_executor.Executor):
             return destination.TAKEN_BACK
         return ""
 
-    def _record(self, input_dict: dict[str, list[types.Artifact]]) -> dict[str, Any]:
+    def _record(self, input_dict: dict[str, list[types.Artifact]]) -> VersionRecord:
         """Returns the record of the version, which says where it comes from."""
         model = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.MODEL_KEY]
@@ -98,14 +99,14 @@ class Executor(tfx_executor.Executor):
         )
         context = self._context
         info = context.pipeline_info if context else None
-        return {
-            "run": context.pipeline_run_id if context else None,
-            "pipeline": info.id if info else None,
-            "model_id": model.id,
-            "model_uri": model.uri,
-            "blessing_uri": given.uri,
-            "blessing": _properties(given),
-        }
+        return VersionRecord(
+            run=context.pipeline_run_id if context else None,
+            pipeline=info.id if info else None,
+            model_id=model.id,
+            model_uri=model.uri,
+            blessing_uri=given.uri,
+            blessing=_properties(given),
+        )
 
 
 def _name_the_rest(serving: str) -> None:

@@ -14,7 +14,6 @@ from components.report import distribution, page, records, shown_users, spec, su
 from components.report.document import Setting, Summary
 from ncf_model import features
 from ncf_model.evaluation import evaluation_result
-from ncf_model.evaluation.result import EvaluationResult
 from ncf_model.evaluation.served_result import Served
 from ncf_model.training.training_history import History
 
@@ -73,7 +72,7 @@ def _findings(one: dict[str, types.Artifact]) -> summary.Findings:
         lists=_properties(lists),
         context=_properties(one[spec.CONTEXT_KEY]) if spec.CONTEXT_KEY in one else {},
         history=history,
-        evaluation=EvaluationResult.model_validate(evaluation),
+        evaluation=evaluation,
         blessing=_properties(one[spec.BLESSING_KEY]),
         pushed=_properties(one[spec.PUSHED_MODEL_KEY]),
         distribution=distribution.distribution(

@@ -29,6 +29,6 @@ class Executor(base_executor.BaseExecutor):
         }
         shrinking.check(
             now,
-            newest.record.get("blessing", {}),
+            newest.record.blessing or {},
             most=float(exec_properties[spec.MAX_SHRINK_KEY]),
         )

@@ -53,10 +53,10 @@ class ShrinkGuardStrategy(resolver.ResolverStrategy):
         ]
         counts = [_counts(blessing) for blessing in blessings]
         newest = versions.newest(self._serving) if self._serving else None
-        if newest is not None and "blessing" in newest.record:
-            uri = newest.record.get("blessing_uri")
+        if newest is not None and newest.record.blessing is not None:
+            uri = newest.record.blessing_uri
             blessings = [blessing for blessing in blessings if blessing.uri == uri]
-            counts = [newest.record["blessing"]]
+            counts = [newest.record.blessing]
         for examples in input_dict[EXAMPLES_KEY]:
             for before in counts[-1:]:
                 shrinking.check(_counts(examples), before, most=self._most)

@@ -1,11 +1,11 @@
 """Pushes to the folder, then to the endpoint or the registry."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from components.pusher import announcing
 from components.vertex_pusher import deployment, registry
 from components.vertex_pusher.config import PusherConfig
+from ncf_model.serving.version_record import VersionRecord
 
 CONFIG_KEY = "vertex_endpoint"
 MODEL_PROPERTY = "vertex_model"
@@ -17,7 +17,7 @@ class Executor(announcing.Executor):
     MODEL_PROPERTY = MODEL_PROPERTY
 
     def announce(
-        self, uri: str, *, version: str, record: Mapping[str, Any], config: Any
+        self, uri: str, *, version: str, record: VersionRecord, config: Any
     ) -> str:
         """Deploys or registers the pushed model; returns its name on Vertex."""
         settings = config[CONFIG_KEY]

@@ -6,13 +6,12 @@ can deploy it later.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from absl import logging
 from google.cloud import aiplatform
 
 from components.vertex_pusher.config import PusherConfig
+from ncf_model.serving.version_record import VersionRecord
 
 # Vertex' limits to the values of labels and to the length of a description.
 _NO_LABEL = re.compile(r"[^a-z0-9_-]+")
@@ -26,7 +25,7 @@ def register(
     uri: str,
     *,
     version: str,
-    record: Mapping[str, Any],
+    record: VersionRecord,
     project: str,
     region: str,
     settings: PusherConfig,
@@ -64,15 +63,15 @@ def register(
     return model.versioned_resource_name
 
 
-def describe(record: Mapping[str, Any]) -> str:
+def describe(record: VersionRecord) -> str:
     """Returns lineage and figures of a version in words.
 
     Example:
-        >>> describe({"run": "r1", "blessing": {"blessed": 1, "ndcg@10": 0.4}})
+        >>> describe(VersionRecord(run="r1", blessing={"ndcg@10": 0.4}))
         'run: r1; ndcg@10: 0.4'
     """
-    said = [f"{key}: {record[key]}" for key in _SAID if record.get(key)]
-    blessing = record.get("blessing") or {}
+    said = [f"{key}: {getattr(record, key)}" for key in _SAID if getattr(record, key)]
+    blessing = record.blessing or {}
     said += [
         f"{name}: {value:g}"
         for name, value in sorted(blessing.items())
@@ -81,16 +80,16 @@ def describe(record: Mapping[str, Any]) -> str:
     return "; ".join(said)[:_LENGTH]
 
 
-def labels(record: Mapping[str, Any], version: str) -> dict[str, str]:
+def labels(record: VersionRecord, version: str) -> dict[str, str]:
     """Returns the labels of a version, by which the registry can be searched.
 
     Example:
-        >>> labels({"run": "ncf-2024.06"}, "7")
+        >>> labels(VersionRecord(run="ncf-2024.06"), "7")
         {'source': 'ncf', 'serving_version': '7', 'run': 'ncf-2024-06'}
     """
     given = {"source": "ncf", "serving_version": version}
     for key in ("pipeline", "run"):
-        if record.get(key):
-            text = _NO_LABEL.sub("-", str(record[key]).lower())
+        if getattr(record, key):
+            text = _NO_LABEL.sub("-", str(getattr(record, key)).lower())
             given[key] = text[:_LABEL_LENGTH]
     return given

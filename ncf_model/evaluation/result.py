@@ -48,9 +48,17 @@ class Comparison(Quality):
 
     Attributes:
         lists: how many lists there were.
+        short_lists: lists with fewer candidates than asked for.
+        non_finite_lists: lists in which a score was NaN or infinite.
+        baseline: the metrics of ranking by popularity.
+        lift: the model's hit rates less popularity's, such as {"hit_rate@10": 0.24}.
     """
 
     lists: int = 0
+    short_lists: int = 0
+    non_finite_lists: int = 0
+    baseline: Figures = {}
+    lift: Figures = {}
 
 
 class Rule(Document):
@@ -77,20 +85,12 @@ class EvaluationResult(Comparison):
     """The evaluation of one model.
 
     Attributes:
-        baseline: the metrics of ranking by popularity.
-        lift: the model's hit rates less popularity's.
-        short_lists: lists with fewer candidates than asked for.
-        non_finite_lists: lists in which a score was NaN or infinite.
         blessed: whether every rule holds.
         rules: all rules of the gate.
         failures: the rules that do not hold; a cause comes before its effects.
         slices: the figures of groups of lists, by `feature=group`.
     """
 
-    baseline: Figures = {}
-    lift: Figures = {}
-    short_lists: int = 0
-    non_finite_lists: int = 0
     blessed: bool = False
     rules: list[Rule] = []
     failures: list[Rule] = []

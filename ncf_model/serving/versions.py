@@ -4,11 +4,10 @@
     serving/.ncf/versions/*.json   a record of each version, kept when that is gone
     serving/.ncf/staging/          a copy under way; a later push removes leftovers
 
-TensorFlow Serving and KServe look at numbered folders alone. A record has `digest` and
-`files` (path -> bytes) of the model, `number`, `pushed_at`, and what the pusher adds,
-such as `run`, `model_uri`, `blessing`. The number of a version is the time of its push
-in seconds since 1970, or one more than the highest number that ever was there if that
-is larger. So no number is used twice.
+TensorFlow Serving and KServe look at numbered folders alone. What a record says is in
+`version_record`. The number of a version is the time of its push in seconds since 1970,
+or one more than the highest number that ever was there if that is larger. So no number
+is used twice.
 
 This module needs no TFX and, for a local folder, no TensorFlow.
 """
@@ -17,16 +16,16 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
-import json
 import os
 import pathlib
 import shutil
 import time
 import uuid
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ncf_model.serving import folders, whole
+from ncf_model.serving.version_record import VersionRecord
 
 HIDDEN = ".ncf"
 MODEL_FILE = whole.MODEL_FILE
@@ -41,14 +40,20 @@ class Version:
     Attributes:
         number: the name of the folder.
         path: of the folder, which holds a SavedModel.
-        record: what was noted when the version was pushed; {} without a record.
+        record: what was noted when the version was pushed; without a digest if nothing
+            was.
         problem: what is wrong with the version; "" if it is whole.
     """
 
     number: int
     path: str
-    record: Mapping[str, Any]
+    record: VersionRecord
     problem: str = ""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether `push` made the version, and its record is there."""
+        return bool(self.record.digest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +97,8 @@ def look(serving: str | os.PathLike[str]) -> Serving:
         if number is None or not folders.is_folder(path):
             foreign.append(name)
             continue
-        record = noted.get(number, {})
-        trouble = whole.problem(path, record.get("files"))
+        record = noted.get(number, VersionRecord())
+        trouble = whole.problem(path, record.files or None)
         version = Version(number, path, record, trouble)
         (broken if trouble else good).append(version)
     return Serving(_newest_first(good), _newest_first(broken), tuple(foreign))
@@ -124,7 +129,7 @@ def holds(serving: str | os.PathLike[str], digest: str) -> Version | None:
 
 def digest_of(version: Version) -> str:
     """Returns the digest of the pushed files; files added later do not count."""
-    files = version.record.get("files") or folders.sizes(version.path)
+    files = version.record.files or folders.sizes(version.path)
     return folders.digest(version.path, dict(sorted(files.items())))
 
 
@@ -140,7 +145,7 @@ def _highest(folder: str) -> int:
     return max([0, *known, *records(folder)])
 
 
-def records(serving: str | os.PathLike[str]) -> dict[int, dict[str, Any]]:
+def records(serving: str | os.PathLike[str]) -> dict[int, VersionRecord]:
     """Returns all records by number, but for those that cannot be read."""
     place = os.path.join(serving, HIDDEN, "versions")
     found = {}
@@ -149,9 +154,10 @@ def records(serving: str | os.PathLike[str]) -> dict[int, dict[str, Any]]:
         if number is None or not name.endswith(".json"):
             continue
         with contextlib.suppress(ValueError):
-            content = json.loads(folders.read(os.path.join(place, name)) or b"")
-            if isinstance(content, dict) and "digest" in content:
-                found[number] = content
+            content = folders.read(os.path.join(place, name)) or b""
+            record = VersionRecord.model_validate_json(content)
+            if record.digest:
+                found[number] = record
     return found
 
 
@@ -162,9 +168,9 @@ def withdrawn(serving: str | os.PathLike[str]) -> set[str]:
     """
     taken: set[str] = set()
     for _, record in sorted(records(os.fspath(serving)).items()):
-        taken |= set(record.get("takes_back", ()))
-        if "restores" in record:
-            taken -= {record["digest"]}
+        taken |= set(record.takes_back)
+        if record.restores is not None:
+            taken -= {record.digest}
     return taken
 
 
@@ -172,7 +178,7 @@ def push(
     serving: str | os.PathLike[str],
     model: str | os.PathLike[str],
     *,
-    record: Mapping[str, Any] | None = None,
+    record: VersionRecord | None = None,
     keep: int | None = None,
     number: int | None = None,
 ) -> Push:
@@ -184,7 +190,7 @@ def push(
     Args:
         serving: the folder, made if need be.
         model: folder of the SavedModel.
-        record: JSON values noted with the version.
+        record: what else is noted of the version.
         keep: how many versions stay, the new one included, >= 1; None keeps all. The
             version whose blessing has the highest `level` stays, too. Versions without
             a record were not pushed by this function, and stay.
@@ -210,13 +216,12 @@ def push(
         _check_space(folder, sum(files.values()))
         if number is None or number <= _highest(folder):
             number = next_number(folder)
-        noted = {
-            "number": number,
-            "digest": digest,
-            "files": files,
-            "pushed_at": f"{datetime.datetime.now(datetime.timezone.utc):%FT%TZ}",
-            **(record or {}),
-        }
+        noted = (record or VersionRecord()).with_values(
+            number=number,
+            digest=digest,
+            files=files,
+            pushed_at=f"{datetime.datetime.now(datetime.timezone.utc):%FT%TZ}",
+        )
         target = os.path.join(folder, str(number))
         _write_record(folder, number, noted)
         place = _place_remote if folders.is_remote(folder) else _place_local
@@ -230,12 +235,18 @@ def restore(
     serving: str | os.PathLike[str],
     number: int,
     *,
-    record: Mapping[str, Any] | None = None,
     keep: int | None = None,
+    **values: Any,
 ) -> Push:
     """Makes an older version the newest again, under a new number.
 
     The models of all later versions count as taken back: see `withdrawn`.
+
+    Args:
+        serving: the serving folder.
+        number: of the older version, whose record is taken over.
+        keep: how many versions stay; None keeps all.
+        **values: JSON values added to the record, such as who rolled back.
 
     Raises:
         ValueError: there is no such version, or it is not whole.
@@ -245,16 +256,13 @@ def restore(
     if chosen is None:
         known = [version.number for version in found.versions]
         raise ValueError(f"{serving} has no whole version {number}; it has {known}.")
-    later = {r["digest"] for n, r in records(str(serving)).items() if n > number}
+    later = {r.digest for n, r in records(str(serving)).items() if n > number}
     later |= {digest_of(v) for v in found.versions if v.number > number}
-    noted = {
-        **chosen.record,
-        **(record or {}),
-        "restores": number,
-        "takes_back": sorted(later - {digest_of(chosen)}),
-    }
-    for name in ("number", "digest", "files", "pushed_at"):
-        noted.pop(name, None)
+    noted = chosen.record.with_values(
+        **values,
+        restores=number,
+        takes_back=sorted(later - {digest_of(chosen)}),
+    )
     return push(serving, chosen.path, record=noted, keep=keep)
 
 
@@ -264,7 +272,7 @@ def annotate(serving: str | os.PathLike[str], number: int, **values: Any) -> Non
     record = records(folder).get(number)
     if record is None:
         raise ValueError(f"{folder} has no record of a version {number}.")
-    _write_record(folder, number, {**record, **values})
+    _write_record(folder, number, record.with_values(**values))
 
 
 def _number(name: str) -> int | None:
@@ -278,18 +286,17 @@ def _newest_first(versions: list[Version]) -> tuple[Version, ...]:
     return tuple(sorted(versions, key=lambda v: v.number, reverse=True))
 
 
-def _write_record(folder: str, number: int, record: Mapping[str, Any]) -> None:
-    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+def _write_record(folder: str, number: int, record: VersionRecord) -> None:
     path = os.path.join(folder, HIDDEN, "versions", f"{number}.json")
-    folders.write(path, text.encode())
+    folders.write(path, record.to_file())
 
 
-def _place_local(source: str, target: str, record: Mapping[str, Any]) -> None:
+def _place_local(source: str, target: str, record: VersionRecord) -> None:
     """Copies a model into the staging folder, compares, and renames the copy."""
     staging = os.path.join(os.path.dirname(target), HIDDEN, "staging")
-    copy = os.path.join(staging, f"{record['number']}-{uuid.uuid4().hex}")
+    copy = os.path.join(staging, f"{record.number}-{uuid.uuid4().hex}")
     try:
-        for name in record["files"]:
+        for name in record.files:
             path = os.path.join(copy, name)
             folders.make(os.path.dirname(path))
             folders.copy(os.path.join(source, name), path)
@@ -303,18 +310,18 @@ def _place_local(source: str, target: str, record: Mapping[str, Any]) -> None:
     folders.sync_folder(os.path.dirname(target))
 
 
-def _place_remote(source: str, target: str, record: Mapping[str, Any]) -> None:
+def _place_remote(source: str, target: str, record: VersionRecord) -> None:
     """Copies a model into its place in a bucket, `saved_model.pb` last."""
-    names = sorted(record["files"], key=lambda name: name == MODEL_FILE)
+    names = sorted(record.files, key=lambda name: name == MODEL_FILE)
     for name in names:
         folders.copy(os.path.join(source, name), os.path.join(target, name))
     _compare(target, record)
 
 
-def _compare(copy: str, record: Mapping[str, Any]) -> None:
+def _compare(copy: str, record: VersionRecord) -> None:
     """Raises OSError if the copy differs from what was copied."""
-    trouble = whole.problem(copy, record["files"])
-    if not trouble and folders.digest(copy) != record["digest"]:
+    trouble = whole.problem(copy, record.files)
+    if not trouble and folders.digest(copy) != record.digest:
         trouble = "its content differs from the model's."
     if trouble:
         raise OSError(f"The copy {copy} is bad, so it gets no number: {trouble}")
@@ -339,7 +346,7 @@ def _clear_leftovers(folder: str) -> None:
     for version in look(folder).broken:
         # The record says that a push began; without saved_model.pb it never ended.
         model = os.path.join(version.path, MODEL_FILE)
-        if version.record and folders.read(model) is None:
+        if version.is_recorded and folders.read(model) is None:
             folders.remove(version.path)
 
 
@@ -350,10 +357,11 @@ def _drop_old(folder: str, keep: int) -> None:
     with it, however many versions were pushed since.
     """
     found = look(folder)
-    kept = [version.number for version in found.versions if version.record][:keep]
+    kept = [version.number for version in found.versions if version.is_recorded][:keep]
     best = _best(found.versions, withdrawn(folder))
     for version in (*found.versions, *found.broken):
-        if not version.record or version.number >= kept[-1] or version.number == best:
+        is_recent = version.number >= kept[-1]
+        if not version.is_recorded or is_recent or version.number == best:
             continue
         if folders.is_remote(folder):
             folders.remove(os.path.join(version.path, MODEL_FILE))
@@ -369,10 +377,10 @@ def _drop_old(folder: str, keep: int) -> None:
 def _best(versions: Iterable[Version], taken_back: Container[str]) -> int | None:
     """Returns the version whose blessing has the highest level; None if none has."""
     levels = {
-        version.number: float(text)
+        version.number: level
         for version in versions
-        if (text := version.record.get("blessing", {}).get("level"))
-        and version.record["digest"] not in taken_back
+        if (level := version.record.level) is not None
+        and version.record.digest not in taken_back
     }
     return max(levels, key=lambda number: (levels[number], number), default=None)
 

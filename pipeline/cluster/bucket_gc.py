@@ -11,12 +11,12 @@ be at work there.
 import collections
 import dataclasses
 import datetime
-import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.cluster import buckets, google_cloud, local_copies
 
 _SPARED = datetime.timedelta(days=2)  # A training may write nothing for hours.
@@ -86,7 +86,7 @@ def check_folders(root: str, serving: str | None) -> None:
 
 def old(
     runs: list[RunFolder],
-    records: Iterable[Mapping[str, Any]],
+    records: Iterable[VersionRecord],
     *,
     keep: int,
     now: datetime.datetime,
@@ -111,10 +111,10 @@ def old(
             "versions came from stays; no record of a version is in it."
         )
     needed = [
-        str(local_copies.to_remote(record[name]))
+        str(local_copies.to_remote(uri))
         for record in records
-        for name in ("model_uri", "blessing_uri")
-        if record.get(name)
+        for uri in (record.model_uri, record.blessing_uri)
+        if uri
     ]
     latest: collections.Counter[str] = collections.Counter()
     found = []
@@ -146,7 +146,7 @@ class Bucket:
         with google_cloud.explained():
             return run_folders(root, self._client.list_blobs(bucket, prefix=prefix))
 
-    def records(self, serving: str) -> list[dict[str, Any]]:
+    def records(self, serving: str) -> list[VersionRecord]:
         """Returns the records of the versions that are in a serving folder."""
         bucket, prefix = _split(serving)
         with google_cloud.explained():
@@ -156,7 +156,7 @@ class Bucket:
             }
             there = {name.partition("/")[0] for name in blobs}
             return [
-                json.loads(blob.download_as_bytes())
+                VersionRecord.model_validate_json(blob.download_as_bytes())
                 for name, blob in blobs.items()
                 if (match := _RECORD.fullmatch(name)) and match[1] in there
             ]

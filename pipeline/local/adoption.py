@@ -7,6 +7,7 @@ versions would name folders that a new model may get, too. Models are also enter
 the run's folder was moved, because the records then name paths that do not exist.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from tfx.types import standard_artifacts
 from components.pusher.blessing import BLESSED_FILE
 from ncf_model import features
 from ncf_model.serving import folders, versions
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.local import trust
 
 NODE = "ServedModel"
@@ -41,19 +43,18 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
     unknown = {
         number: record
         for number, record in versions.records(serving).items()
-        if "model_uri" in record
-        and record["model_uri"] not in known
+        if record.model_uri is not None
+        and record.model_uri not in known
         # A version without a model to its name was left out before; it counts again
         # once it is in service.
-        and (record["model_uri"] or number == served)
+        and (record.model_uri or number == served)
     }
     if not unknown:
         return
     for version in _wanted(serving, unknown):
         noted = _enter(store, version, pipeline=pipeline, root=root)
-        for number in [
-            n for n, r in unknown.items() if r["digest"] == _digest(version)
-        ]:
+        digest = version.record.digest
+        for number in [n for n, r in unknown.items() if r.digest == digest]:
             versions.annotate(serving, number, **noted)
             del unknown[number]
         yield (
@@ -85,7 +86,7 @@ def _known(store: Any, pipeline: str, root: str) -> set[str]:
 
 
 def _wanted(
-    serving: str, unknown: Mapping[int, Mapping[str, Any]]
+    serving: str, unknown: Mapping[int, VersionRecord]
 ) -> list[versions.Version]:
     """Returns the version in service and the best others, the oldest first.
 
@@ -93,14 +94,14 @@ def _wanted(
     """
     found = versions.look(serving).versions
     taken_back = versions.withdrawn(serving)
-    distinct = {_digest(version): version for version in reversed(found)}
+    distinct = {version.record.digest: version for version in reversed(found)}
     good = [
         version
         for version in distinct.values()
         if version.number in unknown
-        and version.record.get("blessing", {}).get("blessed") == 1
-        and _digest(version) not in taken_back
-        and versions.digest_of(version) == _digest(version)
+        and (version.record.blessing or {}).get("blessed") == 1
+        and version.record.digest not in taken_back
+        and versions.digest_of(version) == version.record.digest
     ]
     good.sort(key=_level, reverse=True)
     served = [version for version in good if version is found[0]]
@@ -108,12 +109,9 @@ def _wanted(
     return sorted([*served, *others[: features.MOST_BEST]], key=lambda v: v.number)
 
 
-def _digest(version: versions.Version) -> Any:
-    return version.record.get("digest")
-
-
 def _level(version: versions.Version) -> float:
-    return float(version.record["blessing"].get("level") or "-inf")
+    level = version.record.level
+    return -math.inf if level is None else level
 
 
 def _enter(
@@ -139,7 +137,7 @@ def _enter(
     model.set_string_custom_property(trust.FILES_PROPERTY, trust.consists_of(model.uri))
     [model.id] = store.put_artifacts([model.mlmd_artifact])
     said = {
-        **version.record["blessing"],
+        **(version.record.blessing or {}),
         "current_model": model.uri,
         "current_model_id": model.id,
         trust.FILES_PROPERTY: trust.consists_of(blessing.uri),

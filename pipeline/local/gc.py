@@ -159,7 +159,7 @@ def _of_served(out: pathlib.Path, store: Store) -> set[int]:
     serving = versions.look(out / "serving") if (out / "serving").is_dir() else None
     served = serving.versions if serving else ()
     numbers = {version.number for version in served}
-    models = {version.record.get("model_uri") for version in served} - {None, ""}
+    models = {version.record.model_uri for version in served} - {None, ""}
     for artifact in store.artifacts.values():
         of_model = artifact.properties.get("current_model")
         if (

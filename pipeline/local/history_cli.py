@@ -1,6 +1,5 @@
-"""The commands for several runs: `ncf runs|compare|lineage|gc|tensorboard`."""
+"""The commands for several runs: `ncf runs|compare|lineage|tensorboard`."""
 
-import contextlib
 import dataclasses
 import json
 import pathlib
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from pipeline.local.compare import RankChange, RunComparison
-    from pipeline.local.gc import Removal
     from pipeline.local.lineage import LineageStep
     from pipeline.local.runs import RunRow
 
@@ -131,79 +129,6 @@ def lineage(
         typer.echo(json.dumps(step.to_json(), indent=2))
         return
     Console(highlight=False).print(_tree(step))
-
-
-def gc(
-    out: Out = None,
-    keep: Annotated[int, typer.Option(help="Latest runs whose artifacts stay.")] = 3,
-    forget: Annotated[
-        int | None,
-        typer.Option(
-            metavar="RUNS",
-            help="Forget older runs, too, but for the latest so many: their rows in "
-            "ML Metadata and their summaries.",
-        ),
-    ] = None,
-    bucket: Annotated[
-        str | None,
-        typer.Option(help="A cluster's runs instead: the root, gs://bucket/runs."),
-    ] = None,
-    serving: Annotated[
-        str | None,
-        typer.Option(help="With --bucket: gs://... of what is served; its runs stay."),
-    ] = None,
-    delete: Annotated[
-        bool, typer.Option("--delete", help="Remove them; without it they are listed.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List, or remove, what no served model and no recent run needs."""
-    if bucket is not None:
-        from pipeline.cluster import bucket_gc_cli
-
-        bucket_gc_cli.gc(bucket, serving, keep=keep, delete=delete, as_json=as_json)
-        return
-    from pipeline.local import removed
-    from pipeline.local import runs as runs_module
-
-    try:
-        folder = runs_module.folders(out)[-1]
-        removals, forgotten = _clear(folder, keep, forget, delete)
-    except (ValueError, OSError) as error:
-        refuse(error)
-    if as_json:
-        told = {"deleted": delete, "executions_forgotten": forgotten}
-        rows = [dataclasses.asdict(removal) for removal in removals]
-        typer.echo(json.dumps({**told, "artifacts": rows}, indent=2))
-        return
-    removed.say([(one.bytes, one.folder) for one in removals], "artifacts", delete)
-    if forget is not None:
-        verb = "Forgot" if delete else "Would forget"
-        typer.echo(f"{verb} {forgotten} executions of runs before the last {forget}.")
-
-
-def _clear(
-    folder: pathlib.Path, keep: int, forget: int | None, delete: bool
-) -> tuple[list["Removal"], int]:
-    """Returns what is removed and how many executions; with `delete` removes them."""
-    from pipeline.local import forget as forget_module
-    from pipeline.local import gc as gc_module
-    from pipeline.local import lock
-
-    held = lock.alone(folder, doing="ncf gc") if delete else contextlib.nullcontext()
-    with held:
-        removals = gc_module.plan(folder, keep=keep)
-        forgotten = 0
-        if forget is not None:  # Checked before anything is removed.
-            gone = {one.id for one in removals if one.id is not None}
-            forgotten = len(
-                forget_module.executions(folder, history=forget, removed=gone)
-            )
-        if delete:
-            gc_module.remove(folder, removals)
-            if forget is not None:
-                forgotten = forget_module.forget(folder, history=forget)
-    return removals, forgotten
 
 
 def tensorboard(

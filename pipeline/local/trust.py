@@ -157,7 +157,7 @@ def _put_back(artifact: Any, serving: str) -> bool:
     of_blessed = said["current_model"].string_value if blessed else ""
     model = {"Model": artifact.uri, "ModelBlessing": of_blessed}.get(artifact.type)
     for version in versions.look(serving).versions if model else ():
-        if version.record.get("model_uri") == model and _as_pushed(version):
+        if version.record.model_uri == model and _as_pushed(version):
             shutil.rmtree(artifact.uri, ignore_errors=True)
             if artifact.type == "Model":
                 copy_model(version, os.path.join(artifact.uri, folders.SERVING_MODEL))
@@ -169,11 +169,11 @@ def _put_back(artifact: Any, serving: str) -> bool:
 
 def copy_model(version: versions.Version, target: str) -> None:
     """Copies the files of a version that its record names into a folder."""
-    for name in version.record["files"]:
+    for name in version.record.files:
         path = os.path.join(target, name)
         folders.make(os.path.dirname(path))
         folders.copy(os.path.join(version.path, name), path)
 
 
 def _as_pushed(version: versions.Version) -> bool:
-    return versions.digest_of(version) == version.record.get("digest")
+    return versions.digest_of(version) == version.record.digest

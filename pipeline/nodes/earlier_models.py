@@ -23,7 +23,7 @@ from pipeline.nodes.settings import NodeSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WarmStart:
+class WarmStartNodes:
     """The parts of a warm start; all are empty without a warm start.
 
     Attributes:
@@ -37,7 +37,7 @@ class WarmStart:
     custom_config: dict[str, str]
 
 
-def warm_start(settings: NodeSettings, examples: channel.BaseChannel) -> WarmStart:
+def warm_start(settings: NodeSettings, examples: channel.BaseChannel) -> WarmStartNodes:
     """Returns the node that finds the model to begin with, and Trainer's settings.
 
     Where ML Metadata cannot be asked, Trainer looks into the serving folder itself.
@@ -48,12 +48,12 @@ def warm_start(settings: NodeSettings, examples: channel.BaseChannel) -> WarmSta
     """
     serving = settings.locations.serving
     if settings.config.train.warm_start is None:
-        return WarmStart(nodes=[], inputs={}, custom_config={})
+        return WarmStartNodes(nodes=[], inputs={}, custom_config={})
     if not settings.ask_metadata:
-        return WarmStart(nodes=[], inputs={}, custom_config={"serving": serving})
+        return WarmStartNodes(nodes=[], inputs={}, custom_config={"serving": serving})
     found = _served_model(settings, examples).with_id(ids.WARM_START)
     inputs = {"base_model": found.outputs["model"]}
-    return WarmStart(nodes=[found], inputs=inputs, custom_config={})
+    return WarmStartNodes(nodes=[found], inputs=inputs, custom_config={})
 
 
 def _served_model(settings: NodeSettings, examples: channel.BaseChannel) -> Resolver:

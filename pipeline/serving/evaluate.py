@@ -1,11 +1,10 @@
 """Evaluates a served model on interactions since its training; needs no TFX."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.evaluation.served_result import Served
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.local import recommend
 from pipeline.offline import indexed
 
@@ -53,7 +52,7 @@ def evaluate(
         raise ValueError(f"Nothing in {path} is new to the model. {error}") from None
 
 
-def folder_of(serving: str, version: str) -> tuple[str, Mapping[str, Any]]:
+def folder_of(serving: str, version: str) -> tuple[str, VersionRecord]:
     """Returns the folder of a model, and the record of its push.
 
     Args:
@@ -70,7 +69,7 @@ def folder_of(serving: str, version: str) -> tuple[str, Mapping[str, Any]]:
         if version in ("latest", str(one.number)):
             return one.path, one.record
     if os.path.exists(os.path.join(version, "saved_model.pb")):
-        return version, {}
+        return version, VersionRecord()
     raise ValueError(
         f"`--model` must be a version in {serving or 'the serving folder'}, `latest` "
         f"or the folder of a SavedModel; got {version!r}. There are "

@@ -55,12 +55,12 @@ def evaluate(
         )
     except ValueError as error:
         refuse(error)
-    metrics = record.get("metrics") or {}
-    when_pushed = {n: metrics[n] for n in (_HIT_RATE, _NDCG) if n in metrics}
+    figures = {name: record.metrics.get(name) for name in (_HIT_RATE, _NDCG)}
+    when_pushed = {n: value for n, value in figures.items() if value is not None}
     if as_json:
         told = {
             "model": folder,
-            "pushed_at": record.get("pushed_at", ""),
+            "pushed_at": record.pushed_at,
             "dataset": dataset,
             "when_pushed": when_pushed,
             **since.model_dump(mode="json", by_alias=True, exclude_unset=True),

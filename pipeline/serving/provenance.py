@@ -7,9 +7,10 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 
 if TYPE_CHECKING:
     from pipeline.serving.loaded_model import LoadedModel
@@ -28,7 +29,7 @@ def heading(folder: str) -> str:
     run = os.path.dirname(serving.rstrip("/"))
     if "://" not in run:
         run = os.path.relpath(run) if _is_below(run) else run
-    data = f"{record['dataset']}, " if record.get("dataset") else ""
+    data = f"{record.dataset}, " if record.dataset else ""
     return f"{data}version {number} of {run}, pushed {_pushed_at(folder, record)}"
 
 
@@ -74,16 +75,16 @@ def unknown_users(model: "LoadedModel", user_ids: Sequence[str]) -> list[str]:
     return said
 
 
-def _record(serving: str, number: int) -> dict[str, Any]:
+def _record(serving: str, number: int) -> VersionRecord:
     for version in versions.look(serving).versions:
         if version.number == number:
-            return dict(version.record)
-    return {}
+            return version.record
+    return VersionRecord()
 
 
-def _pushed_at(folder: str, record: dict[str, Any]) -> str:
-    if record.get("pushed_at"):
-        return str(record["pushed_at"])
+def _pushed_at(folder: str, record: VersionRecord) -> str:
+    if record.pushed_at:
+        return record.pushed_at
     with contextlib.suppress(OSError):
         seconds = os.stat(folder).st_mtime
         time = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)

@@ -57,7 +57,7 @@ def rollback(
     try:
         serving = serving_folder(folder, out)
         number = _before(serving) if version is None else version
-        pushed = versions.restore(serving, number, record=_origin(reason))
+        pushed = versions.restore(serving, number, **_origin(reason))
     except (ValueError, OSError) as error:
         refuse(error)
     if not pushed.is_new:
@@ -85,7 +85,7 @@ def _before(serving: str) -> int:
 def _digest(version: Any) -> str:
     from ncf_model.serving import folders
 
-    return version.record.get("digest") or folders.digest(version.path)
+    return version.record.digest or folders.digest(version.path)
 
 
 def _origin(reason: str) -> dict[str, Any]:
@@ -96,17 +96,16 @@ def _origin(reason: str) -> dict[str, Any]:
 
 
 def _row(version: Any, served: tuple[Any, ...]) -> dict[str, Any]:
-    record = dict(version.record)
-    metrics = record.get("metrics") or {}
+    record = version.record
     return {
         "version": version.number,
         "served": version in served,
-        "pushed_at": record.get("pushed_at", ""),
-        "dataset": record.get("dataset", ""),
-        "run": record.get("run", ""),
-        "metrics": {name: metrics[name] for name in metrics},
-        "restores": record.get("restores"),
-        "bytes": sum(record.get("files", {}).values()) or _size(version.path),
+        "pushed_at": record.pushed_at,
+        "dataset": record.dataset,
+        "run": record.run or "",
+        "metrics": dict(record.metrics),
+        "restores": record.restores,
+        "bytes": sum(record.files.values()) or _size(version.path),
         "path": version.path,
         "problem": version.problem,
     }

@@ -8,6 +8,7 @@ import pytest
 from google.cloud import storage
 from typer import testing
 
+from ncf_model.serving.version_record import VersionRecord
 from pipeline import cli
 from pipeline.cluster import bucket_gc, buckets, google_cloud
 
@@ -104,6 +105,6 @@ def test_each_pipeline_keeps_its_latest_and_what_is_at_work_stays():
         bucket_gc.RunFolder(f"{ROOT}/{name}", now - datetime.timedelta(days=age))
         for name, age in ages.items()
     ]
-    records = [{"model_uri": f"{ROOT}/a/2/Trainer/model/1"}]
+    records = [VersionRecord(model_uri=f"{ROOT}/a/2/Trainer/model/1")]
     found = bucket_gc.old(runs, records, keep=1, now=now)
     assert [run.folder for run in found] == [f"{ROOT}/a/1"]

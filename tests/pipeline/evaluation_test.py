@@ -44,18 +44,18 @@ def judge(tmp_path, save_ranker, write_lists, run_evaluator):
             beam=beam,
         )
         result = evaluation_result.read_evaluation(artifact.uri)
-        marker = "BLESSED" if result["blessed"] else "NOT_BLESSED"
+        marker = "BLESSED" if result.blessed else "NOT_BLESSED"
         assert os.listdir(tmp_path / "blessing") == [marker]
         reasons = blessing.get_string_custom_property("not_blessed_because")
-        assert reasons.splitlines() == [f["message"] for f in result["failures"]]
+        assert reasons.splitlines() == [f.message for f in result.failures]
         return result
 
     return run
 
 
 def _messages(result):
-    assert not result["blessed"]
-    return [failure["message"] for failure in result["failures"]]
+    assert not result.blessed
+    return [failure.message for failure in result.failures]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -70,10 +70,10 @@ def test_figures_by_hand(judge, workers):
             "--direct_running_mode=multi_threading",
         ],
     )
-    assert result["lists"] == 60
-    assert result["short_lists"] == 20
-    assert result["non_finite_lists"] == 0
-    assert result["blessed_model"] == {}
+    assert result.lists == 60
+    assert result.short_lists == 20
+    assert result.non_finite_lists == 0
+    assert result.blessed_model == {}
     discounts = [1, *(math.log(2) / math.log(rank + 2) for rank in (1, 1, 4, 5, 9))]
     expected = {
         "hit_rate@1": 1 / 6,
@@ -86,29 +86,29 @@ def test_figures_by_hand(judge, workers):
         "ndcg@20": sum(discounts) / 6,
         "mrr": (1 + 1 / 2 + 1 / 2 + 1 / 5 + 1 / 6 + 1 / 10) / 6,
     }
-    assert result["metrics"] == pytest.approx(expected)
-    assert result["baseline"].keys() == expected.keys()
-    assert result["baseline"]["mrr"] == pytest.approx((5 * 1 / 4 + 1 / 2) / 6)
-    assert result["lift"] == {"hit_rate@10": 0.0}
+    assert result.metrics == pytest.approx(expected)
+    assert result.baseline.keys() == expected.keys()
+    assert result.baseline["mrr"] == pytest.approx((5 * 1 / 4 + 1 / 2) / 6)
+    assert result.lift == {"hit_rate@10": 0.0}
 
 
 def test_whole_catalogue(judge):
     result = judge(CANDIDATE, blessed=BLESSED, negatives="all")
-    assert result["blessed"]
-    assert (result["lists"], result["short_lists"]) == (10, 0)
-    assert result["metrics"]["hit_rate@10"] == pytest.approx(0.6)
-    assert result["metrics"]["hit_rate@1"] == pytest.approx(0.1)
-    assert result["baseline"]["hit_rate@10"] == pytest.approx(0.4)
-    assert result["blessed_model"]["hit_rate@10"] == pytest.approx(0.8)
-    assert result["lift"]["hit_rate@10"] == pytest.approx(0.2)
+    assert result.blessed
+    assert (result.lists, result.short_lists) == (10, 0)
+    assert result.metrics["hit_rate@10"] == pytest.approx(0.6)
+    assert result.metrics["hit_rate@1"] == pytest.approx(0.1)
+    assert result.baseline["hit_rate@10"] == pytest.approx(0.4)
+    assert result.blessed_model["hit_rate@10"] == pytest.approx(0.8)
+    assert result.lift["hit_rate@10"] == pytest.approx(0.2)
     # The first ten of twelve items, for the held-out ones are not in its catalogue.
-    assert result["metrics"]["coverage@10"] == pytest.approx(10 / 13)
+    assert result.metrics["coverage@10"] == pytest.approx(10 / 13)
     # Six hits of ten.
-    assert result["standard_errors"]["hit_rate@10"] == pytest.approx(
+    assert result.standard_errors["hit_rate@10"] == pytest.approx(
         (0.6 * 0.4 / 9) ** 0.5
     )
     # These records do not say what popularity would show first.
-    assert math.isnan(result["baseline"]["coverage@10"])
+    assert result.baseline["coverage@10"] is None
 
 
 def test_every_limit_is_inclusive(judge):
@@ -116,17 +116,17 @@ def test_every_limit_is_inclusive(judge):
     assert 0.6 - 0.8 < -0.2
     limits = {"min_hit_rate": 0.6, "popularity_margin": 0.2, "tolerance": 0.2}
     result = judge(CANDIDATE, blessed=BLESSED, gate=limits)
-    assert result["blessed"]
-    assert result["failures"] == []
-    assert result["metrics"]["hit_rate@10"] == pytest.approx(0.6)
-    assert result["baseline"]["hit_rate@10"] == pytest.approx(0.4)
-    assert result["blessed_model"]["hit_rate@10"] == pytest.approx(0.8)
+    assert result.blessed
+    assert result.failures == []
+    assert result.metrics["hit_rate@10"] == pytest.approx(0.6)
+    assert result.baseline["hit_rate@10"] == pytest.approx(0.4)
+    assert result.blessed_model["hit_rate@10"] == pytest.approx(0.8)
 
 
 def test_every_rule_is_told_with_its_limit_and_its_value(judge):
     limits = {"min_hit_rate": 0.61, "popularity_margin": 0.2, "tolerance": 0.2}
-    rules = judge(CANDIDATE, blessed=BLESSED, gate=limits)["rules"]
-    told = [(rule["metric"], rule["rule"], rule["passed"]) for rule in rules]
+    rules = judge(CANDIDATE, blessed=BLESSED, gate=limits).rules
+    told = [(rule.metric, rule.rule, rule.passed) for rule in rules]
     assert told == [
         ("hit_rate@10", "at least 0.61", False),
         ("popularity/hit_rate_lift@10", "at least 0.2 above popularity's", True),
@@ -143,7 +143,7 @@ def test_every_rule_is_told_with_its_limit_and_its_value(judge):
         ("non_finite_lists", "at most 0", True),
     ]
     # Two lists are hits of the blessed model alone: one of four throws of two coins.
-    assert [rule["value"] for rule in rules] == pytest.approx([0.6, 0.2, -0.2, 0.25, 0])
+    assert [rule.value for rule in rules] == pytest.approx([0.6, 0.2, -0.2, 0.25, 0])
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_every_rule_is_told_with_its_limit_and_its_value(judge):
 def test_what_a_model_has_to_be_better_than(judge, baseline, broken):
     """Popularity hits in each of ten lists, the model in none of them."""
     result = judge([10] * 10, lists=[0] * 10, gate={"baseline": baseline})
-    assert [failure["rule"] for failure in result["failures"]] == broken
-    paired = result["against_baselines"]["popularity"]
-    assert paired["difference"] == -1.0
-    assert paired["p_value"] == pytest.approx(1 / 1024)
+    assert [failure.rule for failure in result.failures] == broken
+    paired = result.against_baselines["popularity"]
+    assert paired.difference == -1.0
+    assert paired.p_value == pytest.approx(1 / 1024)
 
 
 def test_just_beyond_every_limit(judge):
@@ -183,9 +183,9 @@ def test_just_beyond_every_limit(judge):
 
 def test_a_model_with_nan_is_refused_with_that_reason(judge):
     result = judge(CANDIDATE, blessed=BLESSED, scores={"u3": math.nan})
-    assert result["lists"] == 10
-    assert result["non_finite_lists"] == 1
-    assert math.isnan(result["metrics"]["hit_rate@10"])
+    assert result.lists == 10
+    assert result.non_finite_lists == 1
+    assert result.metrics["hit_rate@10"] is None
     first, *others = _messages(result)
     assert first == (
         "The model gives NaN or infinite scores in 1 of 10 lists, so it cannot be "

@@ -7,6 +7,7 @@ from components.eval_context.config import BaselinesConfig
 from components.latest_blessed_model import strategy
 from ncf_model import features
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 
 POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None)
 
@@ -166,7 +167,7 @@ def test_what_is_best_but_not_served_counts_where_nothing_else_does(tmp_path):
         graph = tmp_path / str(model.id) / "Format-Serving" / "saved_model.pb"
         graph.parent.mkdir(parents=True)
         graph.write_bytes(b"\x08\x01")
-    record = {"model_uri": models[0].uri, "blessing": {}}
+    record = VersionRecord(model_uri=models[0].uri, blessing={})
     versions.push(tmp_path / "serving", graph.parent, record=record)
     found = strategy.LatestOtherBlessedModel(str(tmp_path / "serving"))
     resolved = found.resolve_artifacts(

@@ -7,6 +7,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 
 from components.latest_blessed_model import strategy, warm_start
+from ncf_model.serving.version_record import VersionRecord
 
 NIGHTS = {1: 101, 2: 102}  # model -> the examples that it was trained on
 
@@ -50,7 +51,7 @@ def test_latest_served_model(monkeypatch, examples, served, expected):
     monkeypatch.setattr(strategy, "can_be_loaded", lambda model: True)
     found = types.SimpleNamespace(
         versions=[
-            types.SimpleNamespace(record={"model_uri": f"/root/{number}"})
+            types.SimpleNamespace(record=VersionRecord(model_uri=f"/root/{number}"))
             for number in served
         ]
     )

@@ -147,7 +147,7 @@ class World:
             blessing = found["blessing"].custom_properties
             assert blessing["blessed"].int_value == 1
             assert blessing["current_model_id"].int_value == found["model"].id
-            assert newest.record["digest"] not in versions.withdrawn(self.serving)
+            assert newest.record.digest not in versions.withdrawn(self.serving)
         elif before is not None:
             assert newest.number == before.number
         if before is not None:

@@ -8,6 +8,8 @@ import pytest
 from components.explaining_evaluator import level
 from components.latest_pushed_model import executor as pushed
 from ncf_model.evaluation.paired import PairedHits
+from ncf_model.evaluation.result import Paired
+from ncf_model.serving.version_record import VersionRecord
 from pipeline import evaluation
 
 BEST = {"best_blessed": '{"id": 3, "level": 0.25}'}
@@ -15,7 +17,7 @@ LATEST = {"latest_blessed": '{"id": 2, "level": 0.125}'}
 
 
 def _differences(**values):
-    return {name: {"difference": value} for name, value in values.items()}
+    return {name: Paired(difference=value) for name, value in values.items()}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ class _Version:
 
     def __init__(self, hits):
         self.hits = hits
-        self.record = {}
+        self.record = VersionRecord()
 
     def differs(self, other):
         pairs = PairedHits()
@@ -89,11 +91,11 @@ def _push_all(candidates, *, gate, lost=()):
         present = {n: x for n, x in rivals.items() if x is not None}
         compared = {name: candidate.differs(x) for name, x in present.items()}
         if all(_passes(pairs, gate) for pairs in compared.values()):
-            noted = {n: x.record["blessing"] for n, x in present.items()}
-            found = {n: {"difference": p.difference} for n, p in compared.items()}
+            noted = {n: x.record.blessing for n, x in present.items()}
+            found = {n: Paired(difference=p.difference) for n, p in compared.items()}
             height = level.of_candidate(found, noted)
             blessing = {"level": repr(height)}
-            candidate.record = {"blessing": blessing, "digest": str(number)}
+            candidate.record = VersionRecord(blessing=blessing, digest=str(number))
             kept.insert(0, candidate)
         if number in lost:
             kept.pop(-1)

@@ -10,14 +10,15 @@ from components.kubeflow_pusher.config import RegistryConfig
 from components.pusher import driver
 from components.pusher import executor as folder_executor
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 from tests.components.kubeflow_pusher import registry_server
 
-RECORD = {
-    "run": "run-1",
-    "pipeline": "ncf",
-    "model_uri": "gs://b/Trainer/1",
-    "blessing": {"blessed": 1, "hit_rate@10": 0.75, "ndcg@10": 0.5},
-}
+RECORD = VersionRecord(
+    run="run-1",
+    pipeline="ncf",
+    model_uri="gs://b/Trainer/1",
+    blessing={"blessed": 1, "hit_rate@10": 0.75, "ndcg@10": 0.5},
+)
 URI = "gs://b/serving/7"
 
 
@@ -60,7 +61,7 @@ def test_a_version_has_figures_lineage_and_where_it_lies(server):
 def test_versions_are_of_one_model_and_each_is_entered_once(server):
     first = _register(server)
     assert _register(server) == first
-    assert _register(server, version="8", record={}) != first
+    assert _register(server, version="8", record=VersionRecord()) != first
     assert len(server.of("registered_model")) == 1
     assert [v["name"] for v in server.of("model_version").values()] == ["7", "8"]
     assert len(server.of("model_artifact")) == 2
@@ -97,7 +98,7 @@ def _do(serving, model, server, tmp_path, monkeypatch):
     pushed.uri = str(tmp_path / "pushed")
 
     def push(self, input_dict, output_dict, exec_properties):
-        version, _ = versions.push(serving, model, record=dict(RECORD))
+        version, _ = versions.push(serving, model, record=RECORD)
         artifact = output_dict["pushed_model"][0]
         self._MarkPushed(artifact, version.path, str(version.number))
 
@@ -123,7 +124,7 @@ def test_the_same_version_again_asks_nobody(server, tmp_path, monkeypatch):
     assert asked
     assert _do(*given) == first
     assert len(server.requests) == asked
-    assert versions.newest(serving).record["registered_model"] == first
+    assert versions.newest(serving).record.registered_model == first
 
 
 def test_a_registry_that_is_down_says_what_to_do():

@@ -71,8 +71,8 @@ def test_a_blessed_model_becomes_the_newest_version_and_is_noted(pusher):
     newest = versions.newest(a.serving)
     assert _pushed_to(pushed) == newest.path
     assert pushed.get_string_custom_property("pushed_version") == state
-    assert newest.record["model_uri"] == a.model.uri
-    assert newest.record["blessing"]["blessed"] == 1
+    assert newest.record.model_uri == a.model.uri
+    assert newest.record.blessing["blessed"] == 1
 
 
 def test_the_state_is_as_announced_until_another_model_is_pushed(pusher):

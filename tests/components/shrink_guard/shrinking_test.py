@@ -5,6 +5,7 @@ from tfx.types import standard_artifacts
 
 from components.shrink_guard import executor, shrinking, strategy
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 
 
 @pytest.mark.parametrize("now", [(70, 100), (100, 70), (1000, 1000)])
@@ -72,7 +73,8 @@ def test_after_a_rollback_the_model_in_service_counts(tmp_path):
         model.mkdir()
         (model / "saved_model.pb").write_bytes(b"\x0a\x01" + name.encode())
         counts = {"num_users": users, "num_items": 1000}
-        versions.push(served, model, record={"blessing": counts, "blessing_uri": name})
+        record = VersionRecord(blessing=counts, blessing_uri=name)
+        versions.push(served, model, record=record)
     blessings = [_blessing(1, 100, 1), _blessing(2, 1000, 1)]
     for blessing, name in zip(blessings, "ab", strict=True):
         blessing.uri = name
@@ -96,7 +98,7 @@ def test_nothing_blessed_yet():
 
 def test_the_newest_versions_record_counts(monkeypatch, tmp_path):
     class Version:
-        record = {"blessing": {"num_users": 100, "num_items": 1000}}
+        record = VersionRecord(blessing={"num_users": 100, "num_items": 1000})
 
     monkeypatch.setattr(executor.versions, "newest", lambda serving: Version)
     properties = {"serving": str(tmp_path), "max_shrink": 0.3}

@@ -1,11 +1,10 @@
-import math
-
 import tensorflow as tf
 import tfx  # noqa: F401  # Before TFMA: see ncf_model/evaluation/metrics.py.
 from google.protobuf import text_format
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 
 from ncf_model.evaluation import evaluation_result
+from ncf_model.evaluation.result import Paired, Rule
 
 NOTHING_BROKEN = "validation_ok: true"
 
@@ -59,7 +58,7 @@ def test_one_model(tmp_path):
             _metric("non_finite_lists", 0),
         ]
     )
-    assert _read(tmp_path, [record]) == {
+    assert _read(tmp_path, [record]).model_dump() == {
         "metrics": {"hit_rate@10": 0.65, "ndcg@10": 0.37},
         "baseline": {"hit_rate@10": 0.41},
         "baselines": {
@@ -97,16 +96,16 @@ def test_two_models_and_their_difference(tmp_path):
         ]
     )
     result = _read(tmp_path, [record])
-    assert result["metrics"] == {"hit_rate@10": 0.6}
-    assert result["blessed_model"] == {"mrr": 0.5, "hit_rate@10": 0.8}
-    assert result["baselines"] == {}
-    assert result["comparisons"] == {
-        "latest_blessed": {
-            "metrics": {"mrr": 0.5, "hit_rate@10": 0.8},
-            "difference": -0.2,
-            "standard_error": 0.05,
-            "p_value": 0.25,
-        }
+    assert result.metrics == {"hit_rate@10": 0.6}
+    assert result.blessed_model == {"mrr": 0.5, "hit_rate@10": 0.8}
+    assert result.baselines == {}
+    assert result.comparisons == {
+        "latest_blessed": Paired(
+            metrics={"mrr": 0.5, "hit_rate@10": 0.8},
+            difference=-0.2,
+            standard_error=0.05,
+            p_value=0.25,
+        )
     }
 
 
@@ -116,11 +115,11 @@ def test_slices_are_not_the_whole(tmp_path):
     records = [whole, "\n".join([warm, _metric("mrr", 0.9), _metric("lists", 4)])]
     for order in (records, records[::-1]):
         result = _read(tmp_path, order)
-        assert result["metrics"] == {"mrr": 0.5}
-        assert result["lists"] == 9
-        assert list(result["slices"]) == ["cold=0"]
-        assert result["slices"]["cold=0"]["metrics"] == {"mrr": 0.9}
-        assert result["slices"]["cold=0"]["lists"] == 4
+        assert result.metrics == {"mrr": 0.5}
+        assert result.lists == 9
+        assert list(result.slices) == ["cold=0"]
+        assert result.slices["cold=0"].metrics == {"mrr": 0.9}
+        assert result.slices["cold=0"].lists == 4
 
 
 def test_slices_are_in_their_natural_order(tmp_path):
@@ -138,7 +137,7 @@ def test_slices_are_in_their_natural_order(tmp_path):
         ("user_activity", "1 least"),
     ]
     result = _read(tmp_path, [slice_of(*group) for group in groups])
-    assert list(result["slices"]) == [
+    assert list(result.slices) == [
         "user_activity=1 least",
         "user_activity=2",
         "item_popularity=head",
@@ -161,19 +160,18 @@ def test_the_cause_comes_before_its_effects(tmp_path):
         "metric_value { double_value { value: 2 } } "
         "metric_threshold { value_threshold { upper_bound { value: 0 } } }",
     )
-    first, second = _read(tmp_path, [record], validation)["failures"]
-    assert first == {
-        "metric": "non_finite_lists",
-        "value": 2.0,
-        "rule": "at most 0",
-        "of": "",
-        "message": (
+    first, second = _read(tmp_path, [record], validation).failures
+    assert first == Rule(
+        metric="non_finite_lists",
+        value=2.0,
+        rule="at most 0",
+        message=(
             "The model gives NaN or infinite scores in 2 of 3 lists, so it cannot be "
             "evaluated; a smaller learning rate may help."
         ),
-    }
-    assert math.isnan(second["value"])
-    assert second["message"] == "hit_rate@10 is not a number; it must be at least 0.5."
+    )
+    assert second.value is None
+    assert second.message == "hit_rate@10 is not a number; it must be at least 0.5."
 
 
 def test_what_tfma_says_itself_is_kept(tmp_path):
@@ -182,13 +180,13 @@ def test_what_tfma_says_itself_is_kept(tmp_path):
         "metric_threshold { value_threshold { lower_bound { value: 0.5 } } }"
     )
     record = "\n".join(["slice_key {}", _metric("lists", 3)])
-    (failure,) = _read(tmp_path, [record], validation)["failures"]
-    assert failure["message"] == "auc must be at least 0.5: Metric not found."
+    (failure,) = _read(tmp_path, [record], validation).failures
+    assert failure.message == "auc must be at least 0.5: Metric not found."
 
 
 def test_no_list_is_a_reason(tmp_path):
     result = _read(tmp_path, [], "validation_ok: false missing_slices {}")
-    assert result["lists"] == 0
-    assert result["metrics"] == {}
-    (failure,) = result["failures"]
-    assert "no list to evaluate" in failure["message"]
+    assert result.lists == 0
+    assert result.metrics == {}
+    (failure,) = result.failures
+    assert "no list to evaluate" in failure.message

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from ncf_model.serving import folders, versions
+from ncf_model.serving.version_record import VersionRecord
 from tests.ncf_model.serving.fake_bucket import Bucket
 
 
@@ -61,14 +62,14 @@ def test_an_absent_folder_holds_nothing(serving):
 
 
 def test_a_push_is_the_newest_version_and_keeps_its_record(serving, model):
-    pushed = versions.push(serving, model("A"), record={"run": "r1"})
+    pushed = versions.push(serving, model("A"), record=VersionRecord(run="r1"))
     found = versions.newest(serving)
     assert pushed.is_new
     assert found.number == pushed.version.number
     assert _content(found) == "A"
-    assert found.record["run"] == "r1"
-    assert found.record["files"]["saved_model.pb"] == 6
-    assert found.record["digest"] == folders.digest(str(model("A")))
+    assert found.record.run == "r1"
+    assert found.record.files["saved_model.pb"] == 6
+    assert found.record.digest == folders.digest(str(model("A")))
     assert found.problem == ""
 
 
@@ -118,9 +119,8 @@ def test_the_best_stays_besides(serving, model, taken_back, left):
     """Else each model could be a little worse than those that are still there."""
     made = []
     for name, level in zip("ABCDE", ("0.2", "0.1", "0.0", "-0.1", ""), strict=True):
-        record = {"blessing": {"level": level}}
-        if name == "E":
-            record["takes_back"] = [made[i].record["digest"] for i in taken_back]
+        back = [made[i].record.digest for i in taken_back] if name == "E" else []
+        record = VersionRecord(blessing={"level": level}, takes_back=back)
         made.append(versions.push(serving, model(name), record=record, keep=9).version)
     versions.push(serving, model("F"), keep=3)
     numbers = {version.number for version in versions.look(serving).versions}
@@ -251,12 +251,12 @@ def test_in_a_bucket_the_model_file_comes_last_and_leftovers_go(bucket, model):
 
 def test_a_rollback_takes_back_what_came_after(serving, model):
     first, second, third = (versions.push(serving, model(n)).version for n in "ABC")
-    back = versions.restore(serving, second.number, record={"by": "me"}).version
+    back = versions.restore(serving, second.number, rolled_back_by="me").version
     assert _content(versions.newest(serving)) == "B"
     assert back.number > third.number
-    assert back.record["restores"] == second.number
-    assert back.record["by"] == "me"
-    digest = {v.number: v.record["digest"] for v in (first, second, third)}
+    assert back.record.restores == second.number
+    assert back.record.rolled_back_by == "me"
+    digest = {v.number: v.record.digest for v in (first, second, third)}
     assert versions.withdrawn(serving) == {digest[third.number]}
     versions.restore(serving, third.number)
     assert versions.withdrawn(serving) == {digest[second.number]}
@@ -266,19 +266,35 @@ def test_a_rollback_takes_back_what_came_after(serving, model):
 
 def test_values_are_added_to_a_record(serving, model):
     number = versions.push(serving, model("A")).version.number
-    versions.annotate(serving, number, endpoint="e")
+    versions.annotate(serving, number, vertex_model="m")
     record = versions.newest(serving).record
-    assert record["endpoint"] == "e"
-    assert record["number"] == number
+    assert record.vertex_model == "m"
+    assert record.number == number
     with pytest.raises(ValueError, match="no record of a version 5"):
-        versions.annotate(serving, 5, endpoint="e")
+        versions.annotate(serving, 5, vertex_model="m")
 
 
 def test_an_unreadable_record_is_as_if_it_were_not(serving, model):
     number = versions.push(serving, model("A")).version.number
     folders.write(os.path.join(serving, ".ncf", "versions", f"{number}.json"), b"{")
-    assert versions.newest(serving).record == {}
+    assert versions.newest(serving).record == VersionRecord()
     assert not versions.push(serving, model("A")).is_new
+
+
+def test_what_a_foreign_record_says_besides_survives(serving, model):
+    """As of a newer release, or of a colleague's script."""
+    first = versions.push(serving, model("A")).version
+    path = os.path.join(serving, ".ncf", "versions", f"{first.number}.json")
+    said = json.loads(folders.read(path)) | {"ticket": {"id": 7}, "owners": ["ann"]}
+    folders.write(path, json.dumps(said).encode())
+    versions.annotate(serving, first.number, dataset="shop")
+    assert json.loads(folders.read(path)) == said | {"dataset": "shop"}
+    versions.push(serving, model("B"))
+    back = versions.restore(serving, first.number).version
+    path = os.path.join(serving, ".ncf", "versions", f"{back.number}.json")
+    restored = json.loads(folders.read(path))
+    assert (restored["ticket"], restored["owners"]) == ({"id": 7}, ["ann"])
+    assert restored["number"] == back.number
 
 
 def _push_and_die(serving, model, steps):
@@ -362,7 +378,9 @@ def test_a_polling_reader_never_sees_less_than_a_whole_version(tmp_path, model):
 
 
 def test_records_are_json_that_others_can_read(tmp_path, model):
-    number = versions.push(tmp_path, model("A"), record={"run": "r"}).version.number
+    number = versions.push(
+        tmp_path, model("A"), record=VersionRecord(run="r")
+    ).version.number
     text = (tmp_path / ".ncf" / "versions" / f"{number}.json").read_text()
     assert json.loads(text) | {"pushed_at": ""} == {
         "number": number,

@@ -9,6 +9,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from ncf_model.serving import folders, versions
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.local import adoption, trust
 
 
@@ -32,11 +33,11 @@ class Place:
         model = self.root / "gone" / str(number) / "saved_model.pb"
         model.parent.mkdir(parents=True)
         model.write_bytes(b"\x08" + bytes([number]))
-        record = {
-            "model_uri": f"/old/Trainer/model/{number}",
-            "model_id": 100 + number,
-            "blessing_uri": f"/old/Evaluator/blessing/{number}",
-            "blessing": {
+        record = VersionRecord(
+            model_uri=f"/old/Trainer/model/{number}",
+            model_id=100 + number,
+            blessing_uri=f"/old/Evaluator/blessing/{number}",
+            blessing={
                 "blessed": blessed,
                 "level": repr(level),
                 "current_model": f"/old/Trainer/model/{number}",
@@ -44,7 +45,7 @@ class Place:
                 "baseline_model": "/old/Trainer/model/0",
                 **more,
             },
-        }
+        )
         return versions.push(
             self.serving, model.parent, record=record, number=number
         ).version
@@ -110,9 +111,9 @@ def test_what_a_model_is_entered_as(store, place):
     contexts = store.get_contexts_by_execution(execution.id)
     assert {context.name for context in contexts} == {"p", "p.ServedModel"}
     record = place.record(served)
-    assert (record["model_uri"], record["model_id"]) == (model.uri, model.id)
-    assert record["blessing_uri"] == blessing.uri
-    assert record["blessing"]["current_model"] == model.uri
+    assert (record.model_uri, record.model_id) == (model.uri, model.id)
+    assert record.blessing_uri == blessing.uri
+    assert record.blessing["current_model"] == model.uri
     # They know it now.
     assert place.adopt(store) == []
     assert len(store.get_executions()) == 1
@@ -128,7 +129,7 @@ def test_the_one_in_service_and_the_eight_best_others(store, place):
     assert len(lines) == 9
     left = place.record(pushed[2])
     # A new model may get the folder that it had.
-    assert (left["model_uri"], left["blessing_uri"]) == ("", "")
+    assert (left.model_uri, left.blessing_uri) == ("", "")
 
 
 def test_what_was_not_blessed_is_taken_back_or_edited_is_none_to_beat(store, place):
@@ -143,16 +144,16 @@ def test_what_was_not_blessed_is_taken_back_or_edited_is_none_to_beat(store, pla
     assert _models(store) == [_content(good)]
     # It stands there twice; both versions have the one artifact.
     [model] = store.get_artifacts_by_type("Model")
-    assert place.record(good)["model_uri"] == model.uri
-    assert place.record(back)["model_uri"] == model.uri
-    assert place.record(edited)["model_uri"] == ""
+    assert place.record(good).model_uri == model.uri
+    assert place.record(back).model_uri == model.uri
+    assert place.record(edited).model_uri == ""
 
 
 def test_a_model_that_was_collected_stays_away_and_its_record_as_it_is(store, place):
     pushed = [place.push(level) for level in (0.4, 0.5)]
     place.adopt(store)
     noted = place.record(pushed[0])
-    shutil.rmtree(noted["model_uri"])  # As `ncf gc` does.
+    shutil.rmtree(noted.model_uri)  # As `ncf gc` does.
     assert place.adopt(store) == []
     assert place.record(pushed[0]) == noted
     assert len(_models_known(store)) == 2
@@ -162,21 +163,21 @@ def test_a_version_that_was_left_out_is_entered_once_it_is_served(store, place):
     levels = [0.1, *(0.2 + number / 100 for number in range(9))]
     pushed = [place.push(level) for level in levels]
     place.adopt(store)
-    assert place.record(pushed[0])["model_uri"] == ""
+    assert place.record(pushed[0]).model_uri == ""
     back = versions.restore(place.serving, pushed[0].number).version
     [line] = place.adopt(store)
     assert f"version {back.number}" in line
-    assert place.record(back)["model_uri"] in _models_known(store)
+    assert place.record(back).model_uri in _models_known(store)
     assert place.adopt(store) == []
 
 
 def test_the_records_of_another_pipeline_know_none_of_this_ones(store, place):
     served = place.push(0.5)
     place.adopt(store, pipeline="other")
-    known = place.record(served)["model_uri"]
+    known = place.record(served).model_uri
     [line] = place.adopt(store)
     assert f"version {served.number}" in line
-    assert place.record(served)["model_uri"] != known
+    assert place.record(served).model_uri != known
 
 
 def test_a_killed_adoption_is_made_again(store, place, monkeypatch):

@@ -7,6 +7,7 @@ from tfx.types import channel, standard_artifacts
 
 from components.shrink_guard import strategy
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.local import dag_runner, runs
 from tests.reliability import toy
 
@@ -18,7 +19,7 @@ def _run(folder, users):
     (folder / "model" / "saved_model.pb").write_bytes(b"\x0a\x01m")
     counts = {"num_users": 100, "num_items": 10}
     serving = folder / "serving"
-    versions.push(serving, folder / "model", record={"blessing": counts})
+    versions.push(serving, folder / "model", record=VersionRecord(blessing=counts))
     examples = importer.Importer(
         str(folder / "examples"),
         standard_artifacts.Examples,

@@ -12,6 +12,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.local import dag_runner, node_events, running, trust
 
 OUTPUTS = {"Evaluator": {"evaluation", "blessing"}, "Trainer": {"model"}}
@@ -170,7 +171,7 @@ def test_a_model_comes_back_from_the_serving_folder(store, state):
     noted = artifact.custom_properties["files"]
     noted.string_value = trust.consists_of(str(folder))
     store.store.put_artifacts([artifact])
-    record = {} if state == "unknown" else {"model_uri": str(folder)}
+    record = VersionRecord(model_uri=None if state == "unknown" else str(folder))
     made, _ = versions.push(store.serving, folder / "Format-Serving", record=record)
     if state == "damaged":  # Of the same size.
         trust.pathlib.Path(made.path, "saved_model.pb").write_bytes(b"\x08\x02")

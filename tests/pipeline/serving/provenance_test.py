@@ -6,6 +6,7 @@ import pytest
 from typer import testing
 
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 from pipeline import cli
 from pipeline.serving import provenance
 
@@ -16,7 +17,7 @@ def out(tmp_path, push):
     push(tmp_path / "model", 1)
     serving = tmp_path / "runs" / "ncf-shop" / "serving"
     model = tmp_path / "model" / "1"
-    versions.push(str(serving), str(model), record={"dataset": "shop"})
+    versions.push(str(serving), str(model), record=VersionRecord(dataset="shop"))
     return tmp_path / "runs" / "ncf-shop"
 
 

@@ -7,6 +7,7 @@ from typer import testing
 
 from components.report.document import Summary
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 from pipeline import cli
 from pipeline.local import quality
 
@@ -27,11 +28,9 @@ def out(tmp_path, push):
             tmp_path / "serving",
             tmp_path / "models" / name,
             number=number,
-            record={
-                "dataset": "shop",
-                "run": f"r{number}",
-                "metrics": {"ndcg@10": 0.5},
-            },
+            record=VersionRecord(
+                dataset="shop", run=f"r{number}", metrics={"ndcg@10": 0.5}
+            ),
         )
     return tmp_path
 
@@ -76,10 +75,9 @@ def test_goes_back_to_the_model_before(out):
     assert len(rows) == 5
     assert rows[0]["restores"] == before[1]["version"]
     newest = versions.newest(out / "serving")
-    assert newest.record["rollback_reason"] == "too many sequels"
+    assert newest.record.rollback_reason == "too many sequels"
     assert (
-        newest.record["digest"]
-        == versions.look(out / "serving").versions[2].record["digest"]
+        newest.record.digest == versions.look(out / "serving").versions[2].record.digest
     )
 
 

@@ -8,6 +8,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import json_utils
 
 from components.vertex_pusher import deployment, executor, registry
+from ncf_model.serving.version_record import VersionRecord
 from pipeline.cluster import google_cloud
 from pipeline.vertex import config
 
@@ -88,12 +89,12 @@ def test_a_full_replacement_keeps_one_to_go_back_to(vertex):
 
 
 def test_a_registered_model_has_versions_lineage_and_no_endpoint(vertex):
-    record = {
-        "pipeline": "ncf",
-        "run": "Run.7",
-        "model_uri": "gs://bucket/runs/model",
-        "blessing": {"blessed": 1, "lift": 0.25},
-    }
+    record = VersionRecord(
+        pipeline="ncf",
+        run="Run.7",
+        model_uri="gs://bucket/runs/model",
+        blessing={"blessed": 1, "lift": 0.25},
+    )
     names = [
         registry.register(
             f"gs://bucket/serving/{version}",
