@@ -51,11 +51,10 @@ def read_histories(pattern: str, wanted: Collection[bytes]) -> Histories:
         sizes.append(times.row_lengths().numpy())
         if len(values := times.values.numpy()):
             bounds += [int(values.min()), int(values.max())]
-        for user_id, record in zip(
-            parsed[features.USER_ID].numpy(), batch, strict=True
-        ):
+        user_ids = parsed[features.USER_ID].numpy()
+        for user_id, record in zip(user_ids, batch.numpy(), strict=True):
             if user_id in wanted:
-                items[user_id] = _bytes(record.numpy(), features.ITEM_IDS)
+                items[user_id] = _bytes(record, features.ITEM_IDS)
     return Histories(
         np.concatenate(sizes), (min(bounds), max(bounds)) if bounds else None, items
     )
