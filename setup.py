@@ -29,5 +29,5 @@ setuptools.setup(
         "pipeline.serving": ["*.html", "*.j2"],
     },
     install_requires=_requirements(),
-    entry_points={"console_scripts": ["ncf = pipeline.cli:main"]},
+    entry_points={"console_scripts": ["ncf = pipeline.command:main"]},
 )

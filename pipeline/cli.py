@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from pipeline import gc_cli
+from pipeline import gc_cli, interrupts
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli, run_cli, tune_cli
 from pipeline.messages import say
@@ -39,7 +39,8 @@ class _Group(typer.core.TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that `ctx` names."""
         try:
-            return super().invoke(ctx)
+            with interrupts.never_lost():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:  # The reader has read enough, as in `ncf ... | head`.

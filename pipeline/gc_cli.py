@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.local.history_cli import AsJson, Out
+from pipeline.local.history_cli import Out
 from pipeline.messages import refuse
+from pipeline.options import AsJson
 
 if TYPE_CHECKING:
     from pipeline.local.gc import Removal

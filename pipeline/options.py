@@ -20,9 +20,7 @@ Dataset = Annotated[
 ]
 DatasetArgument = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[DATASET]", help="Short for --dataset.", show_default=False
-    ),
+    typer.Argument(metavar="DATASET", help="Short for --dataset.", show_default=False),
 ]
 ConfigFile = Annotated[
     str | None,

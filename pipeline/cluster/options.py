@@ -34,11 +34,11 @@ TrainerImage = Annotated[
     str | None, typer.Option(help="The container image of Trainer, if it is another.")
 ]
 Gpu = Annotated[str | None, typer.Option(help="T4, L4, A100, A100-80GB or H100.")]
-Gpus = Annotated[int | None, typer.Option(help="How many.")]
+Gpus = Annotated[int | None, typer.Option(help="How many GPUs.")]
 ServiceAccount = Annotated[
     str | None, typer.Option(help="Kubernetes service account of the pods.")
 ]
-RunName = Annotated[str | None, typer.Option(help="Of the run.")]
+RunName = Annotated[str | None, typer.Option(help="The name of the run.")]
 # `--cron` on Kubeflow and `--schedule` on Vertex.
 Cron = Annotated[
     str | None,
@@ -50,7 +50,9 @@ Cron = Annotated[
 Parameters = Annotated[
     list[str] | None, typer.Option(help="name=value; may be repeated.")
 ]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait; the exit code is the run's.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait; the exit status is the run's.")
+]
 Timeout = Annotated[float, typer.Option(help="How many seconds to wait.")]
 ScheduleAction = Annotated[
     str, typer.Argument(help="list, pause, resume or delete.", metavar="[ACTION]")

@@ -5,7 +5,8 @@ import logging
 import pathlib
 from collections.abc import Iterator
 
-from pipeline.local import interrupts, space, terminal
+from pipeline import interrupts
+from pipeline.local import space, terminal
 
 
 class RunFailed(Exception):
@@ -30,23 +31,18 @@ def shown(
     """
     console = display.console
     try:
-        yield
-    except KeyboardInterrupt:
+        with interrupts.never_lost():
+            yield
+    except BaseException as error:
         console.quiet = False
-        display.failed("stopped")
-        console.print(stopped, style="yellow")
-        raise
-    except Exception as error:
-        console.quiet = False
+        if isinstance(error, KeyboardInterrupt) or interrupts.was_pressed():
+            display.failed("stopped")
+            console.print(stopped, style="yellow")
+            raise KeyboardInterrupt from error
+        if not isinstance(error, Exception):
+            raise
         display.failed()
         told = space.explained(error, out) or error
         terminal.print_failure(console, told, log)
         logging.exception("The run failed.")
         raise RunFailed(terminal.explain(told)[0]) from error
-
-
-@contextlib.contextmanager
-def nodes(display: terminal.RunDisplay) -> Iterator[None]:
-    """Shows the nodes that run in the block; Ctrl-C is never lost there."""
-    with interrupts.never_lost(), display.following():
-        yield

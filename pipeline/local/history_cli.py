@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.messages import refuse
+from pipeline.options import AsJson
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ Out = Annotated[
     pathlib.Path | None,
     typer.Option(help="The runs' folder.", show_default="the latest in runs/"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 _DATA = "data."
 _ABSENT = object()
-_WHOLE = ("run", "UTC", "data", "HR@10", "difference")
+_WHOLE = ("run", "HR@10", "difference")
+_WHOLE_IF_WIDE = ("UTC", "data")
+# The least width of columns in a narrow terminal.
+_LEAST = {"UTC": 10, "data": 7, "changed": 7, "what came of it": 17}
 
 
 def runs(
@@ -137,7 +140,7 @@ def tensorboard(
         typer.Argument(help="The runs' folder.", show_default="the latest in runs/"),
     ] = None,
     out: Out = None,
-    port: Annotated[int, typer.Option(help="Of the page.")] = 6006,
+    port: Annotated[int, typer.Option(help="The port of the page.")] = 6006,
     only_write: Annotated[
         bool, typer.Option("--only-write", help="Write the folder, start nothing.")
     ] = False,
@@ -230,20 +233,27 @@ def _print(title: str, names: Iterable[str], rows: Iterable[Iterable[str]]) -> N
     """Prints a table, whose long texts may be broken into lines."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    heading = Text(printable(title))
-    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
+    from pipeline import tables
+
+    console = Console(highlight=False)
+    console.print(Text(printable(title)))
+    is_wide = console.width >= tables.WIDE
+    table = tables.fitting(console.width, box.SIMPLE_HEAD)
     for name in names:
         whole = name in _WHOLE or re.fullmatch(r"run \d+", name) is not None
-        table.add_column(Text(printable(name)), overflow="fold", no_wrap=whole)
+        whole |= name in _WHOLE_IF_WIDE and is_wide
+        table.add_column(
+            Text(printable(name)),
+            overflow="fold",
+            no_wrap=whole,
+            min_width=None if is_wide else _LEAST.get(name),
+        )
     for row in rows:
         table.add_row(*(Text(printable(cell, lines=True)) for cell in row))
-    if not table.rows:
-        Console(highlight=False).print(Text(printable(title)))
-        return
-    Console(highlight=False).print(table)
+    if table.rows:
+        console.print(table)
 
 
 def _figure(value: float | None) -> str:

@@ -7,14 +7,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from components.report import standing, wording
 from components.report.document import Summary
+from pipeline import tables
 from pipeline.text import printable
 
-_WIDE = 76  # Characters that the table needs with standard errors.
 _FIGURE = 7  # Characters of a figure such as `0.6554*`.
 _ERROR = ", ± one standard error"
 _HEADLINE = ("hit_rate@10", "ndcg@10", "mrr")
@@ -30,7 +31,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(_title(summary), style="bold", markup=False)
     for sentence in left_out(summary.data):
         console.print(sentence, markup=False)
-    console.print(_table(summary, narrow=console.width < _WIDE))
+    console.print(_table(summary, console.width))
     for sentence in standing.sentences(summary):
         console.print(sentence, markup=False)
     print_verdict(console, summary)
@@ -99,15 +100,16 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def _table(summary: Summary, *, narrow: bool) -> Table:
-    """Returns the metrics of all methods; if `narrow` without lines and errors."""
+def _table(summary: Summary, width: int) -> Table:
+    """Returns the metrics of all methods, in a narrow terminal without errors."""
+    narrow = width < tables.WIDE
     methods = {wording.MODEL: summary.metrics} | {
         wording.method(name): figures for name, figures in summary.baselines.items()
     }
     errors = summary.standard_errors
-    table = Table("metric", title=summary.candidates or None)
-    if narrow:
-        table.box, table.padding = None, (0, 1, 0, 0)
+    table = tables.fitting(width, box.HEAVY_HEAD)
+    table.title = summary.candidates or None
+    table.add_column("metric")
     for name in methods:
         table.add_column(name, justify="right", overflow="fold", min_width=_FIGURE)
     for metric in sorted(summary.metrics, key=_place):

@@ -35,7 +35,10 @@ def run(
     as_json: AsJson = False,
     allow_shrink: Annotated[
         bool,
-        typer.Option("--allow-shrink", help="Lift `data.max_shrink` for this run."),
+        typer.Option(
+            "--allow-shrink",
+            help="Train although many users or items are gone (`data.max_shrink`).",
+        ),
     ] = False,
     fresh_metadata: Annotated[
         bool,

@@ -154,7 +154,7 @@ def _run_alone(
             titles.write(item_titles, out)  # The node BulkRecommendations reads them.
         display, measured = terminal.RunDisplay(console), Memory()
         with endings.shown(display, log, out, stopped=STOPPED):
-            with endings.nodes(display), measured.watching():
+            with display.following(), measured.watching():
                 done = _run_pipeline(config, dataset, out, display)
             if done is None:
                 return None

@@ -101,7 +101,7 @@ def tune(
         )
         display = terminal.RunDisplay(console)
         with endings.shown(display, log, out, stopped=STOPPED):
-            with endings.nodes(display):
+            with display.following():
                 _run(config, dataset, out, display)
             found = _read(config, dataset.name, Store(out))
         if not quiet:

@@ -20,7 +20,7 @@ class Scheduler(str, enum.Enum):
 
 
 Times = Annotated[int, typer.Option(min=0, help="How often a failure is tried again.")]
-After = Annotated[float, typer.Option(min=0, help="Seconds to wait before it.")]
+After = Annotated[float, typer.Option(min=0, help="Seconds to wait before each try.")]
 Webhook = Annotated[
     str | None,
     typer.Option(
@@ -31,7 +31,7 @@ Webhook = Annotated[
 
 def retry(
     arguments: Annotated[
-        list[str], typer.Argument(help="Of ncf, after --, such as: -- run --quiet")
+        list[str], typer.Argument(help="The command, after --, such as: -- run --quiet")
     ],
     times: Times = 2,
     after_s: After = 600,

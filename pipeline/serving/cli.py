@@ -25,7 +25,9 @@ def serve(
     folder: Folder = None,
     out: Out = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8501,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.")
+    ] = 8501,
     titles: Annotated[
         pathlib.Path | None,
         typer.Option(
@@ -46,7 +48,7 @@ def serve(
     ] = False,
     max_batch: Annotated[int, typer.Option(help="Rows per request.")] = 1024,
     max_k: Annotated[int, typer.Option(help="Items per list.")] = 1000,
-    max_body_bytes: Annotated[int, typer.Option(help="Per request.")] = 1 << 20,
+    max_body_bytes: Annotated[int, typer.Option(help="Bytes per request.")] = 1 << 20,
     max_concurrency: Annotated[int, typer.Option(help="Requests at a time.")] = 64,
 ) -> None:
     """Serve over HTTP: TensorFlow Serving's REST API, lists with titles, a page."""

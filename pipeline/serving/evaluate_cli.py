@@ -9,7 +9,7 @@ import typer
 
 from ncf_model.evaluation.served_result import Served, ServedRow
 from pipeline.messages import refuse
-from pipeline.options import ConfigFile, Overrides
+from pipeline.options import AsJson, ConfigFile, Overrides
 from pipeline.serving.cli import Out, serving_folder
 
 _HIT_RATE, _NDCG = "hit_rate@10", "ndcg@10"
@@ -17,7 +17,7 @@ _HIT_RATE, _NDCG = "hit_rate@10", "ndcg@10"
 
 def evaluate(
     dataset: Annotated[
-        str, typer.Option(help="Interactions since: a file, a folder, or spans.")
+        str, typer.Option(help="New interactions: a file, a folder, or spans.")
     ],
     model: Annotated[
         str, typer.Option(help="A version's number, `latest`, or a folder.")
@@ -26,13 +26,13 @@ def evaluate(
     config: ConfigFile = None,
     overrides: Overrides = None,
     negatives: Annotated[
-        int, typer.Option(min=1, help="Other items in a list; 99 as in the run.")
+        int, typer.Option(min=1, help="Items that each new one is ranked among.")
     ] = 99,
     data_dir: Annotated[
         pathlib.Path | None,
         typer.Option(envvar="DATA_DIR", help="A folder of data sets."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate a served model on what happened since it was trained."""
     from pipeline import config as config_module

@@ -21,20 +21,22 @@ def compile_serving(
     form: Annotated[
         str, typer.Option(help="deployment (TensorFlow Serving) or kserve.")
     ] = "deployment",
-    name: Annotated[str, typer.Option(help="Of the objects and the model.")] = "ncf",
-    namespace: Annotated[str | None, typer.Option(help="Of the objects.")] = None,
+    name: Annotated[str, typer.Option(help="The name of all objects.")] = "ncf",
+    namespace: Annotated[str | None, typer.Option(help="Their namespace.")] = None,
     image: Annotated[
-        str | None, typer.Option(help="Of TensorFlow Serving, by digest at best.")
+        str | None,
+        typer.Option(help="TensorFlow Serving's image, best by digest."),
     ] = None,
     gpu: Annotated[
         str | None, typer.Option(help="Serve on GPUs: T4, L4, A100, ...")
     ] = None,
     cpu: Annotated[float, typer.Option(help="Cores per pod.")] = 2,
-    memory_gb: Annotated[float, typer.Option(help="Per pod.")] = 4,
+    memory_gb: Annotated[float, typer.Option(help="Memory per pod.")] = 4,
     replicas: Annotated[int, typer.Option(help="The fewest pods.")] = 2,
-    max_replicas: Annotated[int, typer.Option(help="The most.")] = 10,
+    max_replicas: Annotated[int, typer.Option(help="The most pods.")] = 10,
     service_account: Annotated[
-        str | None, typer.Option(help="Of the pods: what may read the bucket.")
+        str | None,
+        typer.Option(help="The pods' service account, to read the bucket."),
     ] = None,
 ) -> None:
     """Make the manifests that serve the pushed model on a cluster."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.messages import refuse
+from pipeline.messages import refuse, say
+from pipeline.options import AsJson
 from pipeline.serving.cli import Out, serving_folder
 from pipeline.serving.errors import RequestError
 from pipeline.text import printable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.serving.titles import Titles
 
 K = Annotated[int, typer.Option("-k", help="How many items.", min=1, max=100_000)]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 TitlesFile = Annotated[
     pathlib.Path | None,
     typer.Option(help="A CSV of item_id,title.", show_default="the run's titles.csv"),
@@ -40,9 +40,9 @@ def recommend(
     k: K = 10,
     out: Out = None,
     titles: TitlesFile = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="For programs and spreadsheets.")
+        bool, typer.Option("--csv", help="Print CSV, and nothing else.")
     ] = False,
     everybody: Annotated[
         bool, typer.Option("--all", help="All users of the model; needs --output.")
@@ -85,7 +85,7 @@ def similar(
     k: K = 10,
     out: Out = None,
     titles: TitlesFile = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the items that the pushed model scores like an item."""
     try:
@@ -96,7 +96,7 @@ def similar(
     _print("item", item, lists, names, as_json=as_json)
     for name in item:
         if not model.knows_item(name):
-            typer.secho(f"The model does not know item {name}.", fg="yellow", err=True)
+            say(f"The model does not know item {name}.", "yellow")
 
 
 def _load(

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.messages import refuse
+from pipeline.messages import refuse, say
+from pipeline.options import AsJson
 from pipeline.serving.cli import Folder, Out, serving_folder
 from pipeline.text import printable
 
@@ -18,7 +19,7 @@ _METRICS = {"HR@10": "hit_rate@10", "NDCG@10": "ndcg@10"}
 def list_versions(
     folder: Folder = None,
     out: Out = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the versions in the serving folder; the first one is served."""
     from ncf_model.serving import versions
@@ -34,7 +35,7 @@ def list_versions(
         return
     _print(rows)
     for name in found.foreign:
-        typer.secho(f"{name} is no version; it is left alone.", fg="yellow", err=True)
+        say(f"{name} is no version; it is left alone.", "yellow")
 
 
 def rollback(
@@ -118,15 +119,19 @@ def _size(path: str) -> int:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
+    from rich import box
     from rich.console import Console
-    from rich.table import Table
+
+    from pipeline import tables
 
     if not rows:
         typer.echo("There is no version yet.")
         return
-    table = Table()
+    console = Console(highlight=False)
+    table = tables.fitting(console.width, box.HEAVY_HEAD)
     for name in ("version", "pushed", "data", *_METRICS, "MB", ""):
-        table.add_column(name, no_wrap=name in ("version", "pushed"))
+        whole = name in ("version", "MB", *_METRICS)
+        table.add_column(name, no_wrap=whole, overflow="fold")
     for row in rows:
         figures = [row["metrics"].get(name) for name in _METRICS.values()]
         notes = [
@@ -142,4 +147,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
             f"{row['bytes'] / 1e6:.1f}",
             ", ".join(note for note in notes if note),
         )
-    Console(highlight=False).print(table)
+    console.print(table)

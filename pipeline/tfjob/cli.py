@@ -26,7 +26,7 @@ def compile_tfjob(
         str, typer.Option(help="Folder for the model: gs://..., or in a volume.")
     ],
     output: Output = pathlib.Path("tfjob.yaml"),
-    name: Annotated[str, typer.Option(help="Of the job.")] = "ncf-train",
+    name: Annotated[str, typer.Option(help="The name of the job.")] = "ncf-train",
     workers: Annotated[int, typer.Option(help="How many pods, 2 or more.")] = 2,
     config: ConfigFile = None,
     overrides: Overrides = None,

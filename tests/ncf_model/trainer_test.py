@@ -51,7 +51,7 @@ def run(tiny, tmp_path):
     return train
 
 
-def test_trains_judges_refits_and_exports(run, tmp_path):
+def test_trains_validates_refits_and_exports(run, tmp_path):
     history = run()
     assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2]
     for epoch in history["epochs"]:

@@ -60,7 +60,7 @@ def test_trainer_trains_with_what_was_found(tiny, tmp_path):
     assert history["tuned"] == {"train.epochs": 1, "model.layers": [6, 2]}
 
 
-def test_nobody_to_judge_on(tiny, tmp_path, records):
+def test_no_validation_list(tiny, tmp_path, records):
     records.write(tiny.root / "Split-validation/data_tfrecord-00000-of-00001.gz", [])
     with pytest.raises(ValueError, match="Tuning needs validation items"):
         tuner.tuner_fn(_fn_args(tiny, tmp_path))

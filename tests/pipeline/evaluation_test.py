@@ -16,7 +16,7 @@ OPEN = {"popularity_margin": 0.01, "tolerance": 0.99, "significance": 0.0}
 
 
 @pytest.fixture
-def judge(tmp_path, save_ranker, write_lists, run_evaluator):
+def evaluate(tmp_path, save_ranker, write_lists, run_evaluator):
     """Returns a function that runs TFX's Evaluator and reads what it wrote."""
     from ncf_model.evaluation import evaluation_result
 
@@ -59,9 +59,9 @@ def _messages(result):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_figures_by_hand(judge, workers):
+def test_figures_by_hand(evaluate, workers):
     """Lists of different lengths, so that batches differ in width."""
-    result = judge(
+    result = evaluate(
         ranks=[0, 1, 2, 4, 9, 10] * 10,
         lists=[3] * 60,
         lengths=[13, 13, 2, 13, 13, 6] * 10,  # Ranks 0, 1, 1, 4, 9, 5; popularity 1, 3.
@@ -92,8 +92,8 @@ def test_figures_by_hand(judge, workers):
     assert result.lift == {"hit_rate@10": 0.0}
 
 
-def test_whole_catalogue(judge):
-    result = judge(CANDIDATE, blessed=BLESSED, negatives="all")
+def test_whole_catalogue(evaluate):
+    result = evaluate(CANDIDATE, blessed=BLESSED, negatives="all")
     assert result.blessed
     assert (result.lists, result.short_lists) == (10, 0)
     assert result.metrics["hit_rate@10"] == pytest.approx(0.6)
@@ -111,11 +111,11 @@ def test_whole_catalogue(judge):
     assert result.baseline["coverage@10"] is None
 
 
-def test_every_limit_is_inclusive(judge):
+def test_every_limit_is_inclusive(evaluate):
     # As floats, 0.6 - 0.8 < -0.2 and 0.6 - 0.4 < 0.2: rounding must not decide.
     assert 0.6 - 0.8 < -0.2
     limits = {"min_hit_rate": 0.6, "popularity_margin": 0.2, "tolerance": 0.2}
-    result = judge(CANDIDATE, blessed=BLESSED, gate=limits)
+    result = evaluate(CANDIDATE, blessed=BLESSED, gate=limits)
     assert result.blessed
     assert result.failures == []
     assert result.metrics["hit_rate@10"] == pytest.approx(0.6)
@@ -123,9 +123,9 @@ def test_every_limit_is_inclusive(judge):
     assert result.blessed_model["hit_rate@10"] == pytest.approx(0.8)
 
 
-def test_every_rule_is_told_with_its_limit_and_its_value(judge):
+def test_every_rule_is_told_with_its_limit_and_its_value(evaluate):
     limits = {"min_hit_rate": 0.61, "popularity_margin": 0.2, "tolerance": 0.2}
-    rules = judge(CANDIDATE, blessed=BLESSED, gate=limits).rules
+    rules = evaluate(CANDIDATE, blessed=BLESSED, gate=limits).rules
     told = [(rule.metric, rule.rule, rule.passed) for rule in rules]
     assert told == [
         ("hit_rate@10", "at least 0.61", False),
@@ -160,18 +160,18 @@ def test_every_rule_is_told_with_its_limit_and_its_value(judge):
         ),
     ],
 )
-def test_what_a_model_has_to_be_better_than(judge, baseline, broken):
+def test_what_a_model_has_to_be_better_than(evaluate, baseline, broken):
     """Popularity hits in each of ten lists, the model in none of them."""
-    result = judge([10] * 10, lists=[0] * 10, gate={"baseline": baseline})
+    result = evaluate([10] * 10, lists=[0] * 10, gate={"baseline": baseline})
     assert [failure.rule for failure in result.failures] == broken
     paired = result.against_baselines["popularity"]
     assert paired.difference == -1.0
     assert paired.p_value == pytest.approx(1 / 1024)
 
 
-def test_just_beyond_every_limit(judge):
+def test_just_beyond_every_limit(evaluate):
     limits = {"min_hit_rate": 0.61, "popularity_margin": 0.21, "tolerance": 0.19}
-    assert sorted(_messages(judge(CANDIDATE, blessed=BLESSED, gate=limits))) == [
+    assert sorted(_messages(evaluate(CANDIDATE, blessed=BLESSED, gate=limits))) == [
         "hit_rate@10 is 0.6, popularity's 0.4; it must be at least 0.21 above "
         "popularity's.",
         "hit_rate@10 is 0.6, the latest blessed model's 0.8 on the same lists "
@@ -181,8 +181,8 @@ def test_just_beyond_every_limit(judge):
     ]
 
 
-def test_a_model_with_nan_is_refused_with_that_reason(judge):
-    result = judge(CANDIDATE, blessed=BLESSED, scores={"u3": math.nan})
+def test_a_model_with_nan_is_refused_with_that_reason(evaluate):
+    result = evaluate(CANDIDATE, blessed=BLESSED, scores={"u3": math.nan})
     assert result.lists == 10
     assert result.non_finite_lists == 1
     assert result.metrics["hit_rate@10"] is None
@@ -195,9 +195,9 @@ def test_a_model_with_nan_is_refused_with_that_reason(judge):
     assert all("is not a number" in message for message in others)
 
 
-def test_a_floor_of_a_slice_without_lists_is_a_reason(judge):
+def test_a_floor_of_a_slice_without_lists_is_a_reason(evaluate):
     gate = OPEN | {"min_hit_rate_of_slices": {"item_warmth=cold": 0.1}}
-    assert _messages(judge(CANDIDATE, gate=gate)) == [
+    assert _messages(evaluate(CANDIDATE, gate=gate)) == [
         "The slice item_warmth=cold has a floor but no list; take the "
         "floor out of `min_hit_rate_of_slices`."
     ]

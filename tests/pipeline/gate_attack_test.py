@@ -167,7 +167,7 @@ def _record(user, whole):
 
 @pytest.fixture(scope="module")
 def attack(tmp_path_factory, run_evaluator):
-    """Returns a function that judges a model and reads `summary.json`."""
+    """Returns a function that evaluates a model and reads `summary.json`."""
     from tfx.types import standard_artifacts
 
     from components.report import executor, spec
@@ -190,7 +190,7 @@ def attack(tmp_path_factory, run_evaluator):
             models[make] = make(root / make.__name__)
         return models[make] if make else None
 
-    def report(folder, judged, blessing):
+    def report(folder, evaluation_artifact, blessing):
         counts = standard_artifacts.Examples()
         for name in ("num_users", "num_items", "num_interactions"):
             counts.set_int_custom_property(name, 1)
@@ -203,7 +203,7 @@ def attack(tmp_path_factory, run_evaluator):
             spec.INTERACTIONS_KEY: counts,
             spec.LISTS_KEY: standard_artifacts.Examples(),
             spec.MODEL_RUN_KEY: run,
-            spec.EVALUATION_KEY: judged,
+            spec.EVALUATION_KEY: evaluation_artifact,
             spec.BLESSING_KEY: blessing,
             spec.PUSHED_MODEL_KEY: standard_artifacts.PushedModel(),
         }
@@ -216,7 +216,7 @@ def attack(tmp_path_factory, run_evaluator):
 
     def run(candidate, *, blessed=None, best=None, users=USERS, whole=False, **gate):
         folder = tmp_path_factory.mktemp("run")
-        judged, blessing = run_evaluator(
+        evaluation_artifact, blessing = run_evaluator(
             folder,
             lists=lists(users, whole),
             candidate=saved(candidate),
@@ -234,12 +234,12 @@ def attack(tmp_path_factory, run_evaluator):
             negatives="all" if whole else ITEMS,
             beam=BEAM,
         )
-        summary = report(folder, judged, blessing)
+        summary = report(folder, evaluation_artifact, blessing)
         reasons = blessing.get_string_custom_property("not_blessed_because")
         assert reasons.splitlines() == summary["not_blessed_because"]
         assert blessing.get_int_custom_property("blessed") == summary["blessed"]
-        judged = blessing.get_string_custom_property("model_digest")
-        assert judged == folders.digest(str(saved(candidate) / "Format-Serving"))
+        digest = blessing.get_string_custom_property("model_digest")
+        assert digest == folders.digest(str(saved(candidate) / "Format-Serving"))
         summary["level"] = blessing.get_string_custom_property("level")
         return summary
 

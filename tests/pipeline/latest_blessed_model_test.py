@@ -47,7 +47,7 @@ def _blessing(blessing_id, model_id, blessed=1, level=None):
         (C, [(22, B, 1), (21, A, 1)], [B]),
         (C, [(21, A, 1), (22, B, 0)], [A]),  # B was refused.
         (C, [(21, A, 0), (22, B, 0)], []),
-        (C, [(22, B, 1), (23, A, 1)], [A]),  # A was judged again and came back.
+        (C, [(22, B, 1), (23, A, 1)], [A]),  # A was evaluated again and came back.
         (B, [(21, A, 1), (22, B, 1), (23, A, 0)], [A]),
         (C, [(21, 99, 1)], []),  # The model is gone.
     ],
@@ -85,7 +85,7 @@ THREE = [*BOTH, (23, C, 1)]
         (C, BACK_TO_A, BOTH, [A]),
         (A, BACK_TO_A, BOTH, []),
         (C, [(A, FIRST), (B, AGAINST_A), (A, {})], BOTH, [A]),  # From the cache.
-        # The model that C was judged against is gone: the newest other version.
+        # The model that C was compared with is gone: the newest other version.
         (C, [(A, FIRST), (B, {}), (C, {"blessing": GONE})], THREE, [B]),
         # Records that say nothing of it: the newest other version.
         (C, [(A, {}), (B, {}), (C, {})], [*THREE, (24, A, 1)], [B]),
@@ -160,7 +160,7 @@ def test_the_best_that_can_still_be_loaded(blessings, latest, best):
 
 
 def test_what_is_best_but_not_served_counts_where_nothing_else_does(tmp_path):
-    """A is served and judged again; B was blessed, and its version is gone."""
+    """A is served and evaluated again; B was blessed, and its version is gone."""
     models = [_model(A), _model(B)]
     for model in models:
         model.uri = str(tmp_path / str(model.id))
@@ -192,8 +192,8 @@ def test_the_best_are_few(monkeypatch):
 
 
 @pytest.fixture
-def judge(tmp_path, save_ranker, write_lists):
-    """Returns a function that runs a pipeline which judges a model with given ranks.
+def evaluate(tmp_path, save_ranker, write_lists):
+    """Returns a function that runs a pipeline which evaluates a model with given ranks.
 
     All runs share one metadata store. The function returns which model the Evaluator
     compared with, whether it blessed, and how often it has been executed so far.
@@ -214,7 +214,7 @@ def judge(tmp_path, save_ranker, write_lists):
             save_ranker(folder / "Format-Serving", ranks)
         local_dag_runner.LocalDagRunner().run(
             pipeline.Pipeline(
-                pipeline_name="judge",
+                pipeline_name="evaluate",
                 pipeline_root=str(tmp_path / "root"),
                 components=_nodes(examples=tmp_path / "examples", model=folder),
                 metadata_connection_config=connection,
@@ -280,13 +280,13 @@ def _nodes(*, examples, model):
     return [lists, graph, trainer, baseline, ranks, evaluator]
 
 
-def test_better_worse_better_in_one_store(judge):
+def test_better_worse_better_in_one_store(evaluate):
     """A tolerance of .3, and each a quarter worse than the last: the best counts."""
-    assert judge("first", [0, 0, 0, 0]) == ([], 1, 1)
-    assert judge("first", [0, 0, 0, 0]) == ([], 1, 1)  # From the cache.
-    assert judge("worse", [0, 0, 0, 10]) == (["first"], 1, 2)
-    assert judge("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
-    assert judge("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
-    assert judge("equal", [0, 0, 0, 0]) == (["worse", "first"], 1, 4)
-    assert judge("again", [0, 0, 10, 0]) == (["equal"], 1, 5)
-    assert judge("again", [0, 0, 10, 0]) == (["equal"], 1, 5)
+    assert evaluate("first", [0, 0, 0, 0]) == ([], 1, 1)
+    assert evaluate("first", [0, 0, 0, 0]) == ([], 1, 1)  # From the cache.
+    assert evaluate("worse", [0, 0, 0, 10]) == (["first"], 1, 2)
+    assert evaluate("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
+    assert evaluate("worst", [0, 0, 10, 10]) == (["worse", "first"], 0, 3)
+    assert evaluate("equal", [0, 0, 0, 0]) == (["worse", "first"], 1, 4)
+    assert evaluate("again", [0, 0, 10, 0]) == (["equal"], 1, 5)
+    assert evaluate("again", [0, 0, 10, 0]) == (["equal"], 1, 5)

@@ -78,7 +78,7 @@ def _passes(pairs, gate):
 
 
 def _push_all(candidates, *, gate, lost=()):
-    """Returns what is there after each in turn was judged; `lost` ones are deleted."""
+    """Returns what is there after each was evaluated in turn; `lost` are deleted."""
     kept = []
     for number, candidate in enumerate(candidates):
         # As LatestPushedModel names them and BlessedRanks chooses among them.

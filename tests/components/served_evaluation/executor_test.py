@@ -1,4 +1,4 @@
-"""The node: whom it judges, on what, and what it says where there is nothing."""
+"""The node: which model it evaluates, on what, and what it says without one."""
 
 import json
 

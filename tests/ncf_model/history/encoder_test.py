@@ -27,7 +27,7 @@ def _loss(loop, cells):
     return float(loop.step(_batch(cells), rate=0.0, epoch=1))
 
 
-def test_an_item_alone_is_judged_by_bias_whatever_it_says_of_itself():
+def test_an_item_alone_is_scored_by_bias_whatever_it_says_of_itself():
     # Item 0 against items 1 and 2: -log(1 / (1 + 2)).
     for itself in (0.0, 50.0):
         loop = _loop([[itself], [0], [0]], [[1], [0], [0]], [0, 0, 0])

@@ -171,11 +171,11 @@ def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probabil
     positives = user_item_matrix(interactions.positives, ITEMS)
     lists = _Lists(interactions)
     lists._items[:, 1] = 0  # An item that the linear part below votes against.
-    judge = catalogue.Catalogue(lists, positives, positives, weights=(0.0,), seed=0)
+    validator = catalogue.Catalogue(lists, positives, positives, weights=(0.0,), seed=0)
     matrix = np.full((ITEMS, ITEMS), 0.25, np.float32)
     matrix[:, 0] = -0.25
-    judge.use(catalogue.Beside(judge.linear_scores(matrix)))
-    curve = judge.calibrate(
+    validator.use(catalogue.Beside(validator.linear_scores(matrix)))
+    curve = validator.calibrate(
         np.zeros((USERS, 1)),
         np.zeros((ITEMS, 1)),
         np.zeros(ITEMS),
@@ -190,7 +190,7 @@ def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probabil
 def test_a_rank_counts_what_the_user_never_touched(interactions):
     positives = user_item_matrix(interactions.positives, ITEMS)
     everything = interactions.positives.then(interactions.validation_items)
-    judge = catalogue.Catalogue(
+    validator = catalogue.Catalogue(
         _Lists(interactions),
         positives,
         user_item_matrix(everything, ITEMS),
@@ -199,9 +199,9 @@ def test_a_rank_counts_what_the_user_never_touched(interactions):
     )
     # All scores are equal: 20 items less the five that a user has are not below.
     none = catalogue._Deep(np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS))
-    ranks = judge._ranks(none, (0.0,), catalogue.Beside(), listed=False)
+    ranks = validator._ranks(none, (0.0,), catalogue.Beside(), listed=False)
     assert (ranks == 15).all()
-    listed = judge._ranks(none, (0.0,), catalogue.Beside(), listed=True)
+    listed = validator._ranks(none, (0.0,), catalogue.Beside(), listed=True)
     assert (listed == 1).all()  # The other candidate is level.
 
 

@@ -145,7 +145,7 @@ def test_through_a_training_rows_follow_ids_though_all_places_change(
     )
 
 
-def test_validation_items_that_the_base_trained_on_do_not_judge(
+def test_validation_items_that_the_base_trained_on_do_not_count(
     first, tmp_path, records
 ):
     base, _ = first

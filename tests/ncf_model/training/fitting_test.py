@@ -22,7 +22,7 @@ CONSTANT = {
 }
 
 
-class Judge:
+class Lists:
     """Gives the metrics it was made with, epoch after epoch."""
 
     def __init__(self, *metrics):
@@ -36,7 +36,7 @@ class Judge:
         return self._left.pop(0)
 
 
-def _fit(interactions, log_dir, judge, *, seed=0, saved=None, **train):
+def _fit(interactions, log_dir, lists, *, seed=0, saved=None, **train):
     """Returns the history and the final weights."""
     keras.utils.set_random_seed(seed)
     settings = ModelConfig(mf_dim=2, layers=(4, 2), dropout=0.2)
@@ -44,7 +44,7 @@ def _fit(interactions, log_dir, judge, *, seed=0, saved=None, **train):
     history = fitting.fit(
         network,
         interactions,
-        judge,
+        lists,
         fitting.FitSettings(
             train=TrainConfig(**(CONSTANT | train)),
             sampling=SamplingConfig(num_negatives=2),
@@ -71,7 +71,7 @@ def interactions(tiny):
     ],
 )
 def test_best_epoch(interactions, tmp_path, metrics, best):
-    history, _ = _fit(interactions, tmp_path, Judge(*metrics), refit=False)
+    history, _ = _fit(interactions, tmp_path, Lists(*metrics), refit=False)
     assert history["best_epoch"] == best
     assert [epoch["hit_rate@10"] for epoch in history["epochs"]] == [
         hit_rate for hit_rate, _ in metrics
@@ -81,15 +81,15 @@ def test_best_epoch(interactions, tmp_path, metrics, best):
 
 def test_patience(interactions, tmp_path):
     metrics = [(0.1, 0.1), (0.3, 0.1), (0.2, 0.1), (0.3, 0.1), (0.9, 0.9)]
-    judge = Judge(*metrics)
-    history, _ = _fit(interactions, tmp_path, judge, epochs=5, patience=2, refit=False)
+    lists = Lists(*metrics)
+    history, _ = _fit(interactions, tmp_path, lists, epochs=5, patience=2, refit=False)
     assert len(history["epochs"]) == 4
     assert history["best_epoch"] == 2
 
 
 def test_ships_the_best_epoch(interactions, tmp_path):
-    one = Judge((0.5, 0.5))
-    three = Judge((0.5, 0.5), (0.1, 0.1), (0.1, 0.1))
+    one = Lists((0.5, 0.5))
+    three = Lists((0.5, 0.5), (0.1, 0.1), (0.1, 0.1))
     _, first = _fit(interactions, tmp_path, one, epochs=1, refit=False)
     _, kept = _fit(interactions, tmp_path, three, epochs=3, refit=False)
     for weight, other in zip(first, kept, strict=True):
@@ -103,9 +103,9 @@ def test_refit_is_a_training_with_the_validation_items(interactions, tmp_path):
     everything = dataclasses.replace(
         interactions, positives=positives, validation_items=none
     )
-    judge = Judge((0.1, 0.1), (0.5, 0.5), (0.1, 0.1))
-    history, refitted = _fit(interactions, tmp_path, judge)
-    _, expected = _fit(everything, tmp_path, Judge(), epochs=2, refit=False)
+    lists = Lists((0.1, 0.1), (0.5, 0.5), (0.1, 0.1))
+    history, refitted = _fit(interactions, tmp_path, lists)
+    _, expected = _fit(everything, tmp_path, Lists(), epochs=2, refit=False)
     assert history["refit"]["epochs"] == 2
     assert history["final_loss"] == history["refit"]["loss"]
     for weight, other in zip(refitted, expected, strict=True):
@@ -116,11 +116,11 @@ def test_refit_follows_the_same_learning_rates(interactions, tmp_path):
     """A cosine over 2 epochs is nearly over in the second; one over 50 is not."""
     runs = []
     for epochs in (2, 50):
-        judge = Judge((0.1, 0.1), (0.5, 0.5), *[(0.0, 0.0)] * (epochs - 2))
+        lists = Lists((0.1, 0.1), (0.5, 0.5), *[(0.0, 0.0)] * (epochs - 2))
         _, weights = _fit(
             interactions,
             tmp_path,
-            judge,
+            lists,
             epochs=epochs,
             batch_size=3,
             learning_rate_schedule="cosine",
@@ -130,7 +130,7 @@ def test_refit_follows_the_same_learning_rates(interactions, tmp_path):
 
 
 def test_without_validation_lists_all_epochs_count(interactions, tmp_path):
-    history, _ = _fit(interactions, tmp_path, Judge(), patience=1)
+    history, _ = _fit(interactions, tmp_path, Lists(), patience=1)
     assert history["best_epoch"] == 3
     assert "hit_rate@10" not in history["epochs"][0]
     assert history["refit"]["epochs"] == 3
@@ -139,8 +139,8 @@ def test_without_validation_lists_all_epochs_count(interactions, tmp_path):
 def test_nothing_held_out_nothing_to_refit(interactions, tmp_path):
     none = Ragged(np.empty(0, np.int32), np.zeros(6, np.int64))
     nothing = dataclasses.replace(interactions, validation_items=none)
-    history, weights = _fit(nothing, tmp_path, Judge())
-    _, expected = _fit(nothing, tmp_path, Judge(), refit=False)
+    history, weights = _fit(nothing, tmp_path, Lists())
+    _, expected = _fit(nothing, tmp_path, Lists(), refit=False)
     assert history["refit"] is None
     for weight, other in zip(weights, expected, strict=True):
         np.testing.assert_array_equal(weight, other)
@@ -152,16 +152,16 @@ def test_evaluation_items_never_matter(interactions, tmp_path):
         interactions,
         eval_items=Ragged(np.zeros_like(interactions.eval_items.values), sizes),
     )
-    judges = Judge((0.5, 0.5)), Judge((0.5, 0.5))
-    _, weights = _fit(interactions, tmp_path, judges[0], epochs=1)
-    _, others = _fit(other, tmp_path, judges[1], epochs=1)
+    both = Lists((0.5, 0.5)), Lists((0.5, 0.5))
+    _, weights = _fit(interactions, tmp_path, both[0], epochs=1)
+    _, others = _fit(other, tmp_path, both[1], epochs=1)
     for weight, same in zip(weights, others, strict=True):
         np.testing.assert_array_equal(weight, same)
 
 
 def test_the_seed_decides(interactions, tmp_path):
     runs = [
-        _fit(interactions, tmp_path, Judge((0.5, 0.5)), epochs=1, seed=seed)
+        _fit(interactions, tmp_path, Lists((0.5, 0.5)), epochs=1, seed=seed)
         for seed in (1, 1, 2)
     ]
     losses = [history["final_loss"] for history, _ in runs]
@@ -174,7 +174,7 @@ def test_tells_how_far_it_is(interactions, tmp_path):
     events = []
     progress.observers.append(events.append)
     try:
-        _fit(interactions, tmp_path, Judge((0.25, 0.1), (0.5, 0.2)), epochs=2)
+        _fit(interactions, tmp_path, Lists((0.25, 0.1), (0.5, 0.2)), epochs=2)
     finally:
         progress.observers.remove(events.append)
     last = [event for event in events if event.fraction == 1.0]
@@ -189,16 +189,16 @@ def test_tells_how_far_it_is(interactions, tmp_path):
 
 
 def test_hit_rate_target(interactions, tmp_path):
-    judge = Judge((0.1, 0.1), (0.6, 0.1), (0.9, 0.9))
-    history, _ = _fit(interactions, tmp_path, judge, hit_rate_target=0.6, refit=False)
+    lists = Lists((0.1, 0.1), (0.6, 0.1), (0.9, 0.9))
+    history, _ = _fit(interactions, tmp_path, lists, hit_rate_target=0.6, refit=False)
     assert len(history["epochs"]) == 2
     assert history["best_epoch"] == 2
 
 
 def test_a_batch_must_fit_into_the_data(interactions, tmp_path):
-    _fit(interactions, tmp_path, Judge(), epochs=1, batch_size=35)
+    _fit(interactions, tmp_path, Lists(), epochs=1, batch_size=35)
     with pytest.raises(ValueError, match=r"has 11 positives and 33 rows .* got 36\."):
-        _fit(interactions, tmp_path, Judge(), epochs=1, batch_size=36)
+        _fit(interactions, tmp_path, Lists(), epochs=1, batch_size=36)
 
 
 class Killed(Exception):
@@ -217,7 +217,7 @@ def test_goes_on_after_a_kill(interactions, tmp_path, monkeypatch, moment):
     """At any moment, to the very same end."""
     metrics = [(0.1, 0.1), (0.5, 0.5), (0.2, 0.2)]
     settings = {"learning_rate_schedule": "cosine", "batch_size": 6}
-    expected = _fit(interactions, tmp_path, Judge(*metrics), **settings)
+    expected = _fit(interactions, tmp_path, Lists(*metrics), **settings)
     saved = checkpoint.Checkpoint(str(tmp_path / "checkpoints"), "it")
 
     def kill(event):
@@ -226,14 +226,14 @@ def test_goes_on_after_a_kill(interactions, tmp_path, monkeypatch, moment):
 
     monkeypatch.setattr(epoch_reports, "_SECONDS_BETWEEN_EVENTS", 0)
     monkeypatch.setattr(progress, "observers", [kill])
-    judge = Judge(*metrics)
+    lists = Lists(*metrics)
     with pytest.raises(Killed):
-        _fit(interactions, tmp_path, judge, saved=saved, **settings)
+        _fit(interactions, tmp_path, lists, saved=saved, **settings)
     assert (saved.load() is None) == (moment[1] == 1 and moment[0] == "train")
     monkeypatch.setattr(progress, "observers", [])
-    if judge._left and moment[0] == "train":
-        judge = Judge(*metrics[moment[1] - 1 :])
-    history, weights = _fit(interactions, tmp_path, judge, saved=saved, **settings)
+    if lists._left and moment[0] == "train":
+        lists = Lists(*metrics[moment[1] - 1 :])
+    history, weights = _fit(interactions, tmp_path, lists, saved=saved, **settings)
     for key in ("epoch", "loss", "hit_rate@10"):
         assert [e[key] for e in history["epochs"]] == [
             e[key] for e in expected[0]["epochs"]
@@ -254,7 +254,7 @@ def test_pretraining(interactions, tmp_path):
         history, _ = _fit(
             interactions,
             tmp_path,
-            Judge((0.1, 0.1)),
+            Lists((0.1, 0.1)),
             epochs=1,
             pretrain_epochs=2,
             learning_rate=0.01,
@@ -265,15 +265,19 @@ def test_pretraining(interactions, tmp_path):
     assert set(history["pretraining"]) == {"gmf", "mlp"}
     assert history["pretraining"]["gmf"]["epoch"] == 2
     without, _ = _fit(
-        interactions, tmp_path, Judge((0.1, 0.1)), epochs=1, learning_rate=0.01
+        interactions,
+        tmp_path,
+        Lists((0.1, 0.1)),
+        epochs=1,
+        learning_rate=0.01,
     )
     assert history["epochs"][0]["loss"] < without["epochs"][0]["loss"]
     assert "pretraining" not in without
 
 
 def test_mlperf_lines(interactions, tmp_path):
-    judge = Judge((0.1, 0.1), (0.7, 0.1), (0.9, 0.9))
-    _fit(interactions, tmp_path, judge, hit_rate_target=0.635, mlperf_log=True)
+    lists = Lists((0.1, 0.1), (0.7, 0.1), (0.9, 0.9))
+    _fit(interactions, tmp_path, lists, hit_rate_target=0.635, mlperf_log=True)
     lines = [
         json.loads(line.removeprefix(":::MLLOG "))
         for line in (tmp_path / "mlperf.log").read_text().splitlines()
@@ -325,7 +329,7 @@ def test_no_two_trainings_draw_the_same_rows(interactions, tmp_path, monkeypatch
         return draw(self, epoch)
 
     monkeypatch.setattr(data.EpochRows, "draw", noted)
-    _fit(interactions, tmp_path, Judge((0.1, 0.1)), epochs=1, pretrain_epochs=2)
+    _fit(interactions, tmp_path, Lists((0.1, 0.1)), epochs=1, pretrain_epochs=2)
     # GMF's, MLP's, the training's and the refit's, which has the same start.
     assert drawn == [1, 2, 3, 4, 0, 0]
     train = TrainConfig(epochs=1, pretrain_epochs=2)

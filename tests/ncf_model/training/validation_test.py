@@ -24,16 +24,16 @@ def network():
     return network
 
 
-def _judge(network, user_ids, candidates, **settings):
+def _validator(network, user_ids, candidates, **settings):
     return validation.Validation(
         network, user_ids, candidates, users=USERS, items=ITEMS, **settings
     )
 
 
 def test_scores_candidates_in_order(network):
-    judge = _judge(network, [b"a", b"b"], [[b"x", b"w", b"z"], [b"y", b"w"]])
+    validator = _validator(network, [b"a", b"b"], [[b"x", b"w", b"z"], [b"y", b"w"]])
     np.testing.assert_array_equal(
-        judge.scores(), [[3.0, 4.0, 1.0], [-2.0, -4.0, -np.inf]]
+        validator.scores(), [[3.0, 4.0, 1.0], [-2.0, -4.0, -np.inf]]
     )
 
 
@@ -47,21 +47,21 @@ def test_scores_without_xla(network, monkeypatch):
 
     monkeypatch.setattr(network.scorer, "combine", elsewhere)
     lists = ([b"a"], [[b"x", b"w"]])
-    judge = _judge(network, *lists, jit_compile=False)
-    np.testing.assert_array_equal(judge.scores(), [[3.0, 4.0]])
+    validator = _validator(network, *lists, jit_compile=False)
+    np.testing.assert_array_equal(validator.scores(), [[3.0, 4.0]])
     with pytest.raises(tf.errors.InvalidArgumentError, match="XLA"):
-        _judge(network, *lists).scores()
+        _validator(network, *lists).scores()
 
 
 def test_ids_outside_the_vocabulary_are_unknown(network):
-    judge = _judge(network, [b"nobody"], [[b"x", b"nothing"]])
-    np.testing.assert_array_equal(judge.scores(), [[6.0, 18.0]])
+    validator = _validator(network, [b"nobody"], [[b"x", b"nothing"]])
+    np.testing.assert_array_equal(validator.scores(), [[6.0, 18.0]])
 
 
 def test_metrics_are_means_over_lists(network):
     # Ranks 1, 0 and 10: the last, ten ties, is outside the first ten.
     candidates = [[b"x", b"w", b"z"], [b"y", b"w"], [b"y"] * 11]
-    hit_rate, ndcg = _judge(network, [b"a", b"b", b"a"], candidates).metrics()
+    hit_rate, ndcg = _validator(network, [b"a", b"b", b"a"], candidates).metrics()
     assert hit_rate == pytest.approx(2 / 3)
     assert ndcg == pytest.approx((1 / math.log2(3) + 1) / 3)
 
@@ -69,28 +69,28 @@ def test_metrics_are_means_over_lists(network):
 def test_blocks_cover_every_list(network, monkeypatch):
     user_ids = [b"a", b"b"] * 5 + [b"a"]
     candidates = [[b"x", b"w"]] * 11
-    whole = _judge(network, user_ids, candidates).scores()
+    whole = _validator(network, user_ids, candidates).scores()
     monkeypatch.setattr(validation, "_BLOCK_VALUES", 4 * 2 * 64)
-    parts = _judge(network, user_ids, candidates).scores()
+    parts = _validator(network, user_ids, candidates).scores()
     np.testing.assert_array_equal(parts, whole)
     assert whole[:, 0].tolist() == [3.0, -3.0] * 5 + [3.0]
 
 
 def test_sees_the_network_as_it_is_now(network):
-    judge = _judge(network, [b"a"], [[b"x", b"w"]])
-    assert judge.metrics() == (1.0, pytest.approx(1 / math.log2(3)))
+    validator = _validator(network, [b"a"], [[b"x", b"w"]])
+    assert validator.metrics() == (1.0, pytest.approx(1 / math.log2(3)))
     network.user_table.embeddings.assign([[-1.0], [1.0], [0.0]])
-    assert judge.metrics() == (1.0, 1.0)
+    assert validator.metrics() == (1.0, 1.0)
 
 
 def test_a_score_that_is_not_a_number(network):
     network.user_table.embeddings.assign([[np.nan], [1.0], [0.0]])
     with pytest.raises(ValueError, match="Scores must not be NaN"):
-        _judge(network, [b"a"], [[b"x", b"w"]]).metrics()
+        _validator(network, [b"a"], [[b"x", b"w"]]).metrics()
 
 
 def test_no_lists(network):
-    judge = _judge(network, [], [])
-    assert len(judge) == 0
+    validator = _validator(network, [], [])
+    assert len(validator) == 0
     with pytest.raises(ValueError, match="no user has three interactions"):
-        judge.metrics()
+        validator.metrics()

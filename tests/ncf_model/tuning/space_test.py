@@ -66,7 +66,7 @@ def test_a_value_without_a_place_in_its_range():
 @pytest.mark.parametrize(
     "name", ["seed", "data.dataset", "train.refit", "sampling.eval_negatives"]
 )
-def test_fields_that_decide_what_trials_are_judged_on(name):
+def test_fields_that_decide_what_trials_are_evaluated_on(name):
     with pytest.raises(ValueError, match=f"change what is learned; got '{name}'"):
         _of({name: (1, 2)})
 

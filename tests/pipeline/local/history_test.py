@@ -63,6 +63,14 @@ def test_the_list_of_runs_for_people_and_for_programs(three_runs):
     assert [row["number"] for row in rows] == [1, 2, 3]
 
 
+def test_the_list_breaks_no_figure_in_a_narrow_terminal(three_runs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = _ncf("runs", "--out", three_runs).splitlines()
+    [second] = [line for line in lines if line.startswith("2 ")]
+    assert "0.5000 pushed as 2" in second
+    assert max(map(len, lines[1:])) <= 60
+
+
 def test_the_list_tells_what_was_changed_since_the_run_before(three_runs):
     first, second, third = runs.rows(three_runs)
     read = {"data.dataset": "a.csv", "train.epochs": 3}

@@ -65,7 +65,7 @@ def _in_pipeline(dataset, log_dir):
     network = model.NeuMF(config.model, num_users=4, num_items=7)
     users = {user: index for index, user in enumerate(found.users.user_ids)}
     items = {item: index for index, item in enumerate(found.item_ids)}
-    judge = validation.Validation(
+    lists = validation.Validation(
         network,
         [found.users.user_ids[user] for user in lists.users],
         [
@@ -76,7 +76,7 @@ def _in_pipeline(dataset, log_dir):
         items=items,
     )
     settings = fitting.FitSettings(train=config.train, sampling=config.sampling, seed=5)
-    history = fitting.fit(network, interactions, judge, settings, log_dir=str(log_dir))
+    history = fitting.fit(network, interactions, lists, settings, log_dir=str(log_dir))
     return json.loads(history.to_file())["epochs"]
 
 

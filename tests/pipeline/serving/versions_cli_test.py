@@ -52,6 +52,13 @@ def test_lists_the_served_one_first(out):
     assert "served" in text
 
 
+def test_no_figure_is_cut_in_a_narrow_terminal(out, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    text = _run("versions", "--out", out).output
+    assert "0.5000" in text
+    assert "…" not in text
+
+
 def test_names_what_is_broken_and_what_is_foreign(out):
     rows = _listed(out)
     model = out / "serving" / str(rows[1]["version"]) / "saved_model.pb"
