@@ -64,6 +64,7 @@ class Night:
             refit=True,
             seed=SEED,
             num_items=len(found.item_ids),
+            num_users=len(found.users.user_ids),
         )
         self._items = found.item_ids
         split = splitting.split(found.users.items, found.users.timestamps, sampling)

@@ -13,6 +13,7 @@ Positive = pydantic.PositiveFloat
 NonNegative = pydantic.NonNegativeFloat
 # The largest `popularity_alpha`: counts to this power are far below the largest float.
 LARGEST_ALPHA = 10.0
+EvalUsers = Annotated[int, pydantic.Field(ge=1)]
 EvalNegatives = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
 # No machine has room for a wider table: a slip of the keyboard is refused at once.
 Width = Annotated[int, pydantic.Field(ge=1, le=1 << 16)]
@@ -299,6 +300,10 @@ class SamplingConfig(Config):
         eval_with_replacement: draws evaluation negatives as the official NCF does: with
             replacement, and from all items but the user's training positives. An item
             that is drawn twice counts once.
+        eval_users: for how many users lists are made, about: `all`, or a sample that
+            their ids and the seed decide. Where there are millions of users, a sample
+            says the same, with the error that is shown beside each figure. Everybody's
+            items are held out either way.
         distribution: training negatives are `uniform` over the unseen items, or drawn
             with probability proportional to popularity ** `popularity_alpha`.
         popularity_alpha: the exponent of `distribution: popularity`; 0 is uniform.
@@ -312,6 +317,7 @@ class SamplingConfig(Config):
     num_negatives: int = pydantic.Field(4, ge=1, le=10_000)
     eval_negatives: EvalNegatives | Literal["all"] = 99
     eval_with_replacement: bool = False
+    eval_users: EvalUsers | Literal["all"] = "all"
     distribution: Literal["uniform", "popularity"] = "uniform"
     popularity_alpha: float = pydantic.Field(0.75, ge=0, le=LARGEST_ALPHA)
     split: Literal["leave_one_out", "temporal"] = "leave_one_out"

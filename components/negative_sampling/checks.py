@@ -1,6 +1,5 @@
 """Sums up a run of NegativeSampling, and checks that the result can be used."""
 
-import json
 from typing import Any
 
 from components.negative_sampling.plan import Plan
@@ -14,7 +13,10 @@ COUNTS = (
     "eval_lists",
     "short_lists",
     "users_without_eval",
+    "users_not_sampled",
 )
+
+_RULES = ("split_time", "eval_users")
 
 
 def summary(counts: dict[str, int], *, plan: Plan) -> dict[str, int | str]:
@@ -58,10 +60,11 @@ def check_summary(
         raise ValueError(
             "Nothing can be evaluated: no user has an interaction to hold out, one to "
             f"train on and an item not seen yet ({_rule(config)}; {num_users} users, "
-            f"{found['num_items']} items). Use more data, or another split."
+            f"{found['num_items']} items). Use more data, another split "
+            "or more `eval_users`."
         )
 
 
 def _rule(config: SamplingConfig) -> str:
-    settings = {"split": config.split, "split_time": str(config.split_time)}
-    return json.dumps(settings if config.split_time else {"split": config.split})
+    names = {"split", *(name for name in _RULES if name in config.model_fields_set)}
+    return config.model_dump_json(include=names)

@@ -62,7 +62,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             summary = json.loads(f.read())
         checks.check_summary(
             summary,
-            num_users=vocabularies.vocabulary_size_by_name(features.USER_VOCABULARY),
+            num_users=plan.num_users,
             config=plan.config,
         )
         _note_counts(summary, examples)
@@ -75,6 +75,7 @@ def _plan(exec_properties: dict[str, Any], graph: tft.TFTransformOutput) -> Plan
         refit=bool(exec_properties[spec.REFIT_KEY]),
         seed=exec_properties[spec.SEED_KEY],
         num_items=graph.vocabulary_size_by_name(features.ITEM_VOCABULARY),
+        num_users=graph.vocabulary_size_by_name(features.USER_VOCABULARY),
     )
 
 
@@ -97,7 +98,7 @@ def _read_users(
     split = transforms.SplitUsers(
         plan,
         transforms.physical_columns(schema),
-        num_users=graph.vocabulary_size_by_name(features.USER_VOCABULARY),
+        num_users=plan.num_users,
         half=half,
     )
     return (

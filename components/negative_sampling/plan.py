@@ -15,6 +15,8 @@ class Plan:
         refit: whether negatives for the refit are written, too, in that mode.
         seed: of every draw.
         num_items: size of the vocabulary of items, without the unknown index.
+        num_users: size of the vocabulary of users, likewise; it decides which part of
+            them `sampling.eval_users` is.
     """
 
     config: SamplingConfig
@@ -22,6 +24,14 @@ class Plan:
     refit: bool
     seed: int
     num_items: int
+    num_users: int
+
+    @property
+    def share_with_lists(self) -> float:
+        """The fraction of the users who get lists, in (0, 1]."""
+        if self.config.eval_users == "all":
+            return 1.0
+        return min(1.0, self.config.eval_users / max(1, self.num_users))
 
     @property
     def needs_popularity(self) -> bool:

@@ -11,6 +11,7 @@ from components.negative_sampling.records import Users
 from components.negative_sampling.splitting import Split
 from ncf_model import features
 from ncf_model.sampling import negatives as negatives_module
+from ncf_model.sampling import random_words
 from ncf_model.sampling.ragged import Ragged
 
 _STREAMS = {
@@ -83,14 +84,17 @@ def lists(
     negatives says nothing.
 
     Args:
-        users: a batch of users.
+        users: a batch of users; `plan.share_with_lists` of them get lists.
         split: the interactions of these users, by purpose.
         name: which lists to make, `validation` or `eval`.
         plan: how many negatives there are, and how they are drawn.
         vocabulary: [N] large_binary, the raw id of each index.
         counts: [N] int64, how often each item is a training positive of any user.
     """
+    keys = negatives_module.user_keys(users.user_ids, plan.seed)
+    chosen = _chosen(keys, plan.share_with_lists)
     held = held_out(users, split, name)
+    held = held.at(np.flatnonzero(chosen[held.owners]))
     count = plan.config.eval_negatives
     if count == "all" and name == features.VALIDATION_SPLIT:
         count = _VALIDATION_NEGATIVES
@@ -99,8 +103,9 @@ def lists(
         candidates = _alone(held)
         extra, short = _whole_catalogue(held, vocabulary, counts), 0
     else:
-        keys = negatives_module.user_keys(users.user_ids, plan.seed)[held.owners]
-        negatives = _negatives(held, keys, plan, count=count, stream=_STREAMS[name])
+        negatives = _negatives(
+            held, keys[held.owners], plan, count=count, stream=_STREAMS[name]
+        )
         kept = np.flatnonzero(negatives.sizes)
         held, negatives = held.at(kept), negatives.take(kept)
         candidates, extra = _alone(held).then(negatives), {}
@@ -116,8 +121,17 @@ def lists(
     found = {f"{name}_lists": len(held.items), "short_lists": short}
     if name == features.EVAL_SPLIT:
         evaluated = len(np.unique(held.owners))
-        found["users_without_eval"] = len(users.user_ids) - evaluated
+        found["users_without_eval"] = int(chosen.sum()) - evaluated
+        found["users_not_sampled"] = len(chosen) - int(chosen.sum())
     return records.record_batch(columns), found
+
+
+def _chosen(keys: np.ndarray, share: float) -> np.ndarray:
+    """Returns which users get lists, [U] bool: a part that the keys alone decide."""
+    if share >= 1:
+        return np.ones(len(keys), bool)
+    words = random_words.starts(keys, epoch=0, stream=negatives_module.CHOICE_STREAM)
+    return words < np.uint64(share * 2**64)
 
 
 def _alone(held: HeldOut) -> Ragged:

@@ -36,6 +36,7 @@ _COUNTS = {
     "eval_lists": "lists that the model is evaluated on",
     "short_lists": "lists with fewer candidates than asked for",
     "users_without_eval": "users who are not evaluated, as they have too few items",
+    "users_not_sampled": "users who are not evaluated, by sampling.eval_users",
 }
 # These are shown elsewhere on the page, or are settings and not counts.
 _NOT_SHOWN = ("num_users", "num_items", "num_interactions", "seed", "mode", "sampling")

@@ -12,6 +12,7 @@ from ncf_model.sampling.unseen import UnseenItems, blocks
 from ncf_model.sampling.weighted import WeightedItems, popularity_weights
 
 __all__ = [
+    "CHOICE_STREAM",
     "EVAL_STREAM",
     "VALIDATION_STREAM",
     "NegativeSampler",
@@ -26,6 +27,7 @@ __all__ = [
 TRAIN_STREAM = 0
 VALIDATION_STREAM = 1
 EVAL_STREAM = 2
+CHOICE_STREAM = 3  # Which users get lists.
 
 
 class NegativeSampler:

@@ -82,6 +82,7 @@ def sample(
         refit=refit,
         seed=config.seed,
         num_items=len(found.item_ids),
+        num_users=len(found.users.user_ids),
     )
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -117,6 +118,11 @@ def _check(
     for name, value in {"epochs": epochs, **dataclasses.asdict(form)}.items():
         if name != "format" and value < 1:
             raise ValueError(f"`{name}` must be 1 or more; got {value}.")
+    if config.sampling.eval_users != "all":
+        raise ValueError(
+            "`sampling.eval_users` must be 'all', as the files have a list for each "
+            f"user; got {config.sampling.eval_users}. Leave it out."
+        )
     count = config.sampling.eval_negatives
     if count == "all":
         raise ValueError(

@@ -8,7 +8,7 @@ CONFIG = SamplingConfig(mode="materialised")
 
 
 def _summary(**counts):
-    plan = Plan(config=CONFIG, epochs=1, refit=False, seed=7, num_items=9)
+    plan = Plan(config=CONFIG, epochs=1, refit=False, seed=7, num_items=9, num_users=4)
     return checks.summary(counts, plan=plan)
 
 
@@ -26,6 +26,7 @@ def test_what_was_not_found_counts_zero():
         "eval_lists": 2,
         "short_lists": 0,
         "users_without_eval": 0,
+        "users_not_sampled": 0,
         "num_items": 9,
         "seed": 7,
         "mode": "materialised",
@@ -35,6 +36,12 @@ def test_what_was_not_found_counts_zero():
 
 def test_one_list_is_enough():
     _check(eval_lists=1, train_positives=1)
+
+
+def test_too_small_a_sample_is_told():
+    config = CONFIG.model_copy(update={"eval_users": 1})
+    with pytest.raises(ValueError, match='"eval_users":1'):
+        _check(eval_lists=0, config=SamplingConfig(**config.model_dump()))
 
 
 def test_nothing_to_evaluate():

@@ -12,6 +12,7 @@ from ncf_model.sampling.ragged import Ragged
 # user d all but item 5.
 USERS = {b"a": [0, 1, 2], b"b": [3, 4], b"c": [5], b"d": [4, 3, 2, 1, 0]}
 COUNTS = np.array([5, 4, 3, 2, 1, 0])
+ALL = {"users_not_sampled": 0}
 IDS = pa.array([b"i%d" % item for item in range(6)], pa.large_binary())
 
 
@@ -21,7 +22,14 @@ def _lists(name, *, users=USERS, times=None, seed=0, **settings):
     items = np.array([item for items in users.values() for item in items])
     times = np.zeros(len(items), int) if times is None else np.array(times)
     batch = Users(list(users), np.arange(len(users)), Ragged(items, offsets), times)
-    plan = Plan(config=config, epochs=1, refit=True, seed=seed, num_items=6)
+    plan = Plan(
+        config=config,
+        epochs=1,
+        refit=True,
+        seed=seed,
+        num_items=6,
+        num_users=len(users),
+    )
     records, found = ranked_lists.lists(
         batch,
         splitting.split(batch.items, times, config),
@@ -45,7 +53,7 @@ def test_held_out_item_first_then_unseen_ones():
     assert set(b[1:]) <= {b"i0", b"i1", b"i2", b"i5"}
     # d has one unseen item, so the list is shorter by one, and counted.
     assert d == [b"i0", b"i5"]
-    assert found == {"eval_lists": 3, "short_lists": 1, "users_without_eval": 1}
+    assert found == {"eval_lists": 3, "short_lists": 1, "users_without_eval": 1} | ALL
 
 
 def test_validation_ranks_the_item_before():
@@ -67,7 +75,7 @@ def test_user_who_has_seen_everything_has_no_list():
     users = {b"a": [0, 1, 2, 3, 4, 5], b"b": [3, 4]}
     records, found = _lists("eval", users=users)
     assert [record["user_id"] for record in records] == [[b"b"]]
-    assert found == {"eval_lists": 1, "short_lists": 0, "users_without_eval": 1}
+    assert found == {"eval_lists": 1, "short_lists": 0, "users_without_eval": 1} | ALL
 
 
 # User a has seen three of six items, so a list of four is the longest.
@@ -81,7 +89,7 @@ def test_catalogue_smaller_than_a_list(count, length):
 def test_nobody_to_evaluate():
     records, found = _lists("eval", users={b"c": [5]})
     assert records == []
-    assert found == {"eval_lists": 0, "short_lists": 0, "users_without_eval": 1}
+    assert found == {"eval_lists": 0, "short_lists": 0, "users_without_eval": 1} | ALL
 
 
 def test_validation_and_evaluation_draw_differently():
@@ -109,7 +117,7 @@ def test_temporal_split_makes_a_list_per_later_item():
     )
     # User b has nothing to train on: nobody could rank for them.
     assert [r["candidate_ids"][0] for r in records] == [b"i1", b"i2"]
-    assert found == {"eval_lists": 2, "short_lists": 0, "users_without_eval": 1}
+    assert found == {"eval_lists": 2, "short_lists": 0, "users_without_eval": 1} | ALL
     assert all(r["candidate_ids"][1] in {b"i3", b"i4", b"i5"} for r in records)
 
 
@@ -160,7 +168,7 @@ def test_whole_catalogue():
     ]
     # More popular and unseen: nothing before i2; i0, i1, i2 before i4; none before i0.
     assert [record["popularity_rank"] for record in records] == [[0], [3], [0]]
-    assert found == {"eval_lists": 3, "short_lists": 0, "users_without_eval": 1}
+    assert found == {"eval_lists": 3, "short_lists": 0, "users_without_eval": 1} | ALL
 
 
 def test_validation_draws_though_evaluation_ranks_all():
@@ -201,3 +209,29 @@ def test_official_lists_leave_out_what_trains_and_nothing_else(name, drawn):
     records, _ = _lists(name, users=users, eval_with_replacement=True, eval_negatives=3)
     candidates = [record["candidate_ids"] for record in records]
     assert {item for items in candidates for item in items[1:]} == drawn
+
+
+def test_a_sample_of_users_is_a_part_of_the_lists_and_changes_none():
+    many = {b"u%d" % number: [0, 1, 2] for number in range(4000)}
+    for name in ("validation", "eval"):
+        whole, _ = _lists(name, users=many)
+        some, found = _lists(name, users=many, eval_users=1000)
+        more, _ = _lists(name, users=many, eval_users=2000)
+        assert 900 < len(some) < 1100
+        assert found[f"{name}_lists"] == len(some)
+        assert [record for record in whole if record in some] == some
+        assert {r["user_id"][0] for r in some} < {r["user_id"][0] for r in more}
+    assert found["users_not_sampled"] == 4000 - len(some)
+    assert found["users_without_eval"] == 0
+    assert _lists("eval", users=many, eval_users=4000)[0] == whole
+
+
+def test_the_same_users_are_in_both_samples_but_for_another_seed():
+    many = {b"u%d" % number: [0, 1, 2] for number in range(400)}
+
+    def chosen(name, seed):
+        records, _ = _lists(name, users=many, eval_users=100, seed=seed)
+        return {record["user_id"][0] for record in records}
+
+    assert chosen("validation", 1) == chosen("eval", 1)
+    assert chosen("eval", 1) != chosen("eval", 2)

@@ -21,7 +21,14 @@ def _rows(*, users=USERS, epochs=3, refit=True, weights=None, num_items=6, **set
     batch = Users(
         list(users), np.arange(len(users)), Ragged(items, offsets), np.zeros(len(items))
     )
-    plan = Plan(config=config, epochs=epochs, refit=refit, seed=0, num_items=num_items)
+    plan = Plan(
+        config=config,
+        epochs=epochs,
+        refit=refit,
+        seed=0,
+        num_items=num_items,
+        num_users=4,
+    )
     split = splitting.split(batch.items, batch.timestamps, config)
     return [
         row

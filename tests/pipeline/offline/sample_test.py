@@ -57,7 +57,7 @@ def _component(**settings):
     offsets = np.cumsum([0, *map(len, USERS.values())])
     items = Ragged(np.concatenate(list(USERS.values())), offsets)
     users = Users(list(USERS), np.arange(4), items, np.zeros(11, np.int64))
-    plan = Plan(config=config, epochs=2, refit=True, seed=5, num_items=7)
+    plan = Plan(config=config, epochs=2, refit=True, seed=5, num_items=7, num_users=4)
     return users, splitting.split(items, users.timestamps, config), plan
 
 

@@ -51,7 +51,9 @@ def _in_pipeline(dataset, log_dir):
     """Trains as the pipeline does, which draws for itself, on the same lists."""
     config = config_module.load(None, SETTINGS)
     found = indexed.read(str(dataset.path), config.data.reading())
-    plan = Plan(config=config.sampling, epochs=2, refit=False, seed=5, num_items=7)
+    plan = Plan(
+        config=config.sampling, epochs=2, refit=False, seed=5, num_items=7, num_users=4
+    )
     (lists,) = rows.lists(found, plan, "eval")
     none = Ragged(np.empty(0, np.int32), np.zeros(5, np.int64))
     interactions = data.Interactions(
