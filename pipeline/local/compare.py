@@ -137,6 +137,10 @@ def choose(name: str, out: pathlib.Path | None) -> ComparedRun:
     else:
         found = [r for r in store.runs if runs.summary_of(folder, store, r)][-1:]
     summary = runs.summary_of(folder, store, found[0]) if found else None
+    if found and summary is None:
+        raise ValueError(
+            f"Run {name} in {folder} has no figures to compare: {runs.state(found[0])}."
+        )
     if summary is None:
         raise ValueError(
             f"There is no run {name!r} with a result in {folder}; `ncf runs --out "

@@ -107,7 +107,7 @@ def _row(
         out=str(out),
         number=run.number,
         started=_utc(run.started),
-        state=_state(run),
+        state=state(run),
         dataset=summary.dataset if summary else "",
         changes=_changes(run, summary),
         hit_rate=summary.metrics.get("hit_rate@10") if summary else None,
@@ -125,7 +125,8 @@ def _pushed(store: Store, outputs: list[int]) -> Iterator[int]:
             yield int(name)
 
 
-def _state(run: RecordedRun) -> str:
+def state(run: RecordedRun) -> str:
+    """Returns in a few words how a run ended, such as `failed at Trainer`."""
     if not run.executions:
         return "nothing ran"
     last = run.executions[-1]

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.progress_bar import ProgressBar
 
+from pipeline.nodes import ids
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 _BEAM = " [while running"
 
 
+# What nodes do that take a while and cannot tell how far they are.
+_DOING = {
+    ids.STATISTICS: "counts values of every feature",
+    ids.TRANSFORM: "numbers users and items",
+    ids.EXPORT_CHECK: "asks the exported model in its own process",
+    ids.EVALUATOR: "ranks the lists, applies the gate's rules",
+    ids.REPORT: "draws the report",
+}
 # A bar that estimates by the last run's seconds stops here until the node ends.
 _ALMOST = 0.95
 
@@ -123,11 +132,16 @@ class RunDisplay:
             yield self
 
     def started(self, node: str) -> None:
-        """Shows that a node runs, and how long it took the last time."""
+        """Shows that a node runs, and how long it took the last time.
+
+        In a first run it shows what the node does, if that takes a while.
+        """
         self.current = node
         self._started = time.monotonic()
         seconds = self.earlier.get(node)
-        detail = "" if seconds is None else f"took {seconds:.0f} s the last time"
+        detail = _DOING.get(node, "")
+        if seconds is not None:
+            detail = f"took {seconds:.0f} s the last time"
         self._progress.add_task(node, total=None, detail=detail, expected=seconds)
 
     def finished(self, *, cached: bool) -> None:

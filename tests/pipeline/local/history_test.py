@@ -88,6 +88,14 @@ def test_the_list_tells_what_was_changed_since_the_run_before(three_runs):
     ]
 
 
+def test_a_run_without_figures_is_not_compared(three_runs):
+    arguments = ["compare", "2", "3", "--out", str(three_runs)]
+    result = testing.CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 2
+    said = result.output.replace("\n", " ")
+    assert "has no figures to compare: failed at Trainer" in said
+
+
 def test_a_moved_folder_is_still_read(three_runs, tmp_path_factory):
     moved = three_runs.rename(tmp_path_factory.mktemp("elsewhere") / "moved")
     assert [row.hit_rate for row in runs.rows(moved)] == [0.5, 0.5, None]

@@ -48,6 +48,15 @@ def test_a_running_node_says_how_long_it_took_the_last_time():
     with display.following():
         display.started("Transform")
     assert "took 62 s the last time" in console.file.getvalue()
+    assert "numbers users" not in console.file.getvalue()
+
+
+def test_in_a_first_run_it_says_what_it_does():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    display = terminal.RunDisplay(console)
+    with display.following():
+        display.started("Transform")
+    assert "numbers users and items" in console.file.getvalue()
 
 
 def _bar(seconds, event=None):
