@@ -61,3 +61,7 @@ RIVALS = (LATEST_BLESSED, BEST_BLESSED)
 # the paths of the others in this property.
 MOST_BEST = 8
 MORE_BEST_PROPERTY = "more_best"
+# On a model that comes from a version of a serving folder: the version's number.
+VERSION_PROPERTY = "pushed_version"
+# On the lists and the blessing: which models could not be compared, a sentence a line.
+NOT_COMPARED_PROPERTY = "not_compared"

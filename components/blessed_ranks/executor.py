@@ -41,7 +41,12 @@ class Executor(base_executor.BaseExecutor):
         pattern = os.path.join(
             artifact_utils.get_split_uri([lists], features.EVAL_SPLIT), "*"
         )
-        models = rivals.choose(input_dict, catalogue, lambda: _batches(pattern))
+        chosen = rivals.choose(input_dict, catalogue, lambda: _batches(pattern))
+        models = chosen.rivals
+        if chosen.not_compared:
+            examples.set_string_custom_property(
+                features.NOT_COMPARED_PROPERTY, "\n".join(chosen.not_compared)
+            )
         for name, rival in models.items():
             examples.set_string_custom_property(name, json.dumps(rival.noted))
         folder = artifact_utils.get_split_uri([examples], features.EVAL_SPLIT)

@@ -34,9 +34,16 @@ class RankingModel:
             OSError, ValueError: the model cannot be loaded.
         """
         self._loaded = tf.saved_model.load(path)
-        if _SIGNATURE not in self._loaded.signatures:
-            raise ValueError(f"{path} has no signature `{_SIGNATURE}`.")
-        self._evaluate = self._loaded.signatures[_SIGNATURE]
+        signature = self._loaded.signatures.get(_SIGNATURE)
+        if signature is None:
+            raise ValueError(f"it has no signature `{_SIGNATURE}`.")
+        takes, gives = signature.structured_input_signature[1], signature.output_shapes
+        if list(takes) != ["examples"] or "scores" not in gives:
+            raise ValueError(
+                f"its signature `{_SIGNATURE}` takes {sorted(takes)} and returns "
+                f"{sorted(gives)}; it must take `examples` and return `scores`."
+            )
+        self._evaluate = signature
         self._places = {item: place for place, item in enumerate(catalogue)}
         self._all = _example({features.CANDIDATE_IDS: catalogue})
         self.non_finite = 0
@@ -109,13 +116,15 @@ class RankingModel:
         return np.where(bad, real.sum(axis=1) - 1, ranking.ranks(counted))
 
 
-def load(path: str, catalogue: Sequence[bytes]) -> RankingModel | None:
-    """Returns the model; None, and a line in the log, if it cannot be loaded."""
+def load(
+    path: str, catalogue: Sequence[bytes]
+) -> tuple[RankingModel, None] | tuple[None, str]:
+    """Returns the model, or None and why it cannot be asked."""
     try:
-        return RankingModel(path, catalogue)
+        return RankingModel(path, catalogue), None
     except (OSError, ValueError, tf.errors.OpError) as error:
-        logging.warning("%s cannot be loaded, so it is not compared: %s", path, error)
-        return None
+        logging.warning("%s is not compared: %s", path, error)
+        return None, (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _example(values: dict[str, Sequence[bytes]]) -> bytes:

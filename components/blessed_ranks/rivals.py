@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,10 @@ Batches = Callable[[], Iterable[Sequence[tf.train.Example]]]
 _TOP_K = 10  # The gate looks at HR@10.
 # The best model is chosen on so many lists, where the error of a hit rate is .005.
 _LISTS = 10_000
+_CALLED = {
+    features.LATEST_BLESSED: "The model in service",
+    features.BEST_BLESSED: "The earlier model",
+}
 _MODEL_ID = "current_model_id"  # A property that TFX's Evaluator gives a blessing.
 
 
@@ -36,11 +40,18 @@ class BlessedRival:
     noted: Mapping[str, Any]
 
 
+class Chosen(NamedTuple):
+    """The models that rank the lists by their kind, and why others do not."""
+
+    rivals: dict[str, BlessedRival]
+    not_compared: list[str]
+
+
 def choose(
     input_dict: Mapping[str, Sequence[types.Artifact]],
     catalogue: list[bytes],
     batches: Batches,
-) -> dict[str, BlessedRival]:
+) -> Chosen:
     """Returns the model blessed last and, if another is better, the best of the others.
 
     The best is the one with the most hits on these very lists. Levels would not do:
@@ -53,10 +64,11 @@ def choose(
         catalogue: raw ids of all items of the data.
         batches: returns an iterator over the lists, from the first one on.
     """
-    latest = list(_loaded(input_dict, features.LATEST_BLESSED, catalogue))[:1]
-    found = [*latest, *_loaded(input_dict, features.BEST_BLESSED, catalogue)]
+    left: list[str] = []
+    latest = list(_loaded(input_dict, features.LATEST_BLESSED, catalogue, left))[:1]
+    found = [*latest, *_loaded(input_dict, features.BEST_BLESSED, catalogue, left)]
     if not found:
-        return {}
+        return Chosen({}, left)
     best = found[0]
     if len(found) > 1:
         hits = _hits([rival.model for rival in found], batches)
@@ -64,18 +76,19 @@ def choose(
         told = [(rival.noted["id"], h) for rival, h in zip(found, hits, strict=True)]
         logging.info("Hits of models blessed before, by their ids: %s.", told)
     if best in latest:
-        return {features.LATEST_BLESSED: best}
+        return Chosen({features.LATEST_BLESSED: best}, left)
     # `latest` is empty, or holds a model that is not the best.
     chosen = dict(zip([features.LATEST_BLESSED], latest, strict=False))
-    return {**chosen, features.BEST_BLESSED: best}
+    return Chosen({**chosen, features.BEST_BLESSED: best}, left)
 
 
 def _loaded(
     input_dict: Mapping[str, Sequence[types.Artifact]],
     name: str,
     catalogue: list[bytes],
+    not_compared: list[str],
 ) -> Iterator[BlessedRival]:
-    """Yields the models of a kind that can be loaded.
+    """Yields the models of a kind that can be asked; says of others why they cannot.
 
     On clusters only the first one is an artifact; a property of it names the others.
     """
@@ -87,13 +100,18 @@ def _loaded(
     for artifact in input_dict.get(model_key, ()):
         level = levels.get(artifact.id, _level(artifact))
         noted = {"id": artifact.id, "uri": artifact.uri, LEVEL: level}
+        if version := artifact.get_string_custom_property(features.VERSION_PROPERTY):
+            noted["version"] = version
         path = path_utils.serving_model_path(artifact.uri)
         more = artifact.get_string_custom_property(features.MORE_BEST_PROPERTY)
         others = [(other["uri"], other) for other in json.loads(more or "[]")]
         for place, told in [(path, noted), *others]:
-            model = ranking_model.load(place, catalogue)
+            model, why = ranking_model.load(place, catalogue)
             if model is not None:
                 yield BlessedRival(model, told)
+            else:
+                where = f"version {version}" if path == place and version else place
+                not_compared.append(f"{_CALLED[name]}, {where}, is not compared: {why}")
 
 
 def _level(artifact: types.Artifact) -> float:

@@ -69,7 +69,8 @@ def _note_data(blessing: types.Artifact, examples: types.Artifact) -> None:
     """Notes what the model was evaluated on: data, candidates, older models."""
     for name in ("num_users", "num_items"):
         blessing.set_int_custom_property(name, examples.get_int_custom_property(name))
-    for name in ("candidates", "catalogue_digest", *features.RIVALS):
+    names = ("candidates", "catalogue_digest", features.NOT_COMPARED_PROPERTY)
+    for name in (*names, *features.RIVALS):
         text = examples.get_string_custom_property(name)
         if text:
             blessing.set_string_custom_property(name, text)

@@ -4,12 +4,14 @@ from tfx import types
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
+from ncf_model import features
+
 CANDIDATE_KEY = "candidate"
 SERVING_KEY = "serving"
 MODEL_KEY = "model"
 BEST_MODEL_KEY = "best_model"
 MODEL_KEYS = (MODEL_KEY, BEST_MODEL_KEY)
-VERSION_PROPERTY = "pushed_version"
+VERSION_PROPERTY = features.VERSION_PROPERTY
 LEVEL_PROPERTY = "level"
 
 

@@ -187,6 +187,9 @@ class Summary(Quality):
         blessed: whether every rule of the gate holds.
         not_blessed_because: a sentence for each rule that does not hold.
         rules: all rules of the gate.
+        not_compared: a sentence for each model blessed before, or put into the serving
+            folder by hand, that could not rank the lists; the model is judged without
+            it.
         pushed_to: where the model was pushed; null if it was not.
         not_pushed_because: why a blessed model was not pushed; null otherwise.
         seconds: how many seconds each node took; {} where the runner does not know.
@@ -218,6 +221,7 @@ class Summary(Quality):
     blessed: bool = False
     not_blessed_because: list[str] = []
     rules: list[Rule] = []
+    not_compared: list[str] = []
     pushed_to: str | None = None
     not_pushed_because: str | None = None
     seconds: dict[str, float] = {}

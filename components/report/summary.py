@@ -15,6 +15,7 @@ from components.report.document import (
     Summary,
     Train,
 )
+from ncf_model import features
 from ncf_model.evaluation.result import EvaluationResult, Quality
 from ncf_model.evaluation.served_result import Served
 from ncf_model.training.training_history import History
@@ -89,6 +90,9 @@ def summarise(
         blessed=blessed,
         not_blessed_because=[failure.message for failure in evaluation.failures],
         rules=evaluation.rules or evaluation.failures,
+        not_compared=str(
+            findings.blessing.get(features.NOT_COMPARED_PROPERTY, "")
+        ).splitlines(),
         pushed_to=pushed.get("pushed_destination") if pushed.get("pushed") else None,
         not_pushed_because=_not_pushed(blessed, pushed),
         train=Train(

@@ -7,7 +7,6 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.shrink_guard import shrinking, spec
-from ncf_model.serving import versions
 
 
 class Executor(base_executor.BaseExecutor):
@@ -21,14 +20,11 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Raises ValueError if too much of the data is gone."""
         examples = artifact_utils.get_single_instance(input_dict[spec.EXAMPLES_KEY])
-        newest = versions.newest(exec_properties[spec.SERVING_KEY])
-        if newest is None:
-            return
         now = {
             name: examples.get_int_custom_property(name) for name in shrinking.COUNTS
         }
         shrinking.check(
             now,
-            newest.record.blessing or {},
+            shrinking.served(exec_properties[spec.SERVING_KEY]).blessing or {},
             most=float(exec_properties[spec.MAX_SHRINK_KEY]),
         )

@@ -3,7 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
+
 COUNTS = ("num_users", "num_items")
+
+
+def served(serving: str) -> VersionRecord:
+    """Returns the record of the newest version of which the counts are known.
+
+    That of a version that was put there by hand has none. If there is no such version,
+    the record is empty.
+    """
+    records = (version.record for version in versions.look(serving).versions)
+    known = (r for r in records if (r.blessing or {}).get(COUNTS[0]))
+    return next(known, VersionRecord())
 
 
 def check(now: Mapping[str, Any], before: Mapping[str, Any], *, most: float) -> None:

@@ -6,7 +6,6 @@ from tfx import types
 from tfx.dsl.components.common import resolver
 
 from components.shrink_guard import shrinking
-from ncf_model.serving import versions
 
 EXAMPLES_KEY = "examples"
 BLESSING_KEY = "model_blessing"
@@ -50,13 +49,14 @@ class ShrinkGuardStrategy(resolver.ResolverStrategy):
             blessing
             for blessing in sorted(input_dict[BLESSING_KEY], key=lambda b: b.id)
             if blessing.get_int_custom_property("blessed") == 1
+            and blessing.get_int_custom_property(shrinking.COUNTS[0])
         ]
         counts = [_counts(blessing) for blessing in blessings]
-        newest = versions.newest(self._serving) if self._serving else None
-        if newest is not None and newest.record.blessing is not None:
-            uri = newest.record.blessing_uri
+        served = shrinking.served(self._serving) if self._serving else None
+        if served is not None and served.blessing is not None:
+            uri = served.blessing_uri
             blessings = [blessing for blessing in blessings if blessing.uri == uri]
-            counts = [newest.record.blessing]
+            counts = [served.blessing]
         for examples in input_dict[EXAMPLES_KEY]:
             for before in counts[-1:]:
                 shrinking.check(_counts(examples), before, most=self._most)

@@ -15,6 +15,7 @@ from typing import Any
 # repeated here because importing TFX to ask for it takes many seconds.
 SERVING_MODEL = "Format-Serving"
 _PIECE = 1 << 22
+_SPARE_BYTES = 1 << 20
 
 
 def is_remote(path: str) -> bool:
@@ -144,6 +145,17 @@ def sync_folder(folder: str) -> None:
 def free_bytes(folder: str) -> int | None:
     """Returns the free bytes on the disk of a local folder; None for a bucket."""
     return None if is_remote(folder) else shutil.disk_usage(folder).free
+
+
+def check_space(folder: str, needed: int) -> None:
+    """Raises ValueError if a local disk has no space for so many bytes of a model."""
+    free = free_bytes(folder)
+    if free is not None and free < needed + _SPARE_BYTES:
+        raise ValueError(
+            f"No space left on {folder}: {(needed + _SPARE_BYTES) / 1e6:.1f} MB are "
+            f"needed for the model, {free / 1e6:.1f} MB are free. Make space and run "
+            "the same command again."
+        )
 
 
 def _size(path: str) -> int:

@@ -9,8 +9,8 @@ from ncf_model.documents import Document, Figures
 class VersionRecord(Document):
     """Where a version of the serving folder comes from, and what it consists of.
 
-    A version that another program pushed has no record; the record without a digest
-    stands for that.
+    A version that was put there by hand has no record until a run finds it in service;
+    the record without a digest stands for that.
 
     Attributes:
         digest: of the model, as `folders.digest` returns it; "" if there is no record.
@@ -32,6 +32,7 @@ class VersionRecord(Document):
         takes_back: digests of the models that this rollback took from service.
         rolled_back_by: who rolled back.
         rollback_reason: why.
+        by_hand: whether the version was put there by hand, and found by a run.
     """
 
     digest: str = ""
@@ -52,6 +53,7 @@ class VersionRecord(Document):
     takes_back: list[str] = []
     rolled_back_by: str = ""
     rollback_reason: str = ""
+    by_hand: bool = False
 
     @property
     def level(self) -> float | None:

@@ -30,7 +30,6 @@ from ncf_model.serving.version_record import VersionRecord
 HIDDEN = ".ncf"
 MODEL_FILE = whole.MODEL_FILE
 _LARGEST = 2**63 - 1  # TensorFlow Serving's version is an int64.
-_SPARE_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Version:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether `push` made the version, and its record is there."""
+        """Whether there is a record, as of each version that `push` made."""
         return bool(self.record.digest)
 
 
@@ -192,8 +191,8 @@ def push(
         model: folder of the SavedModel.
         record: what else is noted of the version.
         keep: how many versions stay, the new one included, >= 1; None keeps all. The
-            version whose blessing has the highest `level` stays, too. Versions without
-            a record were not pushed by this function, and stay.
+            version whose blessing has the highest `level` stays, too. Versions that
+            were not pushed by this function stay.
         number: of the new version, as `next_number` returned it. Another number is
             taken if it is in use by now.
 
@@ -213,7 +212,7 @@ def push(
             if keep is not None:  # An earlier push may have died before this.
                 _drop_old(folder, keep)
             return Push(same, False)
-        _check_space(folder, sum(files.values()))
+        folders.check_space(folder, sum(files.values()))
         if number is None or number <= _highest(folder):
             number = next_number(folder)
         noted = (record or VersionRecord()).with_values(
@@ -260,6 +259,7 @@ def restore(
     later |= {digest_of(v) for v in found.versions if v.number > number}
     noted = chosen.record.with_values(
         **values,
+        by_hand=False,
         restores=number,
         takes_back=sorted(later - {digest_of(chosen)}),
     )
@@ -273,6 +273,13 @@ def annotate(serving: str | os.PathLike[str], number: int, **values: Any) -> Non
     if record is None:
         raise ValueError(f"{folder} has no record of a version {number}.")
     _write_record(folder, number, record.with_values(**values))
+
+
+def enter(serving: str | os.PathLike[str], version: Version, **values: Any) -> None:
+    """Notes a record of a version that was put there by hand; it is never dropped."""
+    digest = folders.digest(version.path)
+    record = VersionRecord(digest=digest, by_hand=True).with_values(**values)
+    _write_record(os.fspath(serving), version.number, record)
 
 
 def _number(name: str) -> int | None:
@@ -327,16 +334,6 @@ def _compare(copy: str, record: VersionRecord) -> None:
         raise OSError(f"The copy {copy} is bad, so it gets no number: {trouble}")
 
 
-def _check_space(folder: str, needed: int) -> None:
-    free = folders.free_bytes(folder)
-    if free is not None and free < needed + _SPARE_BYTES:
-        raise ValueError(
-            f"No space left on {folder}: {(needed + _SPARE_BYTES) / 1e6:.1f} MB are "
-            f"needed for the model, {free / 1e6:.1f} MB are free. Make space and run "
-            "the same command again."
-        )
-
-
 def _clear_leftovers(folder: str) -> None:
     """Removes what a killed push left behind, if it is known to be ours."""
     for place in ("staging", "trash"):
@@ -357,11 +354,12 @@ def _drop_old(folder: str, keep: int) -> None:
     with it, however many versions were pushed since.
     """
     found = look(folder)
-    kept = [version.number for version in found.versions if version.is_recorded][:keep]
+    every = (*found.versions, *found.broken)
+    ours = [v for v in every if v.is_recorded and not v.record.by_hand]
+    oldest = min([v.number for v in ours if not v.problem][:keep], default=0)
     best = _best(found.versions, withdrawn(folder))
-    for version in (*found.versions, *found.broken):
-        is_recent = version.number >= kept[-1]
-        if not version.is_recorded or is_recent or version.number == best:
+    for version in ours:
+        if version.number >= oldest or version.number == best:
             continue
         if folders.is_remote(folder):
             folders.remove(os.path.join(version.path, MODEL_FILE))

@@ -4,7 +4,8 @@ They are missing after `ncf run --fresh-metadata`, if the records were removed b
 and under another pipeline's name. The resolvers would then find no model in service,
 and the first new model would replace it without a comparison. Besides, the records of
 versions would name folders that a new model may get, too. Models are also entered if
-the run's folder was moved, because the records then name paths that do not exist.
+the run's folder was moved, because the records then name paths that do not exist, and
+if a person or another program put the version in service there.
 """
 
 import math
@@ -30,7 +31,8 @@ NODE = "ServedModel"
 def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str]:
     """Enters the model in service and the best other versions; yields log messages.
 
-    The records of these versions name the new artifacts then. The records of other
+    A version in service without a record was put there by hand, and gets a record. The
+    records of these versions name the new artifacts then. The records of other
     versions that the store does not know name no artifact any more.
 
     Args:
@@ -39,7 +41,12 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         root: the folder of artifacts.
         serving: the serving folder.
     """
-    known, served = _known(store, pipeline, root), _served(serving)
+    served = versions.newest(serving)
+    if served is not None and _is_by_hand(served):
+        blessing = _blessing(serving, served)
+        versions.enter(serving, served, model_uri="", blessing=blessing)
+        yield f"Version {served.number} in {serving} was put there by hand."
+    known = _known(store, pipeline, root)
     unknown = {
         number: record
         for number, record in versions.records(serving).items()
@@ -47,7 +54,7 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         and record.model_uri not in known
         # A version without a model to its name was left out before; it counts again
         # once it is in service.
-        and (record.model_uri or number == served)
+        and (record.model_uri or (served and number == served.number))
     }
     if not unknown:
         return
@@ -65,10 +72,26 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         versions.annotate(serving, number, model_uri="", blessing_uri="")
 
 
-def _served(serving: str) -> int | None:
-    """Returns the number of the version in service."""
-    found = versions.look(serving).versions
-    return found[0].number if found else None
+def _is_by_hand(version: versions.Version) -> bool:
+    """Returns whether a version was put there by hand and is not noted as it is now."""
+    record = version.record
+    edited = record.by_hand and versions.digest_of(version) != record.digest
+    return edited or not version.is_recorded
+
+
+def _blessing(serving: str, version: versions.Version) -> Mapping[str, Any]:
+    """Returns the blessing that a version put there by hand is entered with.
+
+    A copy of a pushed version has that version's. Of any other model the level is not
+    known. It counts as that of the best version, so that later models are compared with
+    it for as long as with the best.
+    """
+    digest = versions.digest_of(version)
+    for _, record in sorted(versions.records(serving).items(), reverse=True):
+        if record.digest == digest and record.blessing is not None:
+            return dict(record.blessing)
+    levels = [_level(v) for v in versions.look(serving).versions]
+    return {"blessed": 1, "level": repr(max([0.0, *levels]))}
 
 
 def _known(store: Any, pipeline: str, root: str) -> set[str]:
@@ -135,6 +158,7 @@ def _enter(
     trust.copy_model(version, os.path.join(model.uri, folders.SERVING_MODEL))
     folders.write(os.path.join(blessing.uri, BLESSED_FILE), b"")
     model.set_string_custom_property(trust.FILES_PROPERTY, trust.consists_of(model.uri))
+    model.set_string_custom_property(features.VERSION_PROPERTY, str(version.number))
     [model.id] = store.put_artifacts([model.mlmd_artifact])
     said = {
         **(version.record.blessing or {}),

@@ -62,6 +62,8 @@ def print_verdict(console: Console, summary: Summary) -> None:
         console.print("Not blessed, nothing pushed:", style="yellow")
         for reason in summary.not_blessed_because:
             console.print(f"  {printable(reason)}", markup=False)
+    for sentence in summary.not_compared:
+        console.print(printable(sentence), style="yellow", markup=False)
 
 
 def print_next(console: Console, summary: Summary, out: pathlib.Path) -> None:

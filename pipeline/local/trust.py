@@ -168,8 +168,8 @@ def _put_back(artifact: Any, serving: str) -> bool:
 
 
 def copy_model(version: versions.Version, target: str) -> None:
-    """Copies the files of a version that its record names into a folder."""
-    for name in version.record.files:
+    """Copies the files of a version into a folder; of a pushed one, those pushed."""
+    for name in version.record.files or folders.sizes(version.path):
         path = os.path.join(target, name)
         folders.make(os.path.dirname(path))
         folders.copy(os.path.join(version.path, name), path)

@@ -1,8 +1,10 @@
 """Which models blessed before a new one is compared with, on the lists of the run."""
 
 import json
+import re
 
 import pytest
+import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.blessed_ranks import executor, rivals
@@ -10,6 +12,20 @@ from components.blessed_ranks import executor, rivals
 # Ranks in four lists: hits in all, in three and in two of them.
 GOOD, WORSE, WORST = [0, 0, 0, 0], [0, 0, 0, 11], [0, 0, 11, 11]
 MODELS = {"good": GOOD, "worse": WORSE, "worst": WORST, "also good": [1, 1, 1, 1]}
+
+
+def _save_others(folder):
+    """Saves two models that no lists can be ranked by."""
+
+    class Other(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "user")])
+        def answer(self, user):
+            return {"found": user}
+
+    for name, signature in (("other", "evaluate"), ("none", "serving_default")):
+        other = Other()
+        path = str(folder / name / "Format-Serving")
+        tf.saved_model.save(other, path, {signature: other.answer})
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +40,7 @@ def compare(tmp_path_factory, save_ranker, write_lists):
     for name, ranks in MODELS.items():
         save_ranker(folder / name / "Format-Serving", ranks)
     (folder / "damaged" / "Format-Serving").mkdir(parents=True)
+    _save_others(folder)
 
     def artifact(kind, path, number=0):
         made = kind()
@@ -47,6 +64,9 @@ def compare(tmp_path_factory, save_ranker, write_lists):
         kinds = {"baseline": [latest] if latest else [], "best": others}
         for kind, names in kinds.items():
             made = [model(n, 10 + i, 0.1 * i) for i, n in enumerate(names)]
+            for found, _ in made:
+                number = "7" if kind == "baseline" else "8"
+                found.set_string_custom_property("pushed_version", number)
             inputs[f"{kind}_model"] = [m for m, _ in made]
             key = "latest_blessing" if kind == "baseline" else "best_blessing"
             inputs[key] = [b for _, b in reversed(made)]  # In any order.
@@ -60,6 +80,7 @@ def compare(tmp_path_factory, save_ranker, write_lists):
             )
         written = artifact(standard_artifacts.Examples, "out")
         executor.Executor().Do(inputs, {"examples": [written]}, {})
+        run.told = written.get_string_custom_property("not_compared")
         texts = [
             written.get_string_custom_property(name)
             for name in ("latest_blessed", "best_blessed")
@@ -104,6 +125,21 @@ def test_the_best_on_these_lists_counts(compare, models, latest, best):
 )
 def test_versions_of_a_serving_folder_may_be_the_best(compare, versions, best):
     assert compare("worst", "worse", versions=versions) == [("worst", 0), best]
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        (["worse", "worst"], r"$"),
+        (["damaged", "worse"], r"The model in service, version 7, is not compared: \S"),
+        (["worse", "damaged"], r"The earlier model, version 8, is not compared: \S"),
+        (["other"], r".* version 7, .* takes \['user'\] and returns \['found'\]; it"),
+        (["none"], r".* version 7, is not compared: it has no signature `evaluate`\.$"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(compare, models, told):
+    compare(*models)
+    assert re.match(told, compare.told)
 
 
 def test_it_is_chosen_on_the_first_lists(monkeypatch, compare):

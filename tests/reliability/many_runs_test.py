@@ -22,7 +22,15 @@ pytestmark = pytest.mark.skipif(
 TOY_RUNS = 200
 RUNS = int(os.environ.get("NCF_MANY_RUNS", "100"))
 EVERY = 10  # runs between two looks
-SETTINGS = ("model.history=null", "train.epochs=1", "evaluation.gate.tolerance=0.99")
+GROWING = 5  # Every so many runs there are more data.
+# The smallest model, and no other one is searched beside it.
+SETTINGS = (
+    *("model.history.factors=1", "model.history.linear_items=0"),
+    *("model.history.ials_shares=[0]", "train.epochs=1", "train.refit=false"),
+    *("evaluation.baselines.ease_l2=null", "evaluation.baselines.ials_l2=null"),
+    *("evaluation.baselines.item_knn_neighbours=null",),
+    *("evaluation.gate.tolerance=0.99", "evaluation.gate.baseline=none"),
+)
 
 
 def _write(file, users):
@@ -40,7 +48,7 @@ def _bytes(folder):
 
 
 def _gc(out):
-    command = ["gc", "--out", str(out), "--keep", "3"]
+    command = ["gc", "--out", str(out), "--keep", "3", "--forget", "10"]
     command = [sys.executable, "-m", "pipeline.cli", *command]
     listed = subprocess.run(
         command, cwd=real_runs.ROOT, check=True, capture_output=True, text=True
@@ -97,10 +105,12 @@ def test_many_runs_of_the_toy(tmp_path, capsys):
 def test_many_runs(tmp_path, capsys):
     data, out = tmp_path / "growing.csv", tmp_path / "out"
     runs = run_server.Runs(tmp_path, of=real_runs.ROOT)
-    arguments = real_runs.arguments(data, out, SETTINGS)
     kept = []
     for number in range(1, RUNS + 1):
-        _write(data, 100 + 2 * number)
+        if number % GROWING == 1:
+            _write(data, 100 + 2 * number)
+        rate = f"model.history.learning_rate={0.01 + 0.0001 * number:.4f}"
+        arguments = real_runs.arguments(data, out, (*SETTINGS, rate))
         status, _ = runs.run(real_runs.ROOT, arguments)
         assert status == 0, runs.said()
         served = versions.newest(out / "serving")
@@ -108,6 +118,7 @@ def test_many_runs(tmp_path, capsys):
         if number % EVERY:
             continue
         seconds = runs.seconds
+        store = (out / "metadata.sqlite").stat().st_size
         before = _gc(out)
         found = versions.look(out / "serving")
         assert not found.broken
@@ -122,8 +133,8 @@ def test_many_runs(tmp_path, capsys):
         with capsys.disabled():
             print(
                 f"\n{number} runs: {seconds:.1f} s of a processor, the same again "
-                f"{runs.seconds:.1f}; metadata.sqlite "
-                f"{(out / 'metadata.sqlite').stat().st_size / 1e6:.2f} MB, "
+                f"{runs.seconds:.1f}; metadata.sqlite {store / 1e6:.2f} MB before gc, "
+                f"{(out / 'metadata.sqlite').stat().st_size / 1e6:.2f} after, "
                 f"pipeline_root {kept[-1] / 1e6:.2f}, serving "
                 f"{_bytes(out / 'serving') / 1e6:.2f} in {len(found.versions)}, all "
                 f"{before / 1e6:.2f} before gc, {_bytes(out) / 1e6:.2f} after"

@@ -39,7 +39,10 @@ class Runs:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"},
+            env=os.environ
+            | {"TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"}
+            # Beam makes hundreds of parsers, each of which looks for translations.
+            | {"LANGUAGE": "C"},
         )
 
     def start(self, code, arguments, kill_after=None):

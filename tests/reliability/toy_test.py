@@ -71,6 +71,17 @@ class World:
         (self.serving / "backup").mkdir(parents=True, exist_ok=True)
         (self.serving / "7").mkdir(exist_ok=True)
 
+    def put_by_hand(self, quality=None):
+        """Another program serves a model of its own, which no records know."""
+        number = versions.next_number(self.serving)
+        folder = self.serving / str(number)
+        folder.mkdir(parents=True)
+        if quality is None:
+            quality = self.rng.randrange(6)
+        content = toy.pack({"quality": quality, "seed": number})
+        (folder / "saved_model.pb").write_bytes(content)
+        return number
+
     def roll_back(self):
         whole = versions.look(self.serving).versions
         if len(whole) > 1:
@@ -177,7 +188,7 @@ FAULTS = (
     *(World.nothing, World.another_setting, World.another_setting, World.an_edit),
     *(World.remove_served, World.cut_served, World.remove_serving),
     *(World.add_foreign, World.roll_back, World.remove_artifact, World.remove_file),
-    *(World.remove_artifact, World.run_killed, World.run_killed),
+    *(World.put_by_hand, World.remove_artifact, World.run_killed, World.run_killed),
 )
 
 
@@ -303,3 +314,19 @@ def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path, in_use):
     world.run()
     world.check(world.remember())
     assert versions.newest(world.serving).number > best
+
+
+def test_what_was_put_there_by_hand_is_not_replaced_by_a_worse_one(tmp_path):
+    world = World(tmp_path, random.Random(0))
+    world.run()
+    best = world.put_by_hand(quality=4)
+    for quality in (3, 3, 2):
+        world.config["quality"] = quality
+        world.run()
+        world.check(world.remember())
+        assert versions.newest(world.serving).number == best
+    world.config["quality"] = 5
+    world.run()
+    world.check(world.remember())
+    assert versions.newest(world.serving).number > best
+    assert best in [version.number for version in versions.look(world.serving).versions]

@@ -12,6 +12,7 @@ folder of our packages as an argument says that all requests are for these, so t
 are imported before, too.
 """
 
+import gc
 import json
 import os
 import signal
@@ -30,6 +31,8 @@ def main():
     if sys.argv[1:]:
         sys.path.insert(0, sys.argv[1])
         _import_ours()
+    gc.collect()
+    gc.freeze()  # So no child looks for garbage in what is shared.
     for line in sys.stdin:
         steps_read, steps_write = os.pipe()
         child = os.fork()
@@ -56,6 +59,11 @@ def _import():
 
 
 def _import_ours():
+    import matplotlib.backends.backend_svg  # noqa: F401
+    import numba  # noqa: F401
+    import tensorboard.compat  # noqa: F401
+
+    from ncf_model import trainer  # noqa: F401
     from pipeline import cli, pipeline  # noqa: F401
     from pipeline.local import dag_runner, executions, running  # noqa: F401
 

@@ -254,6 +254,14 @@ def test_gives_the_verdict(blessed):
     assert ("<li>below it</li>" in text) == (not blessed)
 
 
+@pytest.mark.parametrize("blessed", [0, 1])
+def test_names_what_was_not_compared(blessed):
+    told = "The model in service, version 7, is not compared: <none>"
+    made = examples.result(blessing={"blessed": blessed, "not_compared": told})
+    assert made.not_compared == [told]
+    assert "version 7, is not compared: &lt;none&gt;" in page.render(made)
+
+
 def test_a_run_without_any_list_still_has_a_page():
     result = examples.result(
         evaluation={"metrics": {}}, users=[], lists={}, blessing={"blessed": 0}

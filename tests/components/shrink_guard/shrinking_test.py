@@ -96,14 +96,43 @@ def test_nothing_blessed_yet():
     assert guard.resolve_artifacts(None, found)["model_blessing"] == []
 
 
-def test_the_newest_versions_record_counts(monkeypatch, tmp_path):
-    class Version:
-        record = VersionRecord(blessing={"num_users": 100, "num_items": 1000})
+def _put(folder, name, number, record=None):
+    """Puts a model into the serving folder: by hand, if it has no record."""
+    target = folder / "serving" / str(number) if record is None else folder / name
+    target.mkdir(parents=True)
+    (target / "saved_model.pb").write_bytes(b"\x0a\x01" + name.encode())
+    if record is not None:
+        noted = VersionRecord(**record)
+        versions.push(folder / "serving", target, record=noted, number=number)
 
-    monkeypatch.setattr(executor.versions, "newest", lambda serving: Version)
-    properties = {"serving": str(tmp_path), "max_shrink": 0.3}
-    executor.Executor().Do({"examples": [_examples(70)]}, {}, properties)
-    with pytest.raises(ValueError, match="users are gone"):
-        executor.Executor().Do({"examples": [_examples(69)]}, {}, properties)
-    monkeypatch.setattr(executor.versions, "newest", lambda serving: None)
+
+def test_the_newest_versions_record_counts(tmp_path):
+    properties = {"serving": str(tmp_path / "serving"), "max_shrink": 0.3}
     executor.Executor().Do({"examples": [_examples(1)]}, {}, properties)
+    counts = {"num_users": 100, "num_items": 1000}
+    _put(tmp_path, "a", 5, {"blessing": {"num_users": 900, "num_items": 1000}})
+    _put(tmp_path, "b", 6, {"blessing": counts})
+    for by_hand in (False, True):
+        if by_hand:  # Nothing is known of it, whether or not a run has seen it.
+            _put(tmp_path, "c", 7)
+        executor.Executor().Do({"examples": [_examples(70)]}, {}, properties)
+        with pytest.raises(ValueError, match="users are gone"):
+            executor.Executor().Do({"examples": [_examples(69)]}, {}, properties)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_version_put_there_by_hand_does_not_lift_the_limit(tmp_path, seen):
+    counts = {"num_users": 100, "num_items": 1000}
+    _put(tmp_path, "a", 6, {"blessing": counts, "blessing_uri": "a"})
+    _put(tmp_path, "b", 7)
+    serving = tmp_path / "serving"
+    blessings = [_blessing(1, 100, 1), _blessing(2, 0, 1)]
+    blessings[0].uri, blessings[1].uri = "a", "b"
+    if seen:
+        noted = {"blessing": {"blessed": 1}, "blessing_uri": "b"}
+        versions.enter(serving, versions.newest(serving), **noted)
+    found = {"examples": [_examples(69)], "model_blessing": blessings}
+    for where in (str(serving), ""):
+        guard = strategy.ShrinkGuardStrategy(max_shrink=0.3, serving=where)
+        with pytest.raises(ValueError, match=r"31.0% of the users are gone"):
+            guard.resolve_artifacts(None, found)

@@ -199,9 +199,47 @@ def test_a_killed_adoption_is_made_again(store, place, monkeypatch):
     assert _models(store) == [_content(served)]
 
 
-def test_an_empty_serving_folder_and_one_of_strangers(store, place):
+def _put_by_hand(place, number, content=b"\x08\x63"):
+    (place.serving / str(number)).mkdir(parents=True)
+    (place.serving / str(number) / "saved_model.pb").write_bytes(content)
+
+
+def test_what_was_put_there_by_hand_is_entered_once_it_is_served(store, place):
+    _put_by_hand(place, 0)  # Not the newest.
+    pushed = [place.push(level) for level in (0.4, 0.3)]
+    place.adopt(store)
+    assert _models(store) == [_content(version) for version in pushed]
+    _put_by_hand(place, 9, b"\x08\x64")
+    told, line = place.adopt(store)
+    assert "Version 9" in told
+    assert "version 9" in line
+    assert _models(store)[2:] == [b"\x08\x64"]
+    # Later models are compared with it for as long as with the best.
+    record = versions.records(place.serving)[9]
+    assert record.level == 0.4
+    assert record.model_uri in _models_known(store)
     assert place.adopt(store) == []
-    (place.serving / "7").mkdir(parents=True)
-    (place.serving / "7" / "saved_model.pb").write_bytes(b"\x08\x01")
+    # Something else in its place is another model.
+    (place.serving / "9" / "saved_model.pb").write_bytes(b"\x08\x65")
+    assert len(place.adopt(store)) == 2
+    assert _models(store)[3:] == [b"\x08\x65"]
+    assert place.adopt(store) == []
+
+
+def test_a_copy_of_a_version_put_there_by_hand_has_its_level(store, place):
+    pushed = [place.push(level) for level in (0.2, 0.4)]
+    place.adopt(store)
+    _put_by_hand(place, 9, _content(pushed[0]))
+    place.adopt(store)
+    assert versions.records(place.serving)[9].level == 0.2
+    # One that a rollback took back is none to beat; a person may serve it all the same.
+    versions.restore(place.serving, pushed[1].number)
+    entered = len(_models(store))
+    _put_by_hand(place, 2_000_000_000, _content(pushed[0]))
+    place.adopt(store)
+    assert len(_models(store)) == entered
+
+
+def test_an_empty_serving_folder(store, place):
     assert place.adopt(store) == []
     assert store.get_executions() == []

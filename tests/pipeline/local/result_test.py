@@ -74,6 +74,12 @@ def test_says_why_a_model_is_not_blessed(console):
     assert "pushed to" not in text
 
 
+@pytest.mark.parametrize("blessed", [True, False])
+def test_names_what_was_not_compared(console, blessed):
+    told = ["The model in service, version 7, is not compared: [why]"]
+    assert told[0] in _printed(console, blessed=blessed, not_compared=told)
+
+
 def test_a_path_is_not_broken_over_lines(console):
     path = "/a folder/" + "x" * 200
     assert f"pushed to {path}\n" in _printed(console, pushed_to=path)

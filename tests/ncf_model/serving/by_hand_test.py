@@ -1,0 +1,44 @@
+"""Versions that a person or another program put into the serving folder."""
+
+import pathlib
+
+from ncf_model.serving import versions
+
+
+def _write(folder, content):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "saved_model.pb").write_bytes(b"\x0a\x01" + content)
+    return folder
+
+
+def _numbers(serving):
+    return [version.number for version in versions.look(serving).versions]
+
+
+def test_it_is_never_dropped(tmp_path):
+    serving = tmp_path / "serving"
+    _write(serving / "5", b"h")
+    versions.enter(serving, versions.newest(serving), dataset="kept")
+    entered = versions.newest(serving)
+    assert entered.record.digest == versions.digest_of(entered)
+    assert entered.record.dataset == "kept"
+    for number in range(6, 10):
+        model = _write(tmp_path / "model", b"%d" % number)
+        versions.push(serving, model, keep=2, number=number)
+    assert _numbers(serving) == [9, 8, 5]
+    # The copy that a rollback makes of it is one of ours.
+    restored = versions.restore(serving, 5).version
+    assert not restored.record.by_hand
+    assert pathlib.Path(restored.path, "saved_model.pb").read_bytes()[2:] == b"h"
+    # Edited, it is still a whole version.
+    (serving / "5" / "more").write_bytes(b"1")
+    assert not versions.look(serving).broken
+
+
+def test_it_is_the_new_model_beside_a_broken_version_of_ours(tmp_path):
+    serving, model = tmp_path / "serving", tmp_path / "model"
+    versions.push(serving, _write(model, b"a"), number=3)
+    (serving / "3" / "saved_model.pb").write_bytes(b"")
+    _write(serving / "5", b"b")
+    pushed = versions.push(serving, _write(model, b"b"), keep=2)
+    assert (pushed.version.number, pushed.is_new) == (5, False)
