@@ -7,7 +7,9 @@ so that no item predicts itself. With P the inverse of X'X + l2, column i of W i
 """
 
 import concurrent.futures
+import functools
 import os
+from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
@@ -56,9 +58,11 @@ def products(positives: scipy.sparse.csr_matrix) -> np.ndarray:
     users, items = positives.shape
     rows = positives.T.tocsr() if users < items else positives
     small, sizes = rows.shape[1], np.diff(rows.indptr).astype(np.float64)
-    if (sizes**2).sum() * _DENSE < len(sizes) * small**2:
-        return np.asarray((rows.T @ rows).toarray(), np.float32)
     result = np.zeros((small, small), np.float32)
+    if (sizes**2).sum() * _DENSE < len(sizes) * small**2:
+        operands = [*_arrays(rows.T.tocsr()), *_arrays(rows), result]
+        _in_parts(functools.partial(_add_pairs, *operands), small, small // 64 + 1)
+        return result
     for start in range(0, len(sizes), _BLOCK):
         block = rows[start : start + _BLOCK].toarray()
         result += block.T @ block
@@ -93,21 +97,27 @@ def scores(positives: scipy.sparse.csr_matrix, matrix: np.ndarray) -> np.ndarray
     of dense matrices or of SciPy's sparse one.
     """
     result = np.empty((positives.shape[0], matrix.shape[1]), np.float32)
-    operands = (
-        positives.indptr.astype(np.int64, copy=False),
-        positives.indices.astype(np.int32, copy=False),
-        positives.data.astype(np.float32, copy=False),
-        np.ascontiguousarray(matrix, np.float32),
-        result,
+    operands = [*_arrays(positives), np.ascontiguousarray(matrix, np.float32), result]
+    _in_parts(functools.partial(_add_rows, *operands), matrix.shape[1], _COLUMNS)
+    return result
+
+
+def _arrays(matrix: scipy.sparse.csr_matrix) -> tuple[np.ndarray, ...]:
+    """Returns offsets, columns and values in the types of the compiled loops."""
+    return (
+        matrix.indptr.astype(np.int64, copy=False),
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
     )
 
-    def add(first: int) -> None:
-        _add_rows(*operands, first, min(first + _COLUMNS, matrix.shape[1]))
 
+def _in_parts(work: Callable[[int, int], None], count: int, width: int) -> None:
+    """Calls `work(first, end)` for parts of `count`, on all cores."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(add, range(0, matrix.shape[1], _COLUMNS)):
+        starts = range(0, count, width)
+        ends = (min(start + width, count) for start in starts)
+        for _ in pool.map(work, starts, ends):
             pass
-    return result
 
 
 @compiled_cache.compiled(fastmath=compiled_cache.FREE_ORDER)
@@ -140,3 +150,20 @@ def _add_rows(  # type: ignore[no-untyped-def]
             for column in range(len(total)):
                 total[column] += weight * row[column]
             place += 1
+
+
+@compiled_cache.compiled()
+def _add_pairs(  # type: ignore[no-untyped-def]
+    owners_of, owners, own, offsets, indices, values, result, first, last
+):
+    """Computes the rows from `first` to before `last` of the products of columns.
+
+    A row of the result stays in a core's cache while its column's owners are gone
+    through.
+    """
+    for item in range(first, last):
+        row = result[item]
+        for place in range(owners_of[item], owners_of[item + 1]):
+            user, value = owners[place], own[place]
+            for other in range(offsets[user], offsets[user + 1]):
+                row[indices[other]] += value * values[other]

@@ -31,6 +31,18 @@ def test_each_column_is_a_ridge_regression_on_the_other_items(users):
         assert weights[item, item] == 0
 
 
+@pytest.mark.parametrize("users", [150, 900])  # Fewer and more than items.
+@pytest.mark.parametrize("density", [0.01, 0.3])
+def test_products_of_few_and_of_many_items(users, density):
+    rng = np.random.default_rng(1)
+    positives = _sparse(rng.random((users, 300)) < density)
+    dense = positives.toarray().astype(int)
+    expected = dense @ dense.T if users < 300 else dense.T @ dense
+    found = linear.products(positives)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_scores_are_sums_of_the_rows_of_what_a_user_has():
     matrix = np.array([[0, 1], [2, 0]], np.float32)
     scores = linear.scores(_sparse([[1, 1], [0, 1], [0, 0]]), matrix)
