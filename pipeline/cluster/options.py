@@ -55,24 +55,24 @@ Wait = Annotated[
 ]
 Timeout = Annotated[float, typer.Option(help="How many seconds to wait.")]
 ScheduleAction = Annotated[
-    str, typer.Argument(help="list, pause, resume or delete.", metavar="[ACTION]")
+    str, typer.Argument(help="list, pause, resume or delete.", metavar="ACTION")
 ]
 ScheduleName = Annotated[
-    str | None, typer.Argument(help="Name or id of the schedule.", metavar="[NAME]")
+    str | None, typer.Argument(help="Name or id of the schedule.", metavar="NAME")
 ]
 
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Hides warnings that Google's packages will not support Python 3.10 for ever.
+    """Hides warnings that Google's packages will not support other versions for ever.
 
-    Python 3.10 is the older line's Python, which users of that line cannot change. Each
-    of four packages warns when TFX imports it.
+    They are about Python 3.10, which is the older line's, and about the locked version
+    of google-cloud-storage; users cannot change either. Each of four packages warns
+    when TFX imports it.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message=".*non-supported Python version", category=FutureWarning
-        )
+        for about in (".*non-supported Python version", "Support for google-cloud-"):
+            warnings.filterwarnings("ignore", message=about, category=FutureWarning)
         yield
 
 
