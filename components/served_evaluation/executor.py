@@ -18,6 +18,8 @@ from ncf_model.evaluation import served_model
 from ncf_model.evaluation.served_result import Served
 from ncf_model.serving import whole
 
+_HAS_TIMES = "has_timestamps"
+
 
 class Executor(base_executor.BaseExecutor):
     """Writes `since.json`: the figures, or why there are none (`why_not`)."""
@@ -34,7 +36,7 @@ class Executor(base_executor.BaseExecutor):
             output_dict[spec.EVALUATION_KEY]
         )
         model = _model(input_dict, exec_properties[spec.SERVING_KEY])
-        found = _evaluate(model, examples.uri, seed=exec_properties[spec.SEED_KEY])
+        found = _evaluate(model, examples, seed=exec_properties[spec.SEED_KEY])
         with fileio.open(os.path.join(evaluation.uri, spec.FILE), "w") as f:
             f.write(found.to_file())
 
@@ -47,17 +49,31 @@ def _model(input_dict: dict[str, list[types.Artifact]], serving: str) -> str | N
     return whole.newest(serving) if serving else None
 
 
-def _evaluate(model: str | None, uri: str, *, seed: int) -> Served:
-    """Returns how the model did on the records in the folder `uri`."""
+def _evaluate(model: str | None, examples: types.Artifact, *, seed: int) -> Served:
+    """Returns how the model did on the records of `examples`."""
     if model is None:
         return Served(why_not="There is no served model of other data yet.")
-    pattern = os.path.join(uri, f"Split-{features.INTERACTIONS_SPLIT}", "*")
+    pattern = os.path.join(examples.uri, f"Split-{features.INTERACTIONS_SPLIT}", "*")
     try:
-        found = served_model.evaluate(model, list(_people(pattern)), seed=seed)
+        found = served_model.evaluate(
+            model,
+            list(_people(pattern)),
+            seed=seed,
+            has_times=_has_times(examples),
+        )
     except ValueError as error:  # Nothing new, or a model that cannot be asked.
         found = Served(model=model, why_not=str(error))
     logging.info("Since %s was trained: %s", model, found.why_not or found.metrics)
     return found
+
+
+def _has_times(examples: types.Artifact) -> bool:
+    """Returns whether the data have times, as InteractionsExampleGen noted."""
+    noted = examples.mlmd_artifact.custom_properties
+    if _HAS_TIMES not in noted:
+        return True
+    value = noted[_HAS_TIMES]  # Some metadata stores have one type of number.
+    return bool(value.int_value or value.double_value)
 
 
 def _people(pattern: str) -> Iterator[served_model.Person]:

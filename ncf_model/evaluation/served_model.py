@@ -83,6 +83,7 @@ def evaluate(
     *,
     negatives: int = 99,
     seed: int = 20240601,
+    has_times: bool = True,
 ) -> Served:
     """Returns how well the model foresaw what people took.
 
@@ -91,6 +92,7 @@ def evaluate(
         people: all users, each with all items and times in the data.
         negatives: other items in a list.
         seed: of the draw of `negatives`.
+        has_times: whether the times are real; without them nothing is told by time.
 
     Raises:
         NothingNewError: nothing in the data is new to the model.
@@ -112,7 +114,10 @@ def evaluate(
         )
     ranks = np.concatenate(list(_ranks(loaded, lists)))
     popular = _popularity_ranks(loaded, lists, len(catalogue))
-    return _told(lists, ranks, popular).model_copy(update={"model": model})
+    by_time = _by_time(lists.events, ranks, popular) if has_times else []
+    return _told(lists, ranks, popular).model_copy(
+        update={"model": model, "by_time": by_time}
+    )
 
 
 def _catalogue(model: str) -> list[bytes]:
@@ -237,7 +242,6 @@ def _told(lists: NewInteractionLists, ranks: np.ndarray, popular: np.ndarray) ->
             for name, of in groups.items()
             if of.any()
         },
-        by_time=_by_time(events, ranks, popular),
     )
 
 

@@ -26,10 +26,12 @@ class Indexed:
     Attributes:
         users: the users in the order of their indices.
         item_ids: [N] raw ids of items by index.
+        has_times: whether the input has times; the order of rows replaces them if not.
     """
 
     users: Users
     item_ids: list[bytes]
+    has_times: bool = True
 
 
 def read(path: str, config: ReadingConfig, *, pattern: str = "*") -> Indexed:
@@ -63,7 +65,7 @@ def read(path: str, config: ReadingConfig, *, pattern: str = "*") -> Indexed:
         "Read %d users, %d items, %d interactions; dropped: %s.",
         *(len(user_ids), len(item_ids), len(item_index), dropped),
     )
-    return Indexed(users, item_ids)
+    return Indexed(users, item_ids, has_times)
 
 
 def _read_rows(

@@ -47,7 +47,13 @@ def evaluate(
         )
     ]
     try:
-        return served_model.evaluate(model, people, negatives=negatives, seed=seed)
+        return served_model.evaluate(
+            model,
+            people,
+            negatives=negatives,
+            seed=seed,
+            has_times=found.has_times,
+        )
     except served_model.NothingNewError as error:
         raise ValueError(f"Nothing in {path} is new to the model. {error}") from None
 

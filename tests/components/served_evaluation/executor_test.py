@@ -28,7 +28,7 @@ def _model(tmp_path_factory):
     return artifact
 
 
-def _do(root, people, *, models=(), serving=""):
+def _do(root, people, *, models=(), serving="", has_times=True):
     """Returns what is written; `people`: user -> items, one a day from day 0."""
     folder = root / "Split-interactions"
     folder.mkdir(exist_ok=True)
@@ -44,6 +44,7 @@ def _do(root, people, *, models=(), serving=""):
             writer.write(example.SerializeToString())
     examples, evaluation = standard_artifacts.Examples(), standard_artifacts.ModelRun()
     examples.uri, evaluation.uri = str(root), str(root / "out")
+    examples.set_int_custom_property("has_timestamps", int(has_times))
     (root / "out").mkdir(exist_ok=True)  # As TFX does.
     inputs = {spec.INTERACTIONS_KEY: [examples], spec.MODEL_KEY: list(models)}
     executor.Executor().Do(
@@ -65,6 +66,12 @@ def test_only_what_the_model_did_not_know_counts(tmp_path, model):
     assert told["metrics"]["hit_rate@10"] == 0.5
     assert [row["from"] for row in told["by_time"]] == ["1970-01-01", "1970-01-03"]
     assert [row["metrics"]["hit_rate@10"] for row in told["by_time"]] == [0, 1]
+
+
+def test_without_times_nothing_is_told_day_by_day(tmp_path, model):
+    told = _do(tmp_path, PEOPLE, models=[model], has_times=False)
+    assert told["lists"] == 2
+    assert told["by_time"] == []
 
 
 def test_where_nobody_resolves_it_the_newest_version_is_evaluated(tmp_path, model):

@@ -102,6 +102,14 @@ def test_what_the_model_foresaw(model, data):
     ]
 
 
+def test_without_times_no_day_is_named(model, tmp_path):
+    file = tmp_path / "since.csv"
+    file.write_text("user,item\nann,i39\nbob,i03\n")
+    found = evaluate.evaluate(model, str(file), ReadingConfig())
+    assert found.lists == 2
+    assert not found.by_time
+
+
 def test_nothing_is_new(model, tmp_path):
     file = tmp_path / "old.csv"
     file.write_text("user,item,timestamp\nann,i00,1\nbob,i02,2\n")
