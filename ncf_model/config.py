@@ -311,6 +311,9 @@ class SamplingConfig(Config):
             `temporal` all interactions from `split_time` on.
         split_time: a date, a time or seconds since 1970; UTC unless it names a zone.
             Whole seconds, as the interactions' times are.
+        held_out_users: fraction of the users who are held out whole, in [0, 0.5]. The
+            report says how well the model foresees the held-out item of such a user
+            from the other items, beside EASE. In service they are unknown users.
     """
 
     mode: Literal["streaming", "materialised"] = "streaming"
@@ -322,6 +325,7 @@ class SamplingConfig(Config):
     popularity_alpha: float = pydantic.Field(0.75, ge=0, le=LARGEST_ALPHA)
     split: Literal["leave_one_out", "temporal"] = "leave_one_out"
     split_time: datetime.datetime | None = None
+    held_out_users: float = pydantic.Field(0.0, ge=0, le=0.5)
 
     @property
     def split_seconds(self) -> float:
@@ -361,11 +365,15 @@ def check_together(
     """Checks settings that depend on each other.
 
     Raises:
-        ValueError: a setting is of the network of pairs, but the network of users by
-            their history is configured; or a warm start trains more epochs than
-            materialised negatives are written for.
+        ValueError: a setting is of one network, and the other one is configured; or a
+            warm start trains more epochs than materialised negatives are written for.
     """
     if model.history is None:
+        if sampling.held_out_users:
+            raise ValueError(
+                "`sampling.held_out_users` needs `model.history`: the network of pairs "
+                "knows no user whom it was not trained on. Set it to 0."
+            )
         drawn = sampling.mode == "materialised" and train.warm_start is not None
         if drawn and train.warm_epochs > train.epochs:
             raise ValueError(

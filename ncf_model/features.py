@@ -35,6 +35,10 @@ CANDIDATE_POPULARITY = "candidate_popularity"  # int64 [1 + m], training positiv
 SEEN_IDS = "seen_ids"  # bytes [n - 1], what else the user has: not to be ranked
 POPULARITY_RANK = "popularity_rank"  # int64 [1], unseen items that train as often
 
+# NegativeSampling, split `held_out_users`, if there are any: what the user took before
+# is in `SEEN_IDS`, by time, and the held-out item is the only candidate.
+HELD_OUT_USERS = "held_out_users"
+
 # EvalContext adds these to the split `eval`.
 POPULARITY = "popularity"  # The baseline that NegativeSampling computes.
 CANDIDATE_SCORES = "candidate_{}"  # float32 [1 + m], by the baseline of that name

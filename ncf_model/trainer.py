@@ -19,7 +19,7 @@ from ncf_model import cold_beside, config, features, fit
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve, warm_start
 from ncf_model.network import model
-from ncf_model.serving import history_model, probe, saved_model, whole
+from ncf_model.serving import history_model, probe, saved_model, unknown_rows, whole
 from ncf_model.training import (
     checkpoint,
     data,
@@ -287,7 +287,11 @@ def _export(
         serving=serving,
     )
 
+    known = unknown_rows.trained_users(interactions, refitted=refitted)
+    row = unknown_rows.rows_of_users(known, network.num_users)
+
     def logits(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        users = row[users]
         said = np.asarray(network([users, items]), np.float64)
         if trained is None:
             return said

@@ -24,6 +24,7 @@ class Context:
     """Baselines and slices, learned from the training positives.
 
     Attributes:
+        items: raw item id -> column.
         scorers: the scorer of each baseline; None for one that was left out.
         settings: the chosen settings of each baseline that was computed, by name; under
             `tried` are all settings that were tried, with their NDCG@10 on the
@@ -51,7 +52,7 @@ class Context:
             validation: the data on which settings are chosen; None takes the usual
                 settings.
         """
-        self._users, self._items = users, items
+        self._users, self.items = users, items
         self.settings: dict[str, dict[str, Any]] = {}
         self.left_out: dict[str, str] = {}
         self.scorers: dict[str, rivals.Scorer | None] = {}
@@ -106,7 +107,7 @@ class Context:
     @property
     def lists_at_a_time(self) -> int:
         """How many lists to score at a time, so that all scores fit into memory."""
-        return int(np.clip(_SCORES // max(len(self._items), 1), 1, _LISTS))
+        return int(np.clip(_SCORES // max(len(self.items), 1), 1, _LISTS))
 
     @property
     def baselines(self) -> list[str]:
@@ -184,7 +185,7 @@ class Context:
         row = np.repeat(np.arange(len(user_ids)), [len(items) for items in gone])
         column = np.concatenate(gone)
         row, column = row[column >= 0], column[column >= 0]
-        shape = (len(user_ids), len(self._items))
+        shape = (len(user_ids), len(self.items))
         popular = features.POPULARITY, np.broadcast_to(self._counts, shape)
         result = {}
         for name, dense in [popular, *self._score_all(user_ids)]:
@@ -203,20 +204,20 @@ class Context:
         rows = np.array([self._users[user_id] for user_id in user_ids], np.int64)
         for name, scorer in self.scorers.items():
             if scorer is None:
-                yield name, np.full((len(rows), len(self._items)), np.nan, np.float32)
+                yield name, np.full((len(rows), len(self.items)), np.nan, np.float32)
             else:
                 yield name, scorer(rows)
 
     def _columns(self, items: list[list[bytes]]) -> list[np.ndarray]:
         """Returns each list's columns, -1 for an id that is not in the vocabulary."""
         return [
-            np.array([self._items.get(item, -1) for item in row], np.int64)
+            np.array([self.items.get(item, -1) for item in row], np.int64)
             for row in items
         ]
 
     def slices(self, user_id: bytes, held_out: bytes) -> dict[str, bytes]:
         """Returns, by feature name, the groups that a list belongs to."""
-        item = self._items.get(held_out)
+        item = self.items.get(held_out)
         group = "tail" if item is None else slices.POPULARITY[self._popularity[item]]
         warm = item is not None and self._trains[item]
         quarter = slices.ACTIVITY[self._activity[self._users[user_id]]]

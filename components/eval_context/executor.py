@@ -15,12 +15,14 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.eval_context import search, spec
+from components.eval_context import held_out_users, rivals, search, spec
 from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import LEARNING, Context
 from ncf_model import features, progress
 from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data
+
+_STRANGERS = 1024  # So many are read at a time.
 
 
 class Executor(base_executor.BaseExecutor):
@@ -39,7 +41,7 @@ class Executor(base_executor.BaseExecutor):
         examples = artifact_utils.get_single_instance(output_dict[spec.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names([features.EVAL_SPLIT])
         pattern = _files(lists, features.EVAL_SPLIT)
-        context = _learn(
+        context, positives = _learn(
             _files(lists, features.TRAIN_SPLIT),
             _files(lists, features.VALIDATION_SPLIT),
             tft.TFTransformOutput(graph.uri),
@@ -58,10 +60,16 @@ class Executor(base_executor.BaseExecutor):
                     writer.write(example.SerializeToString())
                 written += len(batch)
                 progress.emit(_written(written, users))
-        for name, value in (
-            (spec.SETTINGS, context.settings),
-            (spec.LEFT_OUT, context.left_out),
+        told: dict[str, Any] = {
+            spec.SETTINGS: context.settings,
+            spec.LEFT_OUT: context.left_out,
+        }
+        if features.HELD_OUT_USERS in artifact_utils.decode_split_names(
+            lists.split_names
         ):
+            strangers = _files(lists, features.HELD_OUT_USERS)
+            told[features.HELD_OUT_USERS] = _strangers(strangers, context, positives)
+        for name, value in told.items():
             examples.set_string_custom_property(name, json.dumps(value))
         examples.set_int_custom_property("num_users", users)
         logging.info("%d lists with %s to %s.", written, context.baselines, folder)
@@ -85,8 +93,8 @@ def _learn(
     *,
     refit: bool,
     whole: bool,
-) -> Context:
-    """Returns the fitted baselines and the slices.
+) -> tuple[Context, scipy.sparse.csr_matrix]:
+    """Returns the fitted baselines with the slices, and what they were fitted on.
 
     With `refit` the validation items are positives, as they are in the model's refit.
 
@@ -101,8 +109,9 @@ def _learn(
     refitted = positives.then(interactions.validation_items)
     touched = refitted.then(interactions.eval_items)
     rows, candidates = _validation_lists(validation, users, items)
-    return Context(
-        _matrix(refitted if refit else positives, len(names)),
+    fitted_on = _matrix(refitted if refit else positives, len(names))
+    context = Context(
+        fitted_on,
         users=users,
         items=items,
         config=config,
@@ -112,6 +121,25 @@ def _learn(
             candidates[:, :1] if whole else candidates,
             _matrix(touched, len(names)) if whole else None,
         ),
+    )
+    return context, fitted_on
+
+
+def _strangers(
+    pattern: str, context: Context, positives: scipy.sparse.csr_matrix
+) -> dict[str, dict[str, float]]:
+    """Returns the figures of users who are held out whole, by baseline."""
+    found = [
+        (_bytes(example, features.CANDIDATE_IDS)[0], _bytes(example, features.SEEN_IDS))
+        for batch in _batches(pattern, _STRANGERS)
+        for example in batch
+    ]
+    baskets, held_out = held_out_users.matrix(found, context.items)
+    return held_out_users.figures(
+        baskets,
+        held_out,
+        positives=positives,
+        ease_l2=context.settings.get(rivals.EASE, {}).get("l2"),
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from components.negative_sampling.plan import Plan
+from ncf_model import features
 from ncf_model.config import SamplingConfig
 
 COUNTS = (
@@ -28,6 +29,7 @@ def summary(counts: dict[str, int], *, plan: Plan) -> dict[str, int | str]:
     """
     return {
         **{name: int(counts.get(name, 0)) for name in COUNTS},
+        **{name: count for name, count in counts.items() if name not in COUNTS},
         "num_items": plan.num_items,
         "seed": plan.seed,
         "mode": plan.config.mode,
@@ -45,10 +47,11 @@ def check_summary(
         num_users: size of the vocabulary of users.
         config: the configuration of the sampling.
     """
-    if found["num_users"] != num_users:
+    records = found["num_users"] + found.get(features.HELD_OUT_USERS, 0)
+    if records != num_users:
         raise ValueError(
             "There must be one record for each user of the vocabulary; got "
-            f"{found['num_users']} records for {num_users} users. Give "
+            f"{records} records for {num_users} users. Give "
             "`transform_graph` and `transformed_examples` of the same Transform."
         )
     if not found["train_positives"]:

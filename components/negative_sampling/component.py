@@ -22,8 +22,9 @@ class NegativeSampling(base_beam_component.BaseBeamComponent):
         )
 
     Outputs:
-        examples: `Examples` with the splits `train`, `validation` and `eval`. Its
-            custom properties say how many users, rows and lists there are.
+        examples: `Examples` with the splits `train`, `validation` and `eval`, and
+            `held_out_users` if the configuration holds users out. Its custom
+            properties say how many users, rows and lists there are.
     """
 
     SPEC_CLASS = spec.NegativeSamplingSpec

@@ -40,9 +40,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         graph = artifact_utils.get_single_instance(input_dict[spec.TRANSFORM_GRAPH_KEY])
         examples = artifact_utils.get_single_instance(output_dict[spec.EXAMPLES_KEY])
-        examples.split_names = artifact_utils.encode_split_names(_SPLITS)
         vocabularies = tft.TFTransformOutput(graph.uri)
         plan = _plan(exec_properties, vocabularies)
+        strangers = [features.HELD_OUT_USERS] if plan.config.held_out_users else []
+        examples.split_names = artifact_utils.encode_split_names(_SPLITS + strangers)
         with self._make_beam_pipeline() as pipeline:
             # The users are read twice: lists wait for the counts of items, and what
             # waits is kept in memory.
@@ -57,7 +58,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 )
                 for half, name in enumerate(("Count", "Rank"))
             )
-            _sample_and_write(counted, ranked, graph.uri, examples, plan)
+            found = [
+                _held_out(ranked[transforms.HELD_OUT_TAG], graph.uri, examples, plan)
+                for _ in strangers
+            ]
+            _sample_and_write(
+                counted.users, ranked.users, graph.uri, examples, plan, found
+            )
         with fileio.open(os.path.join(examples.uri, spec.SUMMARY_FILE)) as f:
             summary = json.loads(f.read())
         checks.check_summary(
@@ -86,8 +93,8 @@ def _read_users(
     interactions: list[types.Artifact],
     graph: tft.TFTransformOutput,
     plan: Plan,
-) -> beam.PCollection:
-    """Reads batches of users and splits their interactions."""
+) -> beam.pvalue.DoOutputsTuple:
+    """Reads batches of `users`, whose interactions are split, and of held-out ones."""
     schema = graph.transformed_metadata.schema
     source = tfxio_utils.get_split_tfxio(
         interactions,
@@ -104,7 +111,28 @@ def _read_users(
     return (
         pipeline
         | f"Read[{name}]" >> source.BeamSource(_USERS_PER_BATCH)
-        | f"Split[{name}]" >> beam.ParDo(split)
+        | f"Split[{name}]"
+        >> beam.ParDo(split).with_outputs(transforms.HELD_OUT_TAG, main="users")
+    )
+
+
+def _held_out(
+    users: beam.PCollection, graph_uri: str, examples: types.Artifact, plan: Plan
+) -> beam.PCollection:
+    """Writes the lists of users who are held out; returns their counts."""
+    name = features.HELD_OUT_USERS
+    sample = beam.ParDo(transforms.HeldOutUsers(plan, graph_uri))
+    sampled = users | f"Sample[{name}]" >> sample.with_outputs(
+        transforms.COUNTS_TAG, main="records"
+    )
+    _write(sampled.records, name, examples)
+    return sampled[transforms.COUNTS_TAG]
+
+
+def _write(records: beam.PCollection, name: str, examples: types.Artifact) -> None:
+    path = os.path.join(artifact_utils.get_split_uri([examples], name), "data_tfrecord")
+    _ = records | f"Write[{name}]" >> beam.io.WriteToTFRecord(
+        path, file_name_suffix=".gz"
     )
 
 
@@ -114,6 +142,7 @@ def _sample_and_write(
     graph_uri: str,
     examples: types.Artifact,
     plan: Plan,
+    found: list[beam.PCollection],
 ) -> None:
     """Writes the three splits and the counts.
 
@@ -123,12 +152,12 @@ def _sample_and_write(
         graph_uri: of the transform graph.
         examples: the output artifact.
         plan: what is sampled.
+        found: counts of other splits.
     """
     popularity = users | "CountItems" >> beam.CombineGlobally(
         transforms.ItemCounts(plan.num_items)
     )
     counts = beam.pvalue.AsSingleton(popularity)
-    found = []
     for name in _SPLITS:
         waits = name != features.TRAIN_SPLIT or plan.needs_popularity
         if name == features.TRAIN_SPLIT:
@@ -143,13 +172,8 @@ def _sample_and_write(
         ) | f"Sample[{name}]" >> sample.with_outputs(
             transforms.COUNTS_TAG, main="records"
         )
-        path = os.path.join(
-            artifact_utils.get_split_uri([examples], name), "data_tfrecord"
-        )
-        _ = sampled.records | f"Write[{name}]" >> beam.io.WriteToTFRecord(
-            path, file_name_suffix=".gz"
-        )
-        found.append(sampled[transforms.COUNTS_TAG])
+        _write(sampled.records, name, examples)
+        found = [*found, sampled[transforms.COUNTS_TAG]]
     _ = (
         found
         | "Flatten" >> beam.Flatten()

@@ -26,6 +26,16 @@ class Users:
     items: Ragged
     timestamps: np.ndarray
 
+    def take(self, index: np.ndarray) -> "Users":
+        """Returns the users number `index`, [R] int64, in that order."""
+        times = Ragged(self.timestamps, self.items.offsets)
+        return Users(
+            [self.user_ids[number] for number in index],
+            self.user_index[index],
+            self.items.take(index),
+            times.take(index).values,
+        )
+
 
 def read_users(batch: pa.RecordBatch, columns: dict[str, str]) -> Users:
     """Reads a batch of transformed examples.

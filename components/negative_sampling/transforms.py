@@ -13,6 +13,7 @@ from tfx.dsl.io import fileio
 from tfx_bsl.coders import example_coder
 
 from components.negative_sampling import (
+    held_out_users,
     ranked_lists,
     records,
     splitting,
@@ -23,6 +24,7 @@ from ncf_model import features, progress
 from ncf_model.sampling import negatives
 
 COUNTS_TAG = "counts"
+HELD_OUT_TAG = "held_out_users"
 _READ = (
     features.USER_ID,
     features.USER_INDEX,
@@ -71,12 +73,19 @@ class SplitUsers(beam.DoFn):
         self._num_users, self._half = num_users, half
         self._done = 0
 
-    def process(self, batch: pa.RecordBatch) -> Iterator[_Users]:
-        """Yields the users of a batch; raises ValueError if one is malformed."""
+    def process(self, batch: pa.RecordBatch) -> Iterator[Any]:
+        """Yields the users of a batch, and under their tag those who are held out.
+
+        Raises:
+            ValueError: a user is malformed.
+        """
         users = records.read_users(batch, self._columns)
         records.check_users(users, num_items=self._plan.num_items)
         config = self._plan.config
+        users, strangers = held_out_users.separate(users, self._plan)
         yield users, splitting.split(users.items, users.timestamps, config)
+        if strangers.user_ids:
+            yield beam.pvalue.TaggedOutput(HELD_OUT_TAG, strangers)
         # A batch is processed entirely before the next is read, so these users are
         # done. In Beam's other processes nothing observes the progress.
         self._done += batch.num_rows
@@ -153,9 +162,7 @@ class RankedLists(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the raw ids, once per worker."""
-        graph = tft.TFTransformOutput(self._transform_graph)
-        ids = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
-        self._vocabulary = pa.array(ids, pa.large_binary())
+        self._vocabulary = _item_ids(self._transform_graph)
         self._encoder = example_coder.RecordBatchToExamplesEncoder()
 
     def process(self, users: _Users, counts: np.ndarray) -> Iterator[Any]:
@@ -169,6 +176,33 @@ class RankedLists(beam.DoFn):
         )
         yield from self._encoder.encode(batch)
         yield beam.pvalue.TaggedOutput(COUNTS_TAG, found)
+
+
+class HeldOutUsers(beam.DoFn):
+    """Turns users who are held out into serialized records, and counts."""
+
+    def __init__(self, plan: Plan, transform_graph: str) -> None:
+        self._plan = plan
+        self._transform_graph = transform_graph
+
+    def setup(self) -> None:
+        """Loads the raw ids, once per worker."""
+        self._vocabulary = _item_ids(self._transform_graph)
+        self._encoder = example_coder.RecordBatchToExamplesEncoder()
+
+    def process(self, users: records.Users) -> Iterator[Any]:
+        """Yields records, and counts under their tag."""
+        batch, found = held_out_users.lists(
+            users, plan=self._plan, vocabulary=self._vocabulary
+        )
+        yield from self._encoder.encode(batch)
+        yield beam.pvalue.TaggedOutput(COUNTS_TAG, found)
+
+
+def _item_ids(transform_graph: str) -> pa.Array:
+    graph = tft.TFTransformOutput(transform_graph)
+    ids = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
+    return pa.array(ids, pa.large_binary())
 
 
 class Sum(beam.CombineFn):

@@ -114,6 +114,22 @@ class ShownUser(Document):
     recommendations: list[ShownItem] = []
 
 
+class HeldOutUsers(Document):
+    """Users who were held out whole, whom the model knows by their baskets alone.
+
+    Attributes:
+        lists: how many such users had an item to find and one before it.
+        metrics: HR@10 and NDCG@10 of the model in the whole catalogue.
+        errors: the standard errors of `metrics`.
+        baselines: the metrics of popularity and, unless it was left out, of EASE.
+    """
+
+    lists: int = 0
+    metrics: Figures = {}
+    errors: Figures = {}
+    baselines: dict[str, Figures] = {}
+
+
 class Node(Document):
     """A node of the pipeline, as a run executed it.
 
@@ -203,6 +219,8 @@ class Summary(Quality):
         users: some users with the items that the model recommends.
         served: how the model in service did on what came after its training; null if
             that was not evaluated.
+        held_out_users: how well users who were held out whole are served; null if there
+            are none.
         run: what the runner knows of the run.
         versions: the versions of the software, by package.
     """
@@ -234,5 +252,6 @@ class Summary(Quality):
     distribution: Distribution = Distribution()
     users: list[ShownUser] = []
     served: Served | None = None
+    held_out_users: HeldOutUsers | None = None
     run: Run = Run()
     versions: dict[str, str] = {}

@@ -10,8 +10,16 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.report import distribution, page, records, shown_users, spec, summary
-from components.report.document import Setting, Summary
+from components.report import (
+    distribution,
+    held_out_users,
+    page,
+    records,
+    shown_users,
+    spec,
+    summary,
+)
+from components.report.document import HeldOutUsers, Setting, Summary
 from ncf_model import features
 from ncf_model.evaluation import evaluation_result
 from ncf_model.evaluation.served_result import Served
@@ -88,6 +96,19 @@ def _findings(one: dict[str, types.Artifact]) -> summary.Findings:
         if spec.MODEL_KEY in one
         else [],
         served=_served(one[spec.SERVED_KEY].uri) if spec.SERVED_KEY in one else None,
+        held_out_users=_held_out_users(one),
+    )
+
+
+def _held_out_users(one: dict[str, types.Artifact]) -> HeldOutUsers | None:
+    """Returns the figures of users who were held out whole; None without any."""
+    told = _properties(one[spec.CONTEXT_KEY]) if spec.CONTEXT_KEY in one else {}
+    if features.HELD_OUT_USERS not in told or spec.MODEL_KEY not in one:
+        return None
+    return held_out_users.evaluate(
+        path_utils.serving_model_path(one[spec.MODEL_KEY].uri),
+        _files(one[spec.LISTS_KEY], features.HELD_OUT_USERS),
+        json.loads(told[features.HELD_OUT_USERS]),
     )
 
 

@@ -105,6 +105,18 @@ def some_lists(pattern: str, count: int) -> list[tuple[bytes, list[bytes], bytes
     ]
 
 
+def baskets(pattern: str) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Yields the held-out item and the items before it, of users held out whole.
+
+    Args:
+        pattern: of the files of the split `held_out_users`; there may be none.
+    """
+    for batch in _batches(pattern):
+        for record in batch.numpy():
+            (item,) = _bytes(record, features.CANDIDATE_IDS)
+            yield item, _bytes(record, features.SEEN_IDS)
+
+
 def _first(
     chosen: dict[bytes, tuple[bytes, bytes]], count: int
 ) -> dict[bytes, tuple[bytes, bytes]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from components.report.document import (
     Distribution,
+    HeldOutUsers,
     Setting,
     ShownUser,
     Summary,
@@ -46,6 +47,7 @@ class Findings:
         users: the users to show.
         served: how the served model did on what came after its training; None if that
             was not evaluated.
+        held_out_users: the figures of users who were held out whole; None without any.
     """
 
     interactions: Mapping[str, Any]
@@ -58,6 +60,7 @@ class Findings:
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
     users: list[ShownUser] = dataclasses.field(default_factory=list)
     served: Served | None = None
+    held_out_users: HeldOutUsers | None = None
 
 
 def summarise(
@@ -108,6 +111,7 @@ def summarise(
         distribution=findings.distribution,
         users=findings.users,
         served=findings.served,
+        held_out_users=findings.held_out_users,
         versions=_versions(),
     )
 

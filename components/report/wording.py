@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from components.report.document import HeldOutUsers
 from ncf_model.documents import Figures
 from ncf_model.evaluation.result import Quality
 from ncf_model.evaluation.served_result import Served, ServedRow
@@ -34,6 +35,7 @@ _COUNTS = {
     "train_rows_per_epoch": "training rows per epoch, negatives included",
     "validation_lists": "lists that choose the epoch",
     "eval_lists": "lists that the model is evaluated on",
+    "held_out_users": "users who are held out whole",
     "short_lists": "lists with fewer candidates than asked for",
     "users_without_eval": "users who are not evaluated, as they have too few items",
     "users_not_sampled": "users who are not evaluated, by sampling.eval_users",
@@ -203,6 +205,14 @@ def served(found: Served) -> list[tuple[str, ServedRow]]:
         for row in found.by_time
     ]
     return [("all", found), *found.groups.items(), *times]
+
+
+def strangers(found: HeldOutUsers) -> list[Method]:
+    """Returns the figures of users held out whole, by method; [] without a list."""
+    if not found.lists:
+        return []
+    others = [Method(method(name), of, {}) for name, of in found.baselines.items()]
+    return [Method(MODEL, found.metrics, found.errors), *others]
 
 
 def warm_and_cold(history: History) -> list[tuple[str, Epoch, int, float]]:

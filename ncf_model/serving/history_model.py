@@ -48,8 +48,11 @@ class HistoryServingModel(saved_model.ServingModel):
         self._slope, self._offset = fitted.curve
         tables = fitted.tables
         self._history = constants.constant(tables.history)
-        # A user without a row of their own gets the average row.
-        self._row = constants.constant(tables.user.mean(axis=0))
+        # A user without a row of their own gets the average row of those who trained.
+        rows = tables.user
+        if len(rows) > 1:
+            rows = rows[fitted.histories.sizes > 0]
+        self._row = constants.constant(rows.mean(axis=0))
         sizes = np.append(fitted.histories.sizes, 0).astype(np.int32)
         self._history_sizes = constants.constant(sizes)
         recent = fitted.settings.recency

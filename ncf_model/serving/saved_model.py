@@ -73,9 +73,9 @@ class ServingModel(tf.Module):
         self._seen_offsets = constants.constant(
             np.append(seen.offsets, seen.offsets[-1])
         )
-        rows = np.full(network.num_users + 1, network.num_users, np.int64)
-        rows[trained] = trained
-        self._row_of_user = constants.constant(rows)
+        self._row_of_user = constants.constant(
+            unknown_rows.rows_of_users(trained, network.num_users)
+        )
         share = popularity / network.num_users
         self._popularity = constants.constant(share.astype(np.float32))
         order = np.argsort(-popularity, kind="stable").astype(np.int32)
@@ -361,10 +361,10 @@ def export(
     trained = interactions.positives
     if refitted:
         trained = trained.then(interactions.validation_items)
-    trained_users = interactions.user_index[trained.sizes > 0]
+    known = unknown_rows.trained_users(interactions, refitted=refitted)
     unknown_rows.set_unknown_rows(
         network,
-        users=trained_users,
+        users=known,
         items=np.arange(network.num_items),
     )
     seen = interactions.positives.then(interactions.validation_items)
@@ -376,7 +376,7 @@ def export(
         seen=seen.then(interactions.eval_items).spread(
             interactions.user_index, network.num_users
         ),
-        trained=trained_users,
+        trained=known,
         popularity=np.bincount(trained.values, minlength=network.num_items),
         kept=warm_pairs.state(network, everywhere) if keeps_tables else None,
     )

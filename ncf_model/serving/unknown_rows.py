@@ -3,6 +3,7 @@
 import numpy as np
 
 from ncf_model.network import model
+from ncf_model.training import data
 
 
 def set_unknown_rows(
@@ -22,3 +23,25 @@ def set_unknown_rows(
         rows = table.embeddings.numpy()
         rows[-1] = rows[np.unique(index)].mean(axis=0)
         table.embeddings.assign(rows)
+
+
+def trained_users(interactions: data.Interactions, *, refitted: bool) -> np.ndarray:
+    """Returns the indices of the users with an item that was trained on."""
+    sizes = interactions.positives.sizes
+    if refitted:
+        sizes = sizes + interactions.validation_items.sizes
+    return interactions.user_index[sizes > 0]
+
+
+def rows_of_users(trained: np.ndarray, num_users: int) -> np.ndarray:
+    """Returns the row of each user in the tables, [num_users + 1] int64.
+
+    Users who never trained have the row of the unknown user, `num_users`.
+
+    Args:
+        trained: indices of the users who trained.
+        num_users: size of the user vocabulary.
+    """
+    rows = np.full(num_users + 1, num_users, np.int64)
+    rows[trained] = trained
+    return rows

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from components.negative_sampling import ranked_lists, splitting
+from components.negative_sampling import held_out_users, ranked_lists, splitting
 from components.negative_sampling.plan import Plan
-from components.negative_sampling.records import Users
 from ncf_model import features
 from ncf_model.sampling import negatives
 from ncf_model.sampling.ragged import Ragged
@@ -45,10 +44,11 @@ def epoch_rows(found: Indexed, plan: Plan) -> data.EpochRows:
     Raises:
         ValueError: a user has every item, so that no negative exists.
     """
-    split = splitting.split(found.users.items, found.users.timestamps, plan.config)
+    users, _ = held_out_users.separate(found.users, plan)
+    split = splitting.split(users.items, users.timestamps, plan.config)
     interactions = data.Interactions(
-        user_ids=found.users.user_ids,
-        user_index=found.users.user_index.astype(np.int32),
+        user_ids=users.user_ids,
+        user_index=users.user_index.astype(np.int32),
         positives=_lists(split.positives),
         validation_items=_lists(split.validation),
         eval_items=_lists(split.evaluation),
@@ -83,14 +83,14 @@ def lists(found: Indexed, plan: Plan, name: str) -> Iterator[ListBlock]:
             "`sampling.eval_negatives` must be a number, as all lists in a file are "
             "equally long; got 'all'. Set it to 99, or to 999 as in the official NCF."
         )
-    users = found.users
+    users, _ = held_out_users.separate(found.users, plan)
     sizes = np.maximum(users.items.sizes, 1 + count)
     # These "raw ids" are the indices, so the lists have indices.
     indices = pa.array(np.arange(plan.num_items))
     no_counts = np.zeros(plan.num_items, np.int64)
-    number = {user_id: index for index, user_id in enumerate(users.user_ids)}
+    number = dict(zip(users.user_ids, users.user_index.tolist(), strict=True))
     for start, stop in negatives.blocks(sizes, size=_BLOCK, rows=len(sizes)):
-        part = _part(users, start, stop)
+        part = users.take(np.arange(start, stop))
         split = splitting.split(part.items, part.timestamps, plan.config)
         batch, _ = ranked_lists.lists(
             part, split, name, plan=plan, vocabulary=indices, counts=no_counts
@@ -100,17 +100,6 @@ def lists(found: Indexed, plan: Plan, name: str) -> Iterator[ListBlock]:
         candidates = Ragged(column.flatten().to_numpy(), column.offsets.to_numpy())
         index = np.array([number[owner] for owner in owners], np.int64)
         yield _filled(index, candidates, width=1 + count)
-
-
-def _part(users: Users, start: int, stop: int) -> Users:
-    wanted = np.arange(start, stop)
-    times = Ragged(users.timestamps, users.items.offsets)
-    return Users(
-        users.user_ids[start:stop],
-        users.user_index[start:stop],
-        users.items.take(wanted),
-        times.take(wanted).values,
-    )
 
 
 def _filled(users: np.ndarray, candidates: Ragged, *, width: int) -> ListBlock:

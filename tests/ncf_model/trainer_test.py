@@ -75,6 +75,35 @@ def test_trains_validates_refits_and_exports(run, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "model", [{"mf_dim": 2, "layers": [4, 2]}, {"history": {"factors": 4}}]
+)
+def test_the_export_is_checked_against_what_a_user_without_training_gets(
+    tiny, tmp_path, model
+):
+    """As with users who are held out whole, or new since a temporal split."""
+    for file in tf.io.gfile.glob(tiny.train):
+        records = list(tf.data.TFRecordDataset([file], "GZIP").as_numpy_iterator())
+        with tf.io.TFRecordWriter(file, "GZIP") as writer:
+            for record in records:
+                if b"007" not in record:
+                    writer.write(record)
+    fn_args = _fn_args(tiny, tmp_path, train={"refit": False})
+    fn_args["custom_config"]["model"] = model
+    trainer.run_fn(types.SimpleNamespace(**fn_args))
+    said = json.loads((tmp_path / "run" / "probe.json").read_text())
+    loaded = tf.saved_model.load(str(tmp_path / "serving"))
+    scores = loaded.signatures["serving_default"](
+        user_id=tf.constant(said["user_ids"]), item_id=tf.constant(said["item_ids"])
+    )["score"]
+    assert "007" in said["user_ids"]
+    np.testing.assert_allclose(scores, said["scores"], atol=1e-5)
+    if "history" in model:
+        asked = {"item_ids": tf.constant([[b"i0"]]), "k": tf.constant(3)}
+        found = loaded.signatures["recommend_for_items"](**asked)
+        assert np.isfinite(found["scores"]).all()
+
+
+@pytest.mark.parametrize(
     ("on_tpu", "jit_compile", "expected"),
     [(False, True, True), (False, False, False), (True, True, False)],
 )

@@ -78,7 +78,7 @@ def test_learns_from_what_the_model_trains_on(tmp_path, refit, like, whole):
     graph = types.SimpleNamespace(vocabulary_by_name=lambda _: [b"i0", b"i1", b"i2"])
     config = BaselinesConfig(item_knn_neighbours=1, ease_l2=None, ials_l2=None)
     train, lists = _splits(tmp_path / "splits")
-    context = executor._learn(train, lists, graph, config, refit=refit, whole=whole)
+    context, _ = executor._learn(train, lists, graph, config, refit=refit, whole=whole)
     # Item 2 has two neighbours as like as can be, if it trains; one of them counts.
     (scores,) = context.scores([b"u0"], [[b"i2"]])["candidate_item_knn"]
     assert scores.tolist() == like

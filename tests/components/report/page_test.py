@@ -40,6 +40,21 @@ def _figures(text):
     return parser.found
 
 
+def test_users_who_were_held_out_whole():
+    assert "held out whole" not in _page()
+    found = document.HeldOutUsers(
+        lists=12,
+        metrics={"hit_rate@10": 0.25, "ndcg@10": 0.125},
+        errors={"hit_rate@10": 0.05, "ndcg@10": 0.02},
+        baselines={"ease": {"hit_rate@10": 0.2, "ndcg@10": 0.1}},
+    )
+    text = page.render(examples.result().model_copy(update={"held_out_users": found}))
+    figures = _figures(text)
+    assert figures["held out the model"] == 0.25
+    assert figures["held out ndcg EASE"] == 0.1
+    assert "12 users of whom nothing was trained on" in text
+
+
 def test_figures_are_those_of_the_summary():
     figures = _figures(_page())
     written = json.loads(examples.result().to_json())

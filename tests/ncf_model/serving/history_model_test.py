@@ -18,20 +18,25 @@ def _loaded(tiny):
     return _exported(tiny, None)
 
 
-def _exported(tiny, factored, recent=0.0):
-    """Q is the identity; b, Y and the linear part are known; three items covered."""
+def _exported(tiny, factored, recent=0.0, rows=None):
+    """Q is the identity; b, Y and the linear part are known; three items covered.
+
+    With `rows` of users the last user has nothing that was trained on.
+    """
     interactions = data.load_interactions(tiny.train)
     history = HistoryConfig(
-        factors=7, users_per_batch=2, user_rows=False, recency=recent
+        factors=7, users_per_batch=2, user_rows=rows is not None, recency=recent
     )
     tables = encoder.Tables(
-        np.zeros((1, 7), np.float32),
+        np.zeros((1, 7), np.float32) if rows is None else rows,
         np.diag(np.arange(7)).astype(np.float32)[:, ::-1].copy(),
         np.eye(7, dtype=np.float32),
         np.arange(7, dtype=np.float32) / 10,
     )
     linear = np.array([[0, 4, 1], [2, 0, 1], [1, 3, 0]], np.float32)
     taken = interactions.positives.then(interactions.validation_items)
+    if rows is not None:
+        taken = taken.where(taken.row_of_value < 4)
     trained = Trained(
         history,
         tables,
@@ -146,6 +151,16 @@ def test_a_basket_by_hand(loaded):
     assert items == [[b"i0", b"i5", b"i2"]]
     logits = np.array([2, 1.5, 1.2])
     np.testing.assert_allclose(scores[0], _sigmoid(logits / 2 - 1), rtol=1e-5)
+
+
+def test_a_basket_has_the_mean_row_of_the_users_who_trained(tiny):
+    rows = np.random.default_rng(0).random((5, 7)).astype(np.float32)
+    loaded = _exported(tiny, None, rows=rows)
+    found = dict(zip(*_logits(loaded, [[b"i0"]]), strict=True))
+    # i0 votes for nothing by Y, and by the linear part 4 for i1 and 1 for i2.
+    expected = rows[:4].mean(axis=0) + np.arange(7) / 10 + [0, 4, 1, 0, 0, 0, 0]
+    for name, logit in found.items():
+        assert logit == pytest.approx(expected[int(name[1:])], abs=1e-3)
 
 
 def test_a_user_is_answered_as_their_basket_is_but_for_the_held_out_item(loaded):
