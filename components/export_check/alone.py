@@ -1,6 +1,7 @@
 """Asks a SavedModel; a script for a process that may import only TensorFlow.
 
-The script takes a folder and the path of `probe.json`, and prints one line of JSON.
+The script takes a folder, the path of `probe.json`, and folders of packages. It prints
+one line of JSON.
 """
 
 import gc
@@ -69,4 +70,5 @@ def main(folder: str, probe: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:])))
+    sys.path += sys.argv[3:]
+    print(json.dumps(main(*sys.argv[1:3])))

@@ -18,8 +18,9 @@ TIMEOUT_S = 600
 def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the answers of the SavedModel in `folder`, asked by another process.
 
-    The process is isolated: it has no PYTHONPATH, does not run in a folder of this
-    project, and cannot import this project or TFX.
+    The process is isolated: it does not run in a folder of this project, and cannot
+    import this project or TFX. It finds TensorFlow wherever this process does, also if
+    that is a PYTHONPATH or the user's own packages, which `-I` leaves out.
 
     Args:
         folder: of the SavedModel, on this machine.
@@ -32,7 +33,7 @@ def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
         probe = pathlib.Path(temporary, "probe.json")
         probe.write_text(json.dumps(expected), encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-I", alone.__file__, folder, str(probe)],
+            [sys.executable, "-I", alone.__file__, folder, str(probe), *sys.path],
             capture_output=True,
             text=True,
             check=False,

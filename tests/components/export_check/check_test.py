@@ -1,6 +1,8 @@
 """Each way of being a broken export is told."""
 
 import copy
+import sys
+import venv
 
 import pytest
 
@@ -65,3 +67,11 @@ def test_lists_that_are_none(who, changed, reason):
     answer["lists"][who] |= changed
     with pytest.raises(ValueError, match=f"is broken: .*{reason}.*It was not pushed"):
         check.require(answer, EXPECTED)
+
+
+def test_tensorflow_is_found_where_this_process_finds_it(tmp_path, monkeypatch):
+    """As of the user's own packages; the interpreter alone has none."""
+    venv.create(tmp_path / "empty")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "empty" / "bin" / "python"))
+    with pytest.raises(ValueError, match="SavedModel file does not exist"):
+        check.ask(str(tmp_path / "none"), {})
