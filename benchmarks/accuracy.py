@@ -67,7 +67,7 @@ class PairTable(NamedTuple):
         return Ragged(self.items[mask].astype(np.int32), offsets)
 
     def matrix(self, mask: np.ndarray) -> scipy.sparse.csr_matrix:
-        """Returns the same as a matrix of ones."""
+        """Returns the pairs in `mask` as a matrix of ones."""
         where = (self.users[mask], self.items[mask])
         return scipy.sparse.csr_matrix(
             (np.ones(mask.sum(), np.float32), where), self.shape
@@ -207,7 +207,7 @@ def _plain(part: Document | None) -> dict[str, Any]:
 def scorer(
     trained: fitting.Trained, positives: scipy.sparse.csr_matrix, *, known: bool
 ) -> rivals.Scorer:
-    """Returns what scores; users who are not `known` have the average row."""
+    """Returns a scoring function; users who are not `known` have the average row."""
     tables, part = trained.tables, trained.linear
     nobody = tables._replace(user=np.zeros((1, tables.item.shape[1]), np.float32))
 
@@ -267,7 +267,7 @@ def _rivals(
     fitted_on: scipy.sparse.csr_matrix,
     fade: float,
 ) -> Iterator[tuple[str, rivals.Scorer]]:
-    """Yields what to print of each rival, and what scores by it."""
+    """Yields the name of each rival with its settings, and its scoring function."""
     for name, settings in rival.settings.items():
         score = rival.scorers[name]
         if args.strong and name == rivals.EASE:

@@ -77,7 +77,7 @@ def _data_dir() -> str | None:
 def _in_a_process(
     name: str, options: argparse.Namespace
 ) -> list[results.Figure] | None:
-    """Returns what the part found; None if it failed, which it has told."""
+    """Returns the figures of a part; None if the part failed and said why."""
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "figures"
         command = [sys.executable, "-m", "benchmarks.bench", "--part", name, str(file)]
@@ -91,7 +91,7 @@ def _in_a_process(
 
 
 def _run_part(options: argparse.Namespace) -> int:
-    """Is such a process."""
+    """Runs one part; the body of the process that `_in_a_process` starts."""
     name, file = options.part
     parts.quiet_tensorflow()
     found = [[f.name, f.unit, list(f.values)] for f in parts.PARTS[name](options)]

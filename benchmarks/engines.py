@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 
 class Tagging(beam.DoFn):
-    """Even numbers to the main output, odd ones to another."""
+    """Sends even numbers to the main output and odd ones to another."""
 
     def process(self, number: int) -> Iterator[object]:
         if number % 2:
@@ -28,7 +28,7 @@ class Tagging(beam.DoFn):
 
 
 class Holding(beam.DoFn):
-    """Gives out what it got at the end of a bundle, as writers do with their files."""
+    """Gives out its elements at the end of a bundle, as writers do with their files."""
 
     def start_bundle(self) -> None:
         self._held: list[int] = []
@@ -79,7 +79,7 @@ def finished_bundles(pipeline: beam.Pipeline, folder: str) -> Callable[[], objec
 
 
 def side_inputs(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """The lists need the items' counts."""
+    """NegativeSampling reads the items' counts as a side input, for the lists."""
     numbers = pipeline | beam.Create([1, 2])
     total = numbers | beam.CombineGlobally(sum)
     _ = (
@@ -91,7 +91,7 @@ def side_inputs(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
 
 
 def grouped(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """Users' rows come together."""
+    """InteractionsExampleGen groups the rows of each user."""
     _ = (
         pipeline
         | beam.Create([("u", 1), ("v", 2), ("u", 3)])
@@ -103,7 +103,7 @@ def grouped(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
 
 
 def written_records(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """All artifacts are such files."""
+    """All artifacts of Examples are files of TFRecords."""
     _ = (
         pipeline
         | beam.Create([b"first", b"second"])

@@ -53,7 +53,7 @@ def _interpreter(environ: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Makes it; returns the exit status."""
+    """Makes the environment of the peers; returns the exit status."""
     try:
         ensure()
     except SetupError as error:

@@ -36,7 +36,7 @@ class Figure:
 
     @property
     def spread(self) -> float | None:
-        """Half of what lies between the quartiles, relative; None of one value."""
+        """Half the quartiles' distance over the median; None of one value."""
         if len(self.values) < 2 or not self.median:
             return None
         low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
@@ -79,7 +79,7 @@ class Result:
         partial.replace(path)
 
     def comparable(self, other: "Result") -> bool:
-        """Whether both are of such a machine and such versions of Python and TFX."""
+        """Whether both results have the same machine and versions of Python and TFX."""
         return self.machine == other.machine and all(
             self.versions.get(name) == other.versions.get(name)
             for name in ("python", "tfx")
@@ -126,7 +126,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what counts."""
+    """Returns the versions of Python and of the packages that decide the speed."""
     found = {"python": platform.python_version()}
     for name in _VERSIONS:
         found[name] = importlib.metadata.version(name)

@@ -36,7 +36,7 @@ SHAPES = {
 
 @dataclasses.dataclass(frozen=True)
 class Positives:
-    """Who has what, user after user; items by falling popularity."""
+    """The items that each user has, user after user; item 0 is the most popular."""
 
     items: np.ndarray
     offsets: np.ndarray

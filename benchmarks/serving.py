@@ -53,7 +53,7 @@ print(json.dumps({"one": one, "all": every}))
 
 
 def main() -> None:
-    """Prints what is asked for."""
+    """Prints the figures of the part that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     single = commands.add_parser("one")

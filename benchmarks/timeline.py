@@ -44,7 +44,7 @@ class Sampler(watching.Watcher):
 
     Attributes:
         samples: (CPU seconds of the process so far, node, activity, CPU seconds).
-        node: who is said to be at work.
+        node: the node that runs at present.
     """
 
     def __init__(self) -> None:

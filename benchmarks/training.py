@@ -171,7 +171,7 @@ class Peer:
     """A contender in a process of its own."""
 
     def __init__(self, *command: str) -> None:
-        """Starts it."""
+        """Starts the process."""
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -238,7 +238,7 @@ def table(args: argparse.Namespace) -> None:
 
 
 def accuracy(args: argparse.Namespace) -> None:
-    """Prints HR@10 and NDCG@10 of both ways after every epoch."""
+    """Prints HR@10 and NDCG@10 of our loop and of `fit` after every epoch."""
     rows, users, items, lists = leave_two_out(args.file)
     for name in args.contenders:
         network = new_network(NETWORKS[args.network], len(users), len(items))

@@ -54,7 +54,7 @@ class Night:
     """The records of one night, as NegativeSampling writes them."""
 
     def __init__(self, ratings: str, folder: pathlib.Path) -> None:
-        """Reads, splits and writes."""
+        """Reads the ratings of the night, splits them and writes the records."""
         self.folder = folder
         found = indexed.read(ratings, ReadingConfig())
         sampling = SamplingConfig()
@@ -116,7 +116,7 @@ class Night:
                 to.write(example(record))
 
     def train(self, name: str, **train: Any) -> dict[str, Any]:
-        """Trains; returns the history, with what the evaluation lists say."""
+        """Returns the history of a training, with the metrics of the lists."""
         base = train.pop("base", None)
         model = self.folder / name
         settings = ModelConfig().model_dump(mode="json")

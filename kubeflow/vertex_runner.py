@@ -1,4 +1,4 @@
-"""What `ncf compile vertex` makes, for `tfx pipeline create --engine=vertex`.
+"""Compiles as `ncf compile vertex` does, for `tfx pipeline create --engine=vertex`.
 
 Settings come from the environment: ROOT, SERVING and IMAGE, which must be there, and
 CONFIG, DATASET and PLATFORM, which need not. Then `tfx run create --engine=vertex`

@@ -1,8 +1,8 @@
-"""Asks OSV for known holes in the locked packages, in one question; installs nothing.
+"""Asks OSV for known vulnerabilities of the locked packages, in one request.
 
-OSV (https://osv.dev) gathers the advisories of PyPI, GitHub and others. Where it cannot
-be reached this is said, and the exit status is 0: no answer is no hole. With a hole it
-is 1.
+OSV (https://osv.dev) gathers the advisories of PyPI, GitHub and others. If OSV
+cannot be reached, the script says so and the exit status is 0, because no answer is no
+vulnerability. The exit status is 1 if there is one.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Brings .venv to what the locks say, and leaves it alone when it is there."""
+"""Makes .venv as the locks say, and leaves a finished .venv alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STAMP = "ncf-setup.json"
 
 
 class Request(NamedTuple):
-    """What is wanted.
+    """Which environment the user asked for.
 
     Attributes:
         dev: with the tools for tests and lint.
@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What .venv was made of; kept in it once it is complete.
+    """What .venv was made of; a file in .venv once that is complete.
 
     Attributes:
         root: the project's folder, which the scripts in .venv/bin name: they break
@@ -140,7 +140,7 @@ def _decide(
     request: Request,
     environ: Mapping[str, str],
 ) -> tuple[Line, Interpreter]:
-    """Takes the user's word, else what .venv has if it still fits, else looks."""
+    """Returns the user's choice, else that of .venv if it still fits, else the best."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise SetupError(
             "TFX's wheels are for Linux on x86_64; this is "

@@ -1,4 +1,4 @@
-"""What a user told pip about the package index, in uv's words.
+"""Translates the user's settings of pip about the package index for uv.
 
 uv does not read pip's settings, and many machines have their index, proxy and
 certificates in PIP_* variables or a pip.conf and nowhere else.

@@ -1,4 +1,4 @@
-"""Checks, before anything is installed, that it can be."""
+"""Checks that the machine can build the packages, before any is installed."""
 
 from __future__ import annotations
 
