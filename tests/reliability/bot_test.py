@@ -38,7 +38,7 @@ made = context.Context(
     users={b"u%d" % i: i for i in range(users + 1)},
     items={name: i for i, name in enumerate(names)},
     config=BaselinesConfig(),
-    validation=search.Validation(positives, np.arange(50), held, None),
+    validation=search.SearchData(positives, np.arange(50), held, None),
 )
 ids = [b"u%d" % i for i in [*range(49), users]]
 made.scores(ids, [[names[i] for i in row] for row in held])
