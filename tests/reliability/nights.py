@@ -6,6 +6,7 @@ brings events of known users, new users and, now and then, a new item for each g
 
 import contextlib
 import dataclasses
+import gc as garbage
 import io
 import multiprocessing
 import os
@@ -177,6 +178,7 @@ class Nights:
 
 def _in_a_process(overrides, dataset, out, tells):
     """Runs a night; tells its summary or what stopped it, and the seconds of CPU."""
+    garbage.freeze()  # What was imported before the fork stays.
     summary, stopped = _run(overrides, dataset, out)
     # Of this process and of the ones it has waited for.
     tells.send((summary, stopped, sum(os.times()[:4])))

@@ -100,16 +100,20 @@ def test_fifty_ordinary_nights_keep_the_limits_and_each_spoilt_one_breaks_its_ow
 
 
 @takes_long
-def test_a_season_of_nights(tmp_path):
+def test_a_season_of_nights(tmp_path, capsys):
     # Enough items that nobody has them all, and what is popular changes slowly.
     limits = ["data.drift.popularity=null", "data.drift.misfit=0.35"]
-    folder = nights.Nights(tmp_path, settings=limits, items=60)
+    # What takes time and says nothing of how nights follow each other is left out.
+    cheap = ["train.epochs=3", "train.refit=false", "evaluation.top_k=[10]"]
+    cheap += ["model.history.linear_l2=[30,300]", "model.history.ials_shares=[0]"]
+    folder = nights.Nights(tmp_path, settings=[*limits, *cheap], items=60)
     at = {5 * (i + 1): how for i, how in enumerate(nights.SPOILT)}
     done = []
     for number in range(NIGHTS):
         night = folder.next(spoilt=at.get(number))
         done.append(night)
-        print(_told(night), flush=True)
+        with capsys.disabled():  # A season that is stopped has told its nights.
+            print(_told(night), flush=True)
         if night.spoilt:
             assert f"data.drift.{BREAKS[night.spoilt]}" in night.stopped
         else:
