@@ -1,5 +1,6 @@
 """Reads interactions in blocks of columns, and names the rows that cannot be read."""
 
+import codecs
 import contextlib
 import csv as standard_csv
 import dataclasses
@@ -225,6 +226,8 @@ def _parse(
     if len(delimiter) > 1:
         text, delimiter = text.replace(delimiter.encode(), _SEPARATOR), "\x1f"
     names = sorted(set(wanted.values()))
+    if text.startswith(codecs.BOM_UTF8):  # Arrow drops one, here a part of an id.
+        text = codecs.BOM_UTF8 + text
     if not _is_utf8(text):  # Arrow decodes a row with the wrong number of fields.
         text = _decodable(text, delimiter, len(found.names))
     try:

@@ -48,6 +48,14 @@ def test_forms(tmp_path, name, content):
     assert read_rows(write(tmp_path, content, name)) == TWO
 
 
+def test_a_byte_order_mark_in_the_middle_is_a_part_of_an_id(tmp_path):
+    marked = "user,item\n\ufeff1,10\n\ufeff2,20\n1,30\n"
+    path = write(tmp_path, marked, "r.csv")
+    whole = read_rows(path)
+    assert [row[0] for row in whole] == ["\ufeff1", "\ufeff2", "1"]
+    assert read_rows(path, block_bytes=12) == whole
+
+
 PACK = {
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
