@@ -368,12 +368,13 @@ def check_together(
         ValueError: a setting is of one network, and the other one is configured; or a
             warm start trains more epochs than materialised negatives are written for.
     """
+    if sampling.held_out_users and (model.history is None or train.warm_start):
+        raise ValueError(
+            "`sampling.held_out_users` must be 0 without `model.history`, as only that "
+            "network knows users whom it was not trained on, and with a warm start, as "
+            "the model of before may have been trained on them."
+        )
     if model.history is None:
-        if sampling.held_out_users:
-            raise ValueError(
-                "`sampling.held_out_users` needs `model.history`: the network of pairs "
-                "knows no user whom it was not trained on. Set it to 0."
-            )
         drawn = sampling.mode == "materialised" and train.warm_start is not None
         if drawn and train.warm_epochs > train.epochs:
             raise ValueError(

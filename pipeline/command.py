@@ -12,3 +12,7 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, before)
     cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,7 @@ class RankingModel:
                 list with `seen_ids`.
 
         Raises:
-            OSError, ValueError: the model cannot be loaded.
+            OSError, ValueError: the model cannot be loaded, or gives no scores.
         """
         self._loaded = tf.saved_model.load(path)
         signature = self._loaded.signatures.get(_SIGNATURE)
@@ -47,6 +47,17 @@ class RankingModel:
         self._places = {item: place for place, item in enumerate(catalogue)}
         self._all = _example({features.CANDIDATE_IDS: catalogue})
         self.non_finite = 0
+        self._check_scores(catalogue[:2])
+
+    def _check_scores(self, items: Sequence[bytes]) -> None:
+        """Raises ValueError unless a list has a score for each of its candidates."""
+        asked = _example({features.USER_ID: [b""], features.CANDIDATE_IDS: items})
+        scores = self._scores([asked])
+        if scores.shape != (1, len(items)) or scores.dtype.kind != "f":
+            raise ValueError(
+                f"its signature `{_SIGNATURE}` must score each of the {len(items)} "
+                f"candidates of a list; got {scores.dtype} of shape {scores.shape}."
+            )
 
     @property
     def lists_at_a_time(self) -> int:
@@ -122,7 +133,7 @@ def load(
     """Returns the model, or None and why it cannot be asked."""
     try:
         return RankingModel(path, catalogue), None
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except Exception as error:  # A foreign model may raise anything.
         logging.warning("%s is not compared: %s", path, error)
         return None, (str(error).splitlines() or [type(error).__name__])[0]
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from components.negative_sampling.plan import Plan
-from ncf_model import features
 from ncf_model.config import SamplingConfig
 
 COUNTS = (
@@ -47,11 +46,10 @@ def check_summary(
         num_users: size of the vocabulary of users.
         config: the configuration of the sampling.
     """
-    records = found["num_users"] + found.get(features.HELD_OUT_USERS, 0)
-    if records != num_users:
+    if found["num_users"] != num_users:
         raise ValueError(
             "There must be one record for each user of the vocabulary; got "
-            f"{records} records for {num_users} users. Give "
+            f"{found['num_users']} records for {num_users} users. Give "
             "`transform_graph` and `transformed_examples` of the same Transform."
         )
     if not found["train_positives"]:

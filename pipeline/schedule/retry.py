@@ -3,6 +3,7 @@
 import collections
 import datetime
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def run(
     times: int,
     after_s: float,
     webhook: str | None = None,
-    program: Sequence[str] = (sys.executable, "-m", "pipeline.cli"),
+    program: Sequence[str] = (sys.executable, "-m", "pipeline.command"),
     sleep: Callable[[float], None] = time.sleep,
     say: Callable[[str], None] = print,
 ) -> int:
@@ -49,6 +50,8 @@ def run(
         attempts += 1
         last.clear()
         status = _attempt([*program, *arguments], last, say)
+        if status == -signal.SIGINT:  # Ctrl-C came while it was loaded.
+            status = STOPPED
         if status in (0, STOPPED):
             return status
     if webhook:

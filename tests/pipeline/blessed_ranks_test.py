@@ -15,7 +15,7 @@ MODELS = {"good": GOOD, "worse": WORSE, "worst": WORST, "also good": [1, 1, 1, 1
 
 
 def _save_others(folder):
-    """Saves two models that no lists can be ranked by."""
+    """Saves models that no lists can be ranked by."""
 
     class Other(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "user")])
@@ -26,6 +26,24 @@ def _save_others(folder):
         other = Other()
         path = str(folder / name / "Format-Serving")
         tf.saved_model.save(other, path, {signature: other.answer})
+
+    class Answer(tf.Module):
+        def __init__(self, score):
+            super().__init__()
+            self._score = score
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def evaluate(self, examples):
+            return {"scores": self._score(tf.shape(examples)[0])}
+
+    for name, score in (
+        ("one score", lambda count: tf.zeros([count, 1])),
+        ("whole numbers", lambda count: tf.zeros([count, 2], tf.int32)),
+        ("fails", lambda count: tf.zeros([count, 2]) + tf.zeros([count + 1, 2])),
+    ):
+        answer = Answer(score)
+        path = str(folder / name / "Format-Serving")
+        tf.saved_model.save(answer, path, {"evaluate": answer.evaluate})
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +152,9 @@ def test_versions_of_a_serving_folder_may_be_the_best(compare, versions, best):
         (["damaged", "worse"], r"The model in service, version 7, is not compared: \S"),
         (["worse", "damaged"], r"The earlier model, version 8, is not compared: \S"),
         (["other"], r".* version 7, .* takes \['user'\] and returns \['found'\]; it"),
+        (["one score"], r".* version 7, .* float32 of shape \(1, 1\)\.$"),
+        (["whole numbers"], r".* version 7, .* got int32 of shape \(1, 2\)\.$"),
+        (["fails"], r".* version 7, is not compared: \S"),
         (["none"], r".* version 7, is not compared: it has no signature `evaluate`\.$"),
     ],
 )

@@ -12,6 +12,8 @@ def test_users_who_are_held_out_are_in_no_other_split(transformed, tmp_path):
     gone = set(USERS) - found["train"]
     assert 0 < len(gone) < len(USERS)
     assert run.artifact.get_int_custom_property("held_out_users") == len(gone)
+    # ShrinkGuard compares the users of the data, whoever is held out.
+    assert run.artifact.get_int_custom_property("num_users") == len(USERS)
     assert not gone & (found["validation"] | found["eval"])
     baskets = {
         user: [*record["seen_ids"], *record["candidate_ids"]]

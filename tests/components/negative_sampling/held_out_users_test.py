@@ -9,7 +9,12 @@ import pytest
 from components.negative_sampling import held_out_users
 from components.negative_sampling.plan import Plan
 from components.negative_sampling.records import Users
-from ncf_model.config import SamplingConfig
+from ncf_model.config import (
+    ModelConfig,
+    SamplingConfig,
+    TrainConfig,
+    check_together,
+)
 from ncf_model.sampling.ragged import Ragged
 
 IDS = pa.array([b"i%d" % item for item in range(6)], pa.large_binary())
@@ -76,7 +81,7 @@ def test_the_last_item_is_to_be_found_from_those_before():
         {"user_id": [b"a"], "candidate_ids": [b"i2"], "seen_ids": [b"i0", b"i1"]},
         {"user_id": [b"c"], "candidate_ids": [b"i4"], "seen_ids": [b"i5"]},
     ]
-    assert found == {"held_out_users": 3}
+    assert found == {"held_out_users": 3, "num_users": 3}
 
 
 def test_of_later_items_the_first_is_to_be_found():
@@ -93,3 +98,16 @@ def test_of_later_items_the_first_is_to_be_found():
 def test_fractions_that_leave_too_little(fraction):
     with pytest.raises(ValueError, match="held_out_users"):
         SamplingConfig(held_out_users=fraction)
+
+
+def test_only_a_network_of_histories_that_begins_anew_has_strangers():
+    sampling = SamplingConfig(held_out_users=0.1)
+    cold, warm = TrainConfig(), TrainConfig(warm_start="latest_blessed")
+    check_together(ModelConfig(), cold, sampling)
+    for model, train in (
+        (ModelConfig(history=None), cold),
+        (ModelConfig(), warm),
+    ):
+        check_together(model, train, SamplingConfig())
+        with pytest.raises(ValueError, match=r"`sampling.held_out_users` must be 0"):
+            check_together(model, train, sampling)

@@ -94,3 +94,19 @@ def test_a_webhook_that_nobody_answers_changes_no_status(tmp_path):
     status, said, _ = _run(tmp_path, until=9, times=0, webhook="http://127.0.0.1:9/x")
     assert status == 1
     assert "could not be told" in said[-1]
+
+
+def test_ctrl_c_while_a_command_is_loaded_is_no_failure():
+    script = (
+        "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"
+    )
+    slept = []
+    status = retry.run(
+        [],
+        times=3,
+        after_s=1,
+        program=[sys.executable, "-c", script],
+        sleep=slept.append,
+        say=lambda line: None,
+    )
+    assert (status, slept) == (retry.STOPPED, [])
