@@ -67,5 +67,8 @@ MOST_BEST = 8
 MORE_BEST_PROPERTY = "more_best"
 # On a model that comes from a version of a serving folder: the version's number.
 VERSION_PROPERTY = "pushed_version"
+# On the blessing of a model that was put into the serving folder by hand: 1. Its level
+# was not measured; it counts as the highest one that was.
+ASSUMED_LEVEL_PROPERTY = "level_is_assumed"
 # On the lists and the blessing: which models could not be compared, a sentence a line.
 NOT_COMPARED_PROPERTY = "not_compared"

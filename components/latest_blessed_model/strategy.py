@@ -168,8 +168,9 @@ class _Pushed:
 def _best(blessed: Mapping[types.Artifact, int]) -> list[types.Artifact]:
     """Returns a blessing of each of the best models, the highest level first.
 
-    Of equal levels the later blessing comes first. Blessings of earlier releases have
-    no level, and are left out.
+    Of equal levels the later blessing comes first, after those that were measured. Of
+    models that were put into the serving folder by hand, whose level is assumed, the
+    last one counts. Blessings of earlier releases have no level, and are left out.
 
     Args:
         blessed: blessing -> the id of its model, in the order of blessing.
@@ -180,5 +181,14 @@ def _best(blessed: Mapping[types.Artifact, int]) -> list[types.Artifact]:
         for blessing in last.values()
         if (text := blessing.get_string_custom_property(LEVEL_KEY))
     }
-    ranked = sorted(levels, key=lambda b: (levels[b], b.id), reverse=True)
+    assumed = sorted((b for b in levels if _is_assumed(b)), key=lambda b: b.id)
+    for blessing in assumed[:-1]:
+        del levels[blessing]
+    ranked = sorted(
+        levels, key=lambda b: (levels[b], not _is_assumed(b), b.id), reverse=True
+    )
     return ranked[: features.MOST_BEST]
+
+
+def _is_assumed(blessing: types.Artifact) -> bool:
+    return bool(blessing.get_int_custom_property(features.ASSUMED_LEVEL_PROPERTY))

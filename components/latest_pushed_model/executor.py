@@ -13,6 +13,7 @@ from tfx.utils import io_utils, path_utils
 from components.latest_pushed_model import spec
 from ncf_model import features
 from ncf_model.serving import folders, versions
+from ncf_model.serving.version_record import assumed_level
 
 
 class Executor(base_executor.BaseExecutor):
@@ -34,16 +35,25 @@ class Executor(base_executor.BaseExecutor):
         for key, these in zip(spec.MODEL_KEYS, (found, best), strict=True):
             if these:
                 model = artifact_utils.get_single_instance(output_dict[key])
-                _copy(these[0], model)
+                _copy(these[0], model, _level(these[0], found))
                 logging.info("%s is %s.", key, these[0].path)
         if best[1:]:
             _name(best[1:], model)
 
 
-def _copy(version: versions.Version, model: types.Artifact) -> None:
+def _level(
+    version: versions.Version, found: Sequence[versions.Version]
+) -> float | None:
+    """Returns the level of a version, for one put there by hand the highest of all."""
+    by_hand = version.record.blessing is None
+    return assumed_level(v.record for v in found) if by_hand else version.record.level
+
+
+def _copy(
+    version: versions.Version, model: types.Artifact, level: float | None
+) -> None:
     io_utils.copy_dir(version.path, path_utils.serving_model_dir(model.uri))
     model.set_string_custom_property(spec.VERSION_PROPERTY, str(version.number))
-    level = version.record.level
     if level is not None:
         model.set_string_custom_property(spec.LEVEL_PROPERTY, repr(level))
 
@@ -72,8 +82,8 @@ def others(serving: str, candidate: str) -> list[versions.Version]:
 def best_of(found: Sequence[versions.Version]) -> list[versions.Version]:
     """Returns the best of all versions but the first, the highest level first.
 
-    Of equal levels the newer version comes first. Versions without a level are left
-    out, and of versions of the same model only the newest counts.
+    Of equal levels the newer version comes first. Versions whose level was not measured
+    are left out, and of versions of the same model only the newest counts.
 
     Args:
         found: versions, the newest first.
@@ -82,7 +92,7 @@ def best_of(found: Sequence[versions.Version]) -> list[versions.Version]:
     known = [
         (level, version)
         for version in found[1:]
-        if (level := version.record.level) is not None
+        if (level := version.record.measured_level) is not None
         and distinct[version.record.digest] is version
     ]
     ranked = sorted(known, key=lambda pair: pair[0], reverse=True)  # Stable.

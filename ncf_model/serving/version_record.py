@@ -1,8 +1,14 @@
 """What is noted of a version when it is pushed, as a JSON document."""
 
 import json
+import math
+from collections.abc import Collection, Iterable
 from typing import Any
 
+import pydantic
+import pydantic_core
+
+from ncf_model import features
 from ncf_model.documents import Document, Figures
 
 
@@ -55,19 +61,91 @@ class VersionRecord(Document):
     rollback_reason: str = ""
     by_hand: bool = False
 
+    # What a file says where another type belongs; it is written again as it was.
+    _odd: dict[str, Any] = pydantic.PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def from_file(cls, content: bytes) -> "VersionRecord":
+        """Returns the record in a file; raises ValueError if there is no JSON object.
+
+        Other programs may write there, too. A value of another type than its field's is
+        left out, and all others count.
+        """
+        given = pydantic_core.from_json(content)
+        if not isinstance(given, dict):
+            raise ValueError("A record must be a JSON object.")
+        values, odd = given, set()
+        for depth in (2, 1):  # Without a metric, say, or else without all of them.
+            places = {place[:depth] for place in _of_other_types(values)}
+            values = _without(values, places)
+            odd |= {place[0] for place in places}
+        record = cls.model_validate(values)
+        record._odd = {name: value for name, value in given.items() if name in odd}
+        return record
+
     @property
     def level(self) -> float | None:
         """Returns the level of the blessing; None if there is none."""
-        text = (self.blessing or {}).get("level")
-        return None if text in (None, "") else float(text)
+        try:
+            level = float((self.blessing or {}).get("level", ""))
+        except (OverflowError, ValueError):
+            return None
+        return level if math.isfinite(level) else None
+
+    @property
+    def level_is_assumed(self) -> bool:
+        """Whether the level is that of a model put there by hand: not measured."""
+        return bool((self.blessing or {}).get(features.ASSUMED_LEVEL_PROPERTY))
+
+    @property
+    def measured_level(self) -> float | None:
+        """Returns the level if it was measured, else None."""
+        return None if self.level_is_assumed else self.level
 
     def with_values(self, **values: Any) -> "VersionRecord":
         """Returns a record with other values; what is not named stays, known or not."""
-        return VersionRecord.model_validate(self._set() | values)
+        record = VersionRecord.model_validate(self._set() | values)
+        record._odd = {k: value for k, value in self._odd.items() if k not in values}
+        return record
 
     def to_file(self) -> bytes:
         """Returns the contents of the record's file: what is set, and nothing else."""
-        return (json.dumps(self._set(), indent=1, sort_keys=True) + "\n").encode()
+        said = self._set() | self._odd
+        return (json.dumps(said, indent=1, sort_keys=True) + "\n").encode()
 
     def _set(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_unset=True)
+
+
+def assumed_level(records: Iterable[VersionRecord]) -> float:
+    """Returns the level that a version counts with which was put there by hand.
+
+    It is that of the best version, so that later models are compared with it for as
+    long as with the best.
+    """
+    return max([0.0, *(r.level for r in records if r.level is not None)])
+
+
+def _of_other_types(values: dict[str, Any]) -> list[tuple[int | str, ...]]:
+    """Returns the places of values whose type is not their field's."""
+    try:
+        VersionRecord.model_validate(values)
+    except pydantic.ValidationError as error:
+        return [detail["loc"] for detail in error.errors()]
+    return []
+
+
+def _without(
+    document: dict[str, Any], places: Collection[tuple[int | str, ...]]
+) -> dict[str, Any]:
+    """Returns a document without some values, or items of its lists and objects."""
+    kept: dict[str, Any] = {}
+    for name, value in document.items():
+        if (name,) in places:
+            continue
+        if isinstance(value, dict):
+            value = {k: item for k, item in value.items() if (name, k) not in places}
+        elif isinstance(value, list):
+            value = [v for i, v in enumerate(value) if (name, i) not in places]
+        kept[name] = value
+    return kept

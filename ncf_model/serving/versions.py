@@ -154,7 +154,7 @@ def records(serving: str | os.PathLike[str]) -> dict[int, VersionRecord]:
             continue
         with contextlib.suppress(ValueError):
             content = folders.read(os.path.join(place, name)) or b""
-            record = VersionRecord.model_validate_json(content)
+            record = VersionRecord.from_file(content)
             if record.digest:
                 found[number] = record
     return found
@@ -373,11 +373,12 @@ def _drop_old(folder: str, keep: int) -> None:
 
 
 def _best(versions: Iterable[Version], taken_back: Container[str]) -> int | None:
-    """Returns the version whose blessing has the highest level; None if none has."""
+    """Returns the version of the highest measured level; None if none has a level."""
     levels = {
         version.number: level
         for version in versions
-        if (level := version.record.level) is not None
+        if (level := version.record.measured_level) is not None
+        and not version.record.by_hand  # It stays anyway.
         and version.record.digest not in taken_back
     }
     return max(levels, key=lambda number: (levels[number], number), default=None)

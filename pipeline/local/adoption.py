@@ -22,7 +22,7 @@ from tfx.types import standard_artifacts
 from components.pusher.blessing import BLESSED_FILE
 from ncf_model import features
 from ncf_model.serving import folders, versions
-from ncf_model.serving.version_record import VersionRecord
+from ncf_model.serving.version_record import VersionRecord, assumed_level
 from pipeline.local import trust
 
 NODE = "ServedModel"
@@ -46,6 +46,9 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         blessing = _blessing(serving, served)
         versions.enter(serving, served, model_uri="", blessing=blessing)
         yield f"Version {served.number} in {serving} was put there by hand."
+    elif served is not None and _is_copy_of_unknown(served.record):
+        blessing = _blessing(serving, served)
+        versions.annotate(serving, served.number, model_uri="", blessing=blessing)
     known = _known(store, pipeline, root)
     unknown = {
         number: record
@@ -79,19 +82,24 @@ def _is_by_hand(version: versions.Version) -> bool:
     return edited or not version.is_recorded
 
 
+def _is_copy_of_unknown(record: VersionRecord) -> bool:
+    """Returns whether a rollback made a version from one that had no record."""
+    return record.model_uri is None and record.blessing is None
+
+
 def _blessing(serving: str, version: versions.Version) -> Mapping[str, Any]:
     """Returns the blessing that a version put there by hand is entered with.
 
     A copy of a pushed version has that version's. Of any other model the level is not
-    known. It counts as that of the best version, so that later models are compared with
-    it for as long as with the best.
+    known, and assumed.
     """
     digest = versions.digest_of(version)
     for _, record in sorted(versions.records(serving).items(), reverse=True):
         if record.digest == digest and record.blessing is not None:
             return dict(record.blessing)
-    levels = [_level(v) for v in versions.look(serving).versions]
-    return {"blessed": 1, "level": repr(max([0.0, *levels]))}
+    level = assumed_level(v.record for v in versions.look(serving).versions)
+    assumed = {features.ASSUMED_LEVEL_PROPERTY: 1}
+    return {"blessed": 1, "level": repr(level), **assumed}
 
 
 def _known(store: Any, pipeline: str, root: str) -> set[str]:
@@ -113,7 +121,8 @@ def _wanted(
 ) -> list[versions.Version]:
     """Returns the version in service and the best others, the oldest first.
 
-    Versions that were taken back, and damaged versions, are left out.
+    Versions that were taken back, and damaged versions, are left out, and so are others
+    that were put there by hand, but for the last: see `LatestOtherBlessedModel`.
     """
     found = versions.look(serving).versions
     taken_back = versions.withdrawn(serving)
@@ -126,9 +135,12 @@ def _wanted(
         and version.record.digest not in taken_back
         and versions.digest_of(version) == version.record.digest
     ]
-    good.sort(key=_level, reverse=True)
     served = [version for version in good if version is found[0]]
     others = [version for version in good if version not in served]
+    assumed = [version for version in others if version.record.level_is_assumed]
+    last = max((version.number for version in assumed), default=None)
+    others = [v for v in others if v not in assumed or v.number == last]
+    others.sort(key=lambda v: (_level(v), v not in assumed), reverse=True)
     return sorted([*served, *others[: features.MOST_BEST]], key=lambda v: v.number)
 
 

@@ -123,7 +123,10 @@ def _resolve(candidate, blessings):
         None,
         {
             "model": list(known.values()),
-            "model_blessing": [_blessing(*blessing) for blessing in blessings],
+            "model_blessing": [
+                _blessing(*blessing) if isinstance(blessing, tuple) else blessing
+                for blessing in blessings
+            ],
             "candidate": [known[candidate]],
             "best_model": [],
             "best_blessing": [],
@@ -157,6 +160,28 @@ def test_the_best_that_can_still_be_loaded(blessings, latest, best):
         blessing.get_int_custom_property("current_model_id")
         for blessing in resolved["best_blessing"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("levels", "best"),
+    [
+        # Of equal levels a measured one comes first, though D was blessed later.
+        ([(A, 0.2, False), (D, 0.2, True)], [A, D]),
+        ([(A, 0.1, False), (D, 0.2, True)], [D, A]),
+        # Of those that were not measured the last one counts.
+        ([(A, 0.3, True), (D, 0.2, True)], [D]),
+        ([(A, 0.3, True), (D, 0.2, False)], [A, D]),
+    ],
+)
+@pytest.mark.usefixtures("_all_can_be_loaded")
+def test_a_level_that_was_not_measured(levels, best):
+    blessings = [_blessing(23, B, 1, 0.1)]
+    for number, (model_id, level, is_assumed) in enumerate(levels, start=21):
+        blessings.append(_blessing(number, model_id, 1, level))
+        if is_assumed:
+            blessings[-1].set_int_custom_property("level_is_assumed", 1)
+    resolved = _resolve(C, blessings)
+    assert [model.id for model in resolved["best_model"]] == best
 
 
 def test_what_is_best_but_not_served_counts_where_nothing_else_does(tmp_path):

@@ -330,3 +330,25 @@ def test_what_was_put_there_by_hand_is_not_replaced_by_a_worse_one(tmp_path):
     world.check(world.remember())
     assert versions.newest(world.serving).number > best
     assert best in [version.number for version in versions.look(world.serving).versions]
+
+
+def test_what_a_rollback_to_a_version_put_there_by_hand_serves_is_compared_with(
+    tmp_path,
+):
+    """It was not the newest when it was put there, so that no run noted it."""
+    world = World(tmp_path, random.Random(0))
+    world.run()
+    (world.serving / "1").mkdir()
+    content = toy.pack({"quality": 4, "seed": 1})
+    (world.serving / "1" / "saved_model.pb").write_bytes(content)
+    world.run()
+    back = versions.restore(world.serving, 1).version.number
+    for quality in (3, 2):
+        world.config["quality"] = quality
+        world.run()
+        world.check(world.remember())
+        assert versions.newest(world.serving).number == back
+    world.config["quality"] = 5
+    world.run()
+    world.check(world.remember())
+    assert versions.newest(world.serving).number > back

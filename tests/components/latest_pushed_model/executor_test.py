@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from tfx.types import channel, standard_artifacts
@@ -100,6 +101,26 @@ def test_copies_the_best_beside_the_latest_and_names_more(tmp_path, levels, best
         {"id": n, "uri": str(serving / str(n)), "level": float(levels[n - 1])}
         for n in more
     ]
+
+
+def test_a_version_put_there_by_hand_counts_as_the_best(tmp_path):
+    serving = tmp_path / "serving"
+    for number, level in enumerate(("0.4", "0.3"), start=1):
+        _push(serving, number, blessing={"level": level})
+    _write(serving / "3", "by hand")
+    found = _run(tmp_path)
+    assert _content(tmp_path) == "by hand"
+    assert found.get_string_custom_property("level") == "0.4"
+    assert _content(tmp_path, "best") == "model 1"
+    # A level that was not measured is none of the best.
+    assumed = {"level": "0.4", "level_is_assumed": 1}
+    _push(serving, 4, blessing=assumed)
+    _push(serving, 5, blessing={"level": "0.2"})
+    shutil.rmtree(tmp_path / "new")
+    shutil.rmtree(tmp_path / "found")
+    shutil.rmtree(tmp_path / "best")
+    _run(tmp_path)
+    assert _content(tmp_path, "best") == "model 1"
 
 
 def test_the_best_are_eight_and_each_is_one_model(tmp_path):

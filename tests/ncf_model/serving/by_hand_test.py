@@ -2,7 +2,11 @@
 
 import pathlib
 
+import pytest
+
+from ncf_model import features
 from ncf_model.serving import versions
+from ncf_model.serving.version_record import VersionRecord
 
 
 def _write(folder, content):
@@ -33,6 +37,32 @@ def test_it_is_never_dropped(tmp_path):
     # Edited, it is still a whole version.
     (serving / "5" / "more").write_bytes(b"1")
     assert not versions.look(serving).broken
+
+
+@pytest.mark.parametrize("how", ["entered", "restored"])
+def test_the_best_that_was_pushed_stays_beside_it(tmp_path, how):
+    serving, model = tmp_path / "serving", tmp_path / "model"
+
+    def push(number, blessing):
+        record = VersionRecord(blessing=blessing)
+        folder = _write(model, bytes([number]))
+        versions.push(serving, folder, record=record, keep=2, number=number)
+
+    push(5, {"level": "0.4"})
+    push(6, {"level": "0.3"})
+    assumed = {"level": "0.4", features.ASSUMED_LEVEL_PROPERTY: 1}
+    if how == "entered":
+        _write(serving / "9", b"h")
+        # A copy of a pushed version has a measured level.
+        copied = {"level": "0.4"}
+        versions.enter(serving, versions.newest(serving), blessing=copied)
+        stays = [9]
+    else:
+        push(9, assumed)
+        stays = []
+    for number in (10, 11, 12):
+        push(number, {"level": "0.1"})
+    assert _numbers(serving) == [12, 11, *stays, 5]
 
 
 def test_it_is_the_new_model_beside_a_broken_version_of_ours(tmp_path):

@@ -1,6 +1,7 @@
 """Which served models are entered into records that do not know them, and as what."""
 
 import itertools
+import json
 import pathlib
 import shutil
 
@@ -238,6 +239,53 @@ def test_a_copy_of_a_version_put_there_by_hand_has_its_level(store, place):
     _put_by_hand(place, 2_000_000_000, _content(pushed[0]))
     place.adopt(store)
     assert len(_models(store)) == entered
+
+
+def test_a_rollback_to_what_never_was_the_newest_is_compared_with(store, place):
+    _put_by_hand(place, 0)
+    taken = place.push(0.4)
+    place.adopt(store)
+    back = versions.restore(place.serving, 0, rolled_back_by="me").version
+    [line] = place.adopt(store)
+    assert f"version {back.number}" in line
+    assert _models(store)[1:] == [b"\x08\x63"]
+    record = place.record(back)
+    assert record.model_uri in _models_known(store)
+    assert record.level == 0.4
+    # It is a rollback's version as before.
+    assert (record.restores, record.rolled_back_by) == (0, "me")
+    assert not record.by_hand
+    assert versions.withdrawn(place.serving) == {taken.record.digest}
+    assert place.adopt(store) == []
+
+
+def test_versions_put_there_by_hand_leave_room_for_the_best(store, place):
+    pushed = [place.push(level) for level in (0.4, 0.3)]
+    for number in range(10, 20):
+        _put_by_hand(place, number, b"\x08" + bytes([number]))
+        place.adopt(store)
+        assert versions.records(place.serving)[number].level_is_assumed
+    place.adopt(store, pipeline="other")
+    known = {v.number for v in pushed} | {18, 19}
+    uris = _models_known(store)
+    contexts = store.get_contexts_by_type("pipeline")
+    [other] = [context for context in contexts if context.name == "other"]
+    entered = {a.uri for a in store.get_artifacts_by_context(other.id)} & uris
+    records = versions.records(place.serving)
+    assert {n for n, r in records.items() if r.model_uri in entered} == known
+
+
+def test_an_odd_value_in_a_record_makes_it_no_version_by_hand(store, place):
+    place.push(0.3)
+    good, _ = place.push(0.4), place.push(0.2)
+    back = versions.restore(place.serving, good.number).version
+    file = place.serving / ".ncf" / "versions" / f"{back.number}.json"
+    odd = {"metrics": {"auc": {"mean": 0.9}}, "run": 7}
+    file.write_text(json.dumps(json.loads(file.read_text()) | odd))
+    assert not any("by hand" in line for line in place.adopt(store))
+    noted = json.loads(file.read_text())
+    assert {name: noted[name] for name in odd} == odd
+    assert noted["takes_back"] == back.record.takes_back != []
 
 
 def test_an_empty_serving_folder(store, place):
