@@ -179,6 +179,8 @@ def _enter(
         trust.FILES_PROPERTY: trust.consists_of(blessing.uri),
     }
     said.pop("baseline_model", None)  # The store does not know that model either.
+    if version.record.level is None:
+        said.pop("level", None)  # What is no number could not be read.
     for name, value in said.items():
         if isinstance(value, str):
             blessing.set_string_custom_property(name, value)

@@ -40,7 +40,7 @@ class Place:
             blessing_uri=f"/old/Evaluator/blessing/{number}",
             blessing={
                 "blessed": blessed,
-                "level": repr(level),
+                "level": level if isinstance(level, str) else repr(level),
                 "current_model": f"/old/Trainer/model/{number}",
                 "current_model_id": 100 + number,
                 "baseline_model": "/old/Trainer/model/0",
@@ -286,6 +286,16 @@ def test_an_odd_value_in_a_record_makes_it_no_version_by_hand(store, place):
     noted = json.loads(file.read_text())
     assert {name: noted[name] for name in odd} == odd
     assert noted["takes_back"] == back.record.takes_back != []
+
+
+@pytest.mark.parametrize("level", ["high", "nan"])
+def test_a_level_that_is_no_number_is_not_entered(store, place, level):
+    """The resolvers and BlessedRanks could not read it, and no run would go on."""
+    place.push(level)
+    place.adopt(store)
+    [blessing] = store.get_artifacts_by_type("ModelBlessing")
+    assert blessing.custom_properties["blessed"].int_value == 1
+    assert "level" not in blessing.custom_properties
 
 
 def test_an_empty_serving_folder(store, place):
