@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import pydantic
-import pydantic_core
 
 from ncf_model import features
 from ncf_model.documents import Document, Figures
+
+_OBJECT = pydantic.TypeAdapter(dict[str, Any])
 
 
 class VersionRecord(Document):
@@ -71,9 +72,7 @@ class VersionRecord(Document):
         Other programs may write there, too. A value of another type than its field's is
         left out, and all others count.
         """
-        given = pydantic_core.from_json(content)
-        if not isinstance(given, dict):
-            raise ValueError("A record must be a JSON object.")
+        given = _OBJECT.validate_json(content)
         values, odd = given, set()
         for depth in (2, 1):  # Without a metric, say, or else without all of them.
             places = {place[:depth] for place in _of_other_types(values)}
