@@ -10,7 +10,7 @@ import pydantic
 from ncf_model import features
 from ncf_model.documents import Document, Figures
 
-_OBJECT = pydantic.TypeAdapter(dict[str, Any])
+_JSON: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any)
 
 
 class VersionRecord(Document):
@@ -72,7 +72,9 @@ class VersionRecord(Document):
         Other programs may write there, too. A value of another type than its field's is
         left out, and all others count.
         """
-        given = _OBJECT.validate_json(content)
+        given = _JSON.validate_json(content)
+        if not isinstance(given, dict):
+            raise ValueError("A record must be a JSON object.")
         values, odd = given, set()
         for depth in (2, 1):  # Without a metric, say, or else without all of them.
             places = {place[:depth] for place in _of_other_types(values)}
