@@ -53,10 +53,10 @@ def lists(
     items = split.evaluation.values[split.evaluation.offsets[index]]
     columns = {
         features.USER_ID: records.single_bytes([users.user_ids[i] for i in index]),
-        features.CANDIDATE_IDS: _raw(
+        features.CANDIDATE_IDS: records.raw_ids(
             Ragged(items, np.arange(len(items) + 1)), vocabulary
         ),
-        features.SEEN_IDS: _raw(baskets, vocabulary),
+        features.SEEN_IDS: records.raw_ids(baskets, vocabulary),
     }
     # They count as users of the data, too: ShrinkGuard compares those between runs.
     count = len(users.user_ids)
@@ -64,7 +64,3 @@ def lists(
         features.HELD_OUT_USERS: count,
         "num_users": count,
     }
-
-
-def _raw(rows: Ragged, vocabulary: pa.Array) -> pa.Array:
-    return records.bytes_lists(vocabulary.take(pa.array(rows.values)), rows.offsets)

@@ -113,7 +113,7 @@ def lists(
     owner_ids = [users.user_ids[owner] for owner in held.owners]
     columns = {
         features.USER_ID: records.single_bytes(owner_ids),
-        features.CANDIDATE_IDS: _raw(candidates, vocabulary),
+        features.CANDIDATE_IDS: records.raw_ids(candidates, vocabulary),
         features.CANDIDATE_POPULARITY: records.int_lists(
             Ragged(counts[candidates.values], candidates.offsets)
         ),
@@ -171,11 +171,6 @@ def _whole_catalogue(
     seen_rivals = counts[others.values] >= own[others.row_of_value]
     rivals -= np.bincount(others.row_of_value[seen_rivals], minlength=len(own))
     return {
-        features.SEEN_IDS: _raw(others, vocabulary),
+        features.SEEN_IDS: records.raw_ids(others, vocabulary),
         features.POPULARITY_RANK: records.single_ints(rivals - 1),
     }
-
-
-def _raw(rows: Ragged, vocabulary: pa.Array) -> pa.Array:
-    """Returns rows of indices as a column of lists of raw ids."""
-    return records.bytes_lists(vocabulary.take(pa.array(rows.values)), rows.offsets)

@@ -103,6 +103,11 @@ def single_ints(values: np.ndarray) -> pa.Array:
     return int_lists(Ragged(values, np.arange(len(values) + 1)))
 
 
+def raw_ids(rows: Ragged, vocabulary: pa.Array) -> pa.Array:
+    """Returns rows of indices as a column of lists of raw ids."""
+    return bytes_lists(vocabulary.take(pa.array(rows.values)), rows.offsets)
+
+
 def bytes_lists(values: pa.Array, offsets: np.ndarray) -> pa.Array:
     """Returns a column of lists of bytes."""
     return pa.LargeListArray.from_arrays(pa.array(offsets), values)
