@@ -8,8 +8,10 @@ the run's folder was moved, because the records then name paths that do not exis
 if a person or another program put the version in service there.
 """
 
+import functools
 import math
 import os
+import pathlib
 import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -61,7 +63,9 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
     }
     if not unknown:
         return
-    for version in _wanted(serving, unknown):
+    last = max((execution.id for execution in store.get_executions()), default=0)
+    places = _Places(serving, root, last)
+    for version in _wanted(serving, places, unknown):
         noted = _enter(store, version, pipeline=pipeline, root=root)
         digest = version.record.digest
         for number in [n for n, r in unknown.items() if r.digest == digest]:
@@ -69,7 +73,8 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
             del unknown[number]
         yield (
             f"ML Metadata did not know the model of version {version.number} in "
-            f"{serving}; it does now, so that a new model is compared with it."
+            f"{serving}; it does now, so that a new model is compared with it. Its "
+            f"files are those of {version.path}."
         )
     for number in unknown:
         versions.annotate(serving, number, model_uri="", blessing_uri="")
@@ -117,31 +122,65 @@ def _known(store: Any, pipeline: str, root: str) -> set[str]:
 
 
 def _wanted(
-    serving: str, unknown: Mapping[int, VersionRecord]
+    serving: str, places: "_Places", unknown: Mapping[int, VersionRecord]
 ) -> list[versions.Version]:
     """Returns the version in service and the best others, the oldest first.
 
-    Versions that were taken back, and damaged versions, are left out, and so are others
-    that were put there by hand, but for the last: see `LatestOtherBlessedModel`.
+    Their paths are where the pushed files are: a version that was damaged or removed
+    may still have its artifact. Left out are models that are nowhere, models that were
+    taken back, and those that were put there by hand, but for the version in service
+    and the last other: see `LatestOtherBlessedModel`. Where no version is whole, the
+    newest one counts as the one in service.
     """
     found = versions.look(serving).versions
+    in_service = unknown.get(found[0].number if found else max(unknown))
     taken_back = versions.withdrawn(serving)
-    distinct = {version.record.digest: version for version in reversed(found)}
-    good = [
+    good: dict[str, versions.Version] = {}
+    for number, record in sorted(unknown.items(), reverse=True):
+        blessed = (record.blessing or {}).get("blessed") == 1
+        if not blessed or record.digest in {*taken_back, *good}:
+            continue
+        if place := places.of(number, record):
+            good[record.digest] = versions.Version(number, place, record)
+    served = [good.pop(in_service.digest, None)] if in_service else []
+    assumed = [v.number for v in good.values() if v.record.level_is_assumed]
+    others = [
         version
-        for version in distinct.values()
-        if version.number in unknown
-        and (version.record.blessing or {}).get("blessed") == 1
-        and version.record.digest not in taken_back
-        and versions.digest_of(version) == version.record.digest
+        for version in good.values()
+        if not version.record.level_is_assumed or version.number == max(assumed)
     ]
-    served = [version for version in good if version is found[0]]
-    others = [version for version in good if version not in served]
-    assumed = [version for version in others if version.record.level_is_assumed]
-    last = max((version.number for version in assumed), default=None)
-    others = [v for v in others if v not in assumed or v.number == last]
-    others.sort(key=lambda v: (_level(v), v not in assumed), reverse=True)
-    return sorted([*served, *others[: features.MOST_BEST]], key=lambda v: v.number)
+    others.sort(key=lambda v: (_level(v), not v.record.level_is_assumed), reverse=True)
+    return sorted(
+        [*filter(None, served), *others[: features.MOST_BEST]], key=lambda v: v.number
+    )
+
+
+class _Places:
+    """Where the files of versions are, going by their contents."""
+
+    def __init__(self, serving: str, root: str, last: int) -> None:
+        self._serving, self._root = serving, root
+        self._last = last  # A later execution gets the folder of its number anew.
+
+    def of(self, number: int, record: VersionRecord) -> str | None:
+        """Returns a folder with the files of a version as pushed; None without any."""
+        own = os.path.join(self._serving, str(number))
+        there = folders.sizes(own)
+        files = dict(sorted((record.files or there).items()))
+        is_whole = files.items() <= there.items()
+        if is_whole and folders.digest(own, files) == record.digest:
+            return own
+        return self._artifacts.get(record.digest)
+
+    @functools.cached_property
+    def _artifacts(self) -> dict[str, str]:
+        """The models in the folder of artifacts, by digest."""
+        models = pathlib.Path(self._root).glob(f"*/model/*/{folders.SERVING_MODEL}")
+        return {
+            folders.digest(str(model)): str(model)
+            for model in sorted(models)
+            if model.parent.name.isdigit() and int(model.parent.name) <= self._last
+        }
 
 
 def _level(version: versions.Version) -> float:

@@ -316,6 +316,29 @@ def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path, in_use):
     assert versions.newest(world.serving).number > best
 
 
+@pytest.mark.parametrize(
+    "damage", [World.remove_served, World.cut_served, World.edit_served]
+)
+def test_a_damaged_version_in_a_folder_that_was_moved_is_the_one_to_beat(
+    tmp_path, damage
+):
+    """Its artifact is whole, and lies where no record says."""
+    world = World(tmp_path / "before", random.Random(0))
+    world.folder.mkdir()
+    world.run()
+    best = world.remember().number
+    damage(world)
+    world = World((tmp_path / "before").rename(tmp_path / "after"), random.Random(0))
+    for quality, pushed in ((1, False), (2, False), (3, True)):
+        world.config["quality"] = quality
+        world.run()
+        _, states = world.latest()
+        assert states["Evaluator"] == mlmd.Execution.COMPLETE
+        newest = versions.newest(world.serving)
+        assert (newest is not None and newest.number > best) == pushed
+    world.check(None)
+
+
 def test_what_was_put_there_by_hand_is_not_replaced_by_a_worse_one(tmp_path):
     world = World(tmp_path, random.Random(0))
     world.run()

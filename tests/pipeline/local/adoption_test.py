@@ -298,6 +298,78 @@ def test_a_level_that_is_no_number_is_not_entered(store, place, level):
     assert "level" not in blessing.custom_properties
 
 
+def _moved_away(place, store, *pushed):
+    """The versions' models are in the folder of artifacts, and not known there."""
+    execution_type = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))
+    for version in pushed:
+        [number] = store.put_executions([mlmd.Execution(type_id=execution_type)])
+        target = place.root / "Trainer" / "model" / str(number) / folders.SERVING_MODEL
+        shutil.copytree(version.path, target)
+
+
+def _remove(version):
+    shutil.rmtree(version.path)
+
+
+def _cut(version):
+    pathlib.Path(version.path, "saved_model.pb").write_bytes(b"\x08")
+
+
+def _flip(version):
+    pathlib.Path(version.path, "saved_model.pb").write_bytes(b"\x08\x63")
+
+
+@pytest.mark.parametrize("damage", [_remove, _cut, _flip])
+def test_a_damaged_version_whose_artifact_is_whole_is_entered(store, place, damage):
+    """Neither the version nor the records of a folder that was moved can be gone by."""
+    older, served = place.push(0.4), place.push(0.5)
+    content = _content(served)
+    _moved_away(place, store, older, served)
+    damage(served)
+    _remove(older)
+    first, second = place.adopt(store)
+    assert f"version {older.number}" in first
+    assert f"version {served.number}" in second
+    assert str(place.root / "Trainer" / "model" / "2") in second
+    assert _models(store) == [b"\x08\x01", content]
+    for version in (older, served):
+        assert place.record(version).model_uri in _models_known(store)
+    assert place.adopt(store) == []
+
+
+def test_a_damaged_version_that_was_taken_back_is_none_to_beat(store, place):
+    good, taken = place.push(0.4), place.push(0.5)
+    _moved_away(place, store, good, taken)
+    _flip(taken)
+    versions.restore(place.serving, good.number)
+    place.adopt(store)
+    assert _models(store) == [_content(good)]
+
+
+def test_what_is_only_like_a_damaged_version_is_not_taken_for_it(store, place):
+    served = place.push(0.5)
+    _moved_away(place, store, served)
+    for file in place.root.rglob("saved_model.pb"):
+        file.write_bytes(b"\x08\x63")
+    _flip(served)
+    assert place.adopt(store) == []
+    assert place.record(served).model_uri == ""
+
+
+def test_a_folder_that_a_model_is_entered_into_is_none_to_enter_it_from(store, place):
+    """Numbers of executions begin anew where the records are gone."""
+    served = place.push(0.5)
+    old = place.root / "ServedModel" / "model" / "1" / folders.SERVING_MODEL
+    shutil.copytree(served.path, old)
+    _flip(served)
+    assert place.adopt(store) == []
+    assert _digest_is(old, served)
+
+
+def _digest_is(folder, version):
+    return folders.digest(str(folder)) == version.record.digest
+
+
 def test_an_empty_serving_folder(store, place):
     assert place.adopt(store) == []
     assert store.get_executions() == []
