@@ -204,8 +204,8 @@ class Summary(Quality):
         not_blessed_because: a sentence for each rule that does not hold.
         rules: all rules of the gate.
         not_compared: a sentence for each model blessed before, or put into the serving
-            folder by hand, that could not rank the lists; the model is judged without
-            it.
+            folder by hand, that could not rank the lists or was damaged; the model is
+            judged without it.
         pushed_to: where the model was pushed; null if it was not.
         not_pushed_because: why a blessed model was not pushed; null otherwise.
         seconds: how many seconds each node took; {} where the runner does not know.

@@ -1,5 +1,6 @@
 """Completes a run's report with titles, times and memory, and puts it into place."""
 
+import functools
 import pathlib
 import shutil
 from collections.abc import Callable, Mapping
@@ -8,7 +9,8 @@ from typing import Any, TypeVar
 from components.report import page
 from components.report import summary as summaries
 from components.report.document import Run, Setting, ShownItem, ShownUser, Summary
-from pipeline.local import run_record, summary_file
+from ncf_model.serving import versions
+from pipeline.local import in_service, run_record, summary_file
 from pipeline.local.memory import Memory
 from pipeline.local.store import Store
 
@@ -22,6 +24,7 @@ def publish(
     *,
     command: str,
     memory: Memory,
+    before: versions.Version | None,
     titles: Mapping[str, str],
     config: Mapping[str, Mapping[str, Any]],
 ) -> Summary:
@@ -32,6 +35,7 @@ def publish(
         run_id: the id of the run's context in ML Metadata.
         command: the command that was typed.
         memory: the memory measured while the nodes ran.
+        before: the version that was in service before the run.
         titles: raw item id -> title; may be empty.
         config: `value` and `default` of each field, by its dotted name.
     """
@@ -47,6 +51,7 @@ def publish(
             run_record.describe(store, run, command=command, memory=memory.between),
             titles=titles,
             config={name: Setting(**setting) for name, setting in config.items()},
+            not_compared=functools.partial(in_service.not_compared, before, out),
         ),
     )
 
@@ -76,6 +81,7 @@ def complete(
     *,
     titles: Mapping[str, str],
     config: Mapping[str, Setting],
+    not_compared: Callable[[Summary], list[str]],
 ) -> Summary:
     """Writes the two files of a report anew; returns the summary.
 
@@ -86,6 +92,8 @@ def complete(
         run: what the runner knows of the run.
         titles: raw item id -> title; may be empty.
         config: every field of the configuration.
+        not_compared: returns what the node's summary cannot say of models that the new
+            one was not compared with.
     """
     summary = summary_file.read(folder)
     summary = summary.model_copy(
@@ -96,6 +104,7 @@ def complete(
             ),
             "seconds": {node.name: node.seconds or 0.0 for node in run.nodes},
             "cached": sorted(node.name for node in run.nodes if node.cached),
+            "not_compared": [*summary.not_compared, *not_compared(summary)],
             "users": [_titled(user, titles) for user in summary.users],
         }
     )

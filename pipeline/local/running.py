@@ -17,7 +17,16 @@ from ncf_model.serving import versions
 from pipeline import config as config_module
 from pipeline import start_up
 from pipeline.data import catalogue, titles
-from pipeline.local import endings, health, lock, quality, result, space, terminal
+from pipeline.local import (
+    endings,
+    health,
+    in_service,
+    lock,
+    quality,
+    result,
+    space,
+    terminal,
+)
 from pipeline.local.memory import Memory
 from pipeline.nodes import infra_validator
 
@@ -153,13 +162,14 @@ def _run_alone(
         if config.push.bulk is not None:
             titles.write(item_titles, out)  # The node BulkRecommendations reads them.
         display, measured = terminal.RunDisplay(console), Memory()
+        before = in_service.find(out)
         with endings.shown(display, log, out, stopped=STOPPED):
             with display.following(), measured.watching():
                 done = _run_pipeline(config, dataset, out, display)
             if done is None:
                 return None
             titles.write(item_titles, out)
-            summary = _publish_report(done, config, out, measured)
+            summary = _publish_report(done, config, out, measured, before)
             _check_served(summary.pushed_to, out)
             quality.note(summary)
         result.print_summary(console, summary)
@@ -261,7 +271,11 @@ def _put_report_back(out: pathlib.Path) -> None:
 
 
 def _publish_report(
-    done: _Done, config: config_module.PipelineConfig, out: pathlib.Path, memory: Memory
+    done: _Done,
+    config: config_module.PipelineConfig,
+    out: pathlib.Path,
+    memory: Memory,
+    before: versions.Version | None,
 ) -> Summary:
     """Puts the run's report, completed, into `out/report`; returns its summary."""
     from pipeline import config_fields
@@ -272,6 +286,7 @@ def _publish_report(
         done.run,
         command=shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         memory=memory,
+        before=before,
         titles=recommend.read_titles(out / titles.FILE_NAME),
         config=config_fields.settings(config),
     )
