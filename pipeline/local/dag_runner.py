@@ -3,7 +3,8 @@
 TFX records results in ML Metadata, and only checks that the folder of a result exists.
 This runner notes the files of each artifact before a result is published. Before a run
 it marks results as failed or deleted whose files have changed: see `trust`. It also
-ends the run if a resolver raises, as ShrinkGuard does, where TFX's own runner goes on.
+ends the run if a resolver raises, as ShrinkGuard does, where TFX's own runner goes on,
+and records a run that Ctrl-C stopped as stopped.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from tfx.orchestration.portable import inputs_utils as _inputs
 from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
+from pipeline import interrupts
 from pipeline.local import adoption, space, trust
 
 
@@ -102,8 +104,15 @@ class Runner(local_dag_runner.LocalDagRunner):
                 serving=self._serving,
             ):
                 logging.warning("%s", line)
-        with _ours_in_tfx():
-            super().run_with_ir(pipeline, run_options=run_options, **kwargs)
+            before = max((e.id for e in handle.store.get_executions()), default=0)
+        try:
+            with _ours_in_tfx():
+                super().run_with_ir(pipeline, run_options=run_options, **kwargs)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) or interrupts.was_pressed():
+                with metadata.Metadata(connection) as handle:
+                    trust.note_stopped(handle.store, after=before)
+            raise
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.report.document import Summary
 from ncf_model.serving import versions
-from pipeline.local import lock, summary_file
+from pipeline.local import lock, summary_file, trust
 from pipeline.local.store import FILE, RecordedRun, Store
 from pipeline.nodes import ids
 
@@ -26,8 +26,8 @@ class RunRow:
         out: the folder of the run.
         number: the run's number in the folder, from 1.
         started: when the run started, UTC, ISO 8601.
-        state: `done`, `tuned` after `ncf tune`, or the node that failed, is running or
-            was running last.
+        state: `done`, `tuned` after `ncf tune`, or how the run ended and at which node:
+            `failed`, `stopped` with Ctrl-C, or `died` if its process was killed.
         dataset: the name of the data; "" if the run ended before its report.
         changes: the fields of the configuration that differ from their defaults.
         hit_rate: the model's HR@10; None if it was not measured.
@@ -131,8 +131,9 @@ def state(run: RecordedRun) -> str:
         return "nothing ran"
     last = run.executions[-1]
     if last.state not in _OK:
-        verb = "failed" if last.state == "FAILED" else "stopped"
-        return f"{verb} at {last.node}"
+        died = last.properties.get(trust.DIED_PROPERTY)
+        verb = {"CANCELED": "stopped", "FAILED": "died" if died else "failed"}
+        return f"{verb.get(last.state, 'died')} at {last.node}"
     if last.node == ids.TUNER:
         return "tuned"
     return "done" if last.node == ids.REPORT else f"stopped after {last.node}"
@@ -140,7 +141,8 @@ def state(run: RecordedRun) -> str:
 
 def _at_work(state: str) -> str:
     """Returns the state of the last run, which a process may still be working on."""
-    return state.replace("stopped", "running,", 1)
+    verb, _, where = state.partition(" ")
+    return f"running, {where}" if verb in ("died", "stopped") else state
 
 
 def _changes(run: RecordedRun, summary: Summary | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Corrects ML Metadata before a run, with the folder locked.
 
 - An execution that is still RUNNING has died, because no other process works here. The
-  execution is marked as failed, and the contents of its output folders are removed.
+  execution is marked as failed, with the property `died`. Its output folders are
+  removed, as are those of an execution that Ctrl-C stopped.
 - An execution without all of its outputs, as after a full disk, is marked as failed, so
   the node runs again.
 - An artifact whose files are not those that were noted is marked as deleted, so its
@@ -24,6 +25,7 @@ from components.pusher import blessing
 from ncf_model.serving import folders, versions
 
 FILES_PROPERTY = "files"
+DIED_PROPERTY = "died"
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
 _DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 _UNDER_WAY = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
@@ -70,16 +72,34 @@ def repair(
     ]
 
 
+def note_stopped(store: Any, *, after: int) -> None:
+    """Marks what Ctrl-C stopped as canceled: executions with an id above `after`.
+
+    An execution that failed is one of them: a package may have raised its own error.
+    """
+    stopped = [
+        e
+        for e in store.get_executions()
+        if e.id > after and e.last_known_state not in _DONE
+    ]
+    for execution in stopped:
+        execution.last_known_state = mlmd.Execution.CANCELED
+    if stopped:
+        store.put_executions(stopped)
+
+
 def _end_the_dead(
     store: Any, executions: list[Any], root: pathlib.Path
 ) -> Iterator[str]:
     dead = [e for e in executions if e.last_known_state in _UNDER_WAY]
+    stopped = [e for e in executions if e.last_known_state == mlmd.Execution.CANCELED]
+    for execution in (*dead, *stopped):
+        for pattern in ("*/*", "*/.system/*"):
+            for folder in root.glob(f"{pattern}/{execution.id}"):
+                shutil.rmtree(folder, ignore_errors=True)
     for execution in dead:
         execution.last_known_state = mlmd.Execution.FAILED
-        for folder in root.glob(f"*/*/{execution.id}"):
-            shutil.rmtree(folder, ignore_errors=True)
-        for folder in root.glob(f"*/.system/*/{execution.id}"):
-            shutil.rmtree(folder, ignore_errors=True)
+        execution.custom_properties[DIED_PROPERTY].int_value = 1
         yield f"Execution {execution.id} ({execution.type}) had died: it has failed."
     if dead:
         store.put_executions(dead)

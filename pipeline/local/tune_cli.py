@@ -6,10 +6,19 @@ from typing import Annotated
 import typer
 
 from pipeline.messages import refuse
-from pipeline.options import AsJson, ConfigFile, DataDir, Dataset, Out, Overrides
+from pipeline.options import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    Dataset,
+    DatasetArgument,
+    Out,
+    Overrides,
+)
 
 
 def tune(
+    argument: DatasetArgument = None,
     dataset: Dataset = None,
     config: ConfigFile = None,
     out: Out = None,
@@ -44,7 +53,7 @@ def tune(
     """Search for better hyperparameters on the validation items."""
     typer.echo("Checking the configuration and the data ...", err=as_json)
     from pipeline import config as config_module
-    from pipeline import inputs
+    from pipeline import inputs, options
     from pipeline.local import endings, running
 
     told = {
@@ -54,15 +63,16 @@ def tune(
         "objective": objective,
     }
     given = [f"tune.{n}={value}" for n, value in told.items() if value is not None]
+    named = options.named(argument, dataset)
     try:
         if new_config is not None and new_config.exists():
             raise ValueError(f"{new_config} exists; name another file, or remove it.")
         settings = config_module.load(
-            config, [*(overrides or ()), *given], dataset=dataset
+            config, [*(overrides or ()), *given], dataset=named
         )
         if settings.tune is None:
             settings = config_module.load(
-                config, [*(overrides or ()), "tune={}"], dataset=dataset
+                config, [*(overrides or ()), "tune={}"], dataset=named
             )
         found = inputs.find_data(settings, data_dir)
         from pipeline.local import tuning

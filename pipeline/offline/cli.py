@@ -7,10 +7,12 @@ import typer
 
 from pipeline import options
 from pipeline.messages import refuse
-from pipeline.options import ConfigFile, DataDir, Dataset, Overrides
+from pipeline.options import ConfigFile, DataDir, Dataset, DatasetArgument, Overrides
 
 
 def sample(
+    *,
+    argument: DatasetArgument = None,
     output: Annotated[pathlib.Path, typer.Option(help="A new or empty folder.")],
     file_format: Annotated[
         str, typer.Option("--format", help="tfrecord (the official NCF's) or parquet.")
@@ -34,7 +36,8 @@ def sample(
     overrides: Overrides = None,
 ) -> None:
     """Write training rows and ranked lists to files, for use outside TFX."""
-    settings = options.settings(dataset, config, overrides)
+    named = options.named(argument, dataset)
+    settings = options.settings(named, config, overrides)
     found = options.data(settings, data_dir)
     _quieten_tensorflow()
     from pipeline.offline import sample as sample_module

@@ -1,4 +1,7 @@
-"""A resolver that raises ends the run: TFX's own runner logs it and trains."""
+"""How runs end: a resolver that raises, which TFX only logs, and Ctrl-C."""
+
+import os
+import signal
 
 import pytest
 from tfx.dsl.components.common import importer, resolver
@@ -8,6 +11,7 @@ from tfx.types import channel, standard_artifacts
 from components.shrink_guard import strategy
 from ncf_model.serving import versions
 from ncf_model.serving.version_record import VersionRecord
+from pipeline import interrupts
 from pipeline.local import dag_runner, runs
 from tests.reliability import toy
 
@@ -52,3 +56,26 @@ def test_truncated_data_train_nothing(tmp_path):
     assert stopped.state == "failed at Guard"
     _run(tmp_path, 70)
     assert (tmp_path / "root" / "Trainer").exists()
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_run_that_ctrl_c_ends_was_stopped(tmp_path, monkeypatch, swallowed):
+    def press(*_):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            if swallowed:  # As by a package that is being imported.
+                raise ImportError("partially initialized") from None
+            raise
+
+    monkeypatch.setattr(toy.TrainerExecutor, "Do", press)
+    with pytest.raises(KeyboardInterrupt), interrupts.never_lost():
+        _run(tmp_path, 70)
+    [stopped] = runs.rows(tmp_path)
+    assert stopped.state == "stopped at Trainer"
+    monkeypatch.undo()
+    _run(tmp_path, 70)
+    assert [row.state for row in runs.rows(tmp_path)] == [
+        "stopped at Trainer",
+        "stopped after Trainer",
+    ]

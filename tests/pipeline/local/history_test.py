@@ -47,12 +47,27 @@ def test_a_row_says_what_came_of_a_run(three_runs):
 def test_a_run_that_is_at_work_is_not_called_stopped(recorder):
     run = recorder.run("run 1")
     recorder.execution(run, "Trainer", RUNNING)
-    assert runs.rows(recorder.out)[-1].state == "stopped at Trainer"
+    assert runs.rows(recorder.out)[-1].state == "died at Trainer"
     with lock.alone(recorder.out, doing="a run"):
         assert runs.rows(recorder.out)[-1].state == "running, at Trainer"
     # What a killed process leaves in the file holds nobody up.
     (recorder.out / lock.FILE).write_text('{"pid": 1}')
-    assert runs.rows(recorder.out)[-1].state == "stopped at Trainer"
+    assert runs.rows(recorder.out)[-1].state == "died at Trainer"
+
+
+@pytest.mark.parametrize(
+    ("state", "properties", "said"),
+    [
+        ("CANCELED", {}, "stopped at Trainer"),
+        ("FAILED", {}, "failed at Trainer"),
+        ("FAILED", {"died": 1}, "died at Trainer"),
+    ],
+)
+def test_how_a_run_ended(recorder, state, properties, said):
+    run = recorder.run("run 1")
+    state = metadata_store_pb2.Execution.State.Value(state)
+    recorder.execution(run, "Trainer", state, **properties)
+    assert runs.rows(recorder.out)[-1].state == said
 
 
 def test_the_list_of_runs_for_people_and_for_programs(three_runs):

@@ -115,9 +115,25 @@ def test_who_died_has_failed_and_its_folders_go(store, state):
     [line] = store.repair()
     assert f"Execution {dead} (Evaluator) had died" in line
     assert store.state(dead) == STATES.FAILED
+    [execution] = store.store.get_executions_by_id([dead])
+    assert execution.custom_properties["died"].int_value == 1
     assert store.state(other) == STATES.COMPLETE
     assert not left.exists()
     assert not system.exists()
+
+
+def test_what_was_stopped_stays_so_and_its_folders_go(store):
+    earlier = store.execution("Trainer", STATES.FAILED, [])
+    done = store.execution("Trainer", STATES.COMPLETE, ["model"])
+    under_way = store.execution("Evaluator", STATES.RUNNING, [])
+    failed = store.execution("Evaluator", STATES.FAILED, [])
+    left = store.root / "Evaluator" / "evaluation" / str(under_way)
+    left.mkdir(parents=True)
+    trust.note_stopped(store.store, after=earlier)
+    states = [STATES.FAILED, STATES.COMPLETE, STATES.CANCELED, STATES.CANCELED]
+    assert store.repair() == []
+    assert [store.state(n) for n in (earlier, done, under_way, failed)] == states
+    assert not left.exists()
     assert store.live() == [True]
 
 

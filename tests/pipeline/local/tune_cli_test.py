@@ -6,7 +6,7 @@ import pytest
 import yaml
 from typer import testing
 
-from pipeline import cli
+from pipeline import cli, inputs
 from pipeline.local import tuning
 
 
@@ -47,6 +47,21 @@ def test_options_are_settings_of_the_search(tune):
     assert result.exit_code == 0, result.output
     tuned = config.tune
     assert (tuned.trials, tuned.minutes, tuned.processes) == (3, 0.5, 1)
+
+
+@pytest.mark.parametrize("command", [["tune"], ["sample", "--output", "samples"]])
+def test_the_data_may_be_named_without_a_flag(monkeypatch, command):
+    def refuse(config, data_dir):
+        raise ValueError(f"looked for {config.data.dataset}")
+
+    monkeypatch.setattr(inputs, "find_data", refuse)
+    for arguments in (["synthetic"], ["--dataset", "synthetic"]):
+        result = testing.CliRunner().invoke(cli.app, [*command, *arguments])
+        assert "looked for synthetic" in result.output
+    two = [*command, "synthetic", "--dataset", "other.csv"]
+    result = testing.CliRunner().invoke(cli.app, two)
+    assert result.exit_code == 2
+    assert "Name one data set" in result.output
 
 
 def test_without_options_the_defaults_are_searched(tune):
