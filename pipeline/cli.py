@@ -60,19 +60,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-compile_app = typer.Typer(no_args_is_help=True)
-submit_app = typer.Typer(no_args_is_help=True)
-app.add_typer(
-    compile_app,
-    name="compile",
-    help="Compile the pipeline for a cluster.",
-    rich_help_panel=_CLUSTER,
+
+def _cluster_commands(name: str, *, help_text: str) -> typer.Typer:
+    """Returns the group of commands `ncf <name> ...`, one for each place to run."""
+    group = typer.Typer(no_args_is_help=True)
+    app.add_typer(group, name=name, help=help_text, rich_help_panel=_CLUSTER)
+    return group
+
+
+compile_app = _cluster_commands(
+    "compile", help_text="Compile the pipeline for a cluster."
 )
-app.add_typer(
-    submit_app,
-    name="submit",
-    help="Submit a compiled pipeline.",
-    rich_help_panel=_CLUSTER,
+submit_app = _cluster_commands("submit", help_text="Submit a compiled pipeline.")
+schedule_app = _cluster_commands(
+    "schedule",
+    help_text="Repeat runs on this machine; list and change schedules of clusters.",
 )
 compile_app.command("kfp")(kfp_cli.compile_kfp)
 compile_app.command("tfjob")(tfjob_cli.compile_tfjob)
@@ -80,13 +82,7 @@ compile_app.command("vertex")(vertex_cli.compile_vertex)
 compile_app.command("serving")(manifests_cli.compile_serving)
 submit_app.command("kfp")(kfp_cli.submit_kfp)
 submit_app.command("vertex")(vertex_cli.submit_vertex)
-schedule_app = typer.Typer(no_args_is_help=True)
-app.add_typer(
-    schedule_app,
-    name="schedule",
-    help="Repeat runs on this machine; list and change schedules of clusters.",
-    rich_help_panel=_CLUSTER,
-)
+
 schedule_app.command("local")(schedule_cli.schedule_local)
 schedule_app.command("kfp")(kfp_cli.schedule_kfp)
 schedule_app.command("vertex")(vertex_cli.schedule_vertex)

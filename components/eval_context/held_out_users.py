@@ -44,7 +44,8 @@ def figures(
             for start in range(0, len(held_out), _LISTS)
             for stop in [start + _LISTS]
         ]
-        found[name] = _figures(np.concatenate(parts))
+        gains = ranking.gains(np.concatenate(parts), CUTOFF)
+        found[name] = {metric: float(of.mean()) for metric, of in gains.items()}
     return found
 
 
@@ -57,13 +58,6 @@ def _ranks(
     ahead[baskets.nonzero()] = False
     ahead[rows, held_out] = False
     return np.count_nonzero(ahead, axis=1)
-
-
-def _figures(ranks: np.ndarray) -> dict[str, float]:
-    return {
-        f"hit_rate@{CUTOFF}": float(ranking.hit_rate(ranks, CUTOFF).mean()),
-        f"ndcg@{CUTOFF}": float(ranking.ndcg(ranks, CUTOFF).mean()),
-    }
 
 
 def matrix(

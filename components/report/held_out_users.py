@@ -34,10 +34,7 @@ def evaluate(
             for start in range(0, len(found), _AT_A_TIME)
         ]
     )
-    gains = {
-        f"hit_rate@{CUTOFF}": ranking.hit_rate(ranks, CUTOFF),
-        f"ndcg@{CUTOFF}": ranking.ndcg(ranks, CUTOFF),
-    }
+    gains = ranking.gains(ranks, CUTOFF)
     return HeldOutUsers(
         lists=len(found),
         metrics={name: float(of.mean()) for name, of in gains.items()},

@@ -90,6 +90,19 @@ def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
     return np.where(_in_top(ranks, k), gains, 0.0)
 
 
+def gains(ranks: np.ndarray, k: int) -> dict[str, np.ndarray]:
+    """Returns HR@K and NDCG@K of each list, named like `hit_rate@10` and `ndcg@10`.
+
+    Args:
+        ranks: [B] int, as from `ranks`.
+        k: length of the shown list, >= 1.
+
+    Raises:
+        ValueError: `k` is below 1.
+    """
+    return {f"hit_rate@{k}": hit_rate(ranks, k), f"ndcg@{k}": ndcg(ranks, k)}
+
+
 def _in_top(ranks: np.ndarray, k: int) -> np.ndarray:
     if k < 1:
         raise ValueError(f"`k` must be >= 1; got {k}.")

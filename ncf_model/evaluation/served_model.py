@@ -245,23 +245,15 @@ def _told(lists: NewInteractionLists, ranks: np.ndarray, popular: np.ndarray) ->
     )
 
 
-def _gains(ranks: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns what each list adds to each metric."""
-    return {
-        f"hit_rate@{CUTOFF}": ranking.hit_rate(ranks, CUTOFF),
-        f"ndcg@{CUTOFF}": ranking.ndcg(ranks, CUTOFF),
-    }
-
-
 def _metrics(ranks: np.ndarray) -> dict[str, float | None]:
-    return {name: float(np.mean(of)) for name, of in _gains(ranks).items()}
+    gains = ranking.gains(ranks, CUTOFF)
+    return {name: float(np.mean(of)) for name, of in gains.items()}
 
 
 def _errors(ranks: np.ndarray) -> dict[str, float | None]:
     """Returns the standard error of each metric."""
-    return {
-        name: float(np.std(of) / np.sqrt(len(of))) for name, of in _gains(ranks).items()
-    }
+    gains = ranking.gains(ranks, CUTOFF)
+    return {name: float(np.std(of) / np.sqrt(len(of))) for name, of in gains.items()}
 
 
 def _by_time(

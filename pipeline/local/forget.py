@@ -80,7 +80,7 @@ def forget(out: pathlib.Path, *, history: int) -> int:
 
 
 def _remove(database: sqlite3.Connection, ids: Iterable[int]) -> None:
-    events = _ids(database, "SELECT id FROM Event WHERE execution_id IN", ids)
+    events = _execute(database, "SELECT id FROM Event WHERE execution_id IN", ids)
     _delete(database, "EventPath", "event_id", events)
     _delete(database, "Event", "id", events)
     for table, column in _OF_EXECUTIONS.items():
@@ -112,23 +112,18 @@ def _remove(database: sqlite3.Connection, ids: Iterable[int]) -> None:
         _delete(database, table, column, empty)
 
 
-def _ids(database: sqlite3.Connection, query: str, ids: Iterable[int]) -> list[int]:
-    found: list[int] = []
-    for some in _chunks(ids):
-        marks = ", ".join("?" * len(some))
-        found += [id_ for (id_,) in database.execute(f"{query} ({marks})", some)]
-    return found
-
-
 def _delete(
     database: sqlite3.Connection, table: str, column: str, ids: Iterable[int]
 ) -> None:
-    for some in _chunks(ids):
-        marks = ", ".join("?" * len(some))
-        database.execute(f"DELETE FROM {table} WHERE {column} IN ({marks})", some)
+    _execute(database, f"DELETE FROM {table} WHERE {column} IN", ids)
 
 
-def _chunks(ids: Iterable[int]) -> Iterable[list[int]]:
+def _execute(database: sqlite3.Connection, query: str, ids: Iterable[int]) -> list[int]:
+    """Executes `query` with the list of `ids` behind it; returns what is selected."""
     listed = sorted(ids)
+    found: list[int] = []
     for start in range(0, len(listed), _AT_ONCE):
-        yield listed[start : start + _AT_ONCE]
+        some = listed[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        found += [id_ for (id_,) in database.execute(f"{query} ({marks})", some)]
+    return found

@@ -138,35 +138,36 @@ class LoadedModel:
         self, user_ids: Sequence[str], k: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns item ids [B, k] bytes, b"" where none is left, and scores [B, k]."""
-        self._require("recommend")
-        answer = self.call("recommend", {"user_id": list(user_ids), "k": k})
-        return answer["item_ids"], answer["scores"]
+        return self._lists("recommend", {"user_id": list(user_ids), "k": k})
 
     def recommend_for_items(
         self, baskets: Sequence[Sequence[str]], k: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the best items for users of whom only a few items are known."""
-        self._require("recommend_for_items")
         width = max((len(basket) for basket in baskets), default=0)
         padded = np.full((len(baskets), width), b"", object)
         for row, basket in zip(padded, baskets, strict=True):
             row[: len(basket)] = [item.encode() for item in basket]
-        answer = self.call("recommend_for_items", {"item_ids": padded, "k": k})
-        return answer["item_ids"], answer["scores"]
+        return self._lists("recommend_for_items", {"item_ids": padded, "k": k})
 
     def similar_items(
         self, item_ids: Sequence[str], k: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the items most similar to each [B, k], and similarities [B, k]."""
-        self._require("similar_items")
-        answer = self.call("similar_items", {"item_id": list(item_ids), "k": k})
-        return answer["item_ids"], answer["scores"]
+        return self._lists("similar_items", {"item_id": list(item_ids), "k": k})
 
     def history(self, user_id: str) -> list[str]:
         """Returns the items of a user, the latest first; [] for an unknown user."""
         self._require("history")
         answer = self.call("history", {"user_id": [user_id]})
         return [item.decode() for item in answer["item_ids"][0][::-1] if item]
+
+    def _lists(
+        self, name: str, inputs: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self._require(name)
+        answer = self.call(name, inputs)
+        return answer["item_ids"], answer["scores"]
 
     def _require(self, name: str) -> None:
         if name not in self.signatures:

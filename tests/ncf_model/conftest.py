@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from ncf_model import features
+from ncf_model.serving import saved_model
+from ncf_model.training import data
 
 USERS = [b"ann", b"bob", b"\xc3\xa9ve", b"007", b"only one"]
 ITEMS = [b"i0", b"i1", b"i2", b"i3", b"i4", b"i5", b"i6"]
@@ -63,10 +65,24 @@ def _list(index, candidates):
     }
 
 
+def _vocabularies(root, users, items):
+    """Writes the part of Transform's output that the trainer reads."""
+    assets = root / "transform_fn/assets"
+    assets.mkdir(parents=True)
+    (root / "transformed_metadata").mkdir()
+    for name, ids in (
+        (features.USER_VOCABULARY, users),
+        (features.ITEM_VOCABULARY, items),
+    ):
+        (assets / name).write_bytes(b"".join(raw + b"\n" for raw in ids))
+
+
 @pytest.fixture(scope="session")
 def records():
-    """Returns functions that make and write records: `write`, `train`, `list`."""
-    return types.SimpleNamespace(write=_write, train=_train, list=_list)
+    """Returns functions that make and write records, and that write vocabularies."""
+    return types.SimpleNamespace(
+        write=_write, train=_train, list=_list, vocabularies=_vocabularies
+    )
 
 
 @dataclasses.dataclass
@@ -91,6 +107,15 @@ class Tiny:
             "item_vocabulary": str(assets / features.ITEM_VOCABULARY),
         }
 
+    def export(self, network, *, refitted=True):
+        """Writes the SavedModel of a network of pairs; returns its folder."""
+        path = str(self.root / "model")
+        interactions = data.load_interactions(self.train)
+        saved_model.export(
+            network, interactions, path, refitted=refitted, **self.vocabularies
+        )
+        return path
+
 
 @pytest.fixture
 def tiny(tmp_path):
@@ -107,12 +132,5 @@ def tiny(tmp_path):
             _list(3, [5, 4]),
         ],
     )
-    assets = root / "transform_fn/assets"
-    assets.mkdir(parents=True)
-    (root / "transformed_metadata").mkdir()
-    for name, ids in (
-        (features.USER_VOCABULARY, USERS),
-        (features.ITEM_VOCABULARY, ITEMS),
-    ):
-        (assets / name).write_bytes(b"".join(raw + b"\n" for raw in ids))
+    _vocabularies(root, USERS, ITEMS)
     return Tiny(root)

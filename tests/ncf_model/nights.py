@@ -30,14 +30,7 @@ class Night:
         ]
         records.write(root / "Split-train/data_tfrecord-00000-of-00001.gz", rows)
         records.write(root / "Split-validation/data_tfrecord-00000-of-00001.gz", lists)
-        assets = root / "transform_fn/assets"
-        assets.mkdir(parents=True)
-        (root / "transformed_metadata").mkdir()
-        for name, ids in (
-            (features.USER_VOCABULARY, users),
-            (features.ITEM_VOCABULARY, items),
-        ):
-            (assets / name).write_bytes(b"".join(raw + b"\n" for raw in ids))
+        records.vocabularies(root, users, items)
 
     def train(self, model, *, base=None, **train):
         """Trains; returns the folder of the model, and the history."""

@@ -17,8 +17,6 @@ from tensorflow_serving.apis import (
 
 from ncf_model.config import ModelConfig
 from ncf_model.network import model
-from ncf_model.serving import saved_model
-from ncf_model.training import data
 
 
 class _Server(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -54,14 +52,7 @@ def predict(tiny):
     network.user_table.embeddings.assign([[1.0], [2.0], [3.0], [4.0], [5.0], [0.0]])
     network.item_table.embeddings.assign([[7.0 - i] for i in range(7)] + [[0.0]])
     network.scorer.output_bias.assign([-10.0])
-    path = str(tiny.root / "model")
-    saved_model.export(
-        network,
-        data.load_interactions(tiny.train),
-        path,
-        refitted=True,
-        **tiny.vocabularies,
-    )
+    path = tiny.export(network)
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         _Server(tf.saved_model.load(path)), server

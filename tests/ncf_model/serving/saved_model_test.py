@@ -13,7 +13,6 @@ from ncf_model.config import ModelConfig
 from ncf_model.evaluation import ranking
 from ncf_model.network import model
 from ncf_model.serving import saved_model
-from ncf_model.training import data
 from tests.ncf_model.serving import operations
 
 USERS = [b"ann", b"bob", b"\xc3\xa9ve", b"007", b"only one"]
@@ -31,12 +30,7 @@ def _network(**settings):
 
 
 def _export(network, tiny, *, refitted=True):
-    path = str(tiny.root / "model")
-    interactions = data.load_interactions(tiny.train)
-    saved_model.export(
-        network, interactions, path, refitted=refitted, **tiny.vocabularies
-    )
-    return tf.saved_model.load(path)
+    return tf.saved_model.load(tiny.export(network, refitted=refitted))
 
 
 def _sigmoid(*logits):

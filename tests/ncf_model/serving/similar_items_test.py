@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from ncf_model.config import ModelConfig
 from ncf_model.network import model
-from ncf_model.serving import saved_model, similar_items
-from ncf_model.training import data
+from ncf_model.serving import similar_items
 
 
 def _cosines(logits):
@@ -53,15 +52,7 @@ def loaded(tiny):
     items = [[(-1.0) ** i, 0.01 * i] for i in range(7)] + [[0.0, 0.0]]
     network.user_table.embeddings.assign(users)
     network.item_table.embeddings.assign(items)
-    path = str(tiny.root / "model")
-    saved_model.export(
-        network,
-        data.load_interactions(tiny.train),
-        path,
-        refitted=True,
-        **tiny.vocabularies,
-    )
-    return tf.saved_model.load(path).signatures
+    return tf.saved_model.load(tiny.export(network)).signatures
 
 
 def _similar(loaded, ids, k):
