@@ -21,7 +21,6 @@ from pipeline.serving import evaluate_cli, manifests_cli, recommend_cli, version
 from pipeline.tfjob import cli as tfjob_cli
 from pipeline.vertex import cli as vertex_cli
 
-STOPPED = 130  # A shell's status after Ctrl-C: 128 + SIGINT.
 _FIRST = ("run", "prepare", "config")  # The first in the list of commands.
 _MODEL, _HISTORY = "The pushed model", "The runs in a folder"
 _CLUSTER, _FILES = "Clusters", "Without TFX"
@@ -42,7 +41,7 @@ class _Group(typer.core.TyperGroup):
             with interrupts.never_lost():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise typer.Exit(STOPPED) from None
+            raise typer.Exit(interrupts.STOPPED) from None
         except BrokenPipeError:  # The reader has read enough, as in `ncf ... | head`.
             raise
         except OSError as error:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+STOPPED = 130  # The exit status after Ctrl-C, as of a shell: 128 + SIGINT.
 _AGAIN_S = 0.5
 _active: "_Press | None" = None
 

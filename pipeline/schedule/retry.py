@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipeline import interrupts
 from pipeline import webhook as webhooks
 
-STOPPED = 130
 _LINES = 40  # The webhook gets so many lines of output, the last ones.
 
 
@@ -51,8 +51,8 @@ def run(
         last.clear()
         status = _attempt([*program, *arguments], last, say)
         if status == -signal.SIGINT:  # Ctrl-C came while it was loaded.
-            status = STOPPED
-        if status in (0, STOPPED):
+            status = interrupts.STOPPED
+        if status in (0, interrupts.STOPPED):
             return status
     if webhook:
         told = _failure(arguments, status=status, attempts=attempts, lines=last)
@@ -78,7 +78,7 @@ def _attempt(
         return process.wait()
     except KeyboardInterrupt:  # The run gets Ctrl-C, too, and says how to continue.
         process.wait()
-        return STOPPED
+        return interrupts.STOPPED
 
 
 def _failure(

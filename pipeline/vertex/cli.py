@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline import interrupts
 from pipeline.cluster.options import (
     Cron,
     Dataset,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from pipeline.cluster.submission import Submission
     from pipeline.vertex.submit import Vertex
 
-_INTERRUPTED = 130  # A shell's status after Ctrl-C.
 
 Project = Annotated[
     str,
@@ -196,5 +196,5 @@ def _wait(
             vertex.cancel(run)
         state = "is being cancelled" if cancel else "goes on"
         typer.secho(f"Interrupted; the run {state}. See {run.url}", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(interrupts.STOPPED) from None
     typer.echo("The run has succeeded.")

@@ -11,12 +11,13 @@ from google.auth import credentials
 
 from pipeline import cli
 from pipeline.data import bigquery
+from tests import json_handler
 
 QUERY = "bigquery:SELECT user, item, timestamp FROM d.t"
 JOB = {"projectId": "ncf-project", "jobId": "j1", "location": "US"}
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(json_handler.JsonHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.posted.append((self.path, body))
@@ -24,27 +25,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         if "/queries/" in self.path:
-            self._answer(200, {"jobReference": JOB, "jobComplete": True})
+            self.answer(200, {"jobReference": JOB, "jobComplete": True})
         else:
             self._job(self.server.posted[-1][1]["configuration"])
 
     def _job(self, configuration):
         if self.server.refuse:
             status, message = self.server.refuse
-            self._answer(status, {"error": {"code": status, "message": message}})
+            self.answer(status, {"error": {"code": status, "message": message}})
             return
         status = {"state": "DONE"}
         job = {"jobReference": JOB, "status": status, "configuration": configuration}
-        self._answer(200, job)
-
-    def _answer(self, status, body):
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *args):
-        pass
+        self.answer(200, job)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import yaml
 from pipeline import cli
 from pipeline.cluster import submission
 from pipeline.kfp import submit
+from tests import json_handler
 
 SPEC = {
     "pipelineInfo": {"name": "ncf"},
@@ -67,7 +68,7 @@ class _Server(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(json_handler.JsonHandler):
     def do_GET(self):
         path = self.path.split("?")[0]
         run = {"run_id": "r1"}
@@ -108,13 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, body):
         self.server.headers_seen.append(dict(self.headers))
         status, body = self.server.refuse or (200, body)
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *args):
-        pass
+        self.answer(status, body)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import urllib.parse
 
 import endpoint_fake
 
+from tests import json_handler
+
 PARENT = "/v1/projects/ncf-project/locations/us-central1"
 
 
@@ -54,89 +56,80 @@ class Server(http.server.ThreadingHTTPServer):
         file.write_text(json.dumps(values))
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(json_handler.JsonHandler):
     def do_GET(self):
         server = self.server
         if bucket := re.match(r"/storage/v1/b/([^/?]+)/o\?", self.path):
             status = server.buckets.get(bucket[1], 404)
-            self._answer(status, {"items": []} if status == 200 else _error(status))
+            self.answer(status, {"items": []} if status == 200 else _error(status))
         elif "/iam/testPermissions?" in self.path:
             account = self.headers["authorization"].removeprefix("Bearer ")
             asked = urllib.parse.parse_qs(self.path.partition("?")[2])["permissions"]
             granted = [p for p in asked if p in server.accounts[account]]
-            self._answer(200, {"permissions": granted})
+            self.answer(200, {"permissions": granted})
         elif self.path.startswith("/storage/"):
-            self._answer(403, _error(403))  # the right to see the bucket itself
+            self.answer(403, _error(403))  # the right to see the bucket itself
         elif "/pipelineJobs/" in self.path:
             states = server.states
             state = states.pop(0) if len(states) > 1 else states[0]
             name = self.path.split("?")[0].removeprefix("/v1/")
-            self._answer(200, {"name": name, "state": state, **server.detail})
+            self.answer(200, {"name": name, "state": state, **server.detail})
         elif self.path.startswith(f"{PARENT}/schedules?"):
             asked = urllib.parse.parse_qs(self.path.partition("?")[2])
             name = asked.get("filter", [""])[0].removeprefix("display_name=").strip('"')
             made = list(server.schedules.values())
             found = [one for one in made if name in ("", one["displayName"])]
-            self._answer(200, {"schedules": found})
+            self.answer(200, {"schedules": found})
         elif found := re.match(rf"{PARENT}/schedules/(\w+)", self.path):
-            self._answer(200, server.schedules[found[1]])
+            self.answer(200, server.schedules[found[1]])
         elif found := server.endpoints.answer("GET", self.path, {}):
-            self._answer(200, found)
+            self.answer(200, found)
         else:
-            self._answer(404, _error(404))
+            self.answer(404, _error(404))
 
     def do_DELETE(self):
         del self.server.schedules[self.path.split("?")[0].split("/")[-1]]
         empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
         name = f"{PARENT[4:]}/operations/1"
-        self._answer(200, {"name": name, "done": True, "response": empty})
+        self.answer(200, {"name": name, "done": True, "response": empty})
 
     def do_PATCH(self):
         text = self.rfile.read(int(self.headers["content-length"]))
         body = json.loads(text)
-        self._answer(200, self.server.endpoints.answer("PATCH", self.path, body))
+        self.answer(200, self.server.endpoints.answer("PATCH", self.path, body))
 
     def do_POST(self):
         text = self.rfile.read(int(self.headers["content-length"]))
         if self.path == "/token":
             made = {"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}
             status = self.server.token_status
-            self._answer(status, made if status == 200 else {"error": "invalid_grant"})
+            self.answer(status, made if status == 200 else {"error": "invalid_grant"})
             return
         path, _, query = self.path.partition("?")
         self.server.posted.append((path, json.loads(text or "{}")))
         self.server.authorizations.add(self.headers["authorization"])
         if self.server.refuse:
             status, message = self.server.refuse
-            self._answer(status, _error(status, message))
+            self.answer(status, _error(status, message))
             return
         body = self.server.posted[-1][1]
         if found := self.server.endpoints.answer("POST", self.path, body):
-            self._answer(200, found)
+            self.answer(200, found)
             return
         if path == f"{PARENT}/schedules":
             number = f"s{len(self.server.posted)}"
             made = {"name": f"{path[4:]}/{number}", "state": "ACTIVE", **body}
             self.server.schedules[number] = made
-            self._answer(200, made)
+            self.answer(200, made)
             return
         if changed := re.fullmatch(rf"{PARENT}/schedules/(\w+):(pause|resume)", path):
             states = {"pause": "PAUSED", "resume": "ACTIVE"}
             self.server.schedules[changed[1]]["state"] = states[changed[2]]
-            self._answer(200, {})
+            self.answer(200, {})
             return
         job_id = re.search(r"pipelineJobId=([\w-]+)", query)
         name = f"{path.removeprefix('/v1/')}/{job_id[1] if job_id else 's1'}"
-        self._answer(200, {} if path.endswith(":cancel") else {"name": name})
-
-    def _answer(self, status, body):
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *args):
-        pass
+        self.answer(200, {} if path.endswith(":cancel") else {"name": name})
 
 
 def _error(status, message="no"):
