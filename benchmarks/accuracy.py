@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from components.eval_context import context, item_weights, rivals, search
+from components.eval_context import context, rivals, search
 from components.eval_context.config import BaselinesConfig
 from ncf_model import config
 from ncf_model.documents import Document
@@ -33,8 +33,6 @@ from ncf_model.training import data, validation
 from ncf_model.training import fitting as pairs
 
 _BLOCK = 512
-# Tried for item-kNN and EASE on validation items (`--set recency R`); else R it is.
-_EXPONENTS = (0.3, 0.5, 0.7, 1.0)
 
 
 class PairTable(NamedTuple):
@@ -65,6 +63,10 @@ class PairTable(NamedTuple):
         sizes = np.bincount(self.users[mask], minlength=self.shape[0])
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         return Ragged(self.items[mask].astype(np.int32), offsets)
+
+    def positives(self, mask: np.ndarray, *, order: bool) -> rivals.Positives:
+        """Returns the pairs in `mask` as rivals are fitted on them."""
+        return rivals.Positives(self.matrix(mask), self.lists(mask) if order else None)
 
     def matrix(self, mask: np.ndarray) -> scipy.sparse.csr_matrix:
         """Returns the pairs in `mask` as a matrix of ones."""
@@ -118,7 +120,7 @@ class EvaluationLists:
         return self.users.astype(np.int32), items, real
 
     def validation(
-        self, positives: scipy.sparse.csr_matrix, *, by: int | str
+        self, positives: rivals.Positives, *, by: int | str
     ) -> search.SearchData:
         """Returns what the rivals choose on: the whole catalogue, or the lists."""
         if by != "all":
@@ -226,20 +228,6 @@ def scorer(
     return score
 
 
-def _told_the_order(
-    name: str,
-    settings: dict[str, float],
-    fitted_on: scipy.sparse.csr_matrix,
-    faded: scipy.sparse.csr_matrix,
-) -> rivals.Scorer:
-    """Returns item-kNN or EASE of histories whose latest items weigh most."""
-    if name == rivals.EASE:
-        weights = linear.weights(fitted_on, l2=settings["l2"])
-        return lambda users: linear.scores(faded[users], weights)
-    near = item_weights.item_knn(fitted_on, neighbours=int(settings["neighbours"]))
-    return lambda users: (faded[users] @ near).toarray()
-
-
 def _folded_in(
     fitted_on: scipy.sparse.csr_matrix,
     history: scipy.sparse.csr_matrix,
@@ -260,12 +248,10 @@ def _folded_in(
 
 
 def _rivals(
-    table: PairTable,
     rival: context.Context,
     args: argparse.Namespace,
     history: scipy.sparse.csr_matrix,
     fitted_on: scipy.sparse.csr_matrix,
-    fade: float,
 ) -> Iterator[tuple[str, rivals.Scorer]]:
     """Yields the name of each rival with its settings, and its scoring function."""
     for name, settings in rival.settings.items():
@@ -280,13 +266,6 @@ def _rivals(
         if score is None:
             continue  # It was left out, as the catalogue is too large for it.
         chosen = {key: value for key, value in settings.items() if key != "tried"}
-        if fade and name != rivals.IALS:
-            exponents = _EXPONENTS if args.on == "validation" else (fade,)
-            for exponent in exponents:
-                told = table.faded(history, exponent)
-                score = _told_the_order(name, settings, fitted_on, told)
-                yield f"{name} {chosen}, recency {exponent}", score
-            continue
         tried = max((each[search.NDCG] for each in settings["tried"]), default=None)
         yield f"{name} {chosen}, on validation items {tried}", score
 
@@ -303,21 +282,21 @@ def compare(table: PairTable, args: argparse.Namespace) -> None:
     history = table.matrix(table.back > back)
     fitted_on = table.matrix(known & (table.back > back))
     started = time.process_time()
+    fade = float(dict(args.set).get("recency", 0))
     rival = context.Context(
-        fitted_on,
+        table.positives(known & (table.back > back), order=fade > 0),
         users={b"%d" % user: user for user in range(table.shape[0])},
         items={b"%d" % item: item for item in range(table.shape[1])},
         config=BaselinesConfig(),
         validation=validator.validation(
-            table.matrix(known & (table.back >= 2)), by=args.by
+            table.positives(known & (table.back >= 2), order=fade > 0), by=args.by
         ),
     )
     print(f"rivals: {time.process_time() - started:.1f} s of CPU")
     counts = np.asarray(fitted_on.sum(axis=0), np.float32)
     print("popularity", lists.figures(lambda users: np.repeat(counts, len(users), 0)))
-    fade = float(dict(args.set).get("recency", 0))
     faded = table.faded(history, fade) if fade else history
-    for label, score in _rivals(table, rival, args, history, fitted_on, fade):
+    for label, score in _rivals(rival, args, history, fitted_on):
         print(label, lists.figures(score), flush=True)
     for seed in args.seeds:
         started = time.process_time()

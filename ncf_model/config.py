@@ -64,7 +64,7 @@ class HistoryConfig(Config):
             validation items is taken. With iALS this is the weight of both together.
         recency: how fast a history fades when its user is scored: the item that lies k
             items back weighs (k + 1) ** -recency, with a mean of 1. 0 makes no use of
-            the order. The baselines do not know the order, and a basket has none.
+            the order. Otherwise item-kNN and EASE are told it, too. A basket has none.
         ials_l2: penalties of iALS, ascending. The best one on the validation items is
             taken.
         ials_unobserved: weights that iALS gives to pairs of user and item that did not

@@ -28,6 +28,7 @@ class EvalContext(base_component.BaseComponent):
         baselines: BaselinesConfig,
         refit: bool,
         places: int,
+        order: bool = False,
     ) -> None:
         """Wires the component.
 
@@ -40,6 +41,8 @@ class EvalContext(base_component.BaseComponent):
                 baselines do, too.
             places: how many of a baseline's first items count for coverage, where the
                 whole catalogue is ranked.
+            order: whether the model knows the order of a user's items; if so, item-kNN
+                and EASE are told, too.
         """
         super().__init__(
             spec=spec.EvalContextSpec(
@@ -48,6 +51,7 @@ class EvalContext(base_component.BaseComponent):
                 baselines=baselines.model_dump_json(),
                 refit=int(refit),
                 places=places,
+                order=1 if order else None,
                 examples=types.Channel(type=standard_artifacts.Examples),
             )
         )

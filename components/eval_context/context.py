@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from absl import logging
 
 from components.eval_context import costs, rivals, search, slices
@@ -34,7 +33,7 @@ class Context:
 
     def __init__(
         self,
-        positives: scipy.sparse.csr_matrix,
+        positives: rivals.Positives,
         *,
         users: Mapping[bytes, int],
         items: Mapping[bytes, int],
@@ -44,8 +43,7 @@ class Context:
         """Chooses the baselines' settings and fits them.
 
         Args:
-            positives: [users, items] float32, 1 where the user has the item in
-                training.
+            positives: the training positives.
             users: raw user id -> row.
             items: raw item id -> column.
             config: which baselines to compute.
@@ -56,7 +54,7 @@ class Context:
         self.settings: dict[str, dict[str, Any]] = {}
         self.left_out: dict[str, str] = {}
         self.scorers: dict[str, rivals.Scorer | None] = {}
-        asked = rivals.rivals(config)
+        asked = rivals.rivals(config, order=positives.histories is not None)
         for done, (name, rival) in enumerate(asked.items()):
             doing = f"tunes and fits {name}, {done + 1} of {len(asked)}"
             share = LEARNING * done / len(asked)
@@ -64,25 +62,26 @@ class Context:
             self.scorers[name] = self._fitted(
                 name, rival, positives, config, validation
             )
-        counts = np.asarray(positives.sum(axis=0)).ravel()
-        self._activity = slices.activity(np.diff(positives.indptr))
+        matrix = positives.matrix
+        counts = np.asarray(matrix.sum(axis=0)).ravel()
+        self._activity = slices.activity(np.diff(matrix.indptr))
         self._popularity = slices.popularity(counts)
         self._trains = counts > 0
         # The baseline popularity counts training positives without the validation
         # items.
-        trained = validation.positives if validation else positives
+        trained = validation.positives.matrix if validation else matrix
         self._counts = np.asarray(trained.sum(axis=0), np.float32).ravel()
 
     def _fitted(
         self,
         name: str,
         rival: rivals.Rival,
-        positives: scipy.sparse.csr_matrix,
+        positives: rivals.Positives,
         config: BaselinesConfig,
         validation: search.SearchData | None,
     ) -> rivals.Scorer | None:
         """Returns the scorer of the baseline `name`; None if that is left out."""
-        found = costs.cost(name, positives, config)
+        found = costs.cost(name, positives.matrix, config)
         reason = costs.reason_against(found, config)
         if reason:
             logging.warning("%s %s.", name, reason)

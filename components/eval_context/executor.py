@@ -19,6 +19,7 @@ from components.eval_context import held_out_users, rivals, search, spec
 from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import LEARNING, Context
 from ncf_model import features, progress
+from ncf_model.history.recency import user_item_matrix
 from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data
 
@@ -48,6 +49,7 @@ class Executor(base_executor.BaseExecutor):
             BaselinesConfig.model_validate_json(exec_properties[spec.BASELINES_KEY]),
             refit=bool(exec_properties[spec.REFIT_KEY]),
             whole=_ranks_everything(pattern),
+            order=bool(exec_properties.get(spec.ORDER_KEY)),
         )
         places = int(exec_properties[spec.PLACES_KEY])
         written, users = 0, lists.get_int_custom_property("num_users")
@@ -93,13 +95,15 @@ def _learn(
     *,
     refit: bool,
     whole: bool,
+    order: bool = False,
 ) -> tuple[Context, scipy.sparse.csr_matrix]:
     """Returns the fitted baselines with the slices, and what they were fitted on.
 
     With `refit` the validation items are positives, as they are in the model's refit.
 
     Settings are chosen on the validation lists or, where the evaluation ranks the whole
-    catalogue, on their held-out items in the whole catalogue.
+    catalogue, on their held-out items in the whole catalogue. With `order` the
+    baselines that can use the order of a user's items do.
     """
     interactions = data.load_interactions([train])
     names = graph.vocabulary_by_name(features.ITEM_VOCABULARY)
@@ -109,20 +113,20 @@ def _learn(
     refitted = positives.then(interactions.validation_items)
     touched = refitted.then(interactions.eval_items)
     rows, candidates = _validation_lists(validation, users, items)
-    fitted_on = _matrix(refitted if refit else positives, len(names))
+    fitted_on = _positives(refitted if refit else positives, len(names), order=order)
     context = Context(
         fitted_on,
         users=users,
         items=items,
         config=config,
         validation=search.SearchData(
-            _matrix(positives, len(names)),
+            _positives(positives, len(names), order=order),
             rows,
             candidates[:, :1] if whole else candidates,
-            _matrix(touched, len(names)) if whole else None,
+            user_item_matrix(touched, len(names)) if whole else None,
         ),
     )
-    return context, fitted_on
+    return context, fitted_on.matrix
 
 
 def _strangers(
@@ -160,11 +164,9 @@ def _validation_lists(
     return np.array([users[user_ids[n]] for n in chosen], np.int64), columns
 
 
-def _matrix(lists: Ragged, num_items: int) -> scipy.sparse.csr_matrix:
-    ones = np.ones(len(lists.values), np.float32)
-    return scipy.sparse.csr_matrix(
-        (ones, lists.values, lists.offsets), shape=(len(lists.sizes), num_items)
-    )
+def _positives(lists: Ragged, num_items: int, *, order: bool) -> rivals.Positives:
+    matrix = user_item_matrix(lists, num_items)
+    return rivals.Positives(matrix, lists if order else None)
 
 
 def _ranks_everything(pattern: str) -> bool:

@@ -9,7 +9,10 @@ import scipy.sparse
 
 from components.eval_context import item_weights
 from components.eval_context.config import BaselinesConfig
+from ncf_model.config import AUTO
 from ncf_model.history import ials, linear
+from ncf_model.history.recency import user_item_matrix
+from ncf_model.sampling.ragged import Ragged
 
 Matrix: TypeAlias = scipy.sparse.csr_matrix
 Scorer: TypeAlias = Callable[[np.ndarray], np.ndarray]  # [B] users -> [B, items]
@@ -17,10 +20,30 @@ Settings: TypeAlias = Mapping[str, float]
 
 ITEM_KNN, EASE, IALS = "item_knn", "ease", "ials"
 NAMES = (ITEM_KNN, EASE, IALS)
+RECENCY = "recency"
 _LARGE = 500_000  # From so many pairs on, 128 factors of iALS are better than 64.
 # The search uses as many factors as the final fit, because the best weight of pairs
 # that did not occur grows with them. Half of the epochs are enough to compare settings.
 _SEARCH_EPOCHS, _EPOCHS = 5, 10
+
+
+class Positives(NamedTuple):
+    """What recommenders are fitted on.
+
+    Attributes:
+        matrix: [users, items] float32, 1 where the user has the item.
+        histories: the items of each user, the oldest first; None where the order is not
+            told.
+    """
+
+    matrix: Matrix
+    histories: Ragged | None = None
+
+    def faded(self, recency: float) -> Matrix:
+        """Returns `matrix` with what each item weighs when its user is scored."""
+        if self.histories is None or not recency:
+            return self.matrix
+        return user_item_matrix(self.histories, self.matrix.shape[1], recency)
 
 
 class Rival(NamedTuple):
@@ -35,26 +58,35 @@ class Rival(NamedTuple):
             possible.
     """
 
-    fit: Callable[[Matrix, Settings, bool], Scorer]
+    fit: Callable[[Positives, Settings, bool], Scorer]
     grid: dict[str, tuple[float, ...]]
     start: dict[str, float]
 
 
-def rivals(config: BaselinesConfig) -> dict[str, Rival]:
-    """Returns the recommenders that `config` asks for, by name."""
+def rivals(config: BaselinesConfig, *, order: bool = False) -> dict[str, Rival]:
+    """Returns the recommenders that `config` asks for, by name.
+
+    With `order` item-kNN and EASE know the order of each user's items, which fade as
+    `model.history.recency` says.
+    """
     made: dict[str, Rival] = {}
+    fading: dict[str, Any] = {}
+    if order:
+        fading[RECENCY] = (AUTO, 0.5, (0.0, 0.3, 0.5, 0.7, 1.0))
     if config.item_knn_neighbours:
         counts = (10, 20, 50, 100, 200, 400)
         nearest = _Once(lambda x: item_weights.Nearest(x, most=counts[-1]))
         made[ITEM_KNN] = _rival(
             functools.partial(_item_knn, nearest),
             neighbours=(config.item_knn_neighbours, 50, counts),
+            **fading,
         )
     if config.ease_l2:
         grid = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
         made[EASE] = _rival(
             functools.partial(_ease, _Once(linear.products)),
             l2=(config.ease_l2, 300, grid),
+            **fading,
         )
     if config.ials_l2:
         made[IALS] = _rival(
@@ -73,7 +105,7 @@ def factors(positives: Matrix, config: BaselinesConfig) -> int:
 
 
 def _rival(
-    fit: Callable[[Matrix, Settings, bool], Scorer],
+    fit: Callable[[Positives, Settings, bool], Scorer],
     **settings: tuple[float | str, float, tuple[float, ...]],
 ) -> Rival:
     """Returns a rival with settings (configured value, start of `auto`, values)."""
@@ -101,36 +133,38 @@ class _Once:
 
 def _item_knn(
     nearest: Callable[[Matrix], item_weights.Nearest],
-    positives: Matrix,
+    positives: Positives,
     settings: Settings,
     search: bool,
 ) -> Scorer:
     neighbours = int(settings["neighbours"])
     weights = (
-        nearest(positives).weights(neighbours)
+        nearest(positives.matrix).weights(neighbours)
         if search
-        else item_weights.item_knn(positives, neighbours=neighbours)
+        else item_weights.item_knn(positives.matrix, neighbours=neighbours)
     )
-    return lambda users: (positives[users] @ weights).toarray()
+    histories = positives.faded(settings.get(RECENCY, 0.0))
+    return lambda users: (histories[users] @ weights).toarray()
 
 
 def _ease(
     products: Callable[[Matrix], np.ndarray],
-    positives: Matrix,
+    positives: Positives,
     settings: Settings,
     search: bool,
 ) -> Scorer:
-    inner = products(positives) if search else None
-    weights = linear.weights(positives, l2=settings["l2"], inner=inner)
-    return lambda users: linear.scores(positives[users], weights)
+    inner = products(positives.matrix) if search else None
+    weights = linear.weights(positives.matrix, l2=settings["l2"], inner=inner)
+    histories = positives.faded(settings.get(RECENCY, 0.0))
+    return lambda users: linear.scores(histories[users], weights)
 
 
 def _ials(
-    config: BaselinesConfig, positives: Matrix, settings: Settings, search: bool
+    config: BaselinesConfig, positives: Positives, settings: Settings, search: bool
 ) -> Scorer:
     users_, items = ials.fit(
-        positives,
-        factors=factors(positives, config),
+        positives.matrix,
+        factors=factors(positives.matrix, config),
         epochs=_SEARCH_EPOCHS if search else _EPOCHS,
         l2=settings["l2"],
         unobserved=settings["unobserved"],

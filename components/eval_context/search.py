@@ -20,7 +20,7 @@ class SearchData(NamedTuple):
     """The data on which settings are chosen.
 
     Attributes:
-        positives: [users, items], the training positives without validation items.
+        positives: the training positives without validation items.
         users: [L], the row of each list's user.
         candidates: [L, 1 + m] columns, the held-out item first, -1 for none. With
             [L, 1] all items compete that are not in `touched`.
@@ -28,14 +28,14 @@ class SearchData(NamedTuple):
             there are candidates.
     """
 
-    positives: scipy.sparse.csr_matrix
+    positives: rivals.Positives
     users: np.ndarray
     candidates: np.ndarray
     touched: scipy.sparse.csr_matrix | None
 
     def ndcg(self, score: rivals.Scorer) -> float:
         """Returns the NDCG@10 of a scorer on the lists."""
-        step = max(1, _SCORES // self.positives.shape[1])
+        step = max(1, _SCORES // self.positives.matrix.shape[1])
         ranks = [
             self._ranks(score, slice(start, start + step))
             for start in range(0, len(self.users), step)

@@ -10,6 +10,7 @@ EXAMPLES_KEY = "examples"
 BASELINES_KEY = "baselines"
 REFIT_KEY = "refit"
 PLACES_KEY = "places"
+ORDER_KEY = "order"
 
 # Custom properties of the output; their values are JSON.
 SETTINGS = "baseline_settings"  # settings chosen and tried, by baseline
@@ -28,4 +29,5 @@ class EvalContextSpec(types.ComponentSpec):
         BASELINES_KEY: ExecutionParameter(type=str),  # as JSON
         REFIT_KEY: ExecutionParameter(type=int),  # 1 or 0
         PLACES_KEY: ExecutionParameter(type=int),
+        ORDER_KEY: ExecutionParameter(type=int, optional=True),  # 1 or none
     }

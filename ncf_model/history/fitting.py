@@ -18,7 +18,8 @@ from absl import logging
 
 from ncf_model import config
 from ncf_model.history import batches, beside, calibration, catalogue, encoder
-from ncf_model.history.trained import Trained, user_item_matrix, vectors
+from ncf_model.history.recency import user_item_matrix
+from ncf_model.history.trained import Trained, vectors
 from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import checkpoint, data, epoch_reports, progress, validation
 from ncf_model.training import fitting as pairs

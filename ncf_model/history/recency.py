@@ -1,10 +1,13 @@
-"""What the items of a history weigh when its user is scored.
+"""Histories as a matrix, and what their items weigh when a user is scored.
 
 Recency is off by default: a model that is told the order of the items knows more than
 the baselines. The figures may be compared only if the baselines are told the order too.
 """
 
 import numpy as np
+import scipy.sparse
+
+from ncf_model.sampling.ragged import Ragged
 
 
 def weights(offsets: np.ndarray, recency: float) -> np.ndarray:
@@ -26,3 +29,19 @@ def weights(offsets: np.ndarray, recency: float) -> np.ndarray:
     user = np.repeat(np.arange(len(sizes)), sizes)
     mean = np.bincount(user, raw, minlength=len(sizes)) / np.maximum(sizes, 1)
     return (raw / mean[user]).astype(np.float32)
+
+
+def user_item_matrix(
+    lists: Ragged, num_items: int, recent: float = 0.0
+) -> scipy.sparse.csr_matrix:
+    """Returns [users, num_items] with a weight for each item that a user has.
+
+    Args:
+        lists: the items of each user, the oldest first.
+        num_items: columns.
+        recent: `HistoryConfig.recency`. With 0 each item weighs 1; otherwise later
+            items weigh more, with a mean of 1 per user.
+    """
+    values = weights(lists.offsets, recent)
+    shape = (len(lists.sizes), num_items)
+    return scipy.sparse.csr_matrix((values, lists.values, lists.offsets), shape=shape)

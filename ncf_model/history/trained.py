@@ -38,7 +38,9 @@ class Trained:
     def vectors(self) -> np.ndarray:
         """Returns the users' vectors [num_users, width], iALS after the deep part."""
         recent = self.settings.recency
-        matrix = user_item_matrix(self.histories, len(self.tables.history), recent)
+        matrix = recency.user_item_matrix(
+            self.histories, len(self.tables.history), recent
+        )
         deep = vectors(self.tables, matrix, np.arange(matrix.shape[0]))
         if self.factored is None:
             return deep
@@ -66,19 +68,3 @@ def vectors(
     scaled = scipy.sparse.diags(1 / np.sqrt(sizes)).tocsr() @ histories
     own = tables.user[users] if len(tables.user) > 1 else 0.0
     return np.asarray(scaled @ tables.history + own, np.float32)
-
-
-def user_item_matrix(
-    lists: Ragged, num_items: int, recent: float = 0.0
-) -> scipy.sparse.csr_matrix:
-    """Returns [users, num_items] with a weight for each item that a user has.
-
-    Args:
-        lists: the items of each user, the oldest first.
-        num_items: columns.
-        recent: `HistoryConfig.recency`. With 0 each item weighs 1; otherwise later
-            items weigh more, with a mean of 1 per user.
-    """
-    weights = recency.weights(lists.offsets, recent)
-    shape = (len(lists.sizes), num_items)
-    return scipy.sparse.csr_matrix((weights, lists.values, lists.offsets), shape=shape)

@@ -121,12 +121,14 @@ def _trainer(
 
 
 def _context(settings: NodeSettings, data: DataNodes) -> EvalContext:
+    history = settings.config.model.history
     return EvalContext(
         lists=data.rows_and_lists,
         transform_graph=data.vocabularies,
         baselines=settings.config.evaluation.baselines,
         refit=settings.config.train.refit,
         places=max(settings.config.evaluation.top_k),
+        order=history is not None and history.recency > 0,
     )
 
 

@@ -16,7 +16,7 @@ _SCRIPT = """
 import json, resource, sys
 import numpy as np
 import scipy.sparse
-from components.eval_context import context, search
+from components.eval_context import context, rivals, search
 from components.eval_context.config import BaselinesConfig
 
 def peak():
@@ -29,7 +29,8 @@ rows.append(np.arange(bot))
 offsets = np.cumsum([0, *map(len, rows)])
 ones = np.ones(offsets[-1], np.float32)
 shape = (users + 1, bot + 1)
-positives = scipy.sparse.csr_matrix((ones, np.concatenate(rows), offsets), shape)
+matrix = scipy.sparse.csr_matrix((ones, np.concatenate(rows), offsets), shape)
+positives = rivals.Positives(matrix)
 held = rng.integers(0, bot, (50, 100))
 names = [b"%d" % i for i in range(bot + 1)]
 before = peak()

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from components.eval_context import costs, search
+from components.eval_context import costs, rivals, search
 from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import Context
 from ncf_model import progress
+from ncf_model.history import recency
+from ncf_model.sampling import ragged
 
 USERS = {b"u0": 0, b"u1": 1}
 ITEMS = {b"i0": 0, b"i1": 1, b"i2": 2}
-POSITIVES = scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32))
+POSITIVES = rivals.Positives(
+    scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32))
+)
 
 
 def _context(**changes):
@@ -53,7 +57,7 @@ def test_ranks_are_those_of_brute_force():
     users = [b"u%d" % u for u in range(30)]
     items = [b"i%d" % i for i in range(12)]
     context = Context(
-        scipy.sparse.csr_matrix(dense),
+        rivals.Positives(scipy.sparse.csr_matrix(dense)),
         users={user: row for row, user in enumerate(users)},
         items={item: column for column, item in enumerate(items)},
         config=BaselinesConfig(
@@ -124,7 +128,7 @@ def test_first_items_by_hand():
 def test_settings_are_chosen_on_validation_lists():
     """Item 1's one neighbour is 0; with two, item 2 vouches for it as well."""
     dense = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
-    positives = scipy.sparse.csr_matrix(dense)
+    positives = rivals.Positives(scipy.sparse.csr_matrix(dense))
     lists = search.SearchData(positives, np.array([3]), np.array([[1, 0]]), None)
     context = Context(
         positives,
@@ -138,6 +142,38 @@ def test_settings_are_chosen_on_validation_lists():
     # 50 is where it starts; of equals the start stays.
     assert sorted(x["neighbours"] for x in tried) == [20, 50, 100]
     assert context.settings["item_knn"]["neighbours"] == 50
+
+
+def _told(order):
+    """Users go 0 -> 1 or 2 -> 3; one who goes 2, 0 goes to 1 next, not to 3."""
+    histories = ragged.Ragged(
+        np.array([0, 1] * 5 + [2, 3] * 5 + [2, 0]), np.arange(0, 23, 2)
+    )
+    matrix = recency.user_item_matrix(histories, 4)
+    positives = rivals.Positives(matrix, histories if order else None)
+    return Context(
+        positives,
+        users={b"u%d" % u: u for u in range(11)},
+        items={b"i%d" % i: i for i in range(4)},
+        config=BaselinesConfig(item_knn_neighbours="auto", ease_l2=1.0, ials_l2=0.1),
+        validation=search.SearchData(
+            positives, np.array([10]), np.array([[1, 3]]), None
+        ),
+    )
+
+
+def test_what_is_told_the_order_lets_histories_fade():
+    blind, told = _told(order=False), _told(order=True)
+    for name in ("item_knn", "ease"):
+        assert "recency" not in blind.settings[name]
+        assert told.settings[name]["recency"] > 0
+        assert len(told.settings[name]["tried"]) > 1
+        [scores] = told.scores([b"u10"], [[b"i1", b"i3"]])[f"candidate_{name}"]
+        assert scores[0] > scores[1], name
+        [scores] = blind.scores([b"u10"], [[b"i1", b"i3"]])[f"candidate_{name}"]
+        assert scores[0] == pytest.approx(scores[1]), name
+    # iALS scores no history.
+    assert told.settings["ials"].keys() == blind.settings["ials"].keys()
 
 
 def test_what_is_turned_off_is_not_there():

@@ -7,13 +7,15 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 
-from components.eval_context import executor
+from components.eval_context import executor, rivals
 from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import Context
 
 # Two users, who have items 0 and 1, and item 0; nobody has item 2.
 CONTEXT = Context(
-    scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32)),
+    rivals.Positives(
+        scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32))
+    ),
     users={b"u0": 0, b"u1": 1},
     items={b"i0": 0, b"i1": 1, b"i2": 2},
     config=BaselinesConfig(item_knn_neighbours=3, ease_l2=1.0, ials_l2=None),
@@ -84,10 +86,21 @@ def test_learns_from_what_the_model_trains_on(tmp_path, refit, like, whole):
     assert scores.tolist() == like
 
 
+@pytest.mark.parametrize("order", [True, False])
+def test_tells_the_order_where_the_model_knows_it(tmp_path, order):
+    graph = types.SimpleNamespace(vocabulary_by_name=lambda _: [b"i0", b"i1", b"i2"])
+    config = BaselinesConfig(item_knn_neighbours=1, ease_l2=None, ials_l2=None)
+    train, lists = _splits(tmp_path / "splits")
+    context, _ = executor._learn(
+        train, lists, graph, config, refit=True, whole=False, order=order
+    )
+    assert ("recency" in context.settings["item_knn"]) == order
+
+
 def test_fewer_lists_at_a_time_where_the_catalogue_is_large():
     assert CONTEXT.lists_at_a_time == 512
     large = Context(
-        scipy.sparse.csr_matrix((1, 100_000), dtype=np.float32),
+        rivals.Positives(scipy.sparse.csr_matrix((1, 100_000), dtype=np.float32)),
         users={b"u0": 0},
         items={b"%d" % i: i for i in range(100_000)},
         config=BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None),

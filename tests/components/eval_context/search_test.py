@@ -7,7 +7,7 @@ import scipy.sparse
 from components.eval_context import rivals, search
 from components.eval_context.config import BaselinesConfig
 
-POSITIVES = scipy.sparse.csr_matrix(np.eye(2, 4, dtype=np.float32))
+POSITIVES = rivals.Positives(scipy.sparse.csr_matrix(np.eye(2, 4, dtype=np.float32)))
 # User 0 holds item 1 out, user 1 item 2; the last place is empty.
 LISTS = search.SearchData(
     POSITIVES, np.array([0, 1]), np.array([[1, 2, 3], [2, 0, -1]]), None

@@ -7,7 +7,7 @@ import pytest
 
 from ncf_model.config import HistoryConfig, SamplingConfig, TrainConfig
 from ncf_model.history import catalogue, fitting
-from ncf_model.history.trained import user_item_matrix
+from ncf_model.history.recency import user_item_matrix
 from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import checkpoint, data
 from ncf_model.training import fitting as pairs
