@@ -15,7 +15,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from absl import logging
 
-from ncf_model import cold_beside, config, features, fit
+from ncf_model import cold_beside, config, features, fit, progress
 from ncf_model.history import fitting as history_fitting
 from ncf_model.history import resolve, warm_start
 from ncf_model.network import model
@@ -76,6 +76,8 @@ def run_fn(fn_args: Any) -> None:
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         network, trained, history = _fit(prepared, log_dir, distribution, saved)
     if strategy.is_chief():
+        written = progress.StepProgress(fraction=0.95, doing="writes the model")
+        progress.emit(written)
         _export(
             network,
             prepared.interactions,

@@ -15,13 +15,16 @@ import numpy as np
 import scipy.sparse
 from absl import logging
 
-from ncf_model import config
+from ncf_model import config, progress
 from ncf_model.history import catalogue, ials, linear
 
 # Where the search begins. Without validation items these values are taken.
 _L2, _IALS_L2, _UNOBSERVED, _SHARE = 300.0, 3e-3, 0.3, 1.0
 # Epochs of iALS for the model that ships; fewer are enough to compare settings.
 _EPOCHS, _SEARCH_EPOCHS = 10, 5
+# A search usually fits so often; only observers of the progress want to know.
+_USUAL_FITS = 12
+_ALMOST = 0.95
 # From so many pairs on, the search fits to the users of the validation lists alone.
 _SEARCH_PAIRS = 2_000_000
 
@@ -86,6 +89,7 @@ class Fitter:
         self._history, self._validator, self._decides = history, validator, decides
         self._covered = min(history.linear_items, num_items)
         self._factors = min(int(history.factors), num_items)  # Resolved.
+        self._fits, self._usual_fits = 0, _USUAL_FITS
 
     def choose(
         self, positives: scipy.sparse.csr_matrix, chosen: ChosenSettings
@@ -95,6 +99,7 @@ class Fitter:
         From then on the validator adds the scores of both parts.
         """
         validator = self._validator
+        self._fits, self._usual_fits = 0, _USUAL_FITS
         scores = self._choose_linear(positives, chosen)
         beside = catalogue.Beside(scores)
         if self._history.has_ials:
@@ -108,6 +113,7 @@ class Fitter:
 
         A part without weight is None.
         """
+        self._fits, self._usual_fits = 0, 2
         matrix = factored = None
         if self._covered and weight:
             matrix = self._linear(positives, chosen.l2) * np.float32(weight)
@@ -155,6 +161,7 @@ class Fitter:
     ) -> np.ndarray:
         started = time.monotonic()
         assert l2 is not None  # noqa: S101  # Chosen before any part is solved.
+        self._tell(f"solves the linear part, l2 {l2:g}")
         covered = positives[:, : self._covered].tocsr()
         matrix = linear.weights(covered, l2=l2, inner=inner)
         seconds = time.monotonic() - started
@@ -233,6 +240,7 @@ class Fitter:
         epochs: int,
     ) -> tuple[np.ndarray, np.ndarray]:
         started = time.monotonic()
+        self._tell(f"fits iALS, l2 {l2:g}, unobserved {unobserved:g}")
         found = ials.fit(
             positives,
             factors=self._factors,
@@ -246,6 +254,12 @@ class Fitter:
             *(l2, unobserved, epochs, seconds),
         )
         return found
+
+    def _tell(self, doing: str) -> None:
+        """Tells observers what is fitted now, and how far that is."""
+        share = min(self._fits / self._usual_fits, _ALMOST)
+        progress.emit(progress.StepProgress(fraction=share, doing=doing))
+        self._fits += 1
 
 
 def closest(values: Sequence[float], wanted: float) -> float:

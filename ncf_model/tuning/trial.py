@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from ncf_model import config, fit
+from ncf_model import progress as steps
 from ncf_model.history import resolve
 from ncf_model.training import fitting, progress, strategy
 from ncf_model.training.training_history import Epoch
@@ -87,10 +88,14 @@ def _figure(epoch: Epoch, objective: str) -> float:
 
 @contextlib.contextmanager
 def _unseen() -> Any:
-    """Hides the single epochs from observers."""
-    observers = progress.observers[:]
-    progress.observers.clear()
+    """Hides the single epochs and steps from observers."""
+    hidden: list[tuple[list[Any], list[Any]]] = [
+        (observers, observers[:]) for observers in (progress.observers, steps.observers)
+    ]
+    for observers, _ in hidden:
+        observers.clear()
     try:
         yield
     finally:
-        progress.observers[:] = observers
+        for observers, before in hidden:
+            observers[:] = before

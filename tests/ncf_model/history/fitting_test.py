@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from ncf_model import progress
 from ncf_model.config import HistoryConfig, SamplingConfig, TrainConfig
 from ncf_model.history import catalogue, fitting
 from ncf_model.history.recency import user_item_matrix
@@ -79,6 +80,24 @@ def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
     assert told["linear"]["l2"] in HISTORY.linear_l2
     assert told["refit"]["epochs"] == told["best_epoch"]
     assert trained.histories.sizes.tolist() == [5] * USERS  # The refit's.
+
+
+def test_tells_what_is_fitted_before_and_after_the_epochs(
+    interactions, tmp_path, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(progress, "observers", [told.append])
+    _fit(interactions, tmp_path, epochs=8)
+    fractions = [event.fraction for event in told]
+    first, again = [place for place, share in enumerate(fractions) if share == 0]
+    assert first == 0
+    assert told[0].doing.startswith("solves the linear part, l2 ")
+    assert fractions[:again] == sorted(fractions[:again])
+    assert max(fractions) < 1
+    assert [event.doing.partition(",")[0] for event in told[again:]] == [
+        "solves the linear part",
+        "fits iALS",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,11 @@ def test_in_a_first_run_it_says_what_it_does():
     assert "numbers users and items" in console.file.getvalue()
 
 
-def _bar(seconds, event=None):
-    """Returns the longest bar on the screen of a node that took 62 s the last time."""
+def _bar(seconds, event=None, *, more=0.0):
+    """Returns the longest bar on the screen of a node that took 62 s the last time.
+
+    The node says `event` after so many seconds, and runs `more`.
+    """
     clock = [0.0]
     console = Console(
         file=io.StringIO(),
@@ -76,6 +79,7 @@ def _bar(seconds, event=None):
         clock[0] = seconds
         if event:
             display.step(event)
+        clock[0] += more
     drawn = console.file.getvalue()
     return max(map(len, re.findall("━+", drawn)), default=0), drawn
 
@@ -91,6 +95,35 @@ def test_a_bar_goes_by_what_the_node_says():
     length, drawn = _bar(31.0, event)
     assert length == 6
     assert "tunes and fits ease, 2 of 3" in drawn
+
+
+@pytest.mark.parametrize(
+    ("node", "like", "seconds"),
+    [("Transform", "StatisticsGen", 90), ("Evaluator", "NegativeSampling", 60)],
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_in_a_first_run_an_earlier_node_tells_how_long(
+    node, like, seconds, before, monkeypatch
+):
+    """`before`: the earlier node's result is that of a run that failed later."""
+    clock = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    display = terminal.RunDisplay(console)
+    display.earlier = {like: 30.0} if before else {}
+    with display.following():
+        display.started(like)
+        clock[0] = 1.0 if before else 30.0
+        display.finished(cached=before)
+        display.started(node)
+    assert f"about {seconds} s: " in console.file.getvalue()
+
+
+def test_the_clock_goes_on_beside_a_full_bar():
+    event = progress.StepProgress(fraction=1.0, doing="6,040 lists")
+    _, drawn = _bar(31.0, event, more=20.0)
+    clock = re.findall(r"6,040 lists .*?(\d:\d\d:\d\d)", drawn)
+    assert clock[-1] == "0:00:51"
 
 
 def test_a_node_that_failed_is_marked(console):
