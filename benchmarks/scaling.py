@@ -168,12 +168,27 @@ def _written(root: pathlib.Path) -> dict[str, float]:
 def parser() -> argparse.ArgumentParser:
     """Returns what reads the command's arguments."""
     made = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    made.add_argument("millions", nargs="*", type=float, default=MILLIONS)
-    made.add_argument("--data", type=pathlib.Path, default="/tmp/ncf-scaling")
-    made.add_argument("--items", type=int, default=NUM_ITEMS)
-    made.add_argument("--to", default=LAST_NODE, metavar="NODE")
+    made.add_argument(
+        "millions",
+        nargs="*",
+        type=float,
+        default=MILLIONS,
+        help="sizes, in millions of interactions",
+    )
+    made.add_argument(
+        "--data",
+        type=pathlib.Path,
+        default="/tmp/ncf-scaling",
+        help="the folder in which the data are made and kept",
+    )
+    made.add_argument("--items", type=int, default=NUM_ITEMS, help="how many items")
+    made.add_argument(
+        "--to", default=LAST_NODE, metavar="NODE", help="the last node that is run"
+    )
     made.add_argument("--out", type=pathlib.Path, help="a new folder; not removed")
-    made.add_argument("--set", dest="overrides", action="append")
+    made.add_argument(
+        "--set", dest="overrides", action="append", help="a field of the configuration"
+    )
     made.add_argument("--run", nargs=2, metavar=("DATA", "OUT"), help="internal")
     return made
 
