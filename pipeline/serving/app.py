@@ -37,9 +37,10 @@ def create_app(service: Service, *, watch: bool = True) -> request_checks.Reques
         redoc_url=None,
         lifespan=lifespan,
     )
-    _add_probes(app, service)
-    app.include_router(tfs_routes.router(service))
+    # Routes are tried in this order, so those that are asked most come first.
     app.include_router(recommend_routes.router(service))
+    app.include_router(tfs_routes.router(service))
+    _add_probes(app, service)
     app.include_router(documents.router(app))
     _add_errors(app)
     return request_checks.RequestChecks(
