@@ -63,8 +63,8 @@ class HistoryConfig(Config):
         linear_weights: weights of the linear part, ascending. The best one on the
             validation items is taken. With iALS this is the weight of both together.
         recency: how fast a history fades when its user is scored: the item that lies k
-            items back weighs (k + 1) ** -recency, with a mean of 1. 0 makes no use of
-            the order. Otherwise item-kNN and EASE are told it, too. A basket has none.
+            items back weighs (k + 1) ** -recency, with a mean of 1. 0 ignores the
+            order. Above 0 item-kNN and EASE weigh too. A basket has no order.
         ials_l2: penalties of iALS, ascending. The best one on the validation items is
             taken.
         ials_unobserved: weights that iALS gives to pairs of user and item that did not
@@ -202,23 +202,23 @@ class TrainConfig(Config):
     """How the network is trained.
 
     Attributes:
-        epochs: passes over the training positives; each pass has fresh negatives.
-        batch_size: (user, item, label) rows per step over all replicas.
-        learning_rate, beta1, beta2, epsilon: the settings of Adam. beta1 squared must
-            be below beta2. Where both are nearly equal, or beta2 is below 0.9, every
+        epochs: passes over the training positives; negatives are fresh in each pass.
+        batch_size: (user, item, label) rows of pairs per step over all replicas.
+        learning_rate, beta1, beta2, epsilon: the settings of Adam for the network of
+            pairs. beta1 squared must be below beta2. Where both are nearly equal, or beta2 is below 0.9, every
             row of a table is updated in every step, which is slow: see
             `optimizer.Adam.rows_can_wait`.
         learning_rate_schedule: `cosine` decays to 0 over all epochs.
-        patience: training stops after so many epochs without a better validation HR@10;
-            null trains all epochs. The best epoch is kept either way.
+        patience: training stops after so many epochs that are not better on the
+            validation items; null trains all epochs. The best epoch is kept in any case.
         hit_rate_target: training stops once the validation HR@10 has reached this value
-            (official `hr_threshold`); null does not stop it.
+            (official `hr_threshold`); null sets no target.
         refit: trains anew with the validation items included, for as many epochs as the
             best epoch's number. False ships the model of the best validation epoch.
         warm_start: `latest_blessed` begins with the tables of the served model, carried
             over by id; null begins with random tables.
         warm_epochs: how many epochs a warm start trains, in place of `epochs`.
-        warm_rate: fraction of the learning rate that a warm start begins with.
+        warm_rate: the fraction of the learning rate with which a warm start begins.
         cold_beside: after a warm start trains a second model from random numbers, shows
             both in the report, and does not ship the second.
         pretrain_epochs: trains GMF and MLP alone for so many epochs, and starts NeuMF
@@ -300,10 +300,10 @@ class SamplingConfig(Config):
         eval_with_replacement: draws evaluation negatives as the official NCF does: with
             replacement, and from all items but the user's training positives. An item
             that is drawn twice counts once.
-        eval_users: for how many users lists are made, about: `all`, or a sample that
-            their ids and the seed decide. Where there are millions of users, a sample
-            says the same, with the error that is shown beside each figure. Everybody's
-            items are held out either way.
+        eval_users: for about how many users lists are made: `all`, or a sample that
+            their ids and the seed decide. Of millions of users a sample is enough; each
+            figure is shown with its error. The items of all users are held out in any
+            case.
         distribution: training negatives are `uniform` over the unseen items, or drawn
             with probability proportional to popularity ** `popularity_alpha`.
         popularity_alpha: the exponent of `distribution: popularity`; 0 is uniform.
@@ -312,8 +312,8 @@ class SamplingConfig(Config):
         split_time: a date, a time or seconds since 1970; UTC unless it names a zone.
             Whole seconds, as the interactions' times are.
         held_out_users: fraction of the users who are held out whole, in [0, 0.5]. The
-            report says how well the model foresees the held-out item of such a user
-            from the other items, beside EASE. In service they are unknown users.
+            report says how well the model and EASE predict the last item of such a user
+            from the other items. In service these users are unknown.
     """
 
     mode: Literal["streaming", "materialised"] = "streaming"
@@ -370,9 +370,9 @@ def check_together(
     """
     if sampling.held_out_users and (model.history is None or train.warm_start):
         raise ValueError(
-            "`sampling.held_out_users` must be 0 without `model.history`, as only that "
-            "network knows users whom it was not trained on, and with a warm start, as "
-            "the model of before may have been trained on them."
+            "`sampling.held_out_users` must be 0 without `model.history`, because the "
+            "network of pairs does not know users whom it was not trained on, and with "
+            "`train.warm_start`, because the earlier model may have trained on them."
         )
     if model.history is None:
         drawn = sampling.mode == "materialised" and train.warm_start is not None
