@@ -1,1 +1,1 @@
-"""Our own TFX components. No component imports another."""
+"""Our own TFX components; only the pushers for clusters import another, `pusher`."""

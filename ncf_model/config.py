@@ -204,13 +204,13 @@ class TrainConfig(Config):
     Attributes:
         epochs: passes over the training positives; negatives are fresh in each pass.
         batch_size: (user, item, label) rows of pairs per step over all replicas.
-        learning_rate, beta1, beta2, epsilon: the settings of Adam for the network of
-            pairs. beta1 squared must be below beta2. Where both are nearly equal, or beta2 is below 0.9, every
-            row of a table is updated in every step, which is slow: see
+        learning_rate, beta1, beta2, epsilon: the settings of Adam for pairs. beta1
+            squared must be below beta2. Where both are nearly equal, or beta2 is below
+            0.9, every row of a table is updated in every step, which is slow: see
             `optimizer.Adam.rows_can_wait`.
         learning_rate_schedule: `cosine` decays to 0 over all epochs.
         patience: training stops after so many epochs that are not better on the
-            validation items; null trains all epochs. The best epoch is kept in any case.
+            validation items; null trains all epochs. The best epoch is always kept.
         hit_rate_target: training stops once the validation HR@10 has reached this value
             (official `hr_threshold`); null sets no target.
         refit: trains anew with the validation items included, for as many epochs as the

@@ -25,6 +25,6 @@ class BulkRecommendationsSpec(types.ComponentSpec):
     PARAMETERS = {
         K_KEY: ExecutionParameter(type=int),
         TITLES_KEY: ExecutionParameter(type=str),
-        # Read by no one: TFX's cache goes by it, as it does not look into the file.
+        # No code reads this. It changes the key of TFX's cache if the file changes.
         TITLES_DIGEST_KEY: ExecutionParameter(type=str),
     }

@@ -42,7 +42,7 @@ class EvalContext(base_component.BaseComponent):
             places: how many of a baseline's first items count for coverage, where the
                 whole catalogue is ranked.
             order: whether the model knows the order of a user's items; if so, item-kNN
-                and EASE are told, too.
+                and EASE know it, too.
         """
         super().__init__(
             spec=spec.EvalContextSpec(

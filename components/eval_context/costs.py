@@ -30,9 +30,8 @@ def cost(
     """Returns what fitting the baseline `name` once would cost."""
     users, items = positives.shape
     if name == rivals.EASE:
-        # The smaller of both Gram matrices is inverted. During a search up to six
-        # matrices
-        # of items x items exist: the products, copies of them, the inverse, weights.
+        # The smaller of both Gram matrices is inverted. During a search there are up to
+        # six matrices of items x items: products, copies of them, inverse, weights.
         small = min(users, items)
         bytes_ = 4 * (6 * items**2 + (2 * users**2 if users < items else 0))
         flops = 2 * small**3 + (2 * users * items * items if users < items else 0)

@@ -23,7 +23,7 @@ from ncf_model.history.recency import user_item_matrix
 from ncf_model.sampling.ragged import Ragged
 from ncf_model.training import data
 
-_STRANGERS = 1024  # So many are read at a time.
+_STRANGERS = 1024  # How many users who are held out are read at a time.
 
 
 class Executor(base_executor.BaseExecutor):

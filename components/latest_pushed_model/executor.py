@@ -44,7 +44,7 @@ class Executor(base_executor.BaseExecutor):
 def _level(
     version: versions.Version, found: Sequence[versions.Version]
 ) -> float | None:
-    """Returns the level of a version, for one put there by hand the highest of all."""
+    """Returns the version's level; a version put there by hand gets `assumed_level`."""
     by_hand = version.record.blessing is None
     return assumed_level(v.record for v in found) if by_hand else version.record.level
 

@@ -1,4 +1,4 @@
-"""Holds out whole users, who show how well strangers are served.
+"""Holds out whole users, to measure how well the model serves users it does not know.
 
 Nothing of these users is trained on. Each has one list: the basket is what the user
 took before, and the held-out item is to be found in the whole catalogue.

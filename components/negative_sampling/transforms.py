@@ -50,7 +50,7 @@ def physical_columns(schema: schema_pb2.Schema) -> dict[str, str]:
     return {name: columns[name] for name in _READ}
 
 
-# What is done with users, the first time and the second.
+# What is done with users in the first and in the second reading.
 _PASSES = ("split", "ranked")
 
 
@@ -65,8 +65,9 @@ class SplitUsers(beam.DoFn):
         Args:
             plan: says how interactions are split.
             columns: of `physical_columns`.
-            num_users: how many there are, for who watches.
-            half: 0 or 1, of the node: users are read twice.
+            num_users: how many users there are, for the display of progress.
+            half: 0 for the first reading of all users, 1 for the second; each is half
+                of the node's progress.
         """
         self._plan = plan
         self._columns = columns

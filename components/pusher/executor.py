@@ -68,8 +68,8 @@ class Executor(tfx_executor.Executor):
         given = input_dict.get(standard_component_specs.MODEL_BLESSING_KEY)
         if not given:
             raise ValueError(
-                "There must be a blessing of the model, and Evaluator left none, as "
-                "when its disk is full. Nothing is pushed. Run the same command again."
+                "There must be a blessing of the model, but Evaluator left none, which "
+                "happens on a full disk. Nothing is pushed. Run the same command again."
             )
         artifact = artifact_utils.get_single_instance(given)
         candidate = artifact_utils.get_single_instance(

@@ -12,8 +12,8 @@ COUNTS = ("num_users", "num_items")
 def served(serving: str) -> VersionRecord:
     """Returns the record of the newest version of which the counts are known.
 
-    That of a version that was put there by hand has none. If there is no such version,
-    the record is empty.
+    A version that was put there by hand has no counts, and is skipped. If no version
+    has counts, the returned record is empty.
     """
     records = (version.record for version in versions.look(serving).versions)
     known = (r for r in records if (r.blessing or {}).get(COUNTS[0]))

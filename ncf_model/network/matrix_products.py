@@ -17,9 +17,8 @@ from keras import ops
 _MODE = "ONEDNN_DEFAULT_FPMATH_MODE"
 # XLA hands products of 2**23 multiplications and more to oneDNN, a bit fewer than a
 # layer has with a batch of 256. Up to 256 rows oneDNN uses one thread, which costs less
-# than
-# to wake another: 40 us for 256 x 256 x 256 on a Xeon with AMX, against 270 us of XLA's
-# own product.
+# than to wake another: 40 us for 256 x 256 x 256 on a Xeon with AMX, against 270 us of
+# XLA's own product.
 _SIDE = 256
 _SMALLEST = 32
 

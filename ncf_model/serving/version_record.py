@@ -62,21 +62,23 @@ class VersionRecord(Document):
     rollback_reason: str = ""
     by_hand: bool = False
 
-    # What a file says where another type belongs; it is written again as it was.
+    # Values of a wrong type in the file, by field; `to_file` writes them unchanged.
     _odd: dict[str, Any] = pydantic.PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_file(cls, content: bytes) -> "VersionRecord":
         """Returns the record in a file; raises ValueError if there is no JSON object.
 
-        Other programs may write there, too. A value of another type than its field's is
-        left out, and all others count.
+        Other programs may write such files, too. A value of a wrong type is left out;
+        all other values count.
         """
         given = _JSON.validate_json(content)
         if not isinstance(given, dict):
             raise ValueError("A record must be a JSON object.")
         values, odd = given, set()
-        for depth in (2, 1):  # Without a metric, say, or else without all of them.
+        # First single entries are left out, such as one metric; if that does not help,
+        # whole fields.
+        for depth in (2, 1):
             places = {place[:depth] for place in _of_other_types(values)}
             values = _without(values, places)
             odd |= {place[0] for place in places}
@@ -119,16 +121,16 @@ class VersionRecord(Document):
 
 
 def assumed_level(records: Iterable[VersionRecord]) -> float:
-    """Returns the level that a version counts with which was put there by hand.
+    """Returns the level with which a version counts that was put there by hand.
 
-    It is that of the best version, so that later models are compared with it for as
-    long as with the best.
+    The level is that of the best version, so that later models are compared with this
+    version for as long as with the best one.
     """
     return max([0.0, *(r.level for r in records if r.level is not None)])
 
 
 def _of_other_types(values: dict[str, Any]) -> list[tuple[int | str, ...]]:
-    """Returns the places of values whose type is not their field's."""
+    """Returns the places of values that do not have the type of their field."""
     try:
         VersionRecord.model_validate(values)
     except pydantic.ValidationError as error:

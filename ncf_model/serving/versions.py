@@ -276,7 +276,7 @@ def annotate(serving: str | os.PathLike[str], number: int, **values: Any) -> Non
 
 
 def enter(serving: str | os.PathLike[str], version: Version, **values: Any) -> None:
-    """Notes a record of a version that was put there by hand; it is never dropped."""
+    """Writes a record for a version put there by hand; `push` never drops it."""
     digest = folders.digest(version.path)
     record = VersionRecord(digest=digest, by_hand=True).with_values(**values)
     _write_record(os.fspath(serving), version.number, record)

@@ -108,7 +108,7 @@ def _nodes(
         node_config.check_node_id(name)
     if unknown := sorted(cluster.nodes.keys() - {*names, node_config.EVERY_NODE}):
         raise ValueError(
-            f"`nodes` names {unknown}, which the pipeline has not; it has {names}."
+            f"`nodes` must name nodes of the pipeline, {names}; got {unknown}."
         )
     return {name: cluster.node(name) for name in names}
 

@@ -57,8 +57,8 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
         for number, record in versions.records(serving).items()
         if record.model_uri is not None
         and record.model_uri not in known
-        # A version without a model to its name was left out before; it counts again
-        # once it is in service.
+        # A record with "" was left out by an earlier run. Such a version is entered
+        # only if it is in service now.
         and (record.model_uri or (served and number == served.number))
     }
     if not unknown:
@@ -81,7 +81,7 @@ def adopt(store: Any, *, pipeline: str, root: str, serving: str) -> Iterator[str
 
 
 def _is_by_hand(version: versions.Version) -> bool:
-    """Returns whether a version was put there by hand and is not noted as it is now."""
+    """Returns whether a version was put there, or changed since its record, by hand."""
     record = version.record
     edited = record.by_hand and versions.digest_of(version) != record.digest
     return edited or not version.is_recorded
@@ -93,10 +93,10 @@ def _is_copy_of_unknown(record: VersionRecord) -> bool:
 
 
 def _blessing(serving: str, version: versions.Version) -> Mapping[str, Any]:
-    """Returns the blessing that a version put there by hand is entered with.
+    """Returns the blessing with which a version that was put there by hand is entered.
 
-    A copy of a pushed version has that version's. Of any other model the level is not
-    known, and assumed.
+    A copy of a pushed version gets the blessing of that version. For any other model
+    the level is not known, so `assumed_level` is taken.
     """
     digest = versions.digest_of(version)
     for _, record in sorted(versions.records(serving).items(), reverse=True):
@@ -116,7 +116,8 @@ def _known(store: Any, pipeline: str, root: str) -> set[str]:
     return {
         artifact.uri
         for artifact in found
-        # Not one of before the run's folder was moved. One that `ncf gc` removed is.
+        # An artifact that `ncf gc` removed counts as known; one outside `root`, which
+        # was made before the run's folder was moved, does not.
         if artifact.type == "Model" and trust.is_inside(artifact.uri, root)
     }
 
@@ -126,11 +127,12 @@ def _wanted(
 ) -> list[versions.Version]:
     """Returns the version in service and the best others, the oldest first.
 
-    Their paths are where the pushed files are: a version that was damaged or removed
-    may still have its artifact. Left out are models that are nowhere, models that were
-    taken back, and those that were put there by hand, but for the version in service
-    and the last other: see `LatestOtherBlessedModel`. Where no version is whole, the
-    newest one counts as the one in service.
+    The path of a returned version is the folder with its pushed files, which may be the
+    model's artifact if the version itself was damaged or removed. Left out are models
+    without any files, models that a rollback took back, and models that were put there
+    by hand, except the one in service and the last other one: see
+    `LatestOtherBlessedModel`. If no version is whole, the newest one counts as the one
+    in service.
     """
     found = versions.look(serving).versions
     in_service = unknown.get(found[0].number if found else max(unknown))

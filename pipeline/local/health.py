@@ -46,7 +46,7 @@ def check(out: pathlib.Path) -> None:
         raise _damaged(
             out,
             f"{out / ROOT} has an artifact of execution {unknown}, but {file} knows "
-            f"{last} executions alone: one of them is of another time",
+            f"only {last} executions: they do not belong together",
         )
 
 

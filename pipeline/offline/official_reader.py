@@ -141,7 +141,7 @@ def groups(
         raise ValueError(
             "Each user must have as many negatives per positive as all others, 1 or "
             f"more; {len(positives)} positives and {len(negatives)} negatives are not "
-            "divided so. Write the files anew: some rows may be lost."
+            "divided like this. Write the files anew: some rows may be lost."
         )
     rows = np.empty((len(positives), 1 + count), items.dtype)
     rows[:, 0] = items[positives]

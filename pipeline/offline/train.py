@@ -105,9 +105,7 @@ def _check(train: TrainConfig) -> None:
         )
     for field in ("pretrain_epochs", "mlperf_log"):
         if value := getattr(train, field):
-            raise ValueError(
-                f"`train.{field}` is of the pipeline's trainer, `ncf run`; got {value}."
-            )
+            raise ValueError(f"`train.{field}` works in `ncf run` only; got {value}.")
 
 
 def _epochs(

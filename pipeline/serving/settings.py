@@ -80,5 +80,5 @@ class ServeSettings:
             raise ValueError(
                 f"On {self.host} anybody who reaches this machine could ask. Set "
                 "NCF_API_KEY (or --api-key-file), or say --without-key where something "
-                "in front of it, such as a gateway, does the asking."
+                "in front of the server, such as a gateway, asks for a key."
             )

@@ -146,7 +146,7 @@ class VertexConfig(config.ClusterConfig):
         if not self.trains_in_job and (self.profile == "tpu" or self.spot):
             raise ValueError(
                 "Vertex gives a task of a pipeline neither a TPU nor a spot machine, "
-                "but a Training job it does: `trainer: {platform: vertex}`"
+                "but a Training job can have them: `trainer: {platform: vertex}`"
             )
         return self
 

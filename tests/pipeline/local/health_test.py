@@ -92,7 +92,7 @@ def _older(file):
         (_middle, "is damaged"),
         (_other_schema, "must be ML Metadata's; it has no table Artifact"),
         (_folder, "is damaged: unable to open"),
-        (_older, "execution 40, but .* knows 7 executions alone"),
+        (_older, "execution 40, but .* knows only 7 executions"),
     ],
 )
 def test_damage_is_named_with_the_way_out(out, damage, said):

@@ -126,7 +126,7 @@ def test_fewer_epochs_take_the_first_folders(samples, tmp_path):
     [
         (["train.epochs=3"], "each of 3 epochs; `train_dataset_path` matches 2"),
         (["train.patience=1"], "`train.patience` must not be set.*got 1"),
-        (["train.pretrain_epochs=1"], "is of the pipeline.s trainer.*got 1"),
+        (["train.pretrain_epochs=1"], "works in `ncf run` only; got 1"),
     ],
 )
 def test_refuses(samples, tmp_path, settings, message):
