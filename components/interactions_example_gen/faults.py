@@ -16,8 +16,9 @@ from components.interactions_example_gen.config import ReadingConfig
 
 FIELD_COUNT = "wrong_number_of_fields"
 SHOWN = 10  # So many bad rows are shown.
+_NOT_UTF8 = "not_utf8"
 _RULES = {
-    "not_utf8": "must be UTF-8 text",
+    _NOT_UTF8: "must be UTF-8 text",
     "blank": "must not be blank",
     "line_end": "must be one line of text",
     "rating": "must be a finite number",
@@ -32,6 +33,7 @@ _TIMES = (
     *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p"),
     *("T%H:%M:%S", ", %H:%M", ", %H:%M:%S"),
 )
+TO_UTF8 = "`iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv`"
 _NOON = re.compile(r"(?i)\b([ap])\.?\s?m\b\.?")
 _COMMA = re.compile(r"\s*[+-]?[\d.\s']*\d,\d+\s*")
 
@@ -123,8 +125,16 @@ def refusal(
 ) -> ValueError:
     """Returns the error that ends the reading, which says what to do.
 
-    Where every row breaks the same rule, a setting is wrong and not the rows.
+    Where every row breaks the same rule, a setting is wrong and not the rows. In a file
+    of another encoding the rows without accents can be read: to skip the others, as
+    `ncf prepare --write-config` skips bad rows, would be wrong.
     """
+    if first.kind.startswith(_NOT_UTF8):
+        return SettingError(
+            f"{first.message}. Convert the file from its encoding, for example with "
+            f"{TO_UTF8}. If only a few rows are damaged, set `data.bad_rows: skip` to "
+            "leave them out and count them."
+        )
     for role, rule, mask in masks:
         if len(mask) > 1 and mask.all():
             cure, suggests = _cure(role, rule, _texts(columns[role]), reading)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from components.interactions_example_gen import files
+from components.interactions_example_gen import faults, files
 
 LONGEST_LINE = 1 << 20  # Bytes. Without a limit an endless line would fill the memory.
 
@@ -46,7 +46,7 @@ def decode(lines: Sequence[bytes], path: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}, line 1: must be UTF-8 text; got {lines[0][:60]!r}. Convert the "
-            "file, for example with `iconv -f LATIN1 -t UTF-8`."
+            f"file from its encoding, for example with {faults.TO_UTF8}."
         ) from error
     return [first, *(line.decode(errors="replace") for line in lines[1:])]
 

@@ -115,7 +115,7 @@ def _of_interactions(
 
 
 def _read(path: str, found: layout.Layout) -> dict[str, str]:
-    """Returns the first title of each item; text that is no UTF-8 is Latin-1."""
+    """Returns the first title of each item; text that is no UTF-8 is Windows-1252."""
     columns = {
         "item": found.names[found.item or 0],
         "title": found.names[found.title or 0],
@@ -145,5 +145,5 @@ def _text(value: object) -> str:
         try:
             return value.decode()
         except UnicodeDecodeError:
-            return value.decode("latin-1")
+            return value.decode("cp1252", errors="replace")
     return str(value)

@@ -8,7 +8,7 @@ own vocabulary.
 import dataclasses
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ TOP_K = 10
 SHOWN_USERS = 20
 MOST_LISTS = 20_000
 _EVAL_FILES = "Split-eval/*"
+_ITEM_IDS = "assets/item_id"  # In a model's folder.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +153,11 @@ def choose(name: str, out: pathlib.Path | None) -> ComparedRun:
 
 
 def compare(first: ComparedRun, second: ComparedRun) -> RunComparison:
-    """Compares two runs; loads TensorFlow, which takes some seconds."""
+    """Compares two runs; loads TensorFlow, which takes some seconds.
+
+    Raises:
+        ValueError: artifacts of a run are gone, or the runs are of different data.
+    """
     from pipeline.local import recommend
 
     tf = recommend.import_tensorflow()  # Quietly, before other modules import it.
@@ -161,6 +166,7 @@ def compare(first: ComparedRun, second: ComparedRun) -> RunComparison:
     found = records.some_lists(
         str(second.folder("Examples", ids.CONTEXT) / _EVAL_FILES), MOST_LISTS
     )
+    _check_same_data(first, second, [item for _, row, _ in found for item in row])
     asked = [record for _, _, record in found]
     ranks = [_ranks(tf, chosen, asked) for chosen in (first, second)]
     changes = [
@@ -212,11 +218,26 @@ def paired(first: np.ndarray, second: np.ndarray) -> dict[str, PairedMetric]:
     return found
 
 
+def _check_same_data(
+    first: ComparedRun, second: ComparedRun, candidates: Iterable[bytes]
+) -> None:
+    """Raises ValueError if the first model knows no item of the second run's lists."""
+    file = _model(first) / _ITEM_IDS
+    if file.exists() and set(file.read_bytes().split(b"\n")).isdisjoint(candidates):
+        raise ValueError(
+            f"The model of {first.name} knows no item of the lists of {second.name}: "
+            "the runs are of different data, so they cannot be compared."
+        )
+
+
+def _model(chosen: ComparedRun) -> pathlib.Path:
+    return chosen.folder("Model", ids.TRAINER) / folders.SERVING_MODEL
+
+
 def _ranks(tf: Any, chosen: ComparedRun, asked: list[bytes]) -> np.ndarray:
     from ncf_model.evaluation import model_ranks
 
-    folder = chosen.folder("Model", ids.TRAINER) / folders.SERVING_MODEL
-    return model_ranks.rank(tf.saved_model.load(str(folder)), asked).ranks
+    return model_ranks.rank(tf.saved_model.load(str(_model(chosen))), asked).ranks
 
 
 def _config(first: Summary, second: Summary) -> dict[str, tuple[Any, Any]]:

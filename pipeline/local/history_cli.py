@@ -30,7 +30,7 @@ _ABSENT = object()
 _WHOLE = ("run", "HR@10", "difference")
 _WHOLE_IF_WIDE = ("UTC", "data")
 # The least width of columns in a narrow terminal.
-_LEAST = {"UTC": 10, "data": 7, "changed": 7, "what came of it": 17}
+_LEAST = {"UTC": 10, "data": 7, "changed": 7, "outcome": 17}
 
 
 def runs(
@@ -63,7 +63,7 @@ def runs(
             )
             for row, changed in zip(rows_of, changes(rows_of), strict=True)
         ]
-        names = ("run", "UTC", "data", "changed", "HR@10", "what came of it")
+        names = ("run", "UTC", "data", "changed", "HR@10", "outcome")
         _print(str(folder), names, lines)
 
 

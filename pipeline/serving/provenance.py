@@ -65,14 +65,28 @@ def unknown_users(model: "LoadedModel", user_ids: Sequence[str]) -> list[str]:
     for user_id in user_ids:
         if model.knows_user(user_id):
             continue
-        known = model.user_ids if len(model.user_ids) <= _LOOKED_THROUGH else []
-        near = difflib.get_close_matches(user_id, known, n=_NEAR)
-        hint = f" Near it: {', '.join(near)}." if near else ""
         said.append(
             f"User {user_id} is not in the training data; showing the most popular "
-            f"items.{hint}"
+            f"items.{_near(user_id, model.user_ids)}"
         )
     return said
+
+
+def unknown_items(model: "LoadedModel", item_ids: Sequence[str]) -> list[str]:
+    """Returns a sentence for each of `item_ids` that the model was not trained with."""
+    return [
+        f"The model does not know item {item_id}.{_near(item_id, model.item_ids)}"
+        for item_id in item_ids
+        if not model.knows_item(item_id)
+    ]
+
+
+def _near(wanted: str, known: Sequence[str]) -> str:
+    """Returns a sentence with ids much like the one wanted; "" if there are none."""
+    if len(known) > _LOOKED_THROUGH:
+        return ""
+    near = difflib.get_close_matches(wanted, known, n=_NEAR)
+    return f" Near it: {', '.join(near)}." if near else ""
 
 
 def _record(serving: str, number: int) -> VersionRecord:

@@ -94,9 +94,10 @@ def similar(
     except (ValueError, OSError, RequestError) as error:
         refuse(error)
     _print("item", item, lists, names, as_json=as_json)
-    for name in item:
-        if not model.knows_item(name):
-            say(f"The model does not know item {name}.", "yellow")
+    from pipeline.serving import provenance
+
+    for sentence in provenance.unknown_items(model, item):
+        say(sentence, "yellow")
 
 
 def _load(
@@ -216,6 +217,8 @@ def _print(
         highlight=False, markup=False, width=None if os.isatty(1) else 200
     )
     for key, items in zip(keys, rows, strict=True):
+        if not items:  # A message says why.
+            continue
         title = f"{kind} {key}  {titles.get(key) if kind == 'item' else ''}".rstrip()
         table = Table(title=printable(title), title_justify="left")
         scores = [f"{row['score']:.4f}" for row in items]

@@ -51,6 +51,13 @@ def test_file_that_cannot_be_read(tmp_path, content, said):
         reading.check_input(path, ReadingConfig())
 
 
+@pytest.mark.parametrize("lines", ["1,Öl\n2,Käse\n", "1,Tee\n2,Käse\n"])
+def test_ids_of_another_encoding_are_to_be_converted(tmp_path, lines):
+    path = write(tmp_path, f"userId,movieId\n{lines}".encode("cp1252"))
+    message = refusal(path, ReadingConfig())
+    assert "`iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv`" in message
+
+
 def test_wrong_delimiter(tmp_path):
     path = write(tmp_path, "user;item\n1;2\n")
     message = refusal(path, ReadingConfig(delimiter=","))

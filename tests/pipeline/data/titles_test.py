@@ -28,9 +28,9 @@ def _write(tmp_path, name):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     elif name == "plain.csv":
         path.write_text('10,Café [1999]\n20,"Good, the Bad"\n')
-    elif name == "latin.csv":
+    elif name == "windows.csv":
         path.write_bytes(
-            'id,title\n10,Café [1999]\n20,"Good, the Bad"'.encode("latin-1")
+            'id,title\n10,Café [1999]\n20,"Good, the Bad"'.encode("cp1252")
         )
     elif name == "movies.dat":
         path.write_text("10::Café [1999]::Drama\n20::Good, the Bad::War\n")
@@ -41,12 +41,17 @@ def _write(tmp_path, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["products.csv", "p.parquet", "p.jsonl", "plain.csv", "latin.csv", "movies.dat"],
+    ["products.csv", "p.parquet", "p.jsonl", "plain.csv", "windows.csv", "movies.dat"],
 )
 def test_a_file_of_titles(tmp_path, name):
     path = _write(tmp_path, name)
     data = catalogue.Dataset("d", tmp_path / "unused.csv")
     assert titles.find(str(path), ReadingConfig(), data) == EXPECTED
+
+
+def test_signs_of_windows_are_read(tmp_path):
+    (tmp_path / "t.csv").write_bytes("id,title\n1,„Süß“ 5 €\n".encode("cp1252"))
+    assert titles.of_file(tmp_path / "t.csv", None) == {"1": "„Süß“ 5 €"}
 
 
 def test_a_named_column_of_the_file(tmp_path):

@@ -111,6 +111,23 @@ def test_a_run_without_figures_is_not_compared(three_runs):
     assert "has no figures to compare: failed at Trainer" in said
 
 
+def test_runs_of_different_data_are_not_compared(tmp_path):
+    class Run:
+        name = "run 1 in a"
+
+        def folder(self, type_name, node):
+            return tmp_path
+
+    assets = tmp_path / "Format-Serving" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "item_id").write_text("1\n2\n")
+    compare._check_same_data(Run(), Run(), [b"new", b"2"])
+    with pytest.raises(ValueError, match="knows no item of the lists of run 1 in a"):
+        compare._check_same_data(Run(), Run(), [b"new", b"12", b"3"])
+    (assets / "item_id").unlink()  # Another program's export cannot be asked.
+    compare._check_same_data(Run(), Run(), [b"new"])
+
+
 def test_a_moved_folder_is_still_read(three_runs, tmp_path_factory):
     moved = three_runs.rename(tmp_path_factory.mktemp("elsewhere") / "moved")
     assert [row.hit_rate for row in runs.rows(moved)] == [0.5, 0.5, None]

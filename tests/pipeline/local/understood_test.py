@@ -202,3 +202,10 @@ def test_a_folder_that_cannot_be_one_is_refused_at_once(
         running.run(settings, found, out=tmp_path / name)
     assert "Name another with --out" in str(refused.value)
     assert path.read_text().startswith("user")
+
+
+def test_rows_of_another_encoding_are_not_skipped(tmp_path):
+    shop = tmp_path / "shop.csv"
+    shop.write_bytes("user,item,time\na,Tee,1\na,Käse,2\nb,Tee,3\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"got b'K\\xe4se'. Convert the file"):
+        _settled(shop)

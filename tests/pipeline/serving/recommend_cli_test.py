@@ -48,8 +48,11 @@ def test_similar_items_and_one_that_is_unknown(shared_out, tmp_path):
     )
     assert "Mine" in done.output
     assert "Brazil" not in done.output
-    done = _ok("similar", "--item", "x7", "--out", shared_out)
-    assert "does not know item x7" in done.output
+    done = _ok("similar", "--item", "x7", "--item", "i33", "--out", shared_out)
+    assert done.output.splitlines()[-2:] == [
+        "The model does not know item x7.",
+        "The model does not know item i33. Near it: i3.",
+    ]
 
 
 @pytest.mark.parametrize(
