@@ -52,9 +52,9 @@ def _of_cluster(
     root: str, serving: str | None, *, keep: int, delete: bool, as_json: bool
 ) -> None:
     """Lists, or removes, the folders of old runs in a bucket."""
-    from pipeline.cluster import bucket_gc
+    from pipeline.cluster import bucket_gc, options
 
-    try:
+    with options.failures():
         bucket_gc.check_folders(root, serving)
         place = bucket_gc.Bucket()
         old = bucket_gc.old(
@@ -66,8 +66,6 @@ def _of_cluster(
         if delete:
             for run in old:
                 place.remove(run)
-    except ValueError as error:
-        refuse(error)
     if as_json:
         rows = [{"folder": run.folder, "bytes": run.bytes} for run in old]
         typer.echo(json.dumps({"deleted": delete, "runs": rows}, indent=2))

@@ -25,7 +25,6 @@ from pipeline.cluster.options import (
     check_wait,
     failures,
     note_caching,
-    quiet_imports,
     told,
     write,
 )
@@ -82,8 +81,7 @@ def compile_kfp(
             topology=topology,
             spot=spot,
         )
-        with quiet_imports():
-            from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
+        from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
 
         text = compiler.compile_pipeline(settings, kfp)
     write(output, text)

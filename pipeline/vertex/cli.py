@@ -25,7 +25,6 @@ from pipeline.cluster.options import (
     check_wait,
     failures,
     note_caching,
-    quiet_imports,
     told,
     write,
 )
@@ -89,8 +88,7 @@ def compile_vertex(
             gpu=gpu,
             gpus=gpus,
         )
-        with quiet_imports():
-            from pipeline.vertex import compile as compiler  # Late: TFX takes seconds.
+        from pipeline.vertex import compile as compiler  # Late: TFX takes seconds.
 
         text = compiler.compile_pipeline(settings, chosen, root=root)
     write(output, text)
