@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
@@ -37,7 +37,8 @@ class KfpConfig(config.ClusterConfig):
     Attributes:
         serving: the serving folder: gs://..., or a path below a mounted volume. Pods do
             not share any other path.
-        volumes: volume claims that every node mounts.
+        volumes: volume claims that every node mounts. By default it is the claim `ncf`
+            at `/mnt/ncf`, or none if `serving` is in a bucket.
         nodes: node id -> settings of the node's pod; `*` is every node.
         run_timeout_s: after so many seconds the whole run is ended. Kubeflow before
             2.17 refuses a pipeline with this setting.
@@ -54,6 +55,14 @@ class KfpConfig(config.ClusterConfig):
     run_timeout_s: pydantic.PositiveInt | None = None
     notify: NotifyConfig | None = None
     model_registry: RegistryConfig | None = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _mount_what_is_needed(cls, values: Any) -> Any:
+        """Drops the default claim where nothing is in it: pods would wait for it."""
+        if isinstance(values, dict) and str(values.get("serving")).startswith("gs://"):
+            return {"volumes": (), **values}
+        return values
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "KfpConfig":

@@ -317,6 +317,19 @@ def test_refuses(settings, message):
         config.load(None, **settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "claims"),
+    [
+        ({}, ["ncf"]),
+        ({"serving": "gs://b/s"}, []),
+        ({"serving": "gs://b/s", "volumes": [{"claim": "d", "mount_path": "/d"}]}, "d"),
+    ],
+)
+def test_a_claim_that_nothing_is_in_is_not_waited_for(settings, claims):
+    chosen = config.load(None, **settings)
+    assert [volume.claim for volume in chosen.volumes] == list(claims)
+
+
 @pytest.mark.parametrize("path", ["/mnt/ncf", "/mnt/ncf/", "/mnt/ncf/a/b"])
 def test_paths_in_a_volume(path):
     assert config.load(None, serving=path, volumes=[MOUNTED]).serving == path
