@@ -58,7 +58,12 @@ def test_is_what_the_operator_accepts():
         {"name": "tracking", "env": {"token": "TOKEN"}},
         {"name": "key", "mount_path": "/key"},
     ]
-    nodes = {"Trainer": {"secrets": secrets}}
+    nodes = {
+        "Trainer": {
+            "secrets": secrets,
+            "volumes": [{"claim": "data", "mount_path": "/mnt/data"}],
+        }
+    }
     job = _manifest(profile="gpu", gpus=2, spot=True, nodes=nodes, workers=3)
     _check(job, "KubeflowOrgV1TFJob")
     assert (job["apiVersion"], job["kind"]) == ("kubeflow.org/v1", "TFJob")
@@ -73,7 +78,7 @@ def test_is_what_the_operator_accepts():
     mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
     # Several GPUs bring the memory that NCCL needs.
     shared = {"shared-memory": "/dev/shm"}
-    assert mounts == {"claim-0": "/mnt/ncf", "secret-0": "/key"} | shared
+    assert mounts == {"claim-0": "/mnt/data", "secret-0": "/key"} | shared
 
 
 def test_kueue_admits_the_job_as_a_whole():
