@@ -1,1 +1,1 @@
-"""Our own TFX components; only the pushers for clusters import another, `pusher`."""
+"""Our own TFX components. Only the pushers for clusters import another, `pusher`."""

@@ -158,9 +158,9 @@ def compare(first: ComparedRun, second: ComparedRun) -> RunComparison:
     Raises:
         ValueError: artifacts of a run are gone, or the runs are of different data.
     """
-    from pipeline.local import recommend
+    from pipeline import start_up
 
-    tf = recommend.import_tensorflow()  # Quietly, before other modules import it.
+    tf = start_up.import_tensorflow()  # Quietly, before other modules import it.
     from components.report import records
 
     found = records.some_lists(

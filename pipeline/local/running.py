@@ -279,7 +279,8 @@ def _publish_report(
 ) -> Summary:
     """Puts the run's report, completed, into `out/report`; returns its summary."""
     from pipeline import config_fields
-    from pipeline.local import recommend, report
+    from pipeline.local import report
+    from pipeline.serving.titles import read as read_titles
 
     summary = report.publish(
         out,
@@ -287,7 +288,7 @@ def _publish_report(
         command=shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         memory=memory,
         before=before,
-        titles=recommend.read_titles(out / titles.FILE_NAME),
+        titles=read_titles(out / titles.FILE_NAME),
         config=config_fields.settings(config),
     )
     shutil.rmtree(out / "report.before", ignore_errors=True)

@@ -12,9 +12,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline.local import recommend, runs
+from ncf_model.serving import versions
+from pipeline import start_up
+from pipeline.local import runs
 from pipeline.local.store import Store
 from pipeline.nodes import ids
+from pipeline.serving.titles import read as read_titles
 
 FOLDER = "tensorboard"
 # With more points the projector is slow; the most frequent items are taken.
@@ -41,13 +44,13 @@ def prepare(out: pathlib.Path) -> pathlib.Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _copy_curves(out, folder)
-    try:
-        model = recommend.latest_model(out)
-    except ValueError:  # Without a pushed model there are curves, but no items.
+    newest = versions.newest(out / "serving")
+    if newest is None:  # Without a pushed model there are curves, but no items.
         return folder
+    model = pathlib.Path(newest.path)
     vectors = _item_vectors(model)[:MOST_ITEMS]
     ids = (model / "assets" / "item_id").read_text(encoding="utf-8").split("\n")
-    titles = recommend.read_titles(out / "titles.csv")
+    titles = read_titles(out / "titles.csv")
     names = [(item, titles.get(item, "")) for item in ids[: len(vectors)]]
     write_projector(folder, vectors, names)
     return folder
@@ -91,7 +94,7 @@ def _copy_curves(out: pathlib.Path, folder: pathlib.Path) -> None:
 
 def _item_vectors(model: pathlib.Path) -> np.ndarray:
     """Returns the items' vectors of a SavedModel, [items, dimensions]."""
-    tf = recommend.import_tensorflow()
+    tf = start_up.import_tensorflow()
     loaded = tf.saved_model.load(str(model))
     parts = [part.numpy() for part in loaded._item_part if part is not None]
     # The last row belongs to unknown items.

@@ -101,7 +101,7 @@ def _quieten_tensorflow() -> None:
     """Imports TensorFlow without its messages."""
     import warnings
 
-    from pipeline.local import recommend
+    from pipeline import start_up
 
     warnings.simplefilter("ignore", FutureWarning)
-    recommend.import_tensorflow()
+    start_up.import_tensorflow()

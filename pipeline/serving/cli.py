@@ -80,14 +80,27 @@ def serving_folder(folder: str | None, out: pathlib.Path | None) -> str:
     if folder is not None and out is not None:
         raise ValueError("Name the folder once: as the argument or with --out.")
     if folder is None and out is None:
-        from pipeline.local import recommend
-
-        out = recommend.latest_out(pathlib.Path("runs"))
+        out = _latest_out(pathlib.Path("runs"))
     named = str(folder or out)
     if "://" in named:
         return named
     inner = pathlib.Path(named) / "serving"
     return str(inner if inner.is_dir() or not _has_versions(named) else named)
+
+
+def _latest_out(runs: pathlib.Path) -> pathlib.Path:
+    """Returns the folder under `runs` whose model was pushed last.
+
+    Raises:
+        ValueError: none has a pushed model.
+    """
+    files = list(runs.glob("*/serving/*/saved_model.pb"))
+    if not files:
+        raise ValueError(
+            f"No pushed model under {runs}/*/serving. Run `ncf run` first, or name its "
+            "folder with --out."
+        )
+    return max(files, key=lambda file: file.stat().st_mtime).parents[2]
 
 
 def _has_versions(folder: str) -> bool:

@@ -5,7 +5,7 @@ import os
 from components.interactions_example_gen.config import ReadingConfig
 from ncf_model.evaluation.served_result import Served
 from ncf_model.serving.version_record import VersionRecord
-from pipeline.local import recommend
+from pipeline import start_up
 from pipeline.offline import indexed
 
 
@@ -31,7 +31,7 @@ def evaluate(
     Raises:
         ValueError: the data cannot be read, or nothing in it is new.
     """
-    recommend.import_tensorflow()  # First, so that TensorFlow logs little.
+    start_up.import_tensorflow()  # First, so that TensorFlow logs little.
     from ncf_model.evaluation import served_model
 
     found = indexed.read(path, reading, pattern=pattern)

@@ -122,9 +122,9 @@ class ListFiles:
 
     def _open(self, name: str) -> Any:
         if self._remote:
-            from pipeline.local import recommend
+            from pipeline import start_up
 
-            return recommend.import_tensorflow().io.gfile.GFile(name, "wb")
+            return start_up.import_tensorflow().io.gfile.GFile(name, "wb")
         os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
         return open(_partial(name), "wb")
 

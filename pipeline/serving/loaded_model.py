@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.local import recommend
+from pipeline import start_up
 from pipeline.serving.errors import RequestError
 
 _NOT_A_REASON = ("Graph execution error", "Detected at node", "<stack", "File", "[[")
@@ -57,7 +57,7 @@ class LoadedModel:
 
     def __init__(self, version: int, folder: str) -> None:
         """Loads the version in `folder`; nothing is compiled yet."""
-        self._tf = recommend.import_tensorflow()
+        self._tf = start_up.import_tensorflow()
         self.version, self.folder = version, folder
         self.signatures = _signatures(self._tf, folder)
         self._loaded = self._tf.saved_model.load(folder)

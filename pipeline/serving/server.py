@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from absl import logging as absl_logging
 
 from ncf_model.serving import versions
-from pipeline.local import recommend
+from pipeline import start_up
 from pipeline.serving.access_log import AccessLogHandler
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metrics import Metrics
@@ -86,7 +86,7 @@ def _start(service: Service) -> "uvicorn.Server":
     """Loads the model and imports the server's packages; returns the server."""
     gc.disable()  # Importing and loading leave almost no garbage.
     try:
-        recommend.import_tensorflow()
+        start_up.import_tensorflow()
         # A thread loads the model while this one imports the remaining packages.
         with concurrent.futures.ThreadPoolExecutor(1, "first-model") as beside:
             loading = beside.submit(service.store.refresh)

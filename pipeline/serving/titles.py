@@ -1,9 +1,16 @@
 """The titles of items: by id, and found by words."""
 
+import csv
 import pathlib
 from collections.abc import Iterable
 
-from pipeline.local import recommend
+
+def read(file: pathlib.Path) -> dict[str, str]:
+    """Returns item id -> title of a CSV of `item_id,title`; {} if it is absent."""
+    if not file.exists():
+        return {}
+    with open(file, newline="", encoding="utf-8") as f:
+        return {row["item_id"]: row["title"] for row in csv.DictReader(f)}
 
 
 class Titles:
@@ -29,7 +36,7 @@ class Titles:
         stat = self._file.stat()
         if (stat.st_mtime_ns, stat.st_size) == self._changed:
             return
-        titles = recommend.read_titles(self._file)
+        titles = read(self._file)
         self._lowered = {item: title.casefold() for item, title in titles.items()}
         self._titles = titles
         self._changed = (stat.st_mtime_ns, stat.st_size)

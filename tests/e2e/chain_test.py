@@ -18,8 +18,9 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from ncf_model.serving import versions
 from pipeline import config
-from pipeline.local import recommend
+from pipeline.serving import loaded_model
 from tests.reliability import ncf_folder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -223,6 +224,13 @@ def test_metadata_links_the_pushed_model_to_its_blessing(folder, first):
     )
 
 
+def _recommend(folder, users, *, k):
+    """Returns the raw ids of the items of each user, by the version in service."""
+    newest = versions.newest(folder / "runs" / "serving")
+    ids, _ = loaded_model.LoadedModel(newest.number, newest.path).recommend(users, k)
+    return [[item.decode() for item in row if item] for row in ids]
+
+
 def test_the_pushed_model_recommends_unseen_items_of_the_users_group(folder, first):
     had = {}
     for line in (folder / "tastes.csv").read_text().splitlines()[1:]:
@@ -230,11 +238,9 @@ def test_the_pushed_model_recommends_unseen_items_of_the_users_group(folder, fir
         had.setdefault(user, set()).add(item)
     users = sorted(had)
     own = 0
-    for user, items in zip(
-        users, recommend.recommend(folder / "runs", users, k=4), strict=True
-    ):
-        assert not {item.item_id for item in items} & had[user]
-        own += sum(_group(i.item_id) == int(user[-4:]) % GROUPS for i in items)
+    for user, items in zip(users, _recommend(folder, users, k=4), strict=True):
+        assert not {*items} & had[user]
+        own += sum(_group(item) == int(user[-4:]) % GROUPS for item in items)
     # Four of each group's twelve are unseen (three if the odd item was one of them).
     assert own / (4 * len(users)) > 0.6
 
@@ -244,11 +250,11 @@ def test_a_user_never_seen_gets_the_most_popular_items(folder, first):
     counts = {}
     for line in lines:
         counts[line.split(",")[1]] = counts.get(line.split(",")[1], 0) + 1
-    [items] = recommend.recommend(folder / "runs", ["nobody"], k=3)
+    [items] = _recommend(folder, ["nobody"], k=3)
     assert len(items) == 3
     # Popularity counts training positives, hence not quite the counts of the file.
     typical = sorted(counts.values())[len(counts) // 2]
-    assert min(counts[item.item_id] for item in items) >= typical
+    assert min(counts[item] for item in items) >= typical
 
 
 def test_an_identical_run_executes_nothing(second, first):

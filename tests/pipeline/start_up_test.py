@@ -1,8 +1,13 @@
-"""What the collector of garbage does while a package is imported."""
+"""What is done while large packages are imported."""
 
 import gc
+import os
+import subprocess
+import sys
+import types
 
 import pytest
+import tensorflow as tf
 
 from pipeline import start_up
 
@@ -41,3 +46,41 @@ def test_it_is_on_again_after_an_import_that_failed():
     with pytest.raises(ImportError), start_up.first_import("a_package_nobody_has"):
         raise ImportError
     assert gc.isenabled()
+
+
+def test_tensorflow_alone_and_whoever_wants_keras_still_gets_it():
+    code = """
+import gc, sys
+from pipeline import start_up
+
+tf = start_up.import_tensorflow()
+print(sorted({"keras", "h5py", "IPython", "matplotlib"} & {*sys.modules}))
+print(gc.isenabled(), gc.get_freeze_count() > 100_000)
+import keras
+
+layer = keras.layers.Dense(2)
+print(layer(tf.ones([3, 1])).shape, tf.keras.layers.Dense is keras.layers.Dense)
+"""
+    # Packages that the tests import have set which Keras TensorFlow takes.
+    env = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
+    )
+    assert done.stdout.splitlines() == ["[]", "True True", "(3, 2) True"], done.stderr
+
+
+def test_tensorflow_imported_before_is_returned_and_nothing_is_hidden(monkeypatch):
+    hidden = []
+
+    class Modules(dict):
+        def __setitem__(self, name, module):
+            hidden.append(name)
+
+    modules = Modules({"tensorflow": tf})  # As if nothing else were imported.
+    monkeypatch.setattr(start_up, "sys", types.SimpleNamespace(modules=modules))
+    assert start_up.import_tensorflow() is tf
+    assert hidden == []
