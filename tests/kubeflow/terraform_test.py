@@ -42,19 +42,41 @@ def test_it_enables_the_services_of_the_guide(pytestconfig, target, text):
 def test_the_buckets_rules_are_those_of_the_file(pytestconfig, text):
     file = pytestconfig.rootpath / "kubeflow" / "lifecycle.json"
     rules = [
-        (rule["condition"]["age"], rule["condition"]["matchesPrefix"][0])
+        (rule["action"]["type"], rule["condition"])
         for rule in json.loads(file.read_text())["rule"]
-        if rule["action"]["type"] == "Delete"
     ]
-    found = re.findall(r'age\s*=\s*(\d+)\s*matches_prefix\s*=\s*\["([^"]+)"\]', text)
-    assert [(int(age), prefix) for age, prefix in found] == rules
+    found = []
+    for block in re.findall(r"lifecycle_rule \{(.*?\}.*?\})\s*\}", text, re.DOTALL):
+        condition = {"age": int(re.search(r"age\s*=\s*(\d+)", block)[1])}
+        if prefix := re.search(r'matches_prefix\s*=\s*\["([^"]+)"\]', block):
+            condition["matchesPrefix"] = [prefix[1]]
+        found.append((re.search(r'type = "(\w+)"', block)[1], condition))
+    assert found == rules
+
+
+def test_in_an_empty_project_services_are_enabled_before_anything_else(text):
+    (values,) = re.findall(r"^locals \{(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    for name, value in re.findall(r"^  (\w+) *= (.*)$", values, re.MULTILINE):
+        text = text.replace(f"local.{name}", value)
+    blocks = re.findall(
+        r'^(?:resource|data) "(\w+)" "(\w+)" \{(.*?)^\}', text, re.MULTILINE | re.DOTALL
+    )
+    after = {
+        f"{kind}.{name}": set(re.findall(r"\bgoogle_\w+\.\w+", body))
+        for kind, name, body in blocks
+    }
+    waiting = {"google_project_service.used"}
+    while more := {name for name in after if after[name] & waiting} - waiting:
+        waiting |= more
+    assert waiting == set(after)
 
 
 def test_variables_are_declared_and_used(text):
     declared = set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
     assert declared == set(re.findall(r"\bvar\.(\w+)", text))
     resources = {
-        ".".join(r) for r in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.M)
+        ".".join(found)
+        for found in re.findall(r'^(?:resource|data) "(\w+)" "(\w+)"', text, re.M)
     }
     assert set(re.findall(r"\bgoogle_\w+\.\w+", text)) <= resources
 

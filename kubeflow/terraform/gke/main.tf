@@ -23,10 +23,32 @@ resource "google_project_service" "used" {
   for_each = toset([
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "compute.googleapis.com",
     "container.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "storage.googleapis.com",
   ])
   service            = each.key
   disable_on_destroy = false
+}
+
+# Cloud Build and, on GKE, the nodes run as Compute Engine's default account, to which new
+# organisations grant nothing by themselves.
+data "google_project" "this" {
+  depends_on = [google_project_service.used]
+}
+
+resource "google_project_iam_member" "machines" {
+  for_each = toset([
+    "roles/artifactregistry.reader",
+    "roles/cloudbuild.builds.builder",
+    "roles/container.defaultNodeServiceAccount",
+  ])
+  project = var.project
+  role    = each.key
+  member  = "serviceAccount:${data.google_project.this.number}-compute@developer.gserviceaccount.com"
 }
 
 resource "google_artifact_registry_repository" "images" {
@@ -40,6 +62,7 @@ resource "google_storage_bucket" "ncf" {
   name                        = var.bucket
   location                    = local.region
   uniform_bucket_level_access = true
+  depends_on                  = [google_project_service.used]
 
   # As kubeflow/lifecycle.json: serving/ and checkpoints/ stay.
   lifecycle_rule {
@@ -60,11 +83,20 @@ resource "google_storage_bucket" "ncf" {
       matches_prefix = ["temp/"]
     }
   }
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+    condition {
+      age = 7
+    }
+  }
 }
 
 resource "google_service_account" "runner" {
   account_id   = "ncf-runner"
   display_name = "Tasks of the NCF pipeline"
+  depends_on   = [google_project_service.used]
 }
 
 # The role for objects has no right to get the bucket, for which TensorFlow asks.
@@ -87,7 +119,7 @@ resource "google_container_cluster" "ncf" {
   location            = var.zone
   initial_node_count  = 2
   deletion_protection = var.deletion_protection
-  depends_on          = [google_project_service.used]
+  depends_on          = [google_project_iam_member.machines]
 
   node_config {
     machine_type = "e2-standard-4"

@@ -31,9 +31,13 @@ locals {
       "aiplatform.googleapis.com",
       "artifactregistry.googleapis.com",
       "cloudbuild.googleapis.com",
+      "cloudresourcemanager.googleapis.com",
+      "compute.googleapis.com",
+      "iam.googleapis.com",
+      "iamcredentials.googleapis.com",
       "storage.googleapis.com",
     ],
-    var.dataflow ? ["compute.googleapis.com", "dataflow.googleapis.com"] : [],
+    var.dataflow ? ["dataflow.googleapis.com"] : [],
     var.bigquery ? ["bigquery.googleapis.com"] : [],
   )
 }
@@ -42,6 +46,19 @@ resource "google_project_service" "used" {
   for_each           = toset(local.services)
   service            = each.key
   disable_on_destroy = false
+}
+
+# Cloud Build and, on GKE, the nodes run as Compute Engine's default account, to which new
+# organisations grant nothing by themselves.
+data "google_project" "this" {
+  depends_on = [google_project_service.used]
+}
+
+resource "google_project_iam_member" "machines" {
+  for_each = toset(["roles/cloudbuild.builds.builder"])
+  project  = var.project
+  role     = each.key
+  member   = "serviceAccount:${data.google_project.this.number}-compute@developer.gserviceaccount.com"
 }
 
 resource "google_artifact_registry_repository" "images" {
@@ -55,6 +72,7 @@ resource "google_storage_bucket" "ncf" {
   name                        = var.bucket
   location                    = var.region
   uniform_bucket_level_access = true
+  depends_on                  = [google_project_service.used]
 
   # As kubeflow/lifecycle.json: serving/ and checkpoints/ stay.
   lifecycle_rule {
@@ -75,11 +93,20 @@ resource "google_storage_bucket" "ncf" {
       matches_prefix = ["temp/"]
     }
   }
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+    condition {
+      age = 7
+    }
+  }
 }
 
 resource "google_service_account" "runner" {
   account_id   = "ncf-runner"
   display_name = "Tasks of the NCF pipeline"
+  depends_on   = [google_project_service.used]
 }
 
 resource "google_storage_bucket_iam_member" "runner" {
@@ -115,6 +142,8 @@ resource "google_project_iam_member" "submitter" {
   project = var.project
   role    = "roles/aiplatform.user"
   member  = var.submitter
+
+  depends_on = [google_project_service.used]
 }
 
 # The second lets `ncf submit vertex` ask what the account may do before a run starts.

@@ -271,7 +271,9 @@ def test_a_network_that_does_not_train_there():
 
 
 def test_a_node_that_does_not_exist():
-    with pytest.raises(ValueError, match=r"must name nodes .*'Trainer'.*got \['Trainr'\]"):
+    with pytest.raises(
+        ValueError, match=r"must name nodes .*'Trainer'.*got \['Trainr'\]"
+    ):
         _compile(nodes={"Trainr": pods.PodConfig()})
 
 
