@@ -4,6 +4,7 @@ TensorBoard's projector needs the vectors and their names as files; the vectors 
 those of the served model.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -75,7 +76,12 @@ def write_projector(
 def start(folder: pathlib.Path, *, port: int) -> int:
     """Runs TensorBoard until it is stopped; returns its exit status."""
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={folder}"]
-    return subprocess.run([*command, f"--port={port}"], check=False).returncode
+    # Of TensorBoard's own words only the address and its errors are shown.
+    quiet = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = quiet | os.environ
+    return subprocess.run(
+        [*command, f"--port={port}"], check=False, env=environment
+    ).returncode
 
 
 def _copy_curves(out: pathlib.Path, folder: pathlib.Path) -> None:

@@ -1,9 +1,11 @@
 """Writes files of lists: Parquet, CSV or JSON lines, on a disk or in a bucket."""
 
 import contextlib
+import io
 import json
 import os
 import types
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,6 +65,41 @@ _WRITERS = {
 }
 
 
+class _RemoteFile(io.RawIOBase):
+    """A file in a bucket, written by TensorFlow, in the form that Arrow needs."""
+
+    def __init__(self, name: str) -> None:
+        from pipeline import start_up
+
+        self._tf = start_up.import_tensorflow()
+        self._file = self._tf.io.gfile.GFile(name, "wb")
+
+    def writable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Writes all bytes; returns how many there are."""
+        with self._told():
+            self._file.write(bytes(data))
+        return len(data)
+
+    def close(self) -> None:
+        """Writes what is left, once."""
+        if not self.closed:
+            super().close()
+            with self._told():
+                self._file.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raises TensorFlow's errors as OSError."""
+        try:
+            yield
+        except self._tf.errors.OpError as error:
+            raise OSError(f"{self._file.name}: {error.message}") from error
+
+
 class ListFiles:
     """Writes tables into `shards` files, which get their names at the end.
 
@@ -76,6 +113,7 @@ class ListFiles:
         Raises:
             ValueError: the output's form is unknown, or `shards` is below 1.
         """
+        output = output.removeprefix("file://")
         stem, self._form = os.path.splitext(output)
         if self._form not in _WRITERS:
             raise ValueError(
@@ -122,9 +160,7 @@ class ListFiles:
 
     def _open(self, name: str) -> Any:
         if self._remote:
-            from pipeline import start_up
-
-            return start_up.import_tensorflow().io.gfile.GFile(name, "wb")
+            return _RemoteFile(name)
         os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
         return open(_partial(name), "wb")
 

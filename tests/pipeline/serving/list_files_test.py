@@ -1,9 +1,14 @@
-"""Lines of JSON against Python's own reader."""
+"""Lines of JSON against Python's own reader; files in buckets."""
 
+import io
 import json
 
 import numpy as np
 import pyarrow as pa
+import pytest
+import tensorflow as tf
+from pyarrow import csv, parquet
+from pyarrow import json as arrow_json
 
 from ncf_model.serving import list_tables
 from pipeline.serving import list_files
@@ -20,6 +25,43 @@ ROWS = [
 def _table(rows):
     columns = zip(*rows, strict=True) if rows else [[]] * 5
     return pa.table([*columns], schema=list_tables.SCHEMA)
+
+
+READERS = {
+    "parquet": lambda content: parquet.read_table(io.BytesIO(content)),
+    "csv": lambda content: csv.read_csv(io.BytesIO(content)),
+    "jsonl": lambda content: arrow_json.read_json(io.BytesIO(content)),
+}
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_a_bucket_gets_the_rows(form):
+    """TensorFlow's file system in memory stands in for the bucket."""
+    name = f"ram://bucket/lists.{form}"
+    with list_files.ListFiles(name, 1) as files:
+        files.write(0, _table(ROWS[3:4]))
+        files.write(0, _table(ROWS[3:4]))
+    with tf.io.gfile.GFile(name, "rb") as f:
+        found = READERS[form](f.read())
+    assert found.column_names == list_tables.SCHEMA.names
+    assert found["user_id"].to_pylist() == ["ann", "ann"]
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_what_the_bucket_says_is_an_error_of_the_system(form):
+    said = r"none://bucket/lists.* 'none'"
+    files = list_files.ListFiles(f"none://bucket/lists.{form}", 1)
+    with pytest.raises(OSError, match=said), files:
+        files.write(0, _table(ROWS[3:4]))
+
+
+def test_a_folder_may_be_a_url(tmp_path):
+    with list_files.ListFiles(f"file://{tmp_path}/new/lists.jsonl", 2) as files:
+        files.write(0, _table(ROWS[3:4]))
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "lists-00000-of-00002.jsonl",
+        "lists-00001-of-00002.jsonl",
+    ]
 
 
 def test_json_lines_are_the_rows(tmp_path):
