@@ -93,7 +93,9 @@ def window(
     if newest is not None:
         spans = [span for span in spans if span.number <= newest]
     if not spans or newest not in (None, spans[-1].number):
-        asked = "one" if newest is None else f"span {name(newest, dates=dates)}"
+        asked = (
+            "a span or day" if newest is None else f"span {name(newest, dates=dates)}"
+        )
         raise ValueError(
             f"There must be a file of {asked} at {os.path.join(base, pattern)}; there "
             "is none. Check the path, and whether the delivery failed."

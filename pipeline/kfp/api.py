@@ -76,8 +76,11 @@ class KubeflowApi:
             except kfp_server_api.ApiException as error:
                 raise ValueError(self._refusal(error)) from None
             except urllib3.exceptions.HTTPError as error:
+                # urllib3 puts the address of an object in front of the reason.
+                _, _, why = str(error).rpartition("object at 0x")[2].partition(": ")
                 raise ValueError(
-                    f"No Kubeflow Pipelines API answers at {self.host} ({error}). "
+                    f"No Kubeflow Pipelines API answers at {self.host} "
+                    f"({why or error}). "
                     "Check --host; for a cluster's own service, first: kubectl "
                     "port-forward -n kubeflow svc/ml-pipeline-ui 8080:80"
                 ) from None

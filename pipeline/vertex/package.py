@@ -11,7 +11,10 @@ def read(file: pathlib.Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is no compiled pipeline.
     """
-    advice = f"Make one: ncf compile vertex -o {file}"
+    advice = (
+        f"Make one: ncf compile vertex -o {file} --root gs://BUCKET/runs --serving "
+        "gs://BUCKET/serving"
+    )
     if not file.exists():
         raise ValueError(f"No compiled pipeline {file}. {advice}")
     try:

@@ -154,5 +154,5 @@ def test_a_late_delivery_stops_the_run(tmp_path):
 
 
 def test_no_span_at_all(tmp_path):
-    with pytest.raises(ValueError, match="There must be a file of one at"):
+    with pytest.raises(ValueError, match="There must be a file of a span or day at"):
         _window(tmp_path)
