@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from ncf_model import config
 from ncf_model.history import batches
+from ncf_model.training import strategy
 
 _STDDEV = 0.05
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
@@ -79,11 +80,12 @@ class Loop:
         self._replicas = self._strategy.num_replicas_in_sync
         self._settings = settings
         self._jit_compile = jit_compile
-        self._tables = Tables(*map(_variable, tables))
+        self._tables = Tables(*map(strategy.per_replica, tables))
         self._moments = [
-            Tables(*(_variable(np.zeros_like(t)) for t in tables)) for _ in range(2)
+            Tables(*(strategy.per_replica(np.zeros_like(t)) for t in tables))
+            for _ in range(2)
         ]
-        self._steps = _variable(np.zeros((), np.float32))
+        self._steps = strategy.per_replica(np.zeros((), np.float32))
 
     def tables(self) -> Tables:
         """Returns copies of the tables."""
@@ -258,13 +260,3 @@ def _adam(
         if index is not None:
             fresh = tf.tensor_scatter_nd_update(old, index[:, tf.newaxis], fresh)
         slot.assign(fresh)
-
-
-def _variable(value: np.ndarray) -> tf.Variable:
-    """Returns a variable that every replica holds a copy of; all copies stay equal."""
-    return tf.Variable(
-        value,
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )

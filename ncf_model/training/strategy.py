@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ncf_model import config
@@ -63,6 +64,19 @@ def is_server(settings: config.TrainConfig) -> bool:
     _, kind, _ = _cluster()
     serves = settings.strategy in ("parameter_server", "auto") and _has_ps()
     return serves and kind in ("worker", "ps")
+
+
+def per_replica(value: np.ndarray) -> tf.Variable:
+    """Returns a variable that every replica holds a copy of; all copies stay equal.
+
+    The variable belongs to the strategy in whose scope this is called.
+    """
+    return tf.Variable(
+        value,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:

@@ -21,7 +21,7 @@ from absl import logging
 
 from ncf_model import config
 from ncf_model.network import matrix_products, model
-from ncf_model.training import optimizer, parameter_server, training_step
+from ncf_model.training import optimizer, parameter_server, strategy, training_step
 
 # Rows per compiled call: so many that a call costs little, few enough for progress.
 _BLOCK_ROWS = 1 << 17
@@ -73,7 +73,7 @@ class TrainingLoop:
         self._jit_compile = settings.jit_compile
         self._replicas = self._strategy.num_replicas_in_sync
         self._variables = tf.nest.map_structure(
-            _remote if remote else _per_replica, self._initial()
+            _remote if remote else strategy.per_replica, self._initial()
         )
         self._servers = (
             parameter_server.ParameterServerBlocks(
@@ -370,16 +370,6 @@ def _set_precision(
         if matrix_products.are_rounded():
             return "float32"
     return settings.precision
-
-
-def _per_replica(value: np.ndarray) -> tf.Variable:
-    """Returns a variable that every replica holds a copy of; all copies stay equal."""
-    return tf.Variable(
-        value,
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )
 
 
 def _remote(value: np.ndarray) -> tf.Variable:
