@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from pipeline import gc_cli, interrupts
+from pipeline import gc_cli, interrupts, start_up
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli, run_cli, tune_cli
 from pipeline.messages import say
@@ -38,7 +38,7 @@ class _Group(typer.core.TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that `ctx` names."""
         try:
-            with interrupts.never_lost():
+            with interrupts.never_lost(), start_up.quiet_about_versions():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(interrupts.STOPPED) from None

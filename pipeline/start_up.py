@@ -68,3 +68,17 @@ def import_tensorflow() -> Any:
                 stack.callback(sys.modules.pop, name)
         import tensorflow
     return tensorflow
+
+
+@contextlib.contextmanager
+def quiet_about_versions() -> Iterator[None]:
+    """Hides warnings that Google's packages will not support other versions for ever.
+
+    They are about Python 3.10, which is the older line's, and about the locked version
+    of google-cloud-storage; users cannot change either. Each of four packages warns
+    when it is imported.
+    """
+    with warnings.catch_warnings():
+        for about in (".*non-supported Python version", "Support for google-cloud-"):
+            warnings.filterwarnings("ignore", message=about, category=FutureWarning)
+        yield

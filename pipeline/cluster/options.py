@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,30 +67,14 @@ def failures() -> Iterator[None]:
 
     The exit status is 1 for a run that failed, and 2 for a ValueError, with which
     something is refused here, before anything was started, or by the service.
-    Warnings of Google's packages about their versions are hidden.
     """
     try:
-        with _quiet_imports():
-            yield
+        yield
     except RemoteRunFailed as error:
         say(str(error))
         raise typer.Exit(1) from None
     except ValueError as error:
         refuse(error)
-
-
-@contextlib.contextmanager
-def _quiet_imports() -> Iterator[None]:
-    """Hides warnings that Google's packages will not support other versions for ever.
-
-    They are about Python 3.10, which is the older line's, and about the locked version
-    of google-cloud-storage; users cannot change either. Each of four packages warns
-    when it is imported.
-    """
-    with warnings.catch_warnings():
-        for about in (".*non-supported Python version", "Support for google-cloud-"):
-            warnings.filterwarnings("ignore", message=about, category=FutureWarning)
-        yield
 
 
 def check_wait(wait: bool, cron: str | None) -> None:

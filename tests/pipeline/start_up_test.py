@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import types
+import warnings
 
 import pytest
 import tensorflow as tf
+import typer.testing
 
-from pipeline import start_up
+from pipeline import cli, config_fields, start_up
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,7 @@ def test_it_is_on_again_after_an_import_that_failed():
 def test_tensorflow_alone_and_whoever_wants_keras_still_gets_it():
     code = """
 import gc, sys
-from pipeline import start_up
+from pipeline import cli, config_fields, start_up
 
 tf = start_up.import_tensorflow()
 print(sorted({"keras", "h5py", "IPython", "matplotlib"} & {*sys.modules}))
@@ -84,3 +86,22 @@ def test_tensorflow_imported_before_is_returned_and_nothing_is_hidden(monkeypatc
     monkeypatch.setattr(start_up, "sys", types.SimpleNamespace(modules=modules))
     assert start_up.import_tensorflow() is tf
     assert hidden == []
+
+
+def test_commands_are_quiet_about_versions_and_nothing_else(monkeypatch):
+    said = (
+        "You are using a non-supported Python version (3.10.13). Google will not",
+        "Support for google-cloud-storage < 3.0.0 will be removed in a future",
+        "another matter",
+    )
+
+    def fields():
+        for text in said:
+            warnings.warn(text, FutureWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr(config_fields, "fields", fields)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")  # Whatever filters the tests are run with.
+        typer.testing.CliRunner().invoke(cli.app, ["config"])
+    assert [str(one.message) for one in found] == ["another matter"]
