@@ -28,7 +28,7 @@ def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> drawing.Dra
     """Returns the nodes one below the other, with arcs from writers to readers.
 
     Arcs, unlike boxes side by side, fit on a telephone and cross no name. An arc has
-    the colour of its artifact's type; the legend names the types.
+    the colour and line of its artifact's type; the legend names the types.
 
     Args:
         nodes: in the order of running.
@@ -40,13 +40,13 @@ def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> drawing.Dra
 
     def fill(axes: Axes) -> None:
         for maker, reader, number in found:
-            colour = drawing.series(shown.index(types[number]))
-            axes.add_patch(_arc(maker, reader, colour))
+            kind = shown.index(types[number])
+            axes.add_patch(_arc(maker, reader, **_look(kind)))
         for place, node in enumerate(nodes):
             axes.text(-0.3, place, node.name, ha="right", va="center")
             axes.plot(0, place, "o", markersize=4, color=drawing.COLOURS["--text"])
         for kind, name in enumerate(shown):
-            axes.plot([], [], color=drawing.series(kind), label=name)
+            axes.plot([], [], label=name, **_look(kind))
         axes.legend(fontsize=6, loc="upper center", ncols=3, bbox_to_anchor=(0.5, 0))
         axes.set_xlim(-5, 5)
         axes.set_ylim(len(nodes) - 0.5, -0.5)
@@ -55,7 +55,13 @@ def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> drawing.Dra
     return drawing.Drawing(_TITLE, fill, 0.9 + 0.24 * len(nodes))
 
 
-def _arc(maker: int, reader: int, colour: str) -> FancyArrowPatch:
+def _look(kind: int) -> dict[str, str]:
+    """Returns colour and line of a type; where colours repeat, the line is dashed."""
+    line = "-" if kind < len(drawing.SERIES) else "--"
+    return {"color": drawing.series(kind), "linestyle": line}
+
+
+def _arc(maker: int, reader: int, *, color: str, linestyle: str) -> FancyArrowPatch:
     return FancyArrowPatch(
         (0.12, maker),
         (0.12, reader),
@@ -63,7 +69,8 @@ def _arc(maker: int, reader: int, colour: str) -> FancyArrowPatch:
         arrowstyle="-|>",
         mutation_scale=6,
         linewidth=1,
-        color=colour,
+        color=color,
+        linestyle=linestyle,
         shrinkA=1,
         shrinkB=2,
     )

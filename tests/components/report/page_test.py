@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from components.report import document, drawing, page
+from components.report import document, drawing, graph, page
 from ncf_model.evaluation import served_result
 from ncf_model.training import training_history
 from tests.components.report import chromium, examples
@@ -357,3 +357,9 @@ def test_paper_shows_what_a_click_would(shown):
         assert found == visible
     ink = browser.evaluate("getComputedStyle(document.querySelector('summary')).color")
     assert sum(map(int, ink[4:-1].split(","))) < 400
+
+
+def test_types_of_artifacts_are_told_apart_in_the_graph():
+    looks = [tuple(graph._look(kind).values()) for kind in range(14)]
+    assert len(set(looks)) == 14
+    assert {line for _, line in looks[:7]} == {"-"}
