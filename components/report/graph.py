@@ -1,6 +1,7 @@
 """Draws the graph of a run: which node read which artifact of which node."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
@@ -55,7 +56,7 @@ def draw(nodes: Sequence[Node], artifacts: Sequence[RunArtifact]) -> drawing.Dra
     return drawing.Drawing(_TITLE, fill, 0.9 + 0.24 * len(nodes))
 
 
-def _look(kind: int) -> dict[str, str]:
+def _look(kind: int) -> dict[str, Any]:
     """Returns colour and line of a type; where colours repeat, the line is dashed."""
     line = "-" if kind < len(drawing.SERIES) else "--"
     return {"color": drawing.series(kind), "linestyle": line}
