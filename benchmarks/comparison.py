@@ -1,4 +1,4 @@
-"""What got slower, or faster, than the last time by more than the noise."""
+"""Finds the figures that got slower, or faster, by more than the noise."""
 
 import dataclasses
 import math
@@ -6,9 +6,10 @@ import statistics
 
 from benchmarks.results import Figure, Result
 
-# Of a figure that was measured once nothing says how much it varies.
+# The assumed spread of a figure that was measured once.
 _UNKNOWN = 0.25
-# Below that nothing is told: twice the same code on a busy machine differs by as much.
+# Smaller differences are not reported: two runs of the same code on a busy machine differ
+# by as much.
 _LEAST = 0.1
 
 
@@ -73,7 +74,7 @@ def _slower(figure: Figure, before: Figure) -> float | None:
 
 
 def _noise(figure: Figure, before: Figure) -> float:
-    """Both spreads together, four times: rough bound of what chance does to medians."""
+    """Returns four times both spreads: roughly the most that chance does to medians."""
     spreads = [_UNKNOWN if f.spread is None else f.spread for f in (figure, before)]
     factor = 1 if any(f.spread is None for f in (figure, before)) else 4
     return max(_LEAST, factor * math.hypot(*spreads))
