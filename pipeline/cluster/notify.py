@@ -19,15 +19,15 @@ _GOOD = ("SUCCEEDED", "COMPLETE", "CACHED", "SKIPPED")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Sends the message, if `--on` asks for one; returns the exit status."""
+    """Sends the message, if `--when` asks for one; returns the exit status."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--status", required=True)
     parser.add_argument("--pipeline", required=True)
-    parser.add_argument("--on", choices=("failure", "always"), default="failure")
+    parser.add_argument("--when", choices=("failure", "always"), default="failure")
     flags = parser.parse_args(argv)
     state, run = exit_task.status(flags.status)
     good = state.upper() in _GOOD
-    if good and flags.on == "failure":
+    if good and flags.when == "failure":
         print("The run has succeeded; nothing is sent.")
         return 0
     body = message(flags.pipeline, run, state, good=good)

@@ -66,8 +66,8 @@ def _add_notification(
             f"{{{{$.inputs.parameters['{exit_task.STATUS}']}}}}",
             "--pipeline",
             spec["pipelineInfo"]["name"],
-            "--on",
-            notify.on,
+            "--when",
+            notify.when,
         ],
     }
     if variables := node_spec.environment(node):

@@ -23,12 +23,12 @@ class NotifyConfig(Config):
         secret: name of the Kubernetes secret with the webhook's URL, in the namespace
             of the runs.
         key: the key of the URL in that secret.
-        on: `failure` tells of runs that did not succeed, `always` of all runs.
+        when: `failure` tells of runs that did not succeed, `always` of all runs.
     """
 
     secret: str
     key: str = "url"
-    on: Literal["failure", "always"] = "failure"
+    when: Literal["failure", "always"] = "failure"
 
 
 class KfpConfig(config.ClusterConfig):

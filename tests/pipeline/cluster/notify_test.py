@@ -71,7 +71,7 @@ def test_what_still_runs_when_all_has_ended_was_ended_from_outside(webhook):
 def test_a_success_is_told_if_asked_for(webhook):
     assert _main(GOOD) == 0
     assert webhook.told == []
-    assert _main(GOOD, "--on", "always") == 0
+    assert _main(GOOD, "--when", "always") == 0
     assert webhook.told[0]["text"] == "Pipeline ncf, run ncf-1: succeeded"
 
 

@@ -278,7 +278,7 @@ def test_a_node_that_does_not_exist():
 
 
 def test_the_end_of_a_run_is_told_to_a_webhook(compiled):
-    notify = {"secret": "slack", "on": "always"}
+    notify = {"secret": "slack", "when": "always"}
     spec, platform = _documents(notify=notify, nodes={"*": {"env": {"A": "1"}}})
     json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
@@ -299,7 +299,7 @@ def test_the_end_of_a_run_is_told_to_a_webhook(compiled):
     assert container["command"] == ["python", "-m", "pipeline.cluster.notify"]
     assert container["args"] == [
         *("--status", "{{$.inputs.parameters['status']}}"),
-        *("--pipeline", "ncf", "--on", "always"),
+        *("--pipeline", "ncf", "--when", "always"),
     ]
     assert container["env"] == [{"name": "A", "value": "1"}]
     pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
