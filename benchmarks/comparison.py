@@ -8,20 +8,20 @@ from benchmarks.results import Figure, Result
 
 # The assumed spread of a figure that was measured once.
 _UNKNOWN = 0.25
-# Smaller differences are not reported: two runs of the same code on a busy machine differ
-# by as much.
+# Smaller differences are not reported: two runs of the same code on a busy machine
+# differ by as much.
 _LEAST = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class SpeedChange:
-    """A figure then and now.
+    """How a figure differs between two results.
 
     Attributes:
         name: of the figure.
-        slower: how many times as slow as the last time, above 1 if it is slower; the
-            machine's own pace is taken out.
-        noise: by how much that may differ from 1 with nothing changed.
+        slower: how many times as slow the new result is, above 1 if it is slower;
+            corrected by the machine's own pace.
+        noise: by how much `slower` may differ from 1 although nothing has changed.
     """
 
     name: str

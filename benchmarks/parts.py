@@ -111,5 +111,5 @@ PARTS: dict[str, Part] = {
 
 
 def quiet_tensorflow() -> None:
-    """Keeps TensorFlow's remarks off the page; before it is imported."""
+    """Hides TensorFlow's log messages; call this before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

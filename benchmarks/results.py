@@ -1,4 +1,4 @@
-"""What a run of the benchmarks found, as it is kept: one JSON file."""
+"""The result of a run of the benchmarks, and its JSON file."""
 
 import dataclasses
 import datetime
@@ -17,13 +17,13 @@ _VERSIONS = ("tensorflow", "tfx", "apache-beam", "keras", "numpy", "pyarrow", "n
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One thing that was measured, several times.
+    """A quantity that was measured once or several times.
 
     Attributes:
-        name: what, its part first: `training/small/2048/ours`.
-        unit: `s`, `CPU s`, `ns`, `MB`: less is better; what ends in `/s`: more is;
-            anything else, such as `HR@10`, is no matter of speed.
-        values: round by round, one or more.
+        name: the name, which begins with the part: `training/small/2048/ours`.
+        unit: of `s`, `CPU s`, `ns` and `MB` less is better, of a unit that ends in `/s`
+            more; figures of any other unit, such as `HR@10`, are not compared.
+        values: the measured values, round by round.
     """
 
     name: str
@@ -36,7 +36,10 @@ class Figure:
 
     @property
     def spread(self) -> float | None:
-        """Half the quartiles' distance over the median; None of one value."""
+        """Half of the distance between the quartiles, divided by the median.
+
+        None for a single value.
+        """
         if len(self.values) < 2 or not self.median:
             return None
         low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
@@ -45,16 +48,16 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """Figures, and the machine that they are of.
+    """The figures of a run, and the machine on which they were measured.
 
     Attributes:
-        made: when, UTC.
+        made: when the run began, UTC.
         full: whether `FULL=1` was asked for.
-        machine: what must be equal for a comparison: processor, cores.
-        versions: Python, and the packages that matter.
-        load: the machine's before and after each part, over a minute.
-        pace: CPU seconds of a fixed calculation before each part.
-        figures: by name.
+        machine: processor and cores, which must be equal for a comparison.
+        versions: the versions of Python and of the packages that decide the speed.
+        load: by part, the machine's load over a minute before and after the part.
+        pace: by part, the CPU seconds of a fixed calculation before the part.
+        figures: the figures by name.
     """
 
     made: str
@@ -66,7 +69,7 @@ class Result:
     figures: dict[str, Figure]
 
     def write(self, path: pathlib.Path) -> None:
-        """Writes the file; it appears when it is whole."""
+        """Writes the file, which appears only when it is complete."""
         content = dataclasses.asdict(self)
         for name, figure in self.figures.items():
             content["figures"][name] |= {
@@ -98,7 +101,7 @@ def read(path: pathlib.Path) -> Result:
 
 
 def last(folders: Iterable[pathlib.Path], new: Result) -> Result | None:
-    """Returns the newest result of those folders that `new` can be held against."""
+    """Returns the newest result in `folders` with which `new` can be compared."""
     found = [
         result
         for folder in folders
