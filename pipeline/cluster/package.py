@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pipeline.cluster import buckets, exit_task
-from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION
+from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
 from pipeline.nodes import ids
 
 # Nodes whose results depend on more than their inputs: on files, or the serving folder.
@@ -90,6 +90,21 @@ def cache_data(spec: dict[str, Any], values: dict[str, Any]) -> bool:
         return False
     tasks[ids.EXAMPLE_GEN]["cachingOptions"] = {"enableCache": True}
     return True
+
+
+def check_schedule(values: Mapping[str, Any]) -> None:
+    """Raises ValueError if scheduled runs would all read the same data."""
+    version, span = values.get(DATA_VERSION), values.get(SPAN, LATEST_SPAN)
+    if version:
+        raise ValueError(
+            f"A schedule must not set `{DATA_VERSION}`, with which each run takes the "
+            f"data of the first from the cache; got {version!r}. Leave it out."
+        )
+    if span != LATEST_SPAN:
+        raise ValueError(
+            f"A schedule must leave `{SPAN}` at {LATEST_SPAN}, the newest that there "
+            f"is when a run starts; got {span}."
+        )
 
 
 def needs(spec: dict[str, Any], values: Mapping[str, Any]) -> dict[str, frozenset[str]]:

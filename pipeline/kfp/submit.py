@@ -48,12 +48,16 @@ class Cluster(api.KubeflowApi):
                 the same name in the same experiment is replaced.
 
         Raises:
-            ValueError: the file, a parameter or `cron` is wrong, or the server refuses.
+            ValueError: the file, a parameter or `cron` is wrong, scheduled runs would
+                all read the same data, or the server refuses.
         """
         documents = package.read(file)
         values = package.parse_parameters(documents[0], parameters)
         package.cache_data(documents[0], values)
-        line = check_cron(cron) if cron is not None else None
+        line = None
+        if cron is not None:
+            line = check_cron(cron)
+            package.check_schedule(values)
         name = name or _name(documents[0], scheduled=line is not None)
         with _written(documents) as path, self.explained():
             group = self.client.create_experiment(experiment, namespace=self.namespace)

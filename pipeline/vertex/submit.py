@@ -151,7 +151,10 @@ def check(
         zone = ("TZ=", "CRON_TZ=")
         fields = [field for field in cron.split() if not field.startswith(zone)]
         cron_lines.check(" ".join(fields), option="--schedule")
-    return kfp_package.parse_parameters(job["pipelineSpec"], parameters)
+    values = kfp_package.parse_parameters(job["pipelineSpec"], parameters)
+    if cron is not None:
+        kfp_package.check_schedule(values)
+    return values
 
 
 def _reason(job: dict[str, Any]) -> str:

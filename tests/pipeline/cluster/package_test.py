@@ -57,6 +57,19 @@ def _tasks(**options):
     return {"root": {"dag": {"tasks": {"InteractionsExampleGen": {}, **options}}}}
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"data_version": "2024-06-01"}, "must not set `data_version`.*'2024-06-01'"),
+        ({"span": 7}, "must leave `span` at -1.*got 7"),
+    ],
+)
+def test_a_schedule_reads_new_data_each_time(values, message):
+    package.check_schedule({"data_version": "", "span": -1, "epochs": 3})
+    with pytest.raises(ValueError, match=message):
+        package.check_schedule(values)
+
+
 def test_data_are_cached_only_if_named_and_if_anything_is():
     caching = {"cachingOptions": {"enableCache": True}}
     named, unnamed = {"data_version": "v1"}, {"data_version": ""}

@@ -185,6 +185,14 @@ def test_a_schedule_of_the_same_name_is_replaced(server, file):
     assert second.notes == (f"It takes the place of {first.id}, 0 0 3 * * *.",)
 
 
+def test_a_schedule_of_the_same_data_each_time_is_refused(server, file):
+    with pytest.raises(ValueError, match="must not set `data_version`"):
+        submit.Cluster(server.host).submit(
+            file, cron="0 3 * * *", parameters=["data_version=1"]
+        )
+    assert server.posted == []
+
+
 def _ncf(server, *arguments):
     command = ["schedule", "kfp", "--host", server.host, *arguments]
     return typer.testing.CliRunner().invoke(cli.app, command)

@@ -255,6 +255,10 @@ def test_exit_code_is_the_runs(google, file, state, code, message):
         ({"root": "gs://Bucket"}, "gs://bucket/folder; got 'gs://Bucket'"),
         ({"network": "mine"}, "projects/NUMBER/global/networks/NAME.*got 'mine'"),
         ({"cron": "3 * * 1"}, r"5 fields .*; got '3 \* \* 1'"),
+        (
+            {"cron": "0 3 * * *", "parameters": ["data_version=1"]},
+            "must not set `data_version`",
+        ),
         ({"root": "gs://other/runs"}, "no bucket gs://other. Make it: gcloud"),
         ({"root": "gs://secret/runs"}, "may not list gs://secret: .*objectUser"),
     ],
