@@ -2,9 +2,11 @@
 
 The client of ML Metadata can mark artifacts as deleted, but remove nothing. So this
 module changes the tables of `metadata.sqlite` while the folder is locked. It removes
-executions of old runs whose outputs are all gone, then artifacts that are gone and to
-which nothing refers any more, and the contexts of both. The origins of a served model
-stay, however old they are, and so do results that later runs took from the cache.
+executions of old runs whose outputs are all gone, or were all taken from the cache,
+then artifacts that are gone and to which nothing refers any more, and the contexts of
+both. Results that later runs took from the cache stay, with what made them, however old
+they are. A run whose model is still there, as that of a served version, stays whole. Of
+any other run that loses an execution the rest stands alone: it is no run any more.
 """
 
 import contextlib
@@ -14,7 +16,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 
 from pipeline.local import runs, summary_file
-from pipeline.local.store import FILE, Store
+from pipeline.local.store import FILE, Execution, Store
 
 # Table -> the column with the ids to remove, in the order of removal.
 _OF_EXECUTIONS = {"ExecutionProperty": "execution_id", "Association": "execution_id"}
@@ -41,15 +43,46 @@ def executions(
     kept = {
         execution.id for run in store.runs[-history:] for execution in run.executions
     }
-    return {
-        execution.id
+    in_runs = {execution.id for run in store.runs for execution in run.executions}
+    groups = [
+        *(run.executions for run in store.runs[:-history]),
+        *((one,) for one in store.executions.values() if one.id not in in_runs),
+    ]
+    found = (_forgettable(store, group, {*removed}) for group in groups)
+    return set().union(*found) - kept
+
+
+def _forgettable(
+    store: Store, executions_: Collection[Execution], removed: set[int]
+) -> set[int]:
+    """Returns the executions of one run that nothing depends on."""
+    left = [
+        execution
+        for execution in executions_
+        if any(store.artifacts[id_].live for id_ in {*execution.outputs} - removed)
+    ]
+    # A result from the cache is kept where it was made.
+    if all(execution.state == "CACHED" for execution in left):
+        left = []
+    outputs = [id_ for execution in left for id_ in execution.outputs]
+    if any(artifact.live for artifact in store.of_type(outputs, "Model")):
+        return set()
+    return {one.id for one in executions_} - {one.id for one in left}
+
+
+def _remnants(store: Store, ids: set[int], *, history: int) -> list[int]:
+    """Returns the contexts of old runs that lose executions and have no model left."""
+    return [
+        run.id
         for run in store.runs[:-history]
-        for execution in run.executions
-        if execution.id not in kept
+        if ids & {execution.id for execution in run.executions}
         and not any(
-            store.artifacts[id_].live for id_ in {*execution.outputs} - {*removed}
+            artifact.live
+            for execution in run.executions
+            for artifact in store.of_type(execution.outputs, "Model")
+            if execution.id not in ids
         )
-    }
+    ]
 
 
 def forget(out: pathlib.Path, *, history: int) -> int:
@@ -71,7 +104,7 @@ def forget(out: pathlib.Path, *, history: int) -> int:
     with contextlib.closing(sqlite3.connect(out / FILE)) as database:
         try:
             with database:  # One transaction: all changes or none.
-                _remove(database, ids)
+                _remove(database, ids, _remnants(store, ids, history=history))
         except sqlite3.OperationalError as error:
             raise OSError(f"{out / FILE}: {error}. Nothing was forgotten.") from None
         with contextlib.suppress(sqlite3.OperationalError):
@@ -79,13 +112,18 @@ def forget(out: pathlib.Path, *, history: int) -> int:
     return len(ids)
 
 
-def _remove(database: sqlite3.Connection, ids: Iterable[int]) -> None:
+def _remove(
+    database: sqlite3.Connection, ids: Iterable[int], runs_: Iterable[int]
+) -> None:
+    """Removes executions, and contexts of runs with what leads to them."""
     events = _execute(database, "SELECT id FROM Event WHERE execution_id IN", ids)
     _delete(database, "EventPath", "event_id", events)
     _delete(database, "Event", "id", events)
     for table, column in _OF_EXECUTIONS.items():
         _delete(database, table, column, ids)
     _delete(database, "Execution", "id", ids)
+    for table in ("Association", "Attribution"):
+        _delete(database, table, "context_id", runs_)
     gone = [
         id_
         for (id_,) in database.execute(

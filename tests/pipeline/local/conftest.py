@@ -75,7 +75,7 @@ def _set(message, properties):
         setattr(message.custom_properties[name], kind, value)
 
 
-def _pushing_run(recorder, number, examples_id, *, epochs, base=()):
+def pushing_run(recorder, number, examples_id, *, epochs, base=()):
     """Records a run that trains from `base`, blesses and pushes version `number`.
 
     Returns the ids of its model and its blessing.
@@ -127,17 +127,17 @@ def three_runs(tmp_path):
     """
     recorder = Recorder(tmp_path)
     data = recorder.artifact("Examples", "ExampleGen/1")
-    _pushing_run(recorder, 1, data, epochs=15)
-    blessed = _pushing_run(recorder, 2, data, epochs=3)
+    pushing_run(recorder, 1, data, epochs=15)
+    blessed = pushing_run(recorder, 2, data, epochs=3)
     run = recorder.run("run 3")
     recorder.execution(run, "ExampleGen", CACHED, outputs=[data])
     recorder.execution(run, "LatestBlessedModel", COMPLETE, found=blessed)
     recorder.execution(run, "Trainer", FAILED, [data])
-    _serve(tmp_path / "serving" / "2")
+    serve(tmp_path / "serving" / "2")
     return tmp_path
 
 
-def _serve(folder):
+def serve(folder):
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"\x08\x01")
     for name in ("variables.index", "variables.data-00000-of-00001"):
@@ -151,8 +151,8 @@ def warm_runs(tmp_path):
     base = ()
     for number in range(1, 5):
         data = recorder.artifact("Examples", f"ExampleGen/{number}")
-        base = _pushing_run(recorder, number, data, epochs=1, base=base)
-    _serve(tmp_path / "serving" / "4")
+        base = pushing_run(recorder, number, data, epochs=1, base=base)
+    serve(tmp_path / "serving" / "4")
     return tmp_path
 
 

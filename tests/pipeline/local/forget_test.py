@@ -2,12 +2,14 @@
 
 import sqlite3
 
+import pytest
 from typer import testing
 
 from ncf_model.serving import folders
 from pipeline import cli
 from pipeline.local import forget, gc, lineage, lock, runs
 from pipeline.local.store import FILE, Store
+from tests.pipeline.local.conftest import CACHED, COMPLETE, pushing_run, serve
 
 
 def _rows(out):
@@ -28,8 +30,8 @@ def test_only_what_is_gone_is_forgotten(warm_runs):
     assert forget.executions(warm_runs, history=1) == set()  # All is there.
     _clear(warm_runs)
     forgotten = forget.executions(warm_runs, history=1)
-    # Of run 3 stays what the latest run began with: its model and blessing.
-    assert len(forgotten) == 2 * 5 + 3
+    # Run 3 stays: the latest run began with its model.
+    assert len(forgotten) == 2 * 5
     assert forget.executions(warm_runs, history=4) == set()
     assert forget.forget(warm_runs, history=1) == len(forgotten)
     after = _rows(warm_runs)
@@ -45,18 +47,52 @@ def test_what_is_left_can_be_read_and_cleared_as_before(warm_runs):
     forget.forget(warm_runs, history=1)
     store = Store(warm_runs)
     gone = [artifact.uri for artifact in store.artifacts.values() if not artifact.live]
-    # From what data and which other model that of run 3 was made is remembered.
+    # From what data and which other model that of run 3 was made is remembered, and
+    # what came of it.
     assert {uri.partition("pipeline_root/")[2] for uri in gone} == {
-        "ExampleGen/3",
-        "Trainer/model/2",
-        "Evaluator/2",
+        *("ExampleGen/3", "Trainer/model/2", "Evaluator/2"),
+        *("Pusher/3", "Report/3"),
     }
     assert lineage.trace(warm_runs, 4).inputs[0].inputs[0] == served.inputs[0].inputs[0]
-    *_, last = runs.rows(warm_runs)
+    before, last = runs.rows(warm_runs)
     assert (last.pushed, last.hit_rate) == (4, 0.5)
+    assert (before.state, before.hit_rate, before.pushed) == ("done", 0.5, 3)
     assert gc.plan(warm_runs, keep=1) == []
     reports = warm_runs / "pipeline_root" / "Report"
-    assert sorted(folder.name for folder in reports.iterdir()) == ["4"]
+    assert sorted(folder.name for folder in reports.iterdir()) == ["3", "4"]
+
+
+@pytest.fixture
+def one_schema(tmp_path, recorder):
+    """Returns a folder: four runs have the schema of the first; each pushes a model."""
+    schema = recorder.artifact("Schema", "ImportSchemaGen/1")
+    for number in range(1, 5):
+        data = recorder.artifact("Examples", f"ExampleGen/{number}")
+        state = COMPLETE if number == 1 else CACHED
+        recorder.execution(
+            recorder.run(f"run {number}"), "ImportSchemaGen", state, outputs=[schema]
+        )
+        pushing_run(recorder, number, data, epochs=1)
+    serve(tmp_path / "serving" / "2")
+    return tmp_path
+
+
+def test_a_run_of_which_only_cached_results_are_left_is_forgotten(one_schema):
+    assert len(runs.rows(one_schema)) == 4
+    _clear(one_schema)
+    forget.forget(one_schema, history=1)
+    # Run 2 is served, run 4 the latest.
+    assert [row.pushed for row in runs.rows(one_schema)] == [2, 4]
+    assert {row.state for row in runs.rows(one_schema)} == {"done"}
+    # The schema is known where it was made, so that later runs find it in the cache.
+    store = Store(one_schema)
+    [schema] = [a for a in store.artifacts.values() if a.type == "Schema"]
+    maker = store.producer(schema.id)
+    assert (maker.node, maker.state) == ("ImportSchemaGen", "COMPLETE")
+    assert forget.executions(one_schema, history=1) == set()
+    # What stands alone is forgotten once its result is gone.
+    store.mark_deleted([schema.id])
+    assert maker.id in forget.executions(one_schema, history=1)
 
 
 def test_not_while_a_run_is_going_on(warm_runs):
@@ -80,9 +116,9 @@ def test_the_command_lists_and_forgets(warm_runs):
     assert refused.exit_code == 2
     assert "Would remove 0" not in _ncf(warm_runs).output  # Nothing was removed.
     listed = _ncf(warm_runs, "--forget", "1")
-    assert "Would forget 13 executions" in listed.output
+    assert "Would forget 10 executions" in listed.output
     assert _rows(warm_runs) == before
-    assert "Forgot 13 executions" in _ncf(warm_runs, "--forget", "1", "--delete").output
+    assert "Forgot 10 executions" in _ncf(warm_runs, "--forget", "1", "--delete").output
     refused = _ncf(warm_runs, "--forget", "0")
     assert refused.exit_code == 2
     assert "must leave 1 run or more" in refused.output
