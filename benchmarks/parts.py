@@ -87,8 +87,9 @@ def serving(options: argparse.Namespace) -> Iterator[Figure]:
     for clients, seconds in bench.http_times(10, 8).items():
         yield Figure(f"serving/http/{clients} clients", "s", seconds)
     if options.peer:
-        for name, value in bench.implicit(options.peer).items():
-            yield Figure(f"serving/implicit/{name}", "s", [value])
+        for peer, measure in (("implicit", bench.implicit), ("recbole", bench.recbole)):
+            for name, value in measure(options.peer).items():
+                yield Figure(f"serving/{peer}/{name}", "s", [value])
 
 
 def scaling(options: argparse.Namespace) -> Iterator[Figure]:

@@ -5,7 +5,7 @@ python benchmarks/serving.py all [--peer PYTHON]
 python benchmarks/serving.py http --seconds 10
 
 Tables are random: what is learned changes no product's time. `--peer` names a Python
-that has the package `implicit`, whose top-k is timed on the same table.
+that has the packages `implicit` and `recbole`, whose top-k is timed on the same tables.
 """
 
 import argparse
@@ -49,8 +49,10 @@ def best(f, n):
         started = time.perf_counter(); f(); times.append(time.perf_counter() - started)
     return float(np.median(times))
 one = best(lambda: model.recommend(7, seen[7], N=10), 100)
+before = time.process_time()
 every = best(lambda: model.recommend(ids, seen, N=10), 5)
-print(json.dumps({"one": one, "all": every}))
+cpu = (time.process_time() - before) / 5
+print(json.dumps({"one": one, "all": every, "all_cpu": cpu}))
 """
 
 
@@ -64,7 +66,7 @@ def main() -> None:
     )
     single.add_argument("--calls", type=int, default=100)
     every = commands.add_parser("all")
-    every.add_argument("--peer", help="a Python that has `implicit`")
+    every.add_argument("--peer", help="a Python that has `implicit` and `recbole`")
     web = commands.add_parser("http")
     web.add_argument("--seconds", type=float, default=10)
     web.add_argument("--clients", type=int, default=8)
@@ -87,29 +89,50 @@ def one(items: int, calls: int) -> list[float]:
 
 
 def _all(peer: str | None) -> None:
-    median = float(np.median(everybody()))
-    print(f"{USERS:,} users at once: {median:.3f} s, {USERS / median:,.0f} users/s")
+    cpu: list[float] = []
+    median = float(np.median(everybody(cpu)))
+    print(
+        f"{USERS:,} users at once: {median:.3f} s, {USERS / median:,.0f} users/s, "
+        f"{np.median(cpu):.3f} s of CPU"
+    )
     if peer:
         print(f"implicit, seconds: {implicit(peer)}")
+        print(f"RecBole, seconds: {recbole(peer)}")
 
 
-def everybody() -> list[float]:
-    """Returns the seconds of each call for all users at once."""
+def everybody(cpu: list[float] | None = None) -> list[float]:
+    """Returns the seconds of each call for all users; those of CPU go to `cpu`."""
     names = [f"u{user}" for user in range(USERS)]
     with tempfile.TemporaryDirectory() as folder:
         model = _load(_export(pathlib.Path(folder), users=USERS, items=ITEMS))
-        return _times(lambda: _ask(model, names), 5)
+
+        def ask() -> None:
+            before = time.process_time()
+            _ask(model, names)
+            if cpu is not None:
+                cpu.append(time.process_time() - before)
+
+        return _times(ask, 5)
 
 
 def implicit(peer: str) -> dict[str, float]:
     """Returns implicit's median seconds for one user, and for all at once."""
+    return _ask_peer(peer, "-c", _PEER)
+
+
+def recbole(peer: str) -> dict[str, float]:
+    """Returns RecBole's median seconds and CPU seconds, likewise."""
+    return _ask_peer(peer, str(pathlib.Path(__file__).with_name("recbole_topk.py")))
+
+
+def _ask_peer(*command: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "tables.npz")
         seen, offsets = _seen(USERS, ITEMS)
         users, table = _tables(USERS, ITEMS)
         np.savez(file, users=users, items=table, seen=seen, offsets=offsets)
         done = subprocess.run(
-            [peer, "-c", _PEER, file], check=True, capture_output=True, text=True
+            [*command, file], check=True, capture_output=True, text=True
         )
     found: dict[str, float] = json.loads(done.stdout)
     return found
