@@ -153,6 +153,9 @@ def with_train(config: PipelineConfig, fields: Mapping[str, Any]) -> PipelineCon
         ) from None
 
 
+# Fields of accelerators -> the profile that uses them.
+_PROFILE_OF = {"gpu": "gpu", "gpus": "gpu", "topology": "tpu"}
+
 ConfigType = TypeVar("ConfigType", bound=ClusterConfig)
 
 
@@ -167,7 +170,8 @@ def load(
         **changes: fields, such as `image="..."`; None leaves a field as it is.
 
     Raises:
-        ValueError: there is no such file, a field is unknown, or a value is impossible.
+        ValueError: there is no such file, a field is unknown, a value is impossible, or
+            an accelerator does not go with the profile.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -177,9 +181,10 @@ def load(
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         if not isinstance(values, dict):
             raise ValueError(f"{file} must hold `field: value` lines.")
-    values |= {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in changes.items() if value is not None}
+    values |= given
     try:
-        return kind.model_validate(values)
+        settings = kind.model_validate(values)
     except pydantic.ValidationError as error:
         problems = "\n".join(
             f"  {'.'.join(map(str, p['loc'])) or '(top level)'}: "
@@ -189,3 +194,17 @@ def load(
         )
         where = f"{path}: " if path else ""
         raise ValueError(f"{where}the platform is not valid:\n{problems}") from None
+    # A file may keep the GPUs of a profile that is not chosen this time.
+    _check_used(settings, given if "profile" in values else values)
+    return settings
+
+
+def _check_used(settings: ClusterConfig, given: Mapping[str, object]) -> None:
+    """Raises ValueError if an accelerator was named that the profile leaves out."""
+    for name in sorted(_PROFILE_OF.keys() & given.keys()):
+        if settings.profile != _PROFILE_OF[name]:
+            raise ValueError(
+                f"`{name}` must go with profile {_PROFILE_OF[name]!r}; the profile is "
+                f"{settings.profile!r}, so Trainer would run without it. Change the "
+                f"profile, or drop `{name}`."
+            )

@@ -1,5 +1,3 @@
-import re
-
 import pytest
 
 from pipeline.cluster import node_spec
@@ -352,25 +350,3 @@ DIGEST = "image@sha256:0123"
 )
 def test_caches_only_images_that_cannot_change(settings, cacheable):
     assert config.load(None, **settings).cacheable is cacheable
-
-
-def test_the_guides_settings_are_valid_as_files(pytestconfig, tmp_path):
-    """YAML reads some words, such as a key `on`, as something else."""
-    text = (pytestconfig.rootpath / "kubeflow" / "README.md").read_text()
-    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
-    file = tmp_path / "gke.yaml"
-    file.write_text("serving: gs://b/s\n" + "".join(blocks))
-    settings = config.load(file)
-    assert settings.notify == config.NotifyConfig(secret="slack")
-    assert settings.model_registry.name == "ncf"
-    assert settings.node("Transform").labels["cost-centre"] == "4711"
-
-
-def test_file_and_changes(tmp_path):
-    file = tmp_path / "gke.yaml"
-    file.write_text("image: a:1\ntrainer_image: c:1\nprofile: gpu\n")
-    settings = config.load(file, image="b:2", gpu=None)
-    assert (settings.image, settings.profile, settings.gpu) == ("b:2", "gpu", "T4")
-    with pytest.raises(ValueError, match="No platform file"):
-        config.load(tmp_path / "none.yaml")
