@@ -43,7 +43,7 @@ def rollback(
         int | None,
         typer.Argument(
             help="The number of the version.",
-            show_default="the one before the newest",
+            show_default="the newest other model that was not taken back",
         ),
     ] = None,
     folder: Annotated[
@@ -68,18 +68,20 @@ def rollback(
 
 
 def _before(serving: str) -> int:
-    """Returns the newest version with another model than the current version."""
+    """Returns the newest version of another model that no rollback took back."""
     from ncf_model.serving import versions
 
     found = versions.look(serving).versions
     if not found:
         raise ValueError(f"There is no version in {serving}.")
-    digests = [_digest(version) for version in found]
-    for version, digest in zip(found, digests, strict=True):
-        if digest != digests[0]:
+    left_out = {_digest(found[0]), *versions.withdrawn(serving)}
+    for version in found:
+        if _digest(version) not in left_out:
             return version.number
     raise ValueError(
-        f"{serving} has one model only, {found[0].number}; there is none to go back to."
+        f"{serving} has no model besides that of {found[0].number}, so there is none "
+        "to go back to. A model that was taken back is served again only if its "
+        "version is named."
     )
 
 

@@ -88,6 +88,20 @@ def test_goes_back_to_the_model_before(out):
     )
 
 
+def test_going_back_twice_does_not_return_to_what_was_taken_back(tmp_path, push):
+    for number, name in enumerate("abc", start=1):
+        push(tmp_path / "models", name, first=number)
+        model = tmp_path / "models" / name
+        versions.push(tmp_path / "serving", model, number=number)
+    assert "the model of 2." in _run("rollback", "--out", tmp_path).output
+    assert "the model of 1." in _run("rollback", "--out", tmp_path).output
+    refused = _run("rollback", "--out", tmp_path)
+    assert refused.exit_code == 2
+    assert "only if its version is named" in " ".join(refused.output.split())
+    # Named, one of them is served again.
+    assert "the model of 3." in _run("rollback", 3, "--out", tmp_path).output
+
+
 def test_goes_back_to_a_given_one(out):
     oldest = _listed(out)[-1]["version"]
     assert _run("rollback", oldest, "--out", out).exit_code == 0
