@@ -13,7 +13,7 @@ def read(file: pathlib.Path) -> dict[str, Any]:
     """
     advice = (
         f"Make one: ncf compile vertex -o {file} --root gs://BUCKET/runs --serving "
-        "gs://BUCKET/serving"
+        "gs://BUCKET/serving --image NAME@sha256:..."
     )
     if not file.exists():
         raise ValueError(f"No compiled pipeline {file}. {advice}")
