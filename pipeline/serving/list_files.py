@@ -7,6 +7,7 @@ import os
 import types
 from collections.abc import Iterator
 from typing import Any, Protocol
+from urllib import parse
 
 import numpy as np
 import pyarrow as pa
@@ -111,9 +112,10 @@ class ListFiles:
         """Opens nothing yet.
 
         Raises:
-            ValueError: the output's form is unknown, or `shards` is below 1.
+            ValueError: the output's form is unknown, it is a file of another machine, or
+                `shards` is below 1.
         """
-        output = output.removeprefix("file://")
+        output = _local_path(output)
         stem, self._form = os.path.splitext(output)
         if self._form not in _WRITERS:
             raise ValueError(
@@ -163,6 +165,19 @@ class ListFiles:
             return _RemoteFile(name)
         os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
         return open(_partial(name), "wb")
+
+
+def _local_path(output: str) -> str:
+    """Returns the path of a URL `file:...`, and any other output as it is."""
+    url = parse.urlsplit(output)
+    if url.scheme != "file":
+        return output
+    if url.netloc not in ("", "localhost"):
+        raise ValueError(
+            f"{output!r} names the machine {url.netloc!r}; a path on this one is "
+            "written with three slashes: file:///folder/lists.csv."
+        )
+    return parse.unquote(url.path)
 
 
 def _partial(name: str) -> str:

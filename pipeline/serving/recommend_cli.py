@@ -77,6 +77,9 @@ def recommend(
         refuse(error)
     kind, keys = ("user", user) if user else ("basket", [", ".join(item or ())])
     _tell(model, user or ())
+    for key, (ids, _) in zip(keys, lists, strict=True):
+        if not any(ids):
+            say(f"No items are left for {kind} {key}.", "yellow")
     _print(kind, keys, lists, names, as_json=as_json, as_csv=as_csv)
 
 

@@ -64,6 +64,17 @@ def test_a_folder_may_be_a_url(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("start", ["file:", "file://localhost", "FILE://"])
+def test_forms_of_a_url_of_this_machine(start):
+    files = list_files.ListFiles(f"{start}/tmp/a%20b.csv", 1)
+    assert files.names == ["/tmp/a b.csv"]
+
+
+def test_a_file_of_another_machine_is_refused():
+    with pytest.raises(ValueError, match="names the machine 'tmp'"):
+        list_files.ListFiles("file://tmp/lists.csv", 1)
+
+
 def test_json_lines_are_the_rows(tmp_path):
     path = tmp_path / "a.jsonl"
     with list_files.ListFiles(str(path), 1) as files:

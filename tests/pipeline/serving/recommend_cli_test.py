@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
@@ -30,6 +31,21 @@ def test_a_table_per_user_with_titles(shared_out):
     assert "user [x]" in text
     assert "Brazil (1985)" in text
     assert "0.5000" in text
+
+
+@pytest.mark.parametrize("arguments", [["--user", "bob"], ["--item", "i3"]])
+def test_whom_no_items_are_left_for(shared_out, monkeypatch, arguments):
+    def nothing(self, asked, k):
+        none, score = np.array([[b""] * k] * len(asked)), np.zeros((len(asked), k))
+        return none, score
+
+    for name in ("recommend", "recommend_for_items"):
+        monkeypatch.setattr(loaded_model.LoadedModel, name, nothing)
+    done = _ok("recommend", *arguments, "--out", shared_out)
+    assert done.stdout == ""
+    whom = arguments[0].replace("--item", "basket").removeprefix("--")
+    said = f"No items are left for {whom} {arguments[1]}."
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_a_basket_and_json(shared_out):
