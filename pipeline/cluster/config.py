@@ -182,6 +182,7 @@ def load(
         if not isinstance(values, dict):
             raise ValueError(f"{file} must hold `field: value` lines.")
     given = {name: value for name, value in changes.items() if value is not None}
+    own = values.get("profile")
     values |= given
     try:
         settings = kind.model_validate(values)
@@ -194,8 +195,8 @@ def load(
         )
         where = f"{path}: " if path else ""
         raise ValueError(f"{where}the platform is not valid:\n{problems}") from None
-    # A file may keep the GPUs of a profile that is not chosen this time.
-    _check_used(settings, given if "profile" in values else values)
+    # A file may keep the GPUs of its own profile if the command line names another.
+    _check_used(settings, given if own not in (None, settings.profile) else values)
     return settings
 
 

@@ -27,9 +27,15 @@ def test_a_file_keeps_the_gpus_of_another_profile(tmp_path):
     file = tmp_path / "gke.yaml"
     file.write_text("profile: gpu\ngpu: L4\ngpus: 2\ntrainer_image: i\n")
     assert config.load(file, profile="cpu").strategy == "one_device"
-    file.write_text("gpu: L4\n")
+
+
+@pytest.mark.parametrize("text", ["gpu: L4\n", "profile: cpu\ngpu: L4\n"])
+@pytest.mark.parametrize("profile", [None, "cpu"])
+def test_a_file_names_gpus_without_their_profile(tmp_path, text, profile):
+    file = tmp_path / "gke.yaml"
+    file.write_text(text)
     with pytest.raises(ValueError, match="`gpu` must go with profile 'gpu'"):
-        config.load(file)
+        config.load(file, profile=profile)
 
 
 def test_the_guides_settings_are_valid_as_files(pytestconfig, tmp_path):
