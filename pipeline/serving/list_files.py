@@ -112,8 +112,8 @@ class ListFiles:
         """Opens nothing yet.
 
         Raises:
-            ValueError: the output's form is unknown, it is a file of another machine, or
-                `shards` is below 1.
+            ValueError: the output's form is unknown, `shards` is below 1, or the output
+                is a URL of a file on another machine.
         """
         output = _local_path(output)
         stem, self._form = os.path.splitext(output)
