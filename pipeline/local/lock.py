@@ -55,15 +55,15 @@ def alone(out: pathlib.Path, *, doing: str) -> Iterator[None]:
             file.truncate()
 
 
-def is_held(out: pathlib.Path) -> bool:
-    """Returns whether a process has locked a folder."""
+def held_since(out: pathlib.Path) -> float | None:
+    """Returns when a process locked a folder, seconds since 1970; None if none did."""
     with contextlib.suppress(OSError), open(out / FILE, encoding="utf-8") as file:
         if _read(file):  # Without content no process has written its name.
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return True
-    return False
+                return os.fstat(file.fileno()).st_mtime
+    return None
 
 
 def _me(doing: str) -> dict[str, Any]:

@@ -72,7 +72,9 @@ def rows(out: pathlib.Path) -> list[RunRow]:
     newest = versions.newest(out / "serving")
     served = newest.number if newest else None
     found = [_row(out, store, run, served) for run in store.runs]
-    if found and lock.is_held(out):
+    since = lock.held_since(out)
+    # A process that starts up holds the lock before its run is recorded.
+    if found and since is not None and store.runs[-1].started >= since:
         found[-1] = dataclasses.replace(found[-1], state=_at_work(found[-1].state))
     return found
 
@@ -140,7 +142,7 @@ def state(run: RecordedRun) -> str:
 
 
 def _at_work(state: str) -> str:
-    """Returns the state of the last run, which a process may still be working on."""
+    """Returns the state of a run on which a process may still be working."""
     verb, _, where = state.partition(" ")
     return f"running, {where}" if verb in ("died", "stopped") else state
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -45,14 +46,25 @@ def test_a_row_says_what_came_of_a_run(three_runs):
 
 
 def test_a_run_that_is_at_work_is_not_called_stopped(recorder):
-    run = recorder.run("run 1")
-    recorder.execution(run, "Trainer", RUNNING)
-    assert runs.rows(recorder.out)[-1].state == "died at Trainer"
     with lock.alone(recorder.out, doing="a run"):
+        run = recorder.run("run 1")
+        recorder.execution(run, "Trainer", RUNNING)
         assert runs.rows(recorder.out)[-1].state == "running, at Trainer"
     # What a killed process leaves in the file holds nobody up.
     (recorder.out / lock.FILE).write_text('{"pid": 1}')
     assert runs.rows(recorder.out)[-1].state == "died at Trainer"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("RUNNING", "died at"), ("COMPLETE", "stopped after")]
+)
+def test_the_run_before_is_not_the_one_that_starts_up(recorder, state, said):
+    number = metadata_store_pb2.Execution.State.Value(state)
+    recorder.execution(recorder.run("run 1"), "Trainer", number)
+    with lock.alone(recorder.out, doing="a run"):
+        later = time.time() + 1  # A file system's clock is coarse.
+        os.utime(recorder.out / lock.FILE, (later, later))
+        assert runs.rows(recorder.out)[-1].state == f"{said} Trainer"
 
 
 @pytest.mark.parametrize(
@@ -259,6 +271,7 @@ def test_the_projector_gets_a_name_for_each_vector(tmp_path):
 
 IMPORTED = """
 import sys
+import time
 from pipeline.local import gc, history_cli, lineage, runs
 from pipeline import config_fields
 for name in ("tfx", "tensorflow", "matplotlib", "apache_beam"):
