@@ -160,10 +160,15 @@ class RunDisplay:
             self._end("[green]✓[/]", "cached" if cached else "")
 
     def _estimate(self, node: str) -> float | None:
-        """Returns the seconds that a node takes, told by another; None if untold."""
+        """Returns the seconds that a node takes, told by another; None if untold.
+
+        Of less than a second nothing is told.
+        """
         like, times = _LIKE.get(node, ("", 0.0))
         seconds = self._took.get(like, self.earlier.get(like))
-        return None if seconds is None else seconds * times
+        if seconds is None or seconds * times < 1:
+            return None
+        return seconds * times
 
     @contextlib.contextmanager
     def progress_within_nodes(self) -> Iterator[None]:

@@ -119,6 +119,18 @@ def test_in_a_first_run_an_earlier_node_tells_how_long(
     assert f"about {seconds} s: " in console.file.getvalue()
 
 
+@pytest.mark.parametrize(("seconds", "tells"), [(0.33, False), (0.34, True)])
+def test_less_than_a_second_is_not_told(seconds, tells):
+    """Transform takes three times as long as StatisticsGen."""
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    display = terminal.RunDisplay(console)
+    display.earlier = {"StatisticsGen": seconds}
+    with display.following():
+        display.started("Transform")
+    assert ("about 1 s: " in console.file.getvalue()) is tells
+    assert "numbers users and items" in console.file.getvalue()
+
+
 def test_the_clock_goes_on_beside_a_full_bar():
     event = progress.StepProgress(fraction=1.0, doing="6,040 lists")
     _, drawn = _bar(31.0, event, more=20.0)
