@@ -23,7 +23,10 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--status", required=True)
     parser.add_argument("--pipeline", required=True)
-    parser.add_argument("--when", choices=("failure", "always"), default="failure")
+    # Packages compiled before the option was renamed pass `--on`.
+    parser.add_argument(
+        "--when", "--on", choices=("failure", "always"), default="failure"
+    )
     flags = parser.parse_args(argv)
     state, run = exit_task.status(flags.status)
     good = state.upper() in _GOOD

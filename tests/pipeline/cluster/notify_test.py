@@ -68,10 +68,12 @@ def test_what_still_runs_when_all_has_ended_was_ended_from_outside(webhook):
     assert [body["text"] for body in webhook.told] == ["Pipeline ncf: RUNNING"]
 
 
-def test_a_success_is_told_if_asked_for(webhook):
+@pytest.mark.parametrize("option", ["--when", "--on"])
+def test_a_success_is_told_if_asked_for(webhook, option):
+    """Packages of before, which say `--on`, still run with a newer image."""
     assert _main(GOOD) == 0
     assert webhook.told == []
-    assert _main(GOOD, "--when", "always") == 0
+    assert _main(GOOD, option, "always") == 0
     assert webhook.told[0]["text"] == "Pipeline ncf, run ncf-1: succeeded"
 
 
