@@ -15,7 +15,7 @@ from pipeline.cluster import compile as compiler
 from pipeline.cluster import exit_task, node_spec, parameters
 from pipeline.cluster import notify as notification
 from pipeline.config import PipelineConfig
-from pipeline.kfp import platform_spec
+from pipeline.kfp import platform_spec, pods
 from pipeline.kfp.config import KfpConfig, NotifyConfig
 from pipeline.kfp.pods import PodConfig, SecretConfig
 from pipeline.nodes import ids, infra_validator
@@ -30,16 +30,30 @@ def compile_pipeline(config: PipelineConfig, kfp: KfpConfig) -> str:
 
     Raises:
         ValueError: a node is configured that does not exist or cannot run on Kubeflow,
-            or the name of a node is one that Argo refuses.
+            the name of a node is one that Argo refuses, or the data lie in the default
+            claim, which is not mounted.
     """
     infra_validator.refuse(config, where="Kubeflow Pipelines")
+    _check_data(config.data.location, kfp)
     compiled = compiler.compile_spec(config, kfp, _variants(kfp))
-    pods = {name: kfp.node(name) for name in compiled.nodes}
+    node_pods = {name: kfp.node(name) for name in compiled.nodes}
     if kfp.notify:
-        pods[ids.NOTIFY] = _add_notification(compiled.spec, kfp, kfp.notify)
-    platform = platform_spec.document(pods, run_timeout_s=kfp.run_timeout_s)
+        node_pods[ids.NOTIFY] = _add_notification(compiled.spec, kfp, kfp.notify)
+    platform = platform_spec.document(node_pods, run_timeout_s=kfp.run_timeout_s)
     text = yaml.dump_all([compiled.spec, platform], sort_keys=True)
     return _header(compiled.parameters) + text
+
+
+def _check_data(path: str, kfp: KfpConfig) -> None:
+    default = KfpConfig.model_fields["volumes"].default
+    mounted = kfp.node(ids.EXAMPLE_GEN).volumes
+    if pods.is_in_volume(path, default) and not pods.is_in_volume(path, mounted):
+        raise ValueError(
+            f"`data_path` is {path!r}, but no claim in `volumes` is mounted there; if "
+            f"`serving` is in a bucket, the default claim {default[0].claim!r} is left "
+            "out. Put the data into the bucket, too, or write the claim into `volumes` "
+            "of a platform file."
+        )
 
 
 def _variants(kfp: KfpConfig) -> pipeline.Variants:

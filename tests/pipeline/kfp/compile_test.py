@@ -277,6 +277,20 @@ def test_a_node_that_does_not_exist():
         _compile(nodes={"Trainr": pods.PodConfig()})
 
 
+def test_data_in_the_claim_that_a_bucket_leaves_out():
+    config = config_module.load(None, dataset="/mnt/ncf/ratings.csv")
+    kfp = kfp_config.load(None, serving="gs://bucket/serving")
+    with pytest.raises(ValueError, match=r"no claim in `volumes` is.*'ncf' is left"):
+        compiler.compile_pipeline(config, kfp)
+    claim = {"claim": "mine", "mount_path": "/mnt/ncf"}
+    for settings in (
+        {"volumes": [claim]},
+        {"nodes": {"InteractionsExampleGen": {"volumes": [claim]}}},
+    ):
+        kfp = kfp_config.load(None, serving="gs://bucket/serving", **settings)
+        assert "/mnt/ncf/ratings.csv" in compiler.compile_pipeline(config, kfp)
+
+
 def test_the_end_of_a_run_is_told_to_a_webhook(compiled):
     notify = {"secret": "slack", "when": "always"}
     spec, platform = _documents(notify=notify, nodes={"*": {"env": {"A": "1"}}})
