@@ -113,6 +113,8 @@ def _clear(
         removals = gc_module.plan(folder, keep=keep)
         forgotten = 0
         if forget is not None:  # Checked before anything is removed.
+            if forget >= 1:  # What keeps its artifacts keeps its record.
+                forget = max(forget, keep)
             gone = {one.id for one in removals if one.id is not None}
             forgotten = len(
                 forget_module.executions(folder, history=forget, removed=gone)

@@ -84,7 +84,7 @@ def rivals(config: BaselinesConfig, *, order: bool = False) -> dict[str, Rival]:
     if config.ease_l2:
         grid = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
         made[EASE] = _rival(
-            functools.partial(_ease, _Once(linear.products)),
+            functools.partial(_ease, _EaseWeights()),
             l2=(config.ease_l2, 300, grid),
             **fading,
         )
@@ -147,14 +147,29 @@ def _item_knn(
     return lambda users: (histories[users] @ weights).toarray()
 
 
+class _EaseWeights:
+    """Item-item weights of EASE; a search keeps the products and the last weights."""
+
+    def __init__(self) -> None:
+        self._products = _Once(linear.products)
+        self._last: tuple[Matrix, float, np.ndarray] | None = None
+
+    def __call__(self, positives: Matrix, l2: float, search: bool) -> np.ndarray:
+        if not search:
+            return linear.weights(positives, l2=l2)
+        if self._last and self._last[0] is positives and self._last[1] == l2:
+            return self._last[2]
+        self._last = None  # The memory is needed.
+        inner = self._products(positives)
+        weights = linear.weights(positives, l2=l2, inner=inner)
+        self._last = positives, l2, weights
+        return weights
+
+
 def _ease(
-    products: Callable[[Matrix], np.ndarray],
-    positives: Positives,
-    settings: Settings,
-    search: bool,
+    solve: _EaseWeights, positives: Positives, settings: Settings, search: bool
 ) -> Scorer:
-    inner = products(positives.matrix) if search else None
-    weights = linear.weights(positives.matrix, l2=settings["l2"], inner=inner)
+    weights = solve(positives.matrix, settings["l2"], search)
     histories = positives.faded(settings.get(RECENCY, 0.0))
     return lambda users: linear.scores(histories[users], weights)
 

@@ -172,6 +172,9 @@ class _Places:
         is_whole = files.items() <= there.items()
         if is_whole and folders.digest(own, files) == record.digest:
             return own
+        artifact = record.model_uri or ""
+        if trust.is_inside(artifact, self._root) and not os.path.exists(artifact):
+            return None  # It was removed, as by `ncf gc`; no other is looked for.
         return self._artifacts.get(record.digest)
 
     @functools.cached_property

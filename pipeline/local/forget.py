@@ -5,8 +5,8 @@ module changes the tables of `metadata.sqlite` while the folder is locked. It re
 executions of old runs whose outputs are all gone, or were all taken from the cache,
 then artifacts that are gone and to which nothing refers any more, and the contexts of
 both. Results that later runs took from the cache stay, with what made them, however old
-they are. A run whose model is still there, as that of a served version, stays whole. Of
-any other run that loses an execution the rest stands alone: it is no run any more.
+they are. A run whose model is still there, as that of a served version, stays whole.
+What is left of any other old run stands alone: it is no run any more.
 """
 
 import contextlib
@@ -71,12 +71,11 @@ def _forgettable(
 
 
 def _remnants(store: Store, ids: set[int], *, history: int) -> list[int]:
-    """Returns the contexts of old runs that lose executions and have no model left."""
+    """Returns the contexts of old runs that have no model left without `ids`."""
     return [
         run.id
         for run in store.runs[:-history]
-        if ids & {execution.id for execution in run.executions}
-        and not any(
+        if not any(
             artifact.live
             for execution in run.executions
             for artifact in store.of_type(execution.outputs, "Model")
@@ -95,16 +94,20 @@ def forget(out: pathlib.Path, *, history: int) -> int:
         OSError: the disk is full.
     """
     ids = executions(out, history=history)
-    if not ids:
-        return 0
     store = Store(out)
-    reports = {id_ for one in ids for id_ in store.executions[one].outputs}
-    for artifact in store.of_type(reports, summary_file.REPORT_TYPE):
+    remnants = _remnants(store, ids, history=history)
+    if not ids and not remnants:
+        return 0
+    left = {
+        id_ for e in store.executions.values() if e.id not in ids for id_ in e.outputs
+    }
+    gone = {id_ for one in ids for id_ in store.executions[one].outputs} - left
+    for artifact in store.of_type(gone, summary_file.REPORT_TYPE):
         shutil.rmtree(runs.local_path(out, artifact.uri), ignore_errors=True)
     with contextlib.closing(sqlite3.connect(out / FILE)) as database:
         try:
             with database:  # One transaction: all changes or none.
-                _remove(database, ids, _remnants(store, ids, history=history))
+                _remove(database, ids, remnants)
         except sqlite3.OperationalError as error:
             raise OSError(f"{out / FILE}: {error}. Nothing was forgotten.") from None
         with contextlib.suppress(sqlite3.OperationalError):

@@ -218,7 +218,8 @@ def _tree(step: "LineageStep") -> "Tree":
 
     told = f"{step.artifact}  {step.uri}"
     if step.node:
-        told += f"\n  by {step.node} in run {step.run}"
+        run = f"run {step.run}" if step.run else "a run that was forgotten"
+        told += f"\n  by {step.node} in {run}"
     if step.source:
         told += f", from {step.source}"
     if step.seen:

@@ -366,6 +366,26 @@ def test_a_folder_that_a_model_is_entered_into_is_none_to_enter_it_from(store, p
     assert _digest_is(old, served)
 
 
+def test_what_was_removed_from_this_folder_is_not_looked_for(store, place, monkeypatch):
+    """`ncf gc --forget` makes records unknown; each would have all models read."""
+    pushed = [place.push(level) for level in (0.4, 0.5)]
+    _moved_away(place, store, *pushed)
+    here = str(place.root / "Trainer" / "model" / "9")
+    versions.annotate(place.serving, pushed[0].number, model_uri=here)
+    _remove(pushed[0])
+    read = []
+    digest = folders.digest
+
+    def noting(folder, files=None):
+        read.append(folder)
+        return digest(folder, files)
+
+    monkeypatch.setattr(folders, "digest", noting)
+    place.adopt(store)
+    assert not any("Trainer" in folder for folder in read)
+    assert _models(store) == [_content(pushed[1])]
+
+
 def _digest_is(folder, version):
     return folders.digest(str(folder)) == version.record.digest
 

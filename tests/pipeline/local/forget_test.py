@@ -9,7 +9,7 @@ from ncf_model.serving import folders
 from pipeline import cli
 from pipeline.local import forget, gc, lineage, lock, runs
 from pipeline.local.store import FILE, Store
-from tests.pipeline.local.conftest import CACHED, COMPLETE, pushing_run, serve
+from tests.pipeline.local.conftest import CACHED, COMPLETE, FAILED, pushing_run, serve
 
 
 def _rows(out):
@@ -93,6 +93,42 @@ def test_a_run_of_which_only_cached_results_are_left_is_forgotten(one_schema):
     # What stands alone is forgotten once its result is gone.
     store.mark_deleted([schema.id])
     assert maker.id in forget.executions(one_schema, history=1)
+
+
+def test_a_report_that_a_later_run_took_from_the_cache_stays(tmp_path, recorder):
+    data = recorder.artifact("Examples", "ExampleGen/1")
+    pushing_run(recorder, 1, data, epochs=1)
+    serve(tmp_path / "serving" / "1")
+    for number in (2, 3):  # The same command again.
+        run = recorder.run(f"run {number}")
+        for artifact in Store(tmp_path).artifacts.values():
+            node = {"Examples": "ExampleGen", "ncf.RunReport": "Report"}.get(
+                artifact.type, artifact.type
+            )
+            recorder.execution(run, node, CACHED, outputs=[artifact.id])
+    _clear(tmp_path)
+    assert forget.forget(tmp_path, history=1) == 5  # Those of run 2.
+    assert [row.hit_rate for row in runs.rows(tmp_path)] == [0.5, 0.5]
+
+
+def test_a_run_that_keeps_its_artifacts_keeps_its_record(tmp_path, recorder):
+    """Run 2 of three failed; `--keep` is more than `--forget`."""
+    for number in (1, 2, 3):
+        data = recorder.artifact("Examples", f"ExampleGen/{number}")
+        if number == 2:
+            run = recorder.run("run 2")
+            recorder.execution(run, "ExampleGen", COMPLETE, outputs=[data])
+            recorder.execution(run, "Trainer", FAILED, [data])
+        else:
+            pushing_run(recorder, number, data, epochs=1)
+    serve(tmp_path / "serving" / "3")
+    before = _rows(tmp_path)
+    asked = ["gc", "--out", str(tmp_path), "--forget", "1", "--delete", "--keep"]
+    done = testing.CliRunner().invoke(cli.app, [*asked, "3"])
+    assert "Forgot 0 executions" in done.output
+    assert _rows(tmp_path) == before
+    testing.CliRunner().invoke(cli.app, [*asked, "1"])
+    assert [row.number for row in runs.rows(tmp_path)] == [1]
 
 
 def test_not_while_a_run_is_going_on(warm_runs):
