@@ -3,13 +3,24 @@
 import dataclasses
 from collections.abc import Callable
 
+# Trainer's phases -> how much of the node is done when they end, by the seconds of
+# MovieLens 1M. A phase begins where the one before has ended.
+ENDS = {
+    "search": 0.2,
+    "gmf": 0.3,
+    "mlp": 0.4,
+    "train": 0.65,
+    "refit": 0.85,
+    "fit": 0.95,
+}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StepProgress:
     """The state of a step.
 
     Attributes:
-        fraction: how much of the step is done, in [0, 1].
+        fraction: how much of the node is done, in [0, 1].
         doing: what the step is doing now, in a few words.
     """
 

@@ -25,6 +25,9 @@ _EPOCHS, _SEARCH_EPOCHS = 10, 5
 # A search usually fits so often; only observers of the progress want to know.
 _USUAL_FITS = 12
 _ALMOST = 0.95
+# Where the search and the last fits begin and end in Trainer's time.
+_SEARCH = (0.0, progress.ENDS["search"])
+_FIT = (progress.ENDS["refit"], progress.ENDS["fit"])
 # From so many pairs on, the search fits to the users of the validation lists alone.
 _SEARCH_PAIRS = 2_000_000
 
@@ -89,7 +92,7 @@ class Fitter:
         self._history, self._validator, self._decides = history, validator, decides
         self._covered = min(history.linear_items, num_items)
         self._factors = min(int(history.factors), num_items)  # Resolved.
-        self._fits, self._usual_fits = 0, _USUAL_FITS
+        self._fits, self._usual_fits, self._bar = 0, _USUAL_FITS, _SEARCH
 
     def choose(
         self, positives: scipy.sparse.csr_matrix, chosen: ChosenSettings
@@ -99,7 +102,7 @@ class Fitter:
         From then on the validator adds the scores of both parts.
         """
         validator = self._validator
-        self._fits, self._usual_fits = 0, _USUAL_FITS
+        self._fits, self._usual_fits, self._bar = 0, _USUAL_FITS, _SEARCH
         scores = self._choose_linear(positives, chosen)
         beside = catalogue.Beside(scores)
         if self._history.has_ials:
@@ -113,7 +116,7 @@ class Fitter:
 
         A part without weight is None.
         """
-        self._fits, self._usual_fits = 0, 2
+        self._fits, self._usual_fits, self._bar = 0, 2, _FIT
         matrix = factored = None
         if self._covered and weight:
             matrix = self._linear(positives, chosen.l2) * np.float32(weight)
@@ -257,7 +260,9 @@ class Fitter:
 
     def _tell(self, doing: str) -> None:
         """Tells observers what is fitted now, and how far that is."""
-        share = min(self._fits / self._usual_fits, _ALMOST)
+        begin, end = self._bar
+        done = min(self._fits / self._usual_fits, _ALMOST)
+        share = begin + (end - begin) * done
         progress.emit(progress.StepProgress(fraction=share, doing=doing))
         self._fits += 1
 

@@ -115,6 +115,8 @@ class RunDisplay:
         self.earlier: Mapping[str, float] = {}
         self.console = console
         self._started = 0.0
+        # How much of the node is done, and was when the phase of its training began.
+        self._done, self._phase, self._begin = 0.0, "", 0.0
         self._took: dict[str, float] = {}
         self._progress = Progress(
             SpinnerColumn(),
@@ -144,6 +146,7 @@ class RunDisplay:
         """
         self.current = node
         self._started = time.monotonic()
+        self._done, self._phase = 0.0, ""
         seconds = self.earlier.get(node)
         detail = _DOING.get(node, "")
         if seconds is not None:
@@ -189,9 +192,17 @@ class RunDisplay:
             yield
 
     def training(self, event: Any) -> None:
-        """Moves the bar; `event` is a `training.progress.TrainingProgress`."""
-        done = event.epoch - 1 + event.fraction
-        self._move(done / event.epochs, _training_detail(event))
+        """Moves the bar; `event` is a `training.progress.TrainingProgress`.
+
+        Each phase has a share of the bar, from where the phase before has come to.
+        """
+        from ncf_model import progress
+
+        if event.phase != self._phase:
+            self._phase, self._begin = event.phase, self._done
+        done = (event.epoch - 1 + event.fraction) / event.epochs
+        share = max(progress.ENDS[event.phase] - self._begin, 0.0)
+        self._move(self._begin + share * done, _training_detail(event))
 
     def step(self, event: Any) -> None:
         """Moves the bar; `event` is an `ncf_model.progress.StepProgress`."""
@@ -207,9 +218,9 @@ class RunDisplay:
 
     def _move(self, fraction: float, detail: str) -> None:
         # A full bar would stop the clock, although the node has not ended.
-        completed = min(fraction, _FULL)
+        self._done = max(self._done, min(fraction, _FULL))
         for task in self._progress.task_ids:
-            self._progress.update(task, total=1.0, completed=completed, detail=detail)
+            self._progress.update(task, total=1.0, completed=self._done, detail=detail)
 
     def failed(self, note: str = "failed") -> None:
         """Marks the running node as failed."""

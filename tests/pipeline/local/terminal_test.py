@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from ncf_model import progress
+from ncf_model.training import progress as training
 from pipeline.local import executions, terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -129,6 +130,52 @@ def test_less_than_a_second_is_not_told(seconds, tells):
         display.started("Transform")
     assert ("about 1 s: " in console.file.getvalue()) is tells
     assert "numbers users and items" in console.file.getvalue()
+
+
+def _trainer_bar(events):
+    """Returns the length, of 24 places, of the bar after the last of the events."""
+    console = Console(
+        file=io.StringIO(), width=100, force_terminal=True, color_system=None
+    )
+    display = terminal.RunDisplay(console)
+    with display.following():
+        display.started("Trainer")
+        for event in events:
+            is_step = isinstance(event, progress.StepProgress)
+            (display.step if is_step else display.training)(event)
+    return len(re.findall("━+", console.file.getvalue())[-1])
+
+
+def test_trainers_bar_moves_on_from_phase_to_phase():
+    def step(fraction):
+        return progress.StepProgress(fraction=fraction, doing="")
+
+    def epoch(phase, number, fraction):
+        return training.TrainingProgress(
+            phase=phase,
+            epoch=number,
+            epochs=2,
+            fraction=fraction,
+            examples_per_second=1.0,
+            loss=1.0,
+            hit_rate=None,
+        )
+
+    events = [
+        step(0.15),  # The search.
+        epoch("train", 1, 0.0),
+        epoch("train", 1, 1.0),
+        epoch("train", 2, 1.0),
+        epoch("refit", 1, 0.0),
+        epoch("refit", 2, 1.0),
+        step(0.95),
+    ]
+    lengths = [_trainer_bar(events[: end + 1]) for end in range(len(events))]
+    # .15, .15, .15 + .5 / 2, .65, .65, .85 and .95 of 24 places.
+    assert lengths == [3, 3, 9, 15, 15, 20, 22]
+    # What was trained in vain for a while, or a training without a search.
+    assert _trainer_bar([*events[1:4], step(0.1)]) == 15
+    assert _trainer_bar([epoch("train", 1, 1.0)]) == 7
 
 
 def test_the_clock_goes_on_beside_a_full_bar():
