@@ -79,7 +79,8 @@ def recommend(
     _tell(model, user or ())
     for key, (ids, _) in zip(keys, lists, strict=True):
         if not any(ids):
-            say(f"No items are left for {kind} {key}.", "yellow")
+            whom = f"user {key}" if user else "the basket"  # That can be long.
+            say(f"No items are left for {whom}.", "yellow")
     _print(kind, keys, lists, names, as_json=as_json, as_csv=as_csv)
 
 

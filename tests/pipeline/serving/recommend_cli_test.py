@@ -33,8 +33,11 @@ def test_a_table_per_user_with_titles(shared_out):
     assert "0.5000" in text
 
 
-@pytest.mark.parametrize("arguments", [["--user", "bob"], ["--item", "i3"]])
-def test_whom_no_items_are_left_for(shared_out, monkeypatch, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "whom"),
+    [(["--user", "bob"], "user bob"), (["--item", "i3"], "the basket")],
+)
+def test_whom_no_items_are_left_for(shared_out, monkeypatch, arguments, whom):
     def nothing(self, asked, k):
         none, score = np.array([[b""] * k] * len(asked)), np.zeros((len(asked), k))
         return none, score
@@ -43,9 +46,7 @@ def test_whom_no_items_are_left_for(shared_out, monkeypatch, arguments):
         monkeypatch.setattr(loaded_model.LoadedModel, name, nothing)
     done = _ok("recommend", *arguments, "--out", shared_out)
     assert done.stdout == ""
-    whom = arguments[0].replace("--item", "basket").removeprefix("--")
-    said = f"No items are left for {whom} {arguments[1]}."
-    assert done.stderr.splitlines()[-1] == said
+    assert done.stderr.splitlines()[-1] == f"No items are left for {whom}."
 
 
 def test_a_basket_and_json(shared_out):
