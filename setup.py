@@ -1,4 +1,8 @@
-"""Metadata of the distribution; Beam's `--setup_file` for remote workers too."""
+"""Metadata of the distribution.
+
+Beam's option `--setup_file` takes this file too, to install the project on remote
+workers.
+"""
 
 import pathlib
 

@@ -1,4 +1,6 @@
-"""Compiles the pipeline for Kubeflow Pipelines: `ncf compile kfp`, as a script.
+"""Compiles the pipeline for Kubeflow Pipelines, as the command `ncf compile kfp` does.
+
+Usage, from a checkout in which the package is not installed:
 
 python kubeflow/kubeflow_runner.py -o pipeline.yaml --platform kubeflow/gke.yaml
 """
@@ -7,7 +9,8 @@ import pathlib
 import sys
 
 if __name__ == "__main__":
-    # From a checkout without the package installed; this folder itself is no package.
+    # The checkout's packages are found without being installed. The script's own folder
+    # is not on the path, because `kubeflow/` is not a package.
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 import typer

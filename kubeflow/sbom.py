@@ -1,7 +1,8 @@
-"""Lists what an image's Python environment holds: a bill of materials, and licences.
+"""Lists the packages of an image's Python environment, and their licences.
 
-`python kubeflow/sbom.py FOLDER` writes `sbom.cdx.json` (CycloneDX 1.5) and
-`licences.txt`. It needs nothing but Python, and lists the environment that runs it.
+`python kubeflow/sbom.py FOLDER` writes a software bill of materials, `sbom.cdx.json`
+(CycloneDX 1.5), and `licences.txt`. The script needs nothing but Python, and lists the
+packages of the environment whose Python runs it.
 """
 
 import importlib.metadata
@@ -15,7 +16,10 @@ _LICENCE = re.compile(r"^License :: (?:OSI Approved :: )?(.*)$")
 
 
 def bill() -> dict[str, object]:
-    """Returns the bill of materials, sorted by name and without a time."""
+    """Returns the bill of materials, sorted by name.
+
+    There is no time in the bill, so that the same packages give the same file.
+    """
     components = [
         {
             "type": "library",
@@ -37,7 +41,7 @@ def bill() -> dict[str, object]:
 
 def licence(found: importlib.metadata.Distribution) -> str:
     """Returns the licence's name as the package states it, `unknown` if it does not."""
-    metadata: Any = found.metadata  # Typed without `get` on Python 3.10.
+    metadata: Any = found.metadata  # Its type on Python 3.10 has no `get`.
     stated = metadata.get("License-Expression") or metadata.get("License") or ""
     classified = [
         match[1]
@@ -46,7 +50,7 @@ def licence(found: importlib.metadata.Distribution) -> str:
     ]
     if classified and (not stated or "\n" in stated or len(stated) > 60):
         return ", ".join(classified)
-    # Some put the whole text there; its first line is a name.
+    # Some packages state the whole text of the licence, whose first line is its name.
     return stated.strip().split("\n")[0].strip()[:60] or "unknown"
 
 
@@ -58,7 +62,7 @@ def _installed() -> dict[str, importlib.metadata.Distribution]:
 
 
 def main(folder: pathlib.Path) -> None:
-    """Writes both files."""
+    """Writes the bill of materials and the licences into `folder`."""
     text = json.dumps(bill(), indent=1) + "\n"
     (folder / "sbom.cdx.json").write_text(text, encoding="utf-8")
     lines = [f"{name} {d.version}: {licence(d)}" for name, d in _installed().items()]

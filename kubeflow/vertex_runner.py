@@ -1,8 +1,10 @@
-"""Compiles as `ncf compile vertex` does, for `tfx pipeline create --engine=vertex`.
+"""Compiles the pipeline for `tfx pipeline create --engine=vertex`.
 
-Settings come from the environment: ROOT, SERVING and IMAGE, which must be there, and
-CONFIG, DATASET and PLATFORM, which need not. Then `tfx run create --engine=vertex`
-submits it; root and account are as compiled, for it has no options for either.
+The result is that of `ncf compile vertex`. The settings come from environment
+variables: ROOT, SERVING and IMAGE must be set, CONFIG, DATASET and PLATFORM may be.
+Afterwards `tfx run create --engine=vertex` submits the compiled pipeline, with the
+pipeline root and the service account that were compiled into it: that command has no
+options for them.
 """
 
 import os
@@ -10,7 +12,8 @@ import pathlib
 import sys
 
 if __name__ == "__main__":
-    # From a checkout without the package installed; this folder itself is no package.
+    # The checkout's packages are found without being installed. The script's own folder
+    # is not on the path, because `kubeflow/` is not a package.
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from pipeline import config as config_module
@@ -25,8 +28,9 @@ def main() -> None:
     """Compiles the pipeline to where the `tfx` command looks for it."""
     if missing := [name for name in NEEDED if not os.environ.get(name)]:
         raise SystemExit(
-            f"Set {', '.join(missing)} in the environment: gs://... for runs, gs://... "
-            "for pushed models, and the image, best by digest."
+            f"Set {', '.join(missing)} in the environment. ROOT is the gs:// folder of "
+            "the runs, SERVING the gs:// folder of pushed models, and IMAGE the "
+            "container image, best named by its digest."
         )
     settings = config_module.load(
         os.environ.get("CONFIG"), dataset=os.environ.get("DATASET")
@@ -37,7 +41,7 @@ def main() -> None:
         image=os.environ["IMAGE"],
         serving=os.environ["SERVING"],
     )
-    # The command watches TFX's runner at work in here, and makes the folder.
+    # The `tfx` command has made the folder into which the file is written.
     text = compiler.compile_pipeline(settings, platform, root=os.environ["ROOT"])
     home = os.environ.get("VERTEX_HOME") or pathlib.Path.home() / "tfx" / "vertex"
     file = pathlib.Path(home, settings.pipeline_name, "pipeline.json")

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Starts scripts/bootstrap with any Python from 3.8 on; that one then looks for the
-# Python the project needs. Usage: bootstrap.sh runtime|dev|lock
+# Starts scripts/bootstrap with any Python from 3.8 on; scripts/bootstrap then looks for
+# the Python that the project needs. Usage: bootstrap.sh runtime|dev|lock
 set -eu
 cd "$(dirname "$0")/.."
-# What a user set for other programs must not change which modules are found here.
+# Variables that a user set for other programs must not change which modules Python finds.
 unset PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 
 can_start() {

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs a command in a copy of the project inside a Debian 13 root, where the current line
-# can run. Usage, as root: in_debian13.sh make test
-# Exit status 77: the root could not be made or entered; the reason is printed.
+# Runs a command in a copy of the project inside a folder with a whole Debian 13 (a root
+# for chroot), on which the current line of TFX releases can run. Usage, as the user root:
+# in_debian13.sh make test
+# Exit status 77: the Debian 13 root could not be made or entered; the reason is printed.
 # The root (0.5 GB) and the packages in it (4 GB) stay in ${XDG_CACHE_HOME:-~/.cache}.
 set -eu
 
@@ -32,22 +33,22 @@ make_root() {
     debootstrap --variant=minbase --include="$packages" trixie "$root.new" \
         ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$cache/debootstrap.log" 2>&1 || {
         tail -n 5 "$cache/debootstrap.log" >&2
-        skip "debootstrap failed (a mirror other than its own: DEBIAN_MIRROR=)."
+        skip "debootstrap failed. DEBIAN_MIRROR= may name another mirror of Debian."
     }
     mv "$root.new" "$root"
 }
 
-[ "$(id -u)" = 0 ] || skip "only root may make and enter one."
-[ "$(uname -m)" = x86_64 ] || skip "it needs x86_64; this is $(uname -m)."
-# What is mounted in a mount namespace of its own goes away with it, however it ends.
+[ "$(id -u)" = 0 ] || skip "only the user root may make and enter it."
+[ "$(uname -m)" = x86_64 ] || skip "the processor must be x86_64; this one is $(uname -m)."
+# Mounts in a mount namespace go away with the namespace, however the command ends.
 unshare --mount --pid --fork true 2>/dev/null || skip "namespaces are not allowed here."
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
-flock 9 # one run at a time: they share the root
+flock 9 # One run at a time, because all runs share the root.
 [ -d "$root" ] || make_root
 
-# The network as this machine sees it.
+# Inside the root the network is configured as on this machine.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt \
     /etc/pki/tls/certs/ca-bundle.crt; do
@@ -64,7 +65,8 @@ tar -C "$project" --exclude=./.venv --exclude=./.uv --exclude='./.*_cache' -cf -
     tar -C "$root/work/main" --no-same-owner -xf -
 [ -d "$data" ] || data=
 
-# Settings that hold in the root as well; not those that name files of this machine.
+# The command gets the settings that hold in the root as well, but none that name files
+# of this machine.
 set -- sh -c 'cd /work/main && exec "$@"' sh "$@"
 for name in CI http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
     PIP_DEFAULT_TIMEOUT PIP_PROXY PIP_TRUSTED_HOST UV_DEFAULT_INDEX UV_HTTP_TIMEOUT \
@@ -85,7 +87,7 @@ exec unshare --mount --pid --fork --kill-child sh -euc '
         mount --rbind /sys "$root/sys"
         [ -z "$data" ] || mount --bind -o ro "$data" "$root/work/shared/data"
     } || {
-        echo "Debian 13 root: it cannot be mounted into; the reason is above." >&2
+        echo "Debian 13 root: file systems cannot be mounted; the reason is above." >&2
         exit 77
     }
     exec chroot "$root" env -i "$@" </dev/null

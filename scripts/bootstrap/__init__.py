@@ -1,5 +1,7 @@
-"""Makes the project's environment: which line, which Python, which packages.
+"""Makes the project's virtual environment, `.venv`.
 
-Runs on any Python from 3.8 with nothing but the standard library, for it starts before
-there is an environment. `scripts/bootstrap.sh` finds that Python.
+The package chooses a line (a set of releases of TFX and what belongs to them), a Python
+interpreter, and installs the locked packages. The package runs on any Python from 3.8
+with nothing but the standard library, because there is no environment yet when it
+starts. `scripts/bootstrap.sh` finds that Python.
 """

@@ -1,4 +1,4 @@
-"""Makes .venv as the locks say, and leaves a finished .venv alone."""
+"""Makes .venv with the packages of the lock files; leaves a finished .venv alone."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Request(NamedTuple):
     """Which environment the user asked for.
 
     Attributes:
-        dev: with the tools for tests and lint.
-        python: the user's PYTHON=, "" if not given.
-        line: the user's LINE=, "" if not given.
+        dev: whether the tools for tests and lint are installed too.
+        python: what the user gave as PYTHON=, "" if nothing.
+        line: what the user gave as LINE=, "" if nothing.
     """
 
     dev: bool
@@ -37,16 +37,17 @@ class Request(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What .venv was made of; a file in .venv once that is complete.
+    """What .venv was made of, kept in a file in .venv once all is installed.
 
     Attributes:
         root: the project's folder, which the scripts in .venv/bin name: they break
             when it is moved.
-        glibc: the machine's, for a system upgrade may allow the other line.
-        line: name of the line.
-        python: path of the interpreter.
-        asked: the PYTHON= it was chosen for.
-        inputs: hash of each file that decides what is installed; "dev" only with tools.
+        glibc: the machine's glibc; after a system upgrade another line may fit.
+        line: the name of the line.
+        python: the path of the interpreter.
+        asked: the PYTHON= for which the interpreter was chosen.
+        inputs: the hash of each file that decides what is installed. The key "dev" is
+            there only if the tools were installed.
     """
 
     root: str
@@ -61,7 +62,7 @@ def ensure(root: pathlib.Path, request: Request, environ: Mapping[str, str]) -> 
     """Makes or updates `root`/.venv; quick and silent when nothing is to be done.
 
     Raises:
-        SetupError: the machine lacks something, or .venv is not ours.
+        SetupError: the machine lacks something, or .venv was made by something else.
     """
     with _alone(root):
         stamp = read_stamp(root)
@@ -91,7 +92,8 @@ def ensure(root: pathlib.Path, request: Request, environ: Mapping[str, str]) -> 
 def is_current(root: pathlib.Path, stamp: Stamp, request: Request) -> bool:
     """Returns whether the stamped environment serves the request as it is.
 
-    A choice made with PYTHON= or LINE= stays until another is made.
+    An environment that was chosen with PYTHON= or LINE= also serves a request without
+    them.
     """
     dev = request.dev or "dev" in stamp.inputs
     return (
@@ -129,7 +131,7 @@ def read_stamp(root: pathlib.Path) -> Stamp | None:
 
 
 def host_glibc() -> tuple[int, int]:
-    """Returns this machine's glibc, (0, 0) where the C library is another one."""
+    """Returns the version of this machine's glibc; (0, 0) for another C library."""
     name, version = platform.libc_ver()
     return interpreters.two_numbers(version if name == "glibc" else "")
 
@@ -140,7 +142,11 @@ def _decide(
     request: Request,
     environ: Mapping[str, str],
 ) -> tuple[Line, Interpreter]:
-    """Returns the user's choice, else that of .venv if it still fits, else the best."""
+    """Returns the line and the interpreter to install for.
+
+    They are the user's choice; without one those of .venv, if they still fit; else the
+    best that the machine has.
+    """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise SetupError(
             "TFX's wheels are for Linux on x86_64; this is "
@@ -169,21 +175,24 @@ def _install(
     interpreter: Interpreter,
     dev: bool,
 ) -> None:
-    """Installs the locks and the project; the stamp is gone until all is done."""
+    """Installs the locked packages and the project.
+
+    The stamp is removed first, so that an interrupted installation does not count.
+    """
     venv = root / ".venv"
     lock = str(root / "requirements" / f"{line.name}.txt")
     locks = [lock, *([lock.replace(".txt", "-dev.txt")] if dev else [])]
     _make_venv(tool, venv, interpreter)
     target = ["--python", str(venv / "bin" / "python")]
     _say(f"installing {' and '.join(os.path.relpath(path, root) for path in locks)}")
-    # The lock's setuptools also builds what has to be built, and not the newest one.
+    # `-b`: packages are built with the locked setuptools, not with its newest release.
     tool.run("pip", "sync", *target, "--require-hashes", "-b", lock, *locks)
     editable = ["--no-deps", "--no-build-isolation", "--quiet", "-e", str(root)]
     tool.run("pip", "install", *target, *editable)
 
 
 def _make_venv(tool: uv.Uv, venv: pathlib.Path, interpreter: Interpreter) -> None:
-    """Makes .venv anew, unless one of ours is there with the same interpreter."""
+    """Makes .venv anew, unless this set-up made it before with the same interpreter."""
     stamp = read_stamp(venv.parent)
     if venv.exists() and not (venv / _STAMP).exists():
         raise SetupError(
@@ -206,7 +215,7 @@ def _write_stamp(root: pathlib.Path, stamp: Stamp) -> None:
 
 @contextlib.contextmanager
 def _alone(root: pathlib.Path) -> Iterator[None]:
-    """Lets one set-up at a time work in a folder: the second finds it done."""
+    """Lets one set-up at a time work in a folder; a second one waits for the first."""
     descriptor = os.open(root, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

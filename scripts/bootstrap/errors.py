@@ -2,4 +2,4 @@
 
 
 class SetupError(Exception):
-    """The machine lacks something. The message is all that the user sees."""
+    """The set-up cannot go on. The user sees the message and no traceback."""

@@ -1,4 +1,4 @@
-"""Finds the machine's Python interpreters and asks each what it is."""
+"""Finds the machine's Python interpreters, their versions and what each of them has."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Iterable, Iterator, Mapping, NamedTuple
 
 NAMES = ("python3.13", "python3.12", "python3.11", "python3.10", "python3", "python")
 
-# In a virtual environment, _base_executable is the interpreter it was made from: .venv
-# must not be rebuilt from itself when it is the active one.
+# In a virtual environment, _base_executable is the interpreter that the environment was
+# made from: an active .venv must not be rebuilt from itself.
 _PROBE = """
 import importlib.util, json, os, platform, sys, sysconfig
 print(json.dumps({
@@ -30,15 +30,17 @@ _PROBE_TIMEOUT_S = 30
 
 
 class Interpreter(NamedTuple):
-    """What one interpreter said of itself.
+    """What one interpreter reports of itself.
 
     Attributes:
-        path: the interpreter itself, never a virtual environment's or pyenv's stand-in.
-        version: major, minor, micro.
-        glibc: major, minor; (0, 0) where the C library is not glibc.
-        include: folder that should hold Python.h.
+        path: the path of the interpreter itself, never that of the link in a virtual
+            environment or of pyenv's shim.
+        version: (major, minor, micro).
+        glibc: (major, minor) of its C library; (0, 0) if that is not glibc.
+        include: the folder that should hold Python.h.
         cxx: the command with which extensions in C++ are compiled.
-        makes_venvs: has venv and ensurepip, which Debian puts in a package of its own.
+        makes_venvs: whether the interpreter has the modules venv and ensurepip, which
+            Debian puts into a package of their own.
     """
 
     path: str
@@ -57,13 +59,13 @@ class Interpreter(NamedTuple):
 
 
 def probe(command: str) -> Interpreter | None:
-    """Returns what `command` is, or None if it is no CPython that runs.
+    """Returns the interpreter that `command` starts; None if no CPython starts.
 
     A name alone proves nothing: pyenv puts a `python3.10` on PATH that only prints an
     error when that version is not the selected one.
     """
     try:
-        # -S: the answer does not need the packages, and they may be broken.
+        # -S: the program needs no installed packages, and they may be broken.
         answer = subprocess.run(
             [command, "-S", "-c", _PROBE],
             stdout=subprocess.PIPE,
@@ -83,7 +85,7 @@ def probe(command: str) -> Interpreter | None:
 
 
 def candidates(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yields paths worth a probe: PATH's, then pyenv's, the newest version first."""
+    """Yields paths of possible interpreters: PATH's, then pyenv's, the newest first."""
     folders = [f for f in environ.get("PATH", "").split(os.pathsep) if f]
     for name in NAMES:
         for folder in folders:
@@ -96,7 +98,7 @@ def candidates(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def find(environ: Mapping[str, str]) -> list[Interpreter]:
-    """Returns the interpreters of PATH and pyenv, each once, in that order."""
+    """Returns the interpreters on PATH and then those of pyenv, each once."""
     return _distinct(probe(path) for path in candidates(environ))
 
 
@@ -114,6 +116,9 @@ def _numbers(path: str) -> list[int]:
 
 
 def two_numbers(version: str) -> tuple[int, int]:
-    """Returns "2.39" or "2.39.1" as (2, 39), and what is missing as 0."""
+    """Returns the first two numbers of a version: (2, 39) of "2.39" and of "2.39.1".
+
+    A number that is missing is returned as 0.
+    """
     digits = [*re.findall(r"\d+", version), "0", "0"]
     return int(digits[0]), int(digits[1])

@@ -1,4 +1,4 @@
-"""The two supported lines, and which of them fits a machine."""
+"""The two supported lines of releases, and which of them fits a machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from scripts.bootstrap.interpreters import Interpreter
 
 
 class Line(NamedTuple):
-    """One set of releases that belong together.
+    """One set of releases that belong together: TFX, TensorFlow, Beam and the like.
 
     Attributes:
-        name: also the lock's: requirements/<name>.txt.
-        pythons: (major, minor), the one to ask uv for first.
-        glibc: the oldest C library that the line's wheels run on.
+        name: the name, also of the lock file, requirements/<name>.txt.
+        pythons: the line's Pythons as (major, minor); uv is asked for the first.
+        glibc: the oldest glibc on which the line's wheels run.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Line(NamedTuple):
         return f"{self.name} line: Python {pythons}, {glibc}"
 
 
-# ml-metadata and TFDV of TFX 1.21 are built against glibc 2.39; that alone is why there
-# is an older line.
+# The wheels of ml-metadata and TFDV for TFX 1.21 need glibc 2.39. The older line exists
+# only for machines with an older glibc.
 CURRENT = Line("current", ((3, 13), (3, 12), (3, 11)), (2, 39))
 OLDER = Line("older", ((3, 10),), (2, 17))
 LINES = (CURRENT, OLDER)
@@ -50,7 +50,7 @@ def named(name: str) -> Line:
     """Returns the line of that name.
 
     Raises:
-        SetupError: there is none.
+        SetupError: there is no line of that name.
     """
     for line in LINES:
         if line.name == name:
@@ -66,18 +66,20 @@ def choose(
     only: Line | None = None,
     ask_uv: Callable[[Line], Interpreter | str],
 ) -> tuple[Line, Interpreter]:
-    """Returns the first line that can run here, and the interpreter for it.
+    """Returns the first line that can run on this machine, and an interpreter for it.
 
-    Among those that fit, the first with its C headers: one package is compiled.
+    Of several interpreters that fit, one with its C headers is taken if there is one,
+    because a package has to be compiled.
 
     Args:
         found: the machine's interpreters, the preferred ones first.
-        host_glibc: the machine's; uv is asked only for what can run on it.
-        only: consider this line alone.
-        ask_uv: returns an interpreter for the line, or why there is none.
+        host_glibc: the version of the machine's glibc; uv is asked only for the Pythons
+            of lines that run on it.
+        only: the one line to consider; None considers all.
+        ask_uv: returns an interpreter for a line, or why there is none.
 
     Raises:
-        SetupError: no line fits. The message says what was found and what mends it.
+        SetupError: no line fits. The message says what was found and what to do.
     """
     found = list(found)
     refusals = []
@@ -103,12 +105,12 @@ def choose_for(
     """Returns the line of the interpreter that the user named, and the interpreter.
 
     Args:
-        asked: a path or a command.
-        only: the line that the user named too, if any.
-        probe: tells what the interpreter is.
+        asked: the path or the command that the user gave as PYTHON=.
+        only: the line that the user gave as LINE=, if any.
+        probe: returns the interpreter that a command starts, or None.
 
     Raises:
-        SetupError: `asked` is no interpreter, or fits no line, or not `only`.
+        SetupError: `asked` is no interpreter, or does not fit `only`, or fits no line.
     """
     interpreter = probe(asked)
     if interpreter is None:
@@ -122,12 +124,12 @@ def choose_for(
     raise SetupError(
         f"PYTHON={asked} is Python {dotted(interpreter.version)} with "
         f"{_c_library(interpreter.glibc)}, which does not fit:\n{_needs(only)}\n"
-        "Leave PYTHON out to have one looked for."
+        "Without PYTHON= the set-up looks for an interpreter that fits."
     )
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """Returns (3, 10) as "3.10"."""
+    """Returns a version as text: "3.10" for (3, 10)."""
     return ".".join(map(str, version))
 
 
@@ -145,7 +147,7 @@ def _nothing_fits(
     only: Line | None,
     refusals: list[str],
 ) -> str:
-    """Says what must hold, what the machine has, and what to do."""
+    """Returns the message that no line fits, with what is needed and what to do."""
     here = f"This machine has {_c_library(host_glibc)}"
     possible = [line for line in LINES if host_glibc >= line.glibc]
     if only and only not in possible:

@@ -1,4 +1,4 @@
-"""Renews the locks: names, versions and hashes, and no address of any index."""
+"""Renews the lock files: names, versions and hashes, and no address of any index."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 
 from scripts.bootstrap.uv import Uv
 
-# Either line can be locked on either machine, so the target is spelt out. The current
-# line's three Pythons differ in a few packages: one universal lock with markers.
+# A line can be locked on a machine on which that line does not run, so the target is
+# given to uv. The current line's three Pythons differ in a few packages; its lock file
+# is universal, with markers.
 _TARGETS = {
     "older": ("--python-version", "3.10", "--python-platform", "x86_64-manylinux2014"),
     "current": ("--universal", "--python-version", "3.11"),
@@ -17,7 +18,8 @@ _TARGETS = {
 }
 _HASHED = ("--generate-hashes", "--no-emit-index-url", "--no-emit-find-links")
 _HEADER = ("--custom-compile-command", "make lock")
-# One machine's settings must not decide what all get. Only the index may be a mirror.
+# These settings of the user's uv must not change the lock files that all users get. The
+# index may be another one, a mirror.
 _NOT_SEEN = (
     "UV_CONSTRAINT",
     "UV_EXCLUDE",
@@ -35,10 +37,11 @@ def renew(tool: Uv, root: pathlib.Path, *, upgrade: bool) -> None:
     """Writes requirements/*.txt.
 
     Args:
-        tool: runs the resolution.
+        tool: the uv that resolves the requirements.
         root: the project's folder.
-        upgrade: take the newest releases; otherwise keep those that still satisfy the
-            *.in files, so that one new requirement changes little else.
+        upgrade: whether the newest releases are taken. Otherwise the locked releases
+            that still satisfy the *.in files are kept, so that one new requirement
+            changes little else.
 
     Raises:
         SetupError: the requirements cannot be met, or the index was not reached.
@@ -46,7 +49,8 @@ def renew(tool: Uv, root: pathlib.Path, *, upgrade: bool) -> None:
     folder = root / "requirements"
     for line in ("older", "current"):
         _lock(tool, folder, "requirements.in", line, line, upgrade=upgrade)
-        # The tools' lock takes what both need from the runtime lock, so they agree.
+        # The runtime's lock file constrains that of the tools, so that both have the
+        # same release of a package.
         runtime = ("--constraint", f"{line}.txt")
         _lock(tool, folder, "dev.in", f"{line}-dev", line, *runtime, upgrade=upgrade)
     _lock(tool, folder, "uv.in", "uv", "uv", upgrade=upgrade)
@@ -64,7 +68,7 @@ def _lock(
 ) -> None:
     print(f"lock: requirements/{name}.txt", flush=True)
     own = getattr(sys, "_base_executable", None) or sys.executable
-    # Relative names, for uv writes them into the comments.
+    # uv writes the names of the files into its comments, so they are relative ones.
     os.chdir(folder)
     tool.run(
         *("pip", "compile", "--quiet", "--python", own),

@@ -1,4 +1,4 @@
-"""Translates the user's settings of pip about the package index for uv.
+"""Translates the user's pip settings about the package index into settings of uv.
 
 uv does not read pip's settings, and many machines have their index, proxy and
 certificates in PIP_* variables or a pip.conf and nowhere else.
@@ -12,9 +12,10 @@ from typing import Mapping
 
 SYSTEM_FOLDER = "/etc"
 
-# pip's option -> the variables by which uv may have been told; the first is set.
-# Not extra-index-url and find-links: uv takes a package from the first index that has
-# its name, so an extra one with an odd copy would hide the releases that are locked.
+# For each option of pip the variables that say the same to uv. The first of them is
+# set, unless the user has set one of them. pip's extra-index-url and find-links are not
+# translated: uv takes a package from the first index that has its name, so an extra
+# index with an odd copy would hide the releases that are locked.
 _UV_VARIABLES = {
     "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
     "trusted-host": ("UV_INSECURE_HOST",),
@@ -26,7 +27,7 @@ _UV_VARIABLES = {
 
 
 def for_uv(environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns variables to add to `environ`; what uv was told itself wins."""
+    """Returns the variables to add to `environ`; what the user told uv itself stays."""
     told = {**_from_files(environ), **_from_environment(environ)}
     if "UV_CONFIG_FILE" in environ or any(map(os.path.exists, _uv_files(environ))):
         told.pop("index-url", None)
@@ -47,15 +48,18 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
-    """Reads [global], then [install] over it, from pip's files in pip's order."""
+    """Returns the options in pip's files, read in pip's order; later ones win.
+
+    Within a file the section [install] wins over [global].
+    """
     told: dict[str, str] = {}
     for path in _pip_files(environ):
-        # Values may hold a %, as passwords in addresses do: no interpolation.
+        # Without interpolation, because a password in an address may have a %.
         parser = configparser.RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")
         except (configparser.Error, OSError, UnicodeDecodeError):
-            continue  # pip itself tells the user about it
+            continue  # pip itself tells the user about such a file.
         for section in ("global", "install"):
             if parser.has_section(section):
                 told.update({_option(k): v for k, v in parser.items(section)})
@@ -64,7 +68,7 @@ def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _pip_files(environ: Mapping[str, str]) -> list[str]:
     own = environ.get("PIP_CONFIG_FILE", "")
-    if own == os.devnull:  # pip's way to say: no files
+    if own == os.devnull:  # This is how a user tells pip to read no files.
         return []
     home = environ.get("HOME", "")
     shared = environ.get("XDG_CONFIG_DIRS") or os.path.join(SYSTEM_FOLDER, "xdg")

@@ -1,4 +1,4 @@
-"""Checks that the machine can build the packages, before any is installed."""
+"""Checks that the machine can compile packages, before any package is installed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def check(
     TFX depends on pyfarmhash, which has no wheels: a compiler and Python.h build it.
 
     Args:
-        interpreter: the one to install for.
-        environ: may name a compiler by CXX, as for setuptools.
-        has_uv: uv is there already; if not, venv and ensurepip are needed to get it.
+        interpreter: the interpreter for which packages will be installed.
+        environ: the environment, in which CXX may name a compiler, as for setuptools.
+        has_uv: whether uv is there already. If not, the modules venv and ensurepip are
+            needed to install uv.
 
     Raises:
-        SetupError: something is missing. One message for all, with the commands.
+        SetupError: something is missing. The message names all that is missing, with
+            the commands that install it.
     """
     compiler = shlex.split(environ.get("CXX") or interpreter.cxx)
     python = f"python{dotted(interpreter.version[:2])}"
@@ -39,7 +41,8 @@ def check(
         apt, dnf = " g++", " gcc-c++"
     if not interpreter.has_headers:
         missing.append(f"the header Python.h (not in {interpreter.include})")
-        # Named only when missing: no distribution has the headers of pyenv's Pythons.
+        # The package of headers is named only if they are missing, because no
+        # distribution has the headers of pyenv's Pythons.
         apt, dnf = f"{apt} {python}-dev", f"{dnf} {python}-devel"
     if not has_uv and not interpreter.makes_venvs:
         missing.append("the modules venv and ensurepip (to install uv)")

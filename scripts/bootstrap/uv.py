@@ -1,4 +1,4 @@
-"""Gets uv: the machine's if it is recent enough, else a private one in .uv/."""
+"""Finds uv on the machine, or installs a private copy into .uv/ if it is too old."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ OLDEST = (0, 5)
 _FOLDER = ".uv"
 _LOCK = pathlib.Path("requirements", "uv.txt")
 
-# These would send uv to an environment other than the one it is given.
+# With these variables uv would work on an environment other than the one it is given.
 _MISLEADING = ("CONDA_PREFIX", "UV_PYTHON", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV")
 
 
 class Uv:
-    """A uv that runs. Its commands see pip's index and none of the user's venvs."""
+    """A uv that runs. It uses pip's index and ignores an environment that is active."""
 
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self.path = path
@@ -34,10 +34,10 @@ class Uv:
 
         Args:
             *arguments: the words after `uv`.
-            without: beginnings of the names of variables that it must not see.
+            without: beginnings of the names of variables that uv must not see.
 
         Raises:
-            SetupError: uv failed; it has said why.
+            SetupError: uv failed, and has printed why.
         """
         environ = {
             name: value
@@ -64,7 +64,10 @@ class Uv:
             )
 
     def python(self, line: Line) -> interpreters.Interpreter | str:
-        """Returns a Python of uv's for the line, downloaded if need be, or why not."""
+        """Returns a Python that uv manages for the line, or why there is none.
+
+        uv downloads the Python if that is necessary.
+        """
         for version in line.pythons:
             path, _ = self._answer("find", dotted(version))
             if path and (found := interpreters.probe(path)):
@@ -78,9 +81,10 @@ class Uv:
     def _answer(
         self, verb: str, version: str, downloads: bool = False
     ) -> tuple[str, str]:
-        """Returns what `uv python <verb>` printed, and its last complaint."""
+        """Returns the output of `uv python <verb>` and its last line of errors."""
         command = [self.path, "python", verb, version]
-        # Only its own: those on PATH were looked at, and pyenv's stand-ins confuse it.
+        # Only uv's own Pythons are asked for: those on PATH were looked at before, and
+        # pyenv's shims confuse uv.
         command += ["--python-preference", "only-managed"]
         command += [] if downloads else ["--no-python-downloads"]
         run = subprocess.run(
@@ -114,7 +118,8 @@ def get(root: pathlib.Path, environ: Mapping[str, str]) -> Uv:
         return there
     _say(f"installing uv into {_FOLDER}/")
     python = _make_environment(root / _FOLDER, environ)
-    # PIP_USER=0: a `user = true` in pip.conf would refuse to install here.
+    # With `user = true` in pip.conf pip would refuse to install into .uv/; PIP_USER=0
+    # overrides that.
     pip = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
     pip += ["--disable-pip-version-check", "-r", str(root / _LOCK)]
     if subprocess.run(pip, env={**environ, "PIP_USER": "0"}).returncode:
@@ -126,7 +131,7 @@ def get(root: pathlib.Path, environ: Mapping[str, str]) -> Uv:
 
 
 def _make_environment(folder: pathlib.Path, environ: Mapping[str, str]) -> pathlib.Path:
-    """Makes a virtual environment with pip, with any Python that can."""
+    """Makes a virtual environment that has pip, and returns the path of its Python."""
     own = getattr(sys, "_base_executable", None) or sys.executable
     for path in (own, *interpreters.candidates(environ)):
         shutil.rmtree(folder, ignore_errors=True)
