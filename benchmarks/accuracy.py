@@ -1,13 +1,14 @@
-"""Accuracy of the default model beside its four rivals, without TFX.
+"""Measures the accuracy of the default model beside its four rivals, without TFX.
 
     python benchmarks/accuracy.py ratings.csv --seeds 1 2 3
     python benchmarks/accuracy.py u.data --separator tab --columns 0 1 3 --strong .1
 
-Each method is ranked in the whole catalogue and in lists with 99 negatives. `--on
-validation` evaluates on the validation items, for experiments; `--on test`, the
-default, is for a configuration that is final. `--by` is the `sampling.eval_negatives`
-by which the model and its rivals choose. `--strong` holds whole users out: they are
-known by all but their last item, as a basket is. `--set` changes fields of
+Each method ranks every user's held-out item in the whole catalogue and in lists with 99
+negatives. `--on validation` evaluates on the validation items, for experiments; `--on
+test`, the default, is for a configuration that is final. `--by` is the value of
+`sampling.eval_negatives` with which the model and its rivals choose their settings.
+`--strong` keeps a share of the users out of training; when a method ranks, it gets all
+their items but the last one, as it would get a basket. `--set` changes fields of
 `model.history`.
 """
 
@@ -36,7 +37,14 @@ _BLOCK = 512
 
 
 class PairTable(NamedTuple):
-    """Distinct pairs, by user and time, with the place of each from the user's end."""
+    """Distinct pairs of user and item, in order of user and time.
+
+    Attributes:
+        users: the user of each pair.
+        items: the item of each pair.
+        back: how many pairs of the same user come later than each pair.
+        shape: the numbers of users and of items.
+    """
 
     users: np.ndarray
     items: np.ndarray
@@ -44,11 +52,16 @@ class PairTable(NamedTuple):
     shape: tuple[int, int]
 
     def faded(self, matrix: scipy.sparse.csr_matrix, exponent: float) -> Any:
-        """Returns `matrix` of `self.matrix` with the weights of recency in it."""
+        """Returns `matrix`, made by `self.matrix`, with recency weights for its ones.
+
+        Args:
+            matrix: the pairs to weight.
+            exponent: as `model.history.recency`.
+        """
         back = scipy.sparse.csr_matrix(
             (self.back + 1.0, (self.users, self.items)), self.shape
         )
-        rows = matrix.multiply(back).tocsr()  # How far back each item is.
+        rows = matrix.multiply(back).tocsr()  # The value is how far back the item is.
         offsets = rows.indptr
         user = np.repeat(np.arange(self.shape[0]), np.diff(offsets))
         order = np.lexsort((-rows.data, user))
@@ -65,7 +78,7 @@ class PairTable(NamedTuple):
         return Ragged(self.items[mask].astype(np.int32), offsets)
 
     def positives(self, mask: np.ndarray, *, order: bool) -> rivals.Positives:
-        """Returns the pairs in `mask` as rivals are fitted on them."""
+        """Returns the pairs in `mask` in the form on which rivals are fitted."""
         return rivals.Positives(self.matrix(mask), self.lists(mask) if order else None)
 
     def matrix(self, mask: np.ndarray) -> scipy.sparse.csr_matrix:
@@ -96,7 +109,7 @@ def read(path: str, columns: list[str], separator: str) -> PairTable:
 
 
 class EvaluationLists:
-    """One held-out item per user, and 99 that the user never touched."""
+    """The evaluation lists: a user's held-out item and 99 items the user never had."""
 
     def __init__(self, table: PairTable, held_out: np.ndarray, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -114,7 +127,10 @@ class EvaluationLists:
         self._num_items = table.shape[1]
 
     def candidates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns users, items and which of these are real, as validation does."""
+        """Returns users, their lists of items, and which items are not padding.
+
+        The form is that of `ncf_model.training.validation.Validation.candidates`.
+        """
         real = self._items >= 0
         items = np.where(real, self._items, self._num_items)
         return self.users.astype(np.int32), items, real
@@ -122,7 +138,11 @@ class EvaluationLists:
     def validation(
         self, positives: rivals.Positives, *, by: int | str
     ) -> search.SearchData:
-        """Returns what the rivals choose on: the whole catalogue, or the lists."""
+        """Returns the data on which the rivals choose their settings.
+
+        The data are the lists, or the held-out items alone if `by` is "all": these are
+        ranked in the whole catalogue.
+        """
         if by != "all":
             items = self._items.astype(np.int64)
             return search.SearchData(positives, self.users, items, None)
@@ -186,7 +206,8 @@ def train(
     with tempfile.TemporaryDirectory() as log_dir:
         trained, told = fitting.fit(
             interactions,
-            # Only `candidates` is asked for, which `EvaluationLists` has.
+            # `fit` calls nothing of a validation but `candidates`, and
+            # `EvaluationLists` has that method.
             cast(validation.Validation, validator),
             settings,
             history,
@@ -201,7 +222,7 @@ def train(
 
 
 def _plain(part: Document | None) -> dict[str, Any]:
-    """Returns what was chosen, without what was tried."""
+    """Returns the settings that were chosen, without the list of those tried."""
     told = part.model_dump() if part else {}
     return {k: v for k, v in told.items() if not isinstance(v, list)}
 
@@ -209,7 +230,14 @@ def _plain(part: Document | None) -> dict[str, Any]:
 def scorer(
     trained: fitting.Trained, positives: scipy.sparse.csr_matrix, *, known: bool
 ) -> rivals.Scorer:
-    """Returns a scoring function; users who are not `known` have the average row."""
+    """Returns the model's scoring function.
+
+    Args:
+        trained: the trained model.
+        positives: the items that each user has.
+        known: whether the users were trained on. Users who were not have no row of
+            their own in the table of users and get the average of all rows.
+    """
     tables, part = trained.tables, trained.linear
     nobody = tables._replace(user=np.zeros((1, tables.item.shape[1]), np.float32))
 
@@ -233,7 +261,7 @@ def _folded_in(
     history: scipy.sparse.csr_matrix,
     settings: dict[str, float],
 ) -> rivals.Scorer:
-    """Returns iALS for users who were not trained."""
+    """Returns the scoring function of iALS for users it was not fitted on."""
     l2, unobserved = settings["l2"], settings["unobserved"]
     width = rivals.factors(fitted_on, BaselinesConfig())
     _, items = ials.fit(
@@ -262,16 +290,16 @@ def _rivals(
         elif args.strong and name == rivals.IALS:
             score = _folded_in(fitted_on, history, settings)
         elif args.strong:
-            continue  # kNN of strangers is left to others.
+            continue  # The other rivals are not measured on users they do not know.
         if score is None:
-            continue  # It was left out, as the catalogue is too large for it.
+            continue  # The catalogue is too large for this rival.
         chosen = {key: value for key, value in settings.items() if key != "tried"}
         tried = max((each[search.NDCG] for each in settings["tried"]), default=None)
         yield f"{name} {chosen}, on validation items {tried}", score
 
 
 def compare(table: PairTable, args: argparse.Namespace) -> None:
-    """Prints every method's figures: users known, or some of them held out whole."""
+    """Prints every method's figures: for known users, or with `--strong` for others."""
     rng = np.random.default_rng(0)
     strange = rng.random(table.shape[0]) < args.strong
     known = ~strange[table.users]
@@ -311,7 +339,7 @@ def compare(table: PairTable, args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Reads the arguments."""
+    """Reads the command's arguments and the file, and compares the methods."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file")
     parser.add_argument(

@@ -1,12 +1,13 @@
-"""`make bench`: all benchmarks, one result, one page, and what got slower.
+"""Runs all benchmarks (`make bench`), stores one result and page, tells what is slower.
 
 Usage: python -m benchmarks.bench [--full] [--only PART ...] [--data-dir DIR]
                                   [--peer PYTHON] [--out DIR]
 
-Each part runs in a process of its own. The result goes to `--out`, a file per run,
-beside `index.html`; it is compared with the newest one there, or in
-`benchmarks/stored`, of such a machine. Exits with 1 if a part fails, not if something
-got slower: a person decides that.
+Each part runs in a process of its own. Each run writes its result as a file into the
+folder `--out`, beside the page `index.html`. The result is compared with the newest
+earlier one of the same machine and versions, in that folder or in `benchmarks/stored`.
+The exit status is 1 if a part fails. It is 0 if only something got slower, because a
+person has to decide whether that matters.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _data_dir() -> str | None:
-    """Returns the folder of data sets that tests use too, if it is there."""
+    """Returns the folder of data sets that the tests use; None if it does not exist."""
     folder = ROOT.parent / "shared" / "data"
     return str(folder) if folder.is_dir() else None
 
@@ -77,7 +78,7 @@ def _data_dir() -> str | None:
 def _in_a_process(
     name: str, options: argparse.Namespace
 ) -> list[results.Figure] | None:
-    """Returns the figures of a part; None if the part failed and said why."""
+    """Returns a part's figures; None if the part failed, after it has printed why."""
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "figures"
         command = [sys.executable, "-m", "benchmarks.bench", "--part", name, str(file)]
@@ -100,14 +101,14 @@ def _run_part(options: argparse.Namespace) -> int:
 
 
 def _tell(new: results.Result, out: pathlib.Path) -> None:
-    """Stores the result and its page; prints what changed."""
+    """Stores the result and its page in `out`; prints what changed."""
     old = results.last([STORED, out], new)
     found = comparison.changes(new, old) if old else []
     path = out / f"{new.made.replace(':', '')}.json"
     new.write(path)
     (out / "index.html").write_text(bench_page.render(new, old, found))
     if old is None:
-        print("bench: no earlier result of such a machine to compare with")
+        print("bench: no earlier result of this kind of machine to compare with")
     else:
         machine = comparison.pace(new, old)
         print(

@@ -1,4 +1,4 @@
-"""The page of a result: every figure drawn, and what changed since the last."""
+"""The page of a result: every figure drawn, and what changed since the last result."""
 
 import html
 import pathlib
@@ -16,9 +16,9 @@ def render(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
     """Returns one HTML page that needs nothing but itself.
 
     Args:
-        new: what is shown.
-        old: what it was compared with; None if there was nothing.
-        found: the comparison.
+        new: the result that is shown.
+        old: the earlier result with which `new` was compared; None without one.
+        found: the differences between the two.
     """
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
@@ -46,7 +46,9 @@ def _machine(new: Result) -> str:
 
 def _changes(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
     if old is None:
-        return "<p>There is no earlier result of such a machine to compare with.</p>"
+        return (
+            "<p>There is no earlier result of this kind of machine to compare with.</p>"
+        )
     told = [change for change in found if change.verdict != "same"]
     lines = [
         f"<li>{html.escape(change.name)}: {change.verdict}, {change.slower:.2f} times "
@@ -64,7 +66,7 @@ def _changes(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
 
 
 def _groups(new: Result) -> Iterator[tuple[str, list[Figure]]]:
-    """Yields the figures that can share an axis: of one part, case and unit."""
+    """Yields the figures that can share an axis: those of one part, case and unit."""
     groups: dict[str, list[Figure]] = {}
     for figure in new.figures.values():
         case = figure.name.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Times `ncf run` from command to final table: per node, in all, and peak memory.
+"""Times `ncf run` from command to final table, per node and in all, with peak memory.
 
 Usage: python benchmarks/chain.py [--runs 3] [--data-dir DIR] ml-100k ml-1m [-- ARGS]
 """
@@ -33,7 +33,7 @@ def _cpu_of_children() -> float:
 
 
 def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, Any]:
-    """Runs the chain in a new folder; returns its figures."""
+    """Runs `ncf run` once in a new folder; returns its figures."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "pipeline.cli", "run", "--dataset", dataset]
         command += ["--out", out, *extra]
@@ -82,7 +82,7 @@ def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, 
 
 
 def main() -> None:
-    """Prints one column per data set, medians over the runs."""
+    """Prints a table with a column of medians over the runs for each data set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("datasets", nargs="+")
     parser.add_argument("--runs", type=int, default=3)

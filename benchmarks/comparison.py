@@ -1,4 +1,4 @@
-"""Finds the figures that got slower, or faster, by more than the noise."""
+"""Compares two results: which figures got slower or faster by more than the noise."""
 
 import dataclasses
 import math
@@ -37,7 +37,10 @@ class SpeedChange:
 
 
 def changes(new: Result, old: Result) -> list[SpeedChange]:
-    """Returns the figures of speed and size that both have, the slowest first."""
+    """Returns how the figures of speed and size that both results have changed.
+
+    The figure that got slowest comes first.
+    """
     machine = pace(new, old)
     found = []
     for name, figure in new.figures.items():
@@ -57,7 +60,10 @@ def changes(new: Result, old: Result) -> list[SpeedChange]:
 
 
 def pace(new: Result, old: Result) -> float:
-    """Returns how many times as slow the machine itself was than the last time."""
+    """Returns how many times as long as for `old` the machine took for a calculation.
+
+    The calculation is always the same one, so the ratio is the machine's own.
+    """
     shared = new.pace.keys() & old.pace.keys()
     if not shared:
         return 1.0
@@ -74,7 +80,10 @@ def _slower(figure: Figure, before: Figure) -> float | None:
 
 
 def _noise(figure: Figure, before: Figure) -> float:
-    """Returns four times both spreads: roughly the most that chance does to medians."""
+    """Returns four times the sum of both spreads.
+
+    Chance alone hardly ever changes a median by more.
+    """
     spreads = [_UNKNOWN if f.spread is None else f.spread for f in (figure, before)]
     factor = 1 if any(f.spread is None for f in (figure, before)) else 4
     return max(_LEAST, factor * math.hypot(*spreads))

@@ -1,9 +1,9 @@
-"""Tries whether a Beam runner can do what TFX's executors and ours ask of one.
+"""Tries whether a Beam runner can do what TFX's executors and ours need from a runner.
 
 Usage: python benchmarks/engines.py --runner=RUNNER [arguments of Beam] [PROBE ...]
 
-Each line is one thing that every node needs, in the smallest pipeline that shows it.
-Only Beam is imported, and what the runner imports.
+Each probe is the smallest Beam pipeline that needs one of these features; the script
+prints a line for each. The script imports nothing but Beam and what the runner imports.
 """
 
 import glob
@@ -28,7 +28,7 @@ class Tagging(beam.DoFn):
 
 
 class Holding(beam.DoFn):
-    """Gives out its elements at the end of a bundle, as writers do with their files."""
+    """Keeps its elements until the end of a bundle, as writers keep their files."""
 
     def start_bundle(self) -> None:
         self._held: list[int] = []
@@ -53,7 +53,7 @@ def _noted(folder: str, name: str) -> list[str]:
 
 
 def several_sinks(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """Every node writes more than one thing."""
+    """Probes a pipeline with several sinks: every node writes more than one output."""
     numbers = pipeline | beam.Create([1, 2])
     for name in ("a", "b"):
         _ = numbers | name >> beam.Map(_note, folder, name)
@@ -61,7 +61,7 @@ def several_sinks(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
 
 
 def tagged_outputs(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """ExampleGen and NegativeSampling report beside what they write."""
+    """Probes tagged outputs, on which ExampleGen and NegativeSampling send reports."""
     split = (
         pipeline
         | beam.Create([1, 2, 3])
@@ -72,14 +72,14 @@ def tagged_outputs(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]
 
 
 def finished_bundles(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """Batches and files are given out at the end of a bundle."""
+    """Probes elements from `finish_bundle`, which is where batches and files come."""
     held = pipeline | beam.Create([1, 2]) | beam.ParDo(Holding())
     _ = held | beam.Map(_note, folder, "held")
     return lambda: _noted(folder, "held") == ["1", "2"]
 
 
 def side_inputs(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """NegativeSampling reads the items' counts as a side input, for the lists."""
+    """Probes side inputs, by which NegativeSampling gets the items' counts."""
     numbers = pipeline | beam.Create([1, 2])
     total = numbers | beam.CombineGlobally(sum)
     _ = (
@@ -91,7 +91,7 @@ def side_inputs(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
 
 
 def grouped(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """InteractionsExampleGen groups the rows of each user."""
+    """Probes GroupByKey, with which InteractionsExampleGen collects a user's rows."""
     _ = (
         pipeline
         | beam.Create([("u", 1), ("v", 2), ("u", 3)])
@@ -103,7 +103,7 @@ def grouped(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
 
 
 def written_records(pipeline: beam.Pipeline, folder: str) -> Callable[[], object]:
-    """All artifacts of Examples are files of TFRecords."""
+    """Probes writing TFRecords, the form of all artifacts of type Examples."""
     _ = (
         pipeline
         | beam.Create([b"first", b"second"])
@@ -140,7 +140,7 @@ def main() -> None:
                 with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:
                     right = probe(pipeline, folder)
                 said = "ok" if right() else "WRONG: nothing raised, results are missing"
-            except Exception as error:  # Whatever a runner raises is the answer.
+            except Exception as error:  # Any error of the runner is the probe's result.
                 said = f"FAILS: {type(error).__name__}: {str(error)[:300]}"
         print(f"{probe.__name__:<18} {said}", flush=True)
 

@@ -1,8 +1,9 @@
 """Times the Evaluator on whole catalogues, by default of MovieLens 20M's shape.
 
-The network is untrained and the lists are made up: neither changes what is computed.
-The cost per user is the difference of two runs with different numbers of users; it
-gives the time of all users, so far as it is the same for each.
+The network is untrained and the lists are made up; the amount of computation is that
+of real ones. The cost per user comes from the difference between two runs with
+different numbers of users. The time for all users is extrapolated from that cost, on
+the assumption that each user costs the same.
 
 Usage: python benchmarks/evaluator.py [--items 27000] [--all-users 138000] 1000 4000
 """
@@ -18,7 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-SEEN = 144  # items per user, as in MovieLens 20M
+SEEN = 144  # Items per user, as in MovieLens 20M.
 BEAM_ARGS = ["--runner=FnApiRunner", "--sdk_container_image=none"]
 
 
@@ -128,7 +129,7 @@ def _evaluate(folder: pathlib.Path) -> None:
 
 
 def _run_here(users: int, options: argparse.Namespace) -> dict[str, float]:
-    """Runs the Evaluator in this process, whose peak memory is then the Evaluator's."""
+    """Runs the Evaluator in this process, so that the peak memory is Evaluator's."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         _save_model(folder, options)
@@ -143,7 +144,7 @@ def _run_here(users: int, options: argparse.Namespace) -> dict[str, float]:
 
 
 def measure(users: int, options: argparse.Namespace) -> dict[str, float]:
-    """Returns what `_run_here` finds in a process of its own."""
+    """Returns the figures of `_run_here`, called in a new process."""
     command = [sys.executable, __file__, "--here", str(users)]
     for name in ("items", "all_users", "mf_dim"):
         command += [f"--{name.replace('_', '-')}", str(vars(options)[name])]
@@ -153,7 +154,7 @@ def measure(users: int, options: argparse.Namespace) -> dict[str, float]:
 
 
 def options(*arguments: str) -> argparse.Namespace:
-    """Returns the settings, by default those of the command line."""
+    """Returns the settings that `arguments` name; without any, those of the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("users", nargs="+", type=int)
     parser.add_argument("--items", type=int, default=27_000)
@@ -164,7 +165,7 @@ def options(*arguments: str) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Prints a row per number of users, and what all users would take."""
+    """Prints a row per number of users, and an extrapolation to all users."""
     chosen = options()
     if chosen.here:
         print(json.dumps(_run_here(chosen.users[0], chosen)))

@@ -1,9 +1,9 @@
-"""Makes interactions by the hundred million, in minutes and with flat memory.
+"""Makes hundreds of millions of interactions in minutes, with little memory.
 
-`pipeline.data.latent_factors` looks at every pair of a user and an item; that is too
-slow for a hundred million. Here each user belongs to one of some groups, and a group
-has a popularity of its own, Zipf's law and a part of the catalogue that it prefers:
-there is something to learn, by groups.
+`pipeline.data.latent_factors` looks at every pair of a user and an item, which is too
+slow for a hundred million interactions. In the data of this script each user belongs to
+a group. The popularity of items in a group follows Zipf's law, with a part of the
+catalogue that the group prefers, so that a model can learn what groups like.
 
 Usage: python benchmarks/made_up.py FILE.parquet MILLIONS USERS ITEMS
 """
@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 _GROUPS = 64
 _USERS_AT_A_TIME = 8_192
-_PREFERRED = 30.0  # times as likely as for the others
+_PREFERRED = 30.0  # How many times as likely an item is in the group that prefers it.
 _START, _SPAN = 1_420_070_400, 2 * 365 * 86_400
 _SCHEMA = pa.schema(
     [
@@ -30,19 +30,19 @@ _SCHEMA = pa.schema(
 
 
 def file_name(rows: int, users: int, items: int) -> str:
-    """Returns a name that differs whenever the content does."""
+    """Returns a name for the file; files of different content have different names."""
     return f"made-up-1-u{users}-i{items}-n{rows}.parquet"
 
 
 def write(path: pathlib.Path, *, rows: int, users: int, items: int) -> int:
-    """Writes the interactions by user and time; returns how many there are.
+    """Writes the interactions in order of user and time; returns how many there are.
 
     Args:
-        path: the file, which appears when it is whole.
-        rows: about how many are wanted; a user has no pair twice, so there are somewhat
-            fewer.
-        users: how many; each has 3 rows or more.
-        items: size of the catalogue.
+        path: the file, which appears only when it is complete.
+        rows: about how many interactions are wanted. There are somewhat fewer, because
+            repeated pairs of a user and an item are dropped.
+        users: the number of users; each has 3 interactions or more.
+        items: the number of items in the catalogue.
     """
     rng = np.random.default_rng(20240601)
     activity = rng.lognormal(0, 1.0, users)
@@ -61,7 +61,7 @@ def write(path: pathlib.Path, *, rows: int, users: int, items: int) -> int:
 
 
 def _ends(items: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns running sums of each group's popularity, [groups, items] in [0, 1]."""
+    """Returns each group's cumulative distribution of items: [groups, items]."""
     popularity = 1 / (1.0 + rng.permutation(items)) ** 0.8
     preferred = rng.integers(_GROUPS, size=items) == np.arange(_GROUPS)[:, None]
     weights = popularity * np.where(preferred, _PREFERRED, 1.0)
@@ -73,9 +73,9 @@ def _ends(items: int, rng: np.random.Generator) -> np.ndarray:
 def _block(
     first: int, sizes: np.ndarray, ends: np.ndarray, rng: np.random.Generator
 ) -> pa.Table:
-    """Returns the rows of some users, from number `first` on."""
+    """Returns the rows of consecutive users, the first of whom is number `first`."""
     items = ends.shape[1]
-    # With a quarter to spare, as a user's repeats are dropped.
+    # A quarter more than needed is drawn, because a user's repeats are dropped.
     owners = np.repeat(np.arange(len(sizes)), sizes + sizes // 4 + 2)
     groups = rng.integers(_GROUPS, size=len(sizes))[owners]
     draws = rng.random(len(owners))
@@ -104,7 +104,7 @@ def _block(
 
 
 def main() -> None:
-    """Makes one file."""
+    """Makes the file that the command line describes."""
     path, millions, users, items = sys.argv[1:]
     rows = round(float(millions) * 1e6)
     made = write(pathlib.Path(path), rows=rows, users=int(users), items=int(items))

@@ -1,4 +1,4 @@
-"""The parts of `make bench`: each runs a benchmark of this folder, for its figures."""
+"""The parts of `make bench`: each runs a benchmark of this folder for its figures."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ Part = Callable[[argparse.Namespace], Iterator[Figure]]
 
 
 def chain(options: argparse.Namespace) -> Iterator[Figure]:
-    """`ncf run` from command to table."""
+    """Yields the seconds, CPU time and memory of `ncf run`, from command to table."""
     from benchmarks import chain as bench
 
     datasets = _datasets(options.data_dir)
@@ -31,7 +31,7 @@ def chain(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def _datasets(data_dir: str | None) -> list[str]:
-    """Returns what is at hand: nothing is downloaded for a benchmark."""
+    """Returns the data sets that are there; a benchmark downloads nothing."""
     folder = pathlib.Path(data_dir) if data_dir else None
     named = ("ml-100k", "ml-1m")
     found = [name for name in named if folder and (folder / name).is_dir()]
@@ -39,7 +39,10 @@ def _datasets(data_dir: str | None) -> list[str]:
 
 
 def training(options: argparse.Namespace) -> Iterator[Figure]:
-    """The loop over pairs against `fit` and, if there is an environment, RecBole."""
+    """Yields the training speed of our loop, of Keras' `fit` and of RecBole.
+
+    RecBole is left out where its environment is not installed.
+    """
     from benchmarks import training as bench
 
     full = options.full
@@ -54,7 +57,7 @@ def training(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def sampling(options: argparse.Namespace) -> Iterator[Figure]:
-    """Negatives: ours, NumPy's bare cost, the official two ways."""
+    """Yields the time per negative of our sampler, NumPy and the official NCF's two."""
     from benchmarks import sampling as bench
 
     for shape in bench.SHAPES if options.full else ("ml-1m",):
@@ -65,7 +68,7 @@ def sampling(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def evaluator(options: argparse.Namespace) -> Iterator[Figure]:
-    """TFMA over whole catalogues."""
+    """Yields what the Evaluator takes to rank whole catalogues with TFMA."""
     from benchmarks import evaluator as bench
 
     for users in (2_000, 8_000) if options.full else (500,):
@@ -76,7 +79,7 @@ def evaluator(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def serving(options: argparse.Namespace) -> Iterator[Figure]:
-    """One user, everybody, and over HTTP."""
+    """Yields the time of lists for one user, for all users, and over HTTP."""
     from benchmarks import serving as bench
 
     for items in (bench.ITEMS, 27_000, 1_000_000) if options.full else (bench.ITEMS,):
@@ -93,7 +96,7 @@ def serving(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def scaling(options: argparse.Namespace) -> Iterator[Figure]:
-    """The data nodes by the size of the data."""
+    """Yields what the nodes up to NegativeSampling take, by the size of the data."""
     from benchmarks import scaling as bench
 
     sizes = bench.MILLIONS if options.full else bench.MILLIONS[:1]

@@ -1,6 +1,9 @@
-"""Makes the environment of the peers, `build/peers`, from its lock.
+"""Makes `build/peers`, the environment of the libraries that we compare with.
 
-Usage: python -m benchmarks.peers. Does nothing if it is there and the lock is the same.
+The libraries, called peers, are in the lock file `requirements/peers.txt`.
+
+Usage: python -m benchmarks.peers. Nothing happens if the environment is there and the
+lock file has not changed since.
 """
 
 import hashlib
@@ -20,7 +23,7 @@ _STAMP = "lock.sha256"
 
 
 def ensure() -> pathlib.Path:
-    """Returns the environment's Python.
+    """Makes the environment if necessary; returns the path of its Python.
 
     Raises:
         SetupError: there is no Python 3.10, or the packages could not be installed.
@@ -47,8 +50,8 @@ def _interpreter(environ: dict[str, str]) -> str:
         if found and tuple(found.version[:2]) == _PYTHON:
             return found.path
     raise SetupError(
-        "RecBole needs Python 3.10, and there is none here. `make bench` without "
-        "FULL=1 needs no peers."
+        "RecBole needs Python 3.10, and this machine has none. `make bench` without "
+        "FULL=1 does not need RecBole."
     )
 
 

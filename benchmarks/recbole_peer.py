@@ -1,7 +1,8 @@
-"""RecBole's NeuMF, timed on request; `training.py` starts it in RecBole's environment.
+"""Times RecBole's NeuMF; `training.py` starts this script in RecBole's environment.
 
-Reads lines "small|big BATCH" and answers each with examples per second of one epoch of
-RecBole's own trainer and loader, in the shape of MovieLens 1M.
+The script reads lines "small BATCH" or "big BATCH" and answers each with the examples
+per second of one epoch of RecBole's own trainer and loader, on made-up data of the size
+of MovieLens 1M.
 """
 
 import logging
@@ -27,7 +28,7 @@ HIDDEN = {"small": [32, 16, 8], "big": [256, 128, 64]}
 
 
 def write_interactions(folder: pathlib.Path) -> None:
-    """Writes distinct pairs in RecBole's form; every user and item occurs."""
+    """Writes distinct pairs in RecBole's format; every user and every item occurs."""
     rng = np.random.default_rng(0)
     users = np.concatenate([np.arange(NUM_USERS), rng.integers(NUM_USERS, size=80_000)])
     items = rng.zipf(1.2, size=len(users)) % NUM_ITEMS
@@ -59,7 +60,7 @@ def trainer(network: str, batch: int, folder: str) -> tuple[Trainer, object]:
         "state": "ERROR",
         "checkpoint_dir": folder,
     }
-    # RecBole reads the program's arguments.
+    # The script takes no arguments of its own, because `Config` reads sys.argv.
     config = Config(model="NeuMF", dataset="made", config_dict=settings)
     dataset = create_dataset(config)
     rows, _, _ = data_preparation(config, dataset)
@@ -67,13 +68,13 @@ def trainer(network: str, batch: int, folder: str) -> tuple[Trainer, object]:
 
 
 def main() -> None:
-    """Answers until the input ends."""
+    """Answers every line of standard input."""
     logging.disable(logging.CRITICAL)
     torch.set_num_threads(2)
     out, sys.stdout = sys.stdout, sys.stderr
     trainers = {}
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)  # RecBole writes logs where it is.
+        os.chdir(folder)  # RecBole logs into the working folder.
         write_interactions(pathlib.Path(folder) / "made")
         for line in sys.stdin:
             network, batch = line.split()

@@ -1,9 +1,9 @@
-"""RecBole's top-k on given tables; `serving.py` starts it in RecBole's environment.
+"""Times RecBole's top-k; `serving.py` starts this script in RecBole's environment.
 
-python recbole_topk.py TABLES.npz
+Usage: python recbole_topk.py TABLES.npz
 
-The model is RecBole's BPR, whose score is the product that GMF computes, with the
-tables in place of learned ones. What users have is left out, as RecBole does it.
+The model is RecBole's BPR, whose score is the product that GMF computes. The tables in
+the file replace the model's own. RecBole leaves out the items that a user has.
 """
 
 import json
@@ -27,7 +27,7 @@ K = 10
 
 
 def write_interactions(folder: pathlib.Path, tables: dict[str, np.ndarray]) -> None:
-    """Writes what each user has, in RecBole's form."""
+    """Writes each user's items in RecBole's format."""
     owners = np.repeat(np.arange(len(tables["users"])), np.diff(tables["offsets"]))
     folder.mkdir()
     with open(folder / "made.inter", "w") as f:
@@ -36,7 +36,7 @@ def write_interactions(folder: pathlib.Path, tables: dict[str, np.ndarray]) -> N
 
 
 def load(folder: str, dim: int) -> tuple[BPR, Any]:
-    """Returns the model and the loader that knows what users have."""
+    """Returns the model and the loader that knows which items each user has."""
     settings = {
         "embedding_size": dim,
         "data_path": folder,
@@ -52,7 +52,7 @@ def load(folder: str, dim: int) -> tuple[BPR, Any]:
         "state": "ERROR",
         "checkpoint_dir": folder,
     }
-    # RecBole reads the program's arguments.
+    # `Config` reads sys.argv, too.
     config = Config(model="BPR", dataset="made", config_dict=settings)
     dataset = create_dataset(config)
     rows, _, test = data_preparation(config, dataset)
@@ -60,12 +60,12 @@ def load(folder: str, dim: int) -> tuple[BPR, Any]:
 
 
 def fill(model: BPR, dataset: Any, tables: dict[str, np.ndarray]) -> None:
-    """Puts the tables' rows where RecBole numbered their users and items."""
+    """Copies the tables into the model, in RecBole's own order of users and items."""
     for field, layer, table in (
         ("user_id", model.user_embedding, tables["users"]),
         ("item_id", model.item_embedding, tables["items"]),
     ):
-        tokens = dataset.field2id_token[field][1:].astype(np.int64)  # After padding.
+        tokens = dataset.field2id_token[field][1:].astype(np.int64)  # Row 0 is padding.
         layer.weight.data[1:] = torch.from_numpy(table[tokens])
 
 
@@ -87,7 +87,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     out, sys.stdout = sys.stdout, sys.stderr
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        os.chdir(folder)  # RecBole writes logs where it is.
+        os.chdir(folder)  # RecBole logs into the working folder.
         write_interactions(pathlib.Path(folder) / "made", tables)
         model, test = load(folder, tables["users"].shape[1])
         fill(model, test.dataset, tables)

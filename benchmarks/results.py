@@ -138,7 +138,7 @@ def versions() -> dict[str, str]:
 
 def pace() -> float:
     """Returns the CPU seconds of a fixed calculation, the least of five."""
-    # Late, and alone: nothing here needs NumPy to read a result.
+    # NumPy is imported here because reading a result does not need it.
     import numpy as np
 
     numbers = np.random.default_rng(0).random(1 << 20)

@@ -1,13 +1,15 @@
-"""What bounds a training step: its work against what the cores can do.
+"""Compares the time of a training step with the least that the machine would need.
 
 Usage: python benchmarks/roofline.py [--networks small big] [--batches 256 2048]
 
-In MovieLens 1M's shape with 4 negatives. Per step: multiplications and additions of the
-products, forwards and backwards; bytes that must move, the rows of the tables with both
-moments, read and written once. Against them the machine's own: a large product, by XLA,
-and a copy of arrays far larger than the caches. All times are of CPU, hence per core,
-and mean something on a busy machine too. The floor is what the slower of both would
-take.
+The data have the size of MovieLens 1M, with 4 negatives per positive. The work of a
+step is counted in two ways: the multiplications and additions of its matrix products,
+forwards and backwards, and the bytes that must move, which are the rows of the tables
+with both moments of Adam, read and written once. The machine's own speed is measured by
+a large matrix product, compiled by XLA, and by copying arrays far larger than the
+caches. The floor is the longer of the two times that the work takes at these speeds.
+All times are CPU times, hence those of one core, so that they mean something on a busy
+machine too.
 """
 
 import argparse
@@ -29,10 +31,11 @@ _FLOAT = 4
 
 
 def products(layers: tuple[int, ...], batch: int) -> list[tuple[int, int, int]]:
-    """Returns the step's products as (rows, inner, columns), forwards only.
+    """Returns the shapes (rows, inner, columns) of a step's matrix products, forwards.
 
-    The first layer's half of the user is done once per group, and that of the item once
-    per row of its table where a batch has more items than that; see `training_step`.
+    The user's half of the first layer is computed once per group of a positive and its
+    negatives. The item's half is computed once per item, and for all items of the table
+    where a batch has more rows than the table; see `training_step`.
     """
     half, groups = layers[0] // 2, batch // GROUP
     first = [
@@ -44,21 +47,21 @@ def products(layers: tuple[int, ...], batch: int) -> list[tuple[int, int, int]]:
 
 
 def operations(layers: tuple[int, ...], mf_dim: int, batch: int) -> float:
-    """Returns FLOPs of a step: each product forwards, and twice as much backwards."""
+    """Returns the FLOPs of a step: the products forwards, and twice that backwards."""
     forwards = sum(2 * n * k * m for n, k, m in products(layers, batch))
     forwards += batch * (mf_dim + 2 * (mf_dim + layers[-1]))
     return 3.0 * forwards
 
 
 def table_bytes(layers: tuple[int, ...], mf_dim: int, batch: int) -> float:
-    """Returns bytes of values and moments, read and written, of the rows of a batch."""
+    """Returns the bytes that a batch reads and writes: its rows and their moments."""
     width = mf_dim + layers[0] // 2
     rows = min(batch // GROUP, USERS + 1) + min(batch, ITEMS + 1)
     return 6.0 * _FLOAT * width * rows
 
 
 def _cpu_seconds(work: Callable[[], object], *, least: float = 0.5) -> float:
-    """Returns CPU seconds of one call, the least of three series."""
+    """Returns the CPU seconds of one call: the least mean of three series of calls."""
     work()
     found = []
     for _ in range(3):
@@ -71,14 +74,14 @@ def _cpu_seconds(work: Callable[[], object], *, least: float = 0.5) -> float:
 
 
 def bandwidth() -> float:
-    """Returns bytes per CPU second, read and written, of a copy of 256 MB."""
+    """Returns how many bytes a copy of 256 MB reads and writes per CPU second."""
     source = np.ones(1 << 25)
     target = np.empty_like(source)
     return 2.0 * source.nbytes / _cpu_seconds(lambda: np.copyto(target, source))
 
 
 def peak(size: int = 1024) -> float:
-    """Returns FLOPs per CPU second of a product of squares, compiled by XLA."""
+    """Returns the FLOPs per CPU second of a product of square matrices, by XLA."""
     import tensorflow as tf
 
     square = tf.ones((size, size))
@@ -87,7 +90,7 @@ def peak(size: int = 1024) -> float:
 
 
 def measured(name: str, batch: int) -> float:
-    """Returns CPU seconds of a step of our loop."""
+    """Returns the CPU seconds of a step of our training loop."""
     from benchmarks import training
 
     network = training.new_network(training.NETWORKS[name], USERS, ITEMS)
@@ -98,7 +101,7 @@ def measured(name: str, batch: int) -> float:
 
 
 def table(networks: list[str], batches: list[int]) -> Iterator[str]:
-    """Yields the lines of the table."""
+    """Yields the lines of the table, in Markdown."""
     from benchmarks import training
 
     moved, large = bandwidth(), peak()

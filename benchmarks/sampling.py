@@ -1,15 +1,17 @@
-"""Times negative sampling: ours, NumPy's bare cost, and the official NCF's two ways.
+"""Times our negative sampling beside NumPy's bare cost and the official NCF's two ways.
 
 Usage: python benchmarks/sampling.py [--rounds 7] [--ratings FILE] [--feed] [SHAPE ...]
 
 Each round times every contender once, so that all meet the same machine; the table has
-medians of CPU time, one core. The official constructors are re-implemented from their
-description: `materialized` looks a random integer modulo the count up in a table of
-users x items, `bisection` searches per-user cumulative counts of negatives. They draw
-for rows in shuffled order, as the official epoch does; `in order` is their best case.
+medians of the CPU time of one core. The official constructors are re-implemented from
+their description. `materialized` takes a random integer modulo the number of a user's
+negatives and looks it up in a table of users x items; `bisection` searches for it in
+the user's cumulative counts of negatives. Both draw for rows in shuffled order, as the
+official epoch does; `in order` is their best case.
 
-`--feed`: (user, item, label) rows a second that the trainer's input gives, CPU time of
-one core, and that training takes, seconds of the clock, with the defaults.
+`--feed` prints how many rows (user, item, label) per second the trainer's input gives,
+in CPU time of one core, and how many training takes, in seconds of the clock. Both run
+with the default configuration.
 """
 
 import argparse
@@ -26,7 +28,8 @@ from ncf_model.sampling.ragged import Ragged
 
 NUM_NEGATIVES = 4
 BATCH = 1 << 17
-# Users, items, positives: MovieLens, and many users with little of a large catalogue.
+# Numbers of users, items and positives: those of MovieLens 1M and 20M, and of many
+# users who each have few items of a large catalogue.
 SHAPES = {
     "ml-1m": (6_040, 3_706, 994_169),
     "ml-20m": (138_493, 26_744, 19_861_770),
@@ -52,7 +55,10 @@ class Positives:
 
 
 def made_up(shape: str) -> Positives:
-    """Returns positives of a shape: log-normal activity, Zipf popularity."""
+    """Returns made-up positives of a shape.
+
+    The users' activity is log-normal, and the items' popularity follows Zipf's law.
+    """
     users, num_items, wanted = SHAPES[shape]
     rng = np.random.default_rng(0)
     activity = rng.lognormal(0, 1.1, users)
@@ -60,7 +66,7 @@ def made_up(shape: str) -> Positives:
     sizes = np.minimum(sizes, num_items // 2)
     popularity = 1 / (np.arange(num_items) + num_items / 30)
     ends = np.cumsum(popularity)
-    # Drawn with some to spare, as a user's repeats are dropped.
+    # More than needed are drawn, because a user's repeats are dropped.
     owners = np.repeat(np.arange(users), sizes + sizes // 2 + 1)
     drawn = np.searchsorted(ends, rng.random(len(owners)) * ends[-1])
     owners, items = np.divmod(np.unique(owners * num_items + drawn), num_items)
@@ -73,7 +79,7 @@ def made_up(shape: str) -> Positives:
 
 
 def from_ratings(path: str) -> Positives:
-    """Reads (user, item, ...) rows; the last row of each user is left out."""
+    """Returns the positives of a CSV file without the last row of each user."""
     table = pyarrow.csv.read_csv(path)
     _, users = np.unique(table.column(0).to_numpy(), return_inverse=True)
     ids, items, counts = np.unique(
@@ -90,13 +96,13 @@ def from_ratings(path: str) -> Positives:
 
 
 def official_integers(bounds: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """A random 64-bit integer modulo the bound, as the official NCF draws."""
+    """Returns random 64-bit integers modulo `bounds`, drawn as in the official NCF."""
     bits = rng.randint(0, np.iinfo(np.uint64).max, size=bounds.shape, dtype=np.uint64)
     return np.mod(bits, bounds.astype(np.uint64)).astype(np.int64)
 
 
 class Official:
-    """What both official constructors share: rows to draw for, in batches."""
+    """The base of both official constructors: the rows to draw for, in batches."""
 
     def __init__(self, positives: Positives, *, shuffled: bool) -> None:
         self.positives = positives
@@ -108,18 +114,18 @@ class Official:
         self.users = np.repeat(users, NUM_NEGATIVES)
 
     def draw(self) -> None:
-        """Draws an epoch."""
+        """Draws the negatives of an epoch."""
         for start in range(0, len(self.users), BATCH):
             users = self.users[start : start + BATCH]
             self.lookup(users, official_integers(self.counts[users], self.rng))
 
     def lookup(self, users: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Turns numbers of negatives into items."""
+        """Returns the items: for each user the negative with the given number."""
         raise NotImplementedError
 
 
 class Materialized(Official):
-    """A table with every user's negatives; too large for more than small data."""
+    """Looks negatives up in a table of all, too large for any but small data."""
 
     def __init__(self, positives: Positives, *, shuffled: bool) -> None:
         super().__init__(positives, shuffled=shuffled)
@@ -137,7 +143,7 @@ class Materialized(Official):
 
 
 class Bisection(Official):
-    """A binary search over how many negatives lie before each positive."""
+    """Finds negatives by binary search in the counts of those before each positive."""
 
     def __init__(self, positives: Positives, *, shuffled: bool) -> None:
         super().__init__(positives, shuffled=shuffled)
@@ -186,7 +192,7 @@ def _prepared(positives: Positives) -> Callable[[], object]:
 def _numpy(
     rng: np.random.Generator, bound: int, bounds: np.ndarray | None, draws: int
 ) -> None:
-    """Draws in batches, as every contender does: large arrays cost page faults."""
+    """Draws integers in batches, because large arrays would cost page faults."""
     for start in range(0, draws, BATCH):
         size = min(BATCH, draws - start)
         rng.integers(
@@ -201,7 +207,7 @@ def _generator_per_user(positives: Positives) -> None:
 
 
 def contenders(positives: Positives) -> dict[str, Callable[[], object]]:
-    """Returns what is timed, by name; each call draws one epoch."""
+    """Returns the functions to time, by name; each call of one draws an epoch."""
     rng = np.random.default_rng(0)
     num_items, draws = positives.num_items, positives.draws
     bounds = np.repeat(num_items - positives.sizes, positives.sizes * NUM_NEGATIVES)
@@ -232,7 +238,7 @@ def contenders(positives: Positives) -> dict[str, Callable[[], object]]:
 def measure(positives: Positives, rounds: int) -> dict[str, list[float]]:
     """Returns each contender's CPU seconds per epoch, round by round."""
     timed = contenders(positives)
-    for draw in timed.values():  # Numba compiles, or reads what it compiled.
+    for draw in timed.values():  # Numba compiles now, or loads the result.
         draw()
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(rounds):
@@ -244,8 +250,8 @@ def measure(positives: Positives, rounds: int) -> dict[str, list[float]]:
 
 
 def feed(positives: Positives, rounds: int) -> None:
-    """Prints how fast the trainer's input is, and how fast training."""
-    # Late: TensorFlow is slow to import.
+    """Prints how many rows per second the trainer's input gives and training takes."""
+    # Only this function needs TensorFlow, which is slow to import.
     from ncf_model import config
     from ncf_model.network import model
     from ncf_model.training import data, training_loop
@@ -267,7 +273,7 @@ def feed(positives: Positives, rounds: int) -> None:
         network, config.TrainConfig(), num_negatives=NUM_NEGATIVES
     )
     seconds: dict[str, list[float]] = {"drawn": [], "trained": []}
-    for epoch in range(1 + rounds):  # The first compiles.
+    for epoch in range(1 + rounds):  # The first round compiles and is not counted.
         start = time.process_time()
         drawn = rows.draw(epoch)
         seconds["drawn"].append(time.process_time() - start)
@@ -286,7 +292,7 @@ def feed(positives: Positives, rounds: int) -> None:
 
 
 def main() -> None:
-    """Prints a table per shape."""
+    """Prints a table of contenders for each shape."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=", ".join(SHAPES))
     parser.add_argument("--rounds", type=int, default=7)

@@ -1,13 +1,14 @@
-"""Times the nodes from 1 to 20 million interactions and more: from file to lists.
+"""Times the nodes from file to evaluation lists on 1 to 20 million interactions.
 
 Usage: python benchmarks/scaling.py [--data DIR] [--items 27000] [--to NODE]
                                     [--out DIR] [--set a.b=value ...] [MILLIONS ...]
 
-Makes interactions of each size, 145 per user and 27,000 items as in MovieLens 20M
-(`made_up.py`, not timed), and runs the pipeline from InteractionsExampleGen to
-NegativeSampling, or to the node of `--to`, with LocalDagRunner, a process for each
-size. Per node: seconds of the clock and of CPU, and the highest memory of the process
-while the node ran. `--out` keeps what the nodes wrote, a folder per size. Linux only.
+For each size the script makes interactions, 145 per user and 27,000 items as in
+MovieLens 20M (`made_up.py`, not timed). A process for each size then runs the pipeline
+with LocalDagRunner, from InteractionsExampleGen to NegativeSampling or to the node of
+`--to`. The table has for each node the seconds of the clock, those of CPU, and the
+highest memory of the process while the node ran. `--out` keeps what the nodes wrote, in
+a folder per size. The script needs Linux.
 """
 
 import argparse
@@ -31,7 +32,11 @@ PER_USER, NUM_ITEMS = 145, 27_000
 
 
 class Meter(terminal.RunDisplay):
-    """Measures what a node takes; see `figures`."""
+    """Measures the time and the memory that each node takes, and keeps them.
+
+    Attributes:
+        figures: seconds of the clock, seconds of CPU and peak memory, by node.
+    """
 
     def __init__(self, console: Any) -> None:
         super().__init__(console)
@@ -39,9 +44,9 @@ class Meter(terminal.RunDisplay):
         self._cpu = 0.0
 
     def started(self, node: str) -> None:
-        """Notes what there was before the node."""
+        """Notes the CPU time before the node, and starts measuring peak memory anew."""
         super().started(node)
-        # Sets the high-water mark back to what is in use now.
+        # Writing 5 sets the peak that Linux reports back to the memory in use now.
         pathlib.Path("/proc/self/clear_refs").write_text("5")
         self._cpu = _cpu_seconds()
 
@@ -55,7 +60,7 @@ class Meter(terminal.RunDisplay):
 
 
 def _cpu_seconds() -> float:
-    """User and system time of this process and its ended children."""
+    """Returns the user and system time of this process and its ended children."""
     return sum(os.times()[:4])
 
 
@@ -66,13 +71,13 @@ def _peak_mb() -> float:
 
 
 def settings(data: str, overrides: list[str]) -> config_module.PipelineConfig:
-    """Returns the defaults for that file, changed by `overrides`."""
+    """Returns the default configuration for the file `data`, with `overrides`."""
     return config_module.load(None, overrides, dataset=data)
 
 
 def data_file(millions: float, items: int, folder: pathlib.Path) -> str:
-    """Returns the path of the interactions, made if they are not there."""
-    # The script's own folder is all that Python knows of this one.
+    """Returns the path of the file of interactions, which is made if necessary."""
+    # Python finds `made_up` because the folder of the script is on its path.
     sys.path.insert(0, str(ROOT))
     from benchmarks import made_up
 
@@ -91,7 +96,7 @@ def data_file(millions: float, items: int, folder: pathlib.Path) -> str:
 def run_nodes(
     config: config_module.PipelineConfig, data: str, out: str, last: str
 ) -> None:
-    """Runs the nodes in this process; leaves `figures.json` in `out`."""
+    """Runs the nodes in this process; writes their figures to `out`/figures.json."""
     folder = pathlib.Path(out)
     with terminal.output_to_file(folder / "log") as console:
         meter = Meter(console)
@@ -130,7 +135,7 @@ def run_nodes(
 def measure(
     millions: float, options: argparse.Namespace
 ) -> dict[str, dict[str, float]]:
-    """Returns each node's figures; tells the bytes that they wrote."""
+    """Returns each node's figures; prints the megabytes that each node wrote."""
     data = data_file(millions, options.items, options.data)
     with contextlib.ExitStack() as stack:
         if options.out:
@@ -156,7 +161,7 @@ def measure(
 
 
 def _written(root: pathlib.Path) -> dict[str, float]:
-    """Returns the megabytes that each node left."""
+    """Returns the megabytes of the files that each node wrote."""
     return {
         node.name: round(
             sum(f.stat().st_size for f in node.rglob("*") if f.is_file()) / 1e6, 1
@@ -166,14 +171,14 @@ def _written(root: pathlib.Path) -> dict[str, float]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns what reads the command's arguments."""
+    """Returns the parser of the command's arguments."""
     made = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     made.add_argument(
         "millions",
         nargs="*",
         type=float,
         default=MILLIONS,
-        help="sizes, in millions of interactions",
+        help="the sizes, in millions of interactions",
     )
     made.add_argument(
         "--data",
@@ -181,20 +186,27 @@ def parser() -> argparse.ArgumentParser:
         default="/tmp/ncf-scaling",
         help="the folder in which the data are made and kept",
     )
-    made.add_argument("--items", type=int, default=NUM_ITEMS, help="how many items")
+    made.add_argument(
+        "--items", type=int, default=NUM_ITEMS, help="the number of items"
+    )
     made.add_argument(
         "--to", default=LAST_NODE, metavar="NODE", help="the last node that is run"
     )
-    made.add_argument("--out", type=pathlib.Path, help="a new folder; not removed")
     made.add_argument(
-        "--set", dest="overrides", action="append", help="a field of the configuration"
+        "--out", type=pathlib.Path, help="a new folder for what the nodes write"
+    )
+    made.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        help="a field to change, as a.b=value",
     )
     made.add_argument("--run", nargs=2, metavar=("DATA", "OUT"), help="internal")
     return made
 
 
 def main() -> None:
-    """Prints a table: a row per node, three columns per size."""
+    """Prints a table with a row per node and a column per size."""
     options = parser().parse_args()
     if options.run:
         data, out = options.run

@@ -1,11 +1,12 @@
-"""How fast a model answers: in the process, and through `ncf serve`.
+"""Measures how fast a model answers, in the same process and through `ncf serve`.
 
 python benchmarks/serving.py one --items 3706 27000 1000000
 python benchmarks/serving.py all [--peer PYTHON]
 python benchmarks/serving.py http --seconds 10
 
-Tables are random: what is learned changes no product's time. `--peer` names a Python
-that has the packages `implicit` and `recbole`, whose top-k is timed on the same tables.
+The model's tables are random, because the time of a matrix product does not depend on
+the values. `--peer` names a Python that has the packages `implicit` and `recbole`,
+whose top-k is timed on the same tables.
 """
 
 import argparse
@@ -24,8 +25,9 @@ from typing import Any
 import numpy as np
 
 USERS, ITEMS, FACTORS, K = 6040, 3706, 8, 10
-_SEEN = 165  # items per user: MovieLens 1M's mean
-# After a pause threads have gone to sleep and caches are cold, as between requests.
+_SEEN = 165  # Items per user: the mean of MovieLens 1M.
+# After a pause of this length threads have gone to sleep and caches are cold, as they
+# are between requests to a server.
 _PAUSE_S = 0.002
 _SERVE = "from pipeline import cli; cli.main()"
 _PEER = """
@@ -82,7 +84,7 @@ def main() -> None:
 
 
 def one(items: int, calls: int) -> list[float]:
-    """Returns the seconds of each call for one user of a catalogue."""
+    """Returns the seconds of each call of `recommend` for one user."""
     with tempfile.TemporaryDirectory() as folder:
         model = _load(_export(pathlib.Path(folder), users=1000, items=items))
         return _times(lambda: _ask(model, ["u7"]), calls)
@@ -101,7 +103,10 @@ def _all(peer: str | None) -> None:
 
 
 def everybody(cpu: list[float] | None = None) -> list[float]:
-    """Returns the seconds of each call for all users; those of CPU go to `cpu`."""
+    """Returns the seconds of each call of `recommend` for all users at once.
+
+    The CPU seconds of the calls are appended to `cpu`.
+    """
     names = [f"u{user}" for user in range(USERS)]
     with tempfile.TemporaryDirectory() as folder:
         model = _load(_export(pathlib.Path(folder), users=USERS, items=ITEMS))
@@ -121,7 +126,7 @@ def implicit(peer: str) -> dict[str, float]:
 
 
 def recbole(peer: str) -> dict[str, float]:
-    """Returns RecBole's median seconds and CPU seconds, likewise."""
+    """Returns RecBole's median seconds and CPU seconds, in the form of `implicit`."""
     return _ask_peer(peer, str(pathlib.Path(__file__).with_name("recbole_topk.py")))
 
 
@@ -139,7 +144,7 @@ def _ask_peer(*command: str) -> dict[str, float]:
 
 
 def http_times(seconds: float, clients: int) -> dict[int, list[float]]:
-    """Returns each answer's seconds, by how many clients asked at a time."""
+    """Returns the seconds of each answer, by the number of clients asking at a time."""
     with tempfile.TemporaryDirectory() as folder:
         path = _export(pathlib.Path(folder, "serving"), users=USERS, items=ITEMS)
         model = _load(path)

@@ -2,10 +2,11 @@
 
 Usage: python benchmarks/timeline.py PAGE.html [ARGUMENTS OF ncf run ...]
 
-Ten times a second the CPU time of each thread since the last look goes to what it is
-doing: importing, or the package whose code it is in. Time goes by seconds of CPU: on an
-idle machine these are nearly those of the clock while one thread works, and on a busy
-one only they mean something. Linux only.
+Ten times a second the script looks at each thread and adds the CPU time that the thread
+has used since the last look to what the thread is doing: importing, or the package
+whose code it is in. The axis of time is in CPU seconds. On an idle machine they are
+nearly the seconds of the clock while one thread works; on a busy machine the seconds of
+the clock would mean little. The script needs Linux.
 """
 
 import collections
@@ -25,7 +26,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _IMPORTS = "imports"
 _NATIVE, _OTHERS = "threads of libraries", "others"
 _COLOURS = 7
-_NAMED_S = 3.0  # a node that takes less has no name in the drawing
+_NAMED_S = 3.0  # A node that takes fewer seconds has no name in the drawing.
 _OURS = ("pipeline", "components", "ncf_model")
 _SHOWN = (
     "tensorflow_transform",
@@ -40,10 +41,11 @@ _BEFORE, _AFTER = "start", "end"
 
 
 class Sampler(watching.Watcher):
-    """Looks at this process until it is stopped.
+    """A thread that looks at this process ten times a second until it is stopped.
 
     Attributes:
-        samples: (CPU seconds of the process so far, node, activity, CPU seconds).
+        samples: for each look and thread (CPU seconds of the process so far, node,
+            activity, CPU seconds of the thread since the last look).
         node: the node that runs at present.
     """
 
@@ -81,7 +83,7 @@ class Sampler(watching.Watcher):
 
 
 def activity(frame: FrameType) -> str:
-    """Returns what a thread is doing: importing, or the package it is in."""
+    """Returns what the thread of `frame` is doing: importing, or a package's name."""
     package = ""
     at: FrameType | None = frame
     while at is not None:
@@ -96,7 +98,7 @@ def activity(frame: FrameType) -> str:
 
 
 def table(samples: list[tuple[float, str, str, float]]) -> dict[str, dict[str, float]]:
-    """Returns node -> activity -> CPU seconds, in order of appearance."""
+    """Returns the CPU seconds by node and activity, in order of appearance."""
     found: dict[str, dict[str, float]] = {}
     for _, node, doing, spent in samples:
         row = found.setdefault(node, collections.defaultdict(float))
@@ -107,7 +109,7 @@ def table(samples: list[tuple[float, str, str, float]]) -> dict[str, dict[str, f
 def _largest(
     samples: list[tuple[float, str, str, float]],
 ) -> list[tuple[float, str, str, float]]:
-    """Returns the samples with few enough activities for a colour each."""
+    """Returns the samples with small activities merged, so that colours suffice."""
     totals: collections.Counter[str] = collections.Counter()
     for _, _, doing, spent in samples:
         totals[doing] += spent  # type: ignore[assignment]
@@ -119,7 +121,7 @@ def _largest(
 
 
 def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
-    """Returns the page: the drawing, and the table behind it."""
+    """Returns the HTML page with the drawing and a table of its figures."""
     from matplotlib.axes import Axes
 
     from components.report import drawing
@@ -188,7 +190,7 @@ def render(samples: list[tuple[float, str, str, float]], title: str) -> str:
 
 
 def told(nodes: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Yields a line per node for the terminal, the largest activity first."""
+    """Yields a line of text per node, with the node's largest activity first."""
     for node, row in nodes.items():
         parts = sorted(row.items(), key=lambda pair: -pair[1])
         cells = ", ".join(f"{name} {value:.1f}" for name, value in parts if value > 0.1)
@@ -196,7 +198,7 @@ def told(nodes: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Runs `ncf run` in this process; writes the page."""
+    """Runs `ncf run` in this process, and writes the page."""
     page, *arguments = sys.argv[1:]
     sampler = Sampler()
     started = time.monotonic()

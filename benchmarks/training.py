@@ -1,4 +1,4 @@
-"""Times training: our compiled loop against Keras' own `fit`, and against RecBole.
+"""Times our compiled training loop against Keras' own `fit` and against RecBole.
 
 Usage: python benchmarks/training.py speed [--networks small big] [--batches 256 ...]
                                            [--peer PYTHON] [--bfloat16]
@@ -6,15 +6,19 @@ Usage: python benchmarks/training.py speed [--networks small big] [--batches 256
        python benchmarks/training.py accuracy FILE [--network small] [--epochs 10]
                                               [--batch 256] [--precision float32]
 
-`speed`: examples per second, positives and negatives, in the shape of MovieLens 1M.
-Each round times every contender once, so that all meet the same machine; the figures
-are medians. `--peer` names the Python of an environment with RecBole (1.2.1, a CPU
-build of PyTorch, NumPy below 2, pandas below 2.3), whose figures include its sampling.
-`--bfloat16` adds ours with `mixed_bfloat16`, which needs a process of its own too.
-`table`: microseconds per step of the loop with so many users.
-`accuracy`: HR@10 and NDCG@10 on the validation items of a file of ratings (u.data, or
-CSV with a header; user, item, rating, time) after the same number of epochs over the
-same rows; the last item of each user is not used at all.
+`speed` prints examples (positives and negatives) per second on made-up data of the size
+of MovieLens 1M. Each round times every contender once, so that all meet the same
+machine; the figures are medians. `--peer` names the Python of an environment with
+RecBole (1.2.1, a CPU build of PyTorch, NumPy below 2, pandas below 2.3), whose figures
+include its sampling. `--bfloat16` adds our loop with `mixed_bfloat16`, which like
+RecBole needs a process of its own.
+
+`table` prints the microseconds of a step of our loop for each number of users.
+
+`accuracy` prints HR@10 and NDCG@10 on the validation items of a file of ratings
+(u.data, or CSV with a header; user, item, rating, time), of our loop and of `fit`,
+after the same number of epochs over the same rows. The last item of each user is not
+used at all.
 """
 
 import argparse
@@ -51,7 +55,10 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 
 def made_up(groups: int, num_users: int = NUM_USERS) -> Rows:
-    """Returns users [groups] and items [groups, 5], the items by Zipf's law."""
+    """Returns made-up rows: users [groups] and items [groups, 5].
+
+    The items' popularity follows Zipf's law.
+    """
     rng = np.random.default_rng(0)
     users = rng.integers(num_users, size=groups, dtype=np.int32)
     items = rng.zipf(1.2, size=(groups, 1 + NUM_NEGATIVES)) % NUM_ITEMS
@@ -59,7 +66,7 @@ def made_up(groups: int, num_users: int = NUM_USERS) -> Rows:
 
 
 def new_network(settings: ModelConfig, num_users: int, num_items: int) -> model.NeuMF:
-    """Returns a network that starts the same in every contender."""
+    """Returns an untrained network; every call gives the same weights."""
     keras.utils.set_random_seed(0)
     return model.NeuMF(settings, num_users=num_users, num_items=num_items)
 
@@ -71,7 +78,7 @@ def looped(
     rate: float = 1e-3,
     precision: str = "float32",
 ) -> Callable[[Rows], None]:
-    """Returns a function that trains with our loop."""
+    """Returns a function that trains `network` for an epoch with our loop."""
     settings = TrainConfig(
         batch_size=batch,
         learning_rate=rate,
@@ -90,7 +97,7 @@ def looped(
 def fitted(
     network: model.NeuMF, batch: int, *, rate: float = 1e-3
 ) -> Callable[[Rows], None]:
-    """Returns a function that trains with Keras' `fit`, on rows in random order."""
+    """Returns a function that trains `network` for an epoch with Keras' `fit`."""
     network.compile(
         keras.optimizers.Adam(rate, epsilon=1e-8),
         keras.losses.BinaryCrossentropy(from_logits=True),
@@ -155,8 +162,8 @@ def start_peers(*, bfloat16: bool, recbole: str | None) -> dict[str, "Peer"]:
     """Returns the contenders that need a process of their own.
 
     Args:
-        bfloat16: whether ours in `mixed_bfloat16` is one.
-        recbole: the Python of an environment that has it; None leaves it out.
+        bfloat16: whether our loop in `mixed_bfloat16` is one of them.
+        recbole: the Python of an environment that has RecBole; None leaves RecBole out.
     """
     peers = {}
     if bfloat16:
@@ -171,7 +178,7 @@ class Peer:
     """A contender in a process of its own."""
 
     def __init__(self, *command: str) -> None:
-        """Starts the process."""
+        """Starts the process with `command`."""
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -183,13 +190,19 @@ class Peer:
         self._answers = typing.cast(typing.IO[str], process.stdout)
 
     def timed(self, network: str, batch: int) -> float:
-        """Returns examples per second of an epoch; the first call prepares too."""
+        """Returns the examples per second of an epoch.
+
+        In the first call for a network and a batch the process also prepares the data.
+        """
         print(network, batch, file=self._questions, flush=True)
         return float(self._answers.readline())
 
 
 def answer(_: argparse.Namespace) -> None:
-    """As a peer, times ours in bfloat16 for each line (network, batch) it reads."""
+    """Answers each line "network batch" of standard input with examples per second.
+
+    The process of a `Peer` runs this function, to time our loop in `mixed_bfloat16`.
+    """
     timed = functools.cache(_bfloat16_timer)
     for line in sys.stdin:
         network, batch = line.split()
@@ -202,7 +215,7 @@ def _bfloat16_timer(network: str, batch: int) -> Callable[[], float]:
 
 
 def timer(train: Callable[[Rows], None], batch: int) -> Callable[[], float]:
-    """Returns a function that trains for about a second and gives examples/s."""
+    """Returns a function that trains for about a second and returns examples/s."""
     groups = max(1, batch // (1 + NUM_NEGATIVES)) * 20
     train(made_up(groups))
     started = time.perf_counter()
@@ -219,7 +232,7 @@ def timer(train: Callable[[Rows], None], batch: int) -> Callable[[], float]:
 
 
 def table(args: argparse.Namespace) -> None:
-    """Prints the time of a step for each number of users."""
+    """Prints the time of a training step for each number of users."""
     for num_users in args.users:
         network = new_network(NETWORKS["small"], num_users, NUM_ITEMS)
         settings = TrainConfig(batch_size=256)
@@ -252,7 +265,10 @@ def accuracy(args: argparse.Namespace) -> None:
 
 
 def leave_two_out(path: str) -> tuple:
-    """Reads ratings; returns training rows, both vocabularies, validation lists."""
+    """Returns training rows, both vocabularies and the validation lists of a file.
+
+    The last item of each user is left out; the one before is the validation item.
+    """
     delimiter, columns = ("\t", list("uirt")) if path.endswith(".data") else (",", None)
     ratings = pyarrow.csv.read_csv(
         path,
@@ -296,7 +312,7 @@ def leave_two_out(path: str) -> tuple:
 
 
 def main() -> None:
-    """Parses the command and prints one table."""
+    """Reads the command's arguments and prints the figures of one subcommand."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
@@ -306,7 +322,7 @@ def main() -> None:
     command = commands.add_parser("speed")
     command.add_argument("--networks", nargs="+", default=list(NETWORKS))
     command.add_argument("--batches", nargs="+", type=int, default=[256, 2048, 16384])
-    command.add_argument("--peer", help="Python of an environment with RecBole")
+    command.add_argument("--peer", help="the Python of an environment with RecBole")
     command.add_argument("--bfloat16", action="store_true")
     command.set_defaults(run=speed)
     commands.add_parser("answer").set_defaults(run=answer)

@@ -4,9 +4,11 @@ Usage: python benchmarks/warm_start.py RATINGS [--share 0.9] [--epochs 1 2 4]
                                        [--rates 0.3]
 
 The ratings (CSV: user, item, rating, time) are cut by time. A model is trained on the
-first part, as on the night before; then all of them are trained on, cold and warm. Each
-line: HR@10 and NDCG@10 on the evaluation lists (each user's latest item, 99 others),
-seconds of the whole training with export, and of CPU. No Beam, no TFX's runner.
+first part, as on the night before. Then models are trained on all ratings, one from
+random numbers (cold) and others from the first model (warm). The script prints a line
+per training: HR@10 and NDCG@10 on the evaluation lists (each user's latest item among
+99 others), the seconds of the whole training with export, and the CPU seconds. Neither
+Beam nor TFX's runner is used.
 """
 
 import argparse
@@ -39,7 +41,7 @@ _LISTS_AT_A_TIME = 512
 
 
 def cut(ratings: str, folder: pathlib.Path, share: float) -> list[str]:
-    """Writes the first part and all of the ratings; returns the two files."""
+    """Writes two files, the first part of the ratings and all; returns their paths."""
     table = csv.read_csv(ratings)
     times = table.column(3).to_numpy()
     first = table.filter(pa.array(times <= np.quantile(times, share)))
@@ -51,7 +53,7 @@ def cut(ratings: str, folder: pathlib.Path, share: float) -> list[str]:
 
 
 class Night:
-    """The records of one night, as NegativeSampling writes them."""
+    """The records of one night, in the form that NegativeSampling writes."""
 
     def __init__(self, ratings: str, folder: pathlib.Path) -> None:
         """Reads the ratings of the night, splits them and writes the records."""
@@ -116,7 +118,7 @@ class Night:
                 to.write(example(record))
 
     def train(self, name: str, **train: Any) -> dict[str, Any]:
-        """Returns the history of a training, with the metrics of the lists."""
+        """Trains; returns the history, with the metrics on the evaluation lists."""
         base = train.pop("base", None)
         model = self.folder / name
         settings = ModelConfig().model_dump(mode="json")
@@ -172,7 +174,7 @@ def example(record: Mapping[str, Any]) -> bytes:
 
 
 def show(name: str, told: Mapping[str, Any]) -> None:
-    """Prints one training."""
+    """Prints the line of one training."""
     linear = told["linear"]
     print(
         f"{name:24} HR@10 {told['hit_rate']:.4f} NDCG@10 {told['test_ndcg']:.4f} "
@@ -184,7 +186,7 @@ def show(name: str, told: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Prints a line a training."""
+    """Trains as the command line says, and prints a line per training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ratings")
     parser.add_argument("--share", type=float, default=0.9)

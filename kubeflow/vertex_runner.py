@@ -41,7 +41,8 @@ def main() -> None:
         image=os.environ["IMAGE"],
         serving=os.environ["SERVING"],
     )
-    # The `tfx` command has made the folder into which the file is written.
+    # The `tfx` command has patched TFX's runner, which compiling calls: the patched
+    # runner makes the folder into which the file is written below.
     text = compiler.compile_pipeline(settings, platform, root=os.environ["ROOT"])
     home = os.environ.get("VERTEX_HOME") or pathlib.Path.home() / "tfx" / "vertex"
     file = pathlib.Path(home, settings.pipeline_name, "pipeline.json")
