@@ -130,6 +130,11 @@ class ServingModel(tf.Module):
     )
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
+        tf.debugging.assert_equal(  # Else one id would be broadcast, in some parts.
+            tf.size(user_id),
+            tf.size(item_id),
+            "`user_id` and `item_id` must have one entry each per pair",
+        )
         users, items = self._user_rows(user_id), self._items.lookup(item_id)
         return {"score": self._probability(self._pair_logits(users, items))}
 

@@ -81,7 +81,9 @@ def _add_errors(app: fastapi.FastAPI) -> None:
             )
             return json_response({"error": "; ".join(problems) + "."}, 400)
         if isinstance(error, HTTPException):
-            return json_response({"error": f"{error.detail}."}, error.status_code)
+            answer = json_response({"error": f"{error.detail}."}, error.status_code)
+            answer.headers.update(error.headers or {})  # 405 names what is allowed.
+            return answer
         # The error is raised again after this answer, and `RequestChecks` logs it.
         return json_response({"error": "Something failed; see the log."}, 500)
 

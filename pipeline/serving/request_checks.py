@@ -43,6 +43,8 @@ class RequestChecks:
             await self._app(scope, receive, send)
             return
         record = _Record(scope)
+        if scope["method"] == "HEAD":  # uvicorn keeps the body of the answer back.
+            scope = {**scope, "method": "GET"}
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         try:
@@ -122,6 +124,7 @@ class _Record:
 
     def __init__(self, scope: Scope) -> None:
         self._started = time.perf_counter()
+        self._method = scope["method"]
         self.status: int | None = None
         self._bytes = 0
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
@@ -136,7 +139,8 @@ class _Record:
                 self.status = message["status"]
                 extra = [(b"x-request-id", self.id.encode())]
                 message["headers"] = [*message.get("headers", ()), *extra]
-            self._bytes += len(message.get("body", b""))
+            if self._method != "HEAD":
+                self._bytes += len(message.get("body", b""))
             await send(message)
 
         return followed
@@ -145,7 +149,7 @@ class _Record:
         """Counts the request and writes its line."""
         seconds = time.perf_counter() - self._started
         route = getattr(scope.get("route"), "path", "other")
-        method = scope["method"] if self.status != 405 else "other"
+        method = self._method if self.status != 405 else "other"
         # 499 as in nginx: the client closed the connection before the answer.
         status = self.status or 499
         metrics.requests.labels(route, method, status).inc()
@@ -158,7 +162,7 @@ class _Record:
             "time": now.isoformat(timespec="milliseconds"),
             "request_id": self.id,
             "client": (scope.get("client") or ("", 0))[0],
-            "method": scope["method"],
+            "method": self._method,
             "path": scope["path"],
             "status": status,
             "bytes": self._bytes,
@@ -169,8 +173,10 @@ class _Record:
 
 
 def _has_key(headers: dict[bytes, bytes], key: str) -> bool:
-    bearer = headers.get(b"authorization", b"")
-    given = headers.get(b"x-api-key") or bearer.removeprefix(b"Bearer ")
+    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+    given = headers.get(b"x-api-key") or (
+        bearer if scheme.lower() == b"bearer" else b""
+    )
     return hmac.compare_digest(given, key.encode())
 
 

@@ -117,8 +117,18 @@ def _server(service: Service) -> "uvicorn.Server":
 
 
 def listen(config: "uvicorn.Config") -> socket.socket:
-    """Returns a listening socket for uvicorn."""
-    listening = config.bind_socket()
+    """Returns a listening socket for uvicorn.
+
+    Raises:
+        OSError: the address cannot be listened on; uvicorn has logged why.
+    """
+    try:
+        listening = config.bind_socket()
+    except SystemExit:  # With a status of uvicorn's own.
+        raise OSError(
+            f"{config.host} port {config.port} cannot be listened on; another process "
+            "may do so. --port 0 takes a free port."
+        ) from None
     # Connections inherit this option. asyncio sets it only for sockets that name TCP as
     # protocol, and uvicorn's do not. Without the option answers wait 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

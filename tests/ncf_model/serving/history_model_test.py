@@ -190,6 +190,13 @@ def test_score_and_lists_agree_with_recommend(loaded):
     )
 
 
+def test_one_user_is_not_scored_with_several_items(loaded):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one entry each"):
+        loaded.signatures["serving_default"](
+            user_id=tf.constant(["ann"]), item_id=tf.constant(["i0", "i5"])
+        )
+
+
 def test_nothing_known_gets_the_most_popular(loaded):
     items, scores = _items(loaded, [[b"nobody knows"], [b""]], 2)
     unknown = loaded.signatures["recommend"](

@@ -79,6 +79,12 @@ def test_score_is_a_probability(loaded):
     np.testing.assert_allclose(scores, _sigmoid(-3, -4, 2), rtol=1e-5)
 
 
+def test_score_refuses_columns_of_different_length(loaded):
+    for users, items in ((["ann"], ["i0", "i5"]), (["ann", "bob"], ["i0"])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one entry each"):
+            _score(loaded, users, items)
+
+
 def test_unknown_ids_are_the_average(loaded):
     # The mean user is 3 (all five trained), the mean item 4.
     scores = _score(loaded, [b"nobody", b"ann", b"nobody"], [b"i6", b"?", b"?"])

@@ -22,10 +22,30 @@ def test_a_key_is_asked_for(start, shared_out):
         assert client.get(path).status_code == 401
         assert client.get(path, headers={"x-api-key": KEY[:-1]}).status_code == 401
         assert client.get(path, headers={"x-api-key": KEY}).status_code == 200
-        bearer = {"authorization": f"Bearer {KEY}"}
-        assert client.get(path, headers=bearer).status_code == 200
+        for scheme in ("Bearer", "bearer"):
+            bearer = {"authorization": f"{scheme} {KEY}"}
+            assert client.get(path, headers=bearer).status_code == 200
+        for no_bearer in (KEY, f"Basic {KEY}"):
+            headers = {"authorization": no_bearer}
+            assert client.get(path, headers=headers).status_code == 401
     for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz"):
         assert client.get(path, headers={"host": "shop.example"}).status_code == 200
+
+
+def test_head_is_answered_as_get_without_the_body(start, shared_out, caplog):
+    client = start(shared_out).client
+    for path in ("/", "/healthz", "/recommend?user=ann&k=1", "/v1/models/ncf"):
+        got = client.get(path)
+        with caplog.at_level(logging.INFO, "ncf.access"):
+            caplog.clear()
+            done = client.head(path)
+        assert done.status_code == 200
+        assert done.content == b""
+        assert done.headers["content-length"] == got.headers["content-length"]
+        line = json.loads(caplog.messages[-1])
+        assert (line["method"], line["bytes"]) == ("HEAD", 0)
+    assert client.head("/nowhere").status_code == 404
+    assert 'method="HEAD",route="/healthz",status="200"' in client.get("/metrics").text
 
 
 def test_a_body_has_its_limit_on_both_sides(start, shared_out):
