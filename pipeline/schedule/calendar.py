@@ -50,9 +50,14 @@ def _weekdays(text: str) -> str:
         raise ValueError(
             f"`--cron` must name weekdays one by one for systemd; got {text!r}."
         )
-    return ",".join(
-        "..".join(_weekday(end) for end in part.split("-")) for part in text.split(",")
-    )
+    return ",".join(_weekday_part(part) for part in text.split(","))
+
+
+def _weekday_part(text: str) -> str:
+    ends = [_weekday(end) for end in text.split("-")]
+    if ends[0] == _DAYS[0]:  # systemd's weeks begin on Monday, cron's on Sunday.
+        return ",".join(_DAYS[: _DAYS.index(ends[-1]) + 1])
+    return "..".join(ends)
 
 
 def _weekday(text: str) -> str:

@@ -34,6 +34,8 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
+# The largest minute, hour, day, month and weekday.
+_MOST = (59, 23, 31, 12, 6)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -108,6 +110,13 @@ def units(job: Job) -> dict[str, str]:
 
 def cron_line(job: Job) -> str:
     """Returns the line of a crontab. Cron uses the machine's time zone."""
-    fields = " ".join(cron_rule.check(job.cron, option="--cron"))
+    given = cron_rule.check(job.cron, option="--cron")
+    fields = " ".join(map(_classic, given, _MOST))
     command = f"cd {shlex.quote(str(job.folder))} && {shlex.join(job.command())}"
     return f"{fields} {command}".replace("%", r"\%")
+
+
+def _classic(field: str, most: int) -> str:
+    """Returns a field for cron daemons, which know neither ? nor 5/10 (5-59/10)."""
+    parts = field.replace("?", "*").split(",")
+    return ",".join(re.sub(r"^(\w+)/", rf"\1-{most}/", part) for part in parts)

@@ -17,6 +17,11 @@ from pipeline.schedule import calendar, local
         ("30 2 1,15 jan-mar *", "*-01..03-01,15 02:30:00 UTC"),
         ("0 4 */2 * ?", "*-*-01/2 04:00:00 UTC"),
         ("0 3 * * 1-5", "Mon..Fri *-*-* 03:00:00 UTC"),
+        # systemd refuses a range that begins on Sunday.
+        ("0 3 * * 0-2", "Sun,Mon,Tue *-*-* 03:00:00 UTC"),
+        ("0 3 * * sun-sat", "Sun,Mon,Tue,Wed,Thu,Fri,Sat *-*-* 03:00:00 UTC"),
+        ("0 3 * * sun,tue-wed", "Sun,Tue..Wed *-*-* 03:00:00 UTC"),
+        ("0 3 * * 0-0", "Sun *-*-* 03:00:00 UTC"),
         ("0 3 * * sat,sun", "Sat,Sun *-*-* 03:00:00 UTC"),
     ],
 )
@@ -66,6 +71,18 @@ def test_a_line_of_cron():
         "0 3 * * * cd /srv/shop && /srv/shop/.venv/bin/ncf retry --times 0 --after-s "
         r"1.5 -- run --dataset 'events/{YYYY}-{MM}-{DD}.csv' --set a=5\%"
     )
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        ("0 0 31 dec ?", "0 0 31 dec *"),
+        ("5/10,3 8/4 ? jan/2 *", "5-59/10,3 8-23/4 * jan-12/2 *"),
+        ("*/15 3-5/2 1,15 * mon-fri", "*/15 3-5/2 1,15 * mon-fri"),
+    ],
+)
+def test_what_cron_daemons_do_not_know_is_said_otherwise(cron, expected):
+    assert local.cron_line(_job(cron=cron)).startswith(expected + " cd /srv/shop")
 
 
 def test_a_folder_with_blanks_and_percent_signs():
