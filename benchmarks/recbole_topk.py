@@ -83,7 +83,7 @@ def times(ask: Callable[[], object], count: int) -> tuple[float, float]:
 
 def main() -> None:
     """Prints the seconds for one user, and for all at once."""
-    tables = dict(np.load(sys.argv.pop()))
+    tables = dict(np.load(sys.argv.pop(), allow_pickle=False))
     logging.disable(logging.CRITICAL)
     out, sys.stdout = sys.stdout, sys.stderr
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
