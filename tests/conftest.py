@@ -1,4 +1,4 @@
-"""What tests share."""
+"""Fixtures and hooks of pytest that all tests share."""
 
 import os
 import pathlib
@@ -7,10 +7,11 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))  # for `pseudo_terminal`
+sys.path.insert(0, str(ROOT / "tests"))  # For `pseudo_terminal`.
 
-# Files are dealt out whole (`--dist loadfile`), in this order: those that take minutes
-# first, so that no worker begins one when the others have nothing left to do.
+# pytest-xdist gives whole files to its workers (`--dist loadfile`), in this order.
+# Files that take minutes come first, so that no worker begins one at the end, when the
+# other workers have nothing left to do.
 LONGEST_FIRST = (
     "tests/kubeflow/pipeline_test.py",
     "tests/e2e/chain_test.py",
@@ -23,9 +24,9 @@ LONGEST_FIRST = (
 
 
 def pytest_configure(config):
-    """Imports TFX, unless this process only deals out tests to workers.
+    """Imports TFX, unless this process only distributes tests to workers.
 
-    On TFX 1.21 TFMA is whole only if TFX was imported before it.
+    With TFX 1.21, TFMA lacks some of its names unless TFX is imported before TFMA.
     """
     deals_out = getattr(config.option, "numprocesses", None)
     if not deals_out or hasattr(config, "workerinput"):
@@ -41,7 +42,7 @@ def _place(item):
 
 
 def pytest_collection_modifyitems(items):
-    """Puts the tests of files that take longest first."""
+    """Sorts the tests, those of the files that take longest first."""
     items.sort(key=_place)
 
 
@@ -50,5 +51,5 @@ def data_dir():
     """Returns the folder of MovieLens data sets, or skips the test."""
     folder = pathlib.Path(os.environ.get("DATA_DIR", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"needs MovieLens in {folder}; set DATA_DIR to have it elsewhere")
+        pytest.skip(f"needs MovieLens in {folder}; DATA_DIR may name another folder")
     return folder

@@ -1,4 +1,4 @@
-"""One user with tens of thousands of items: memory stays within the settings."""
+"""With a user who has tens of thousands of items, memory stays within the settings."""
 
 import json
 import subprocess
@@ -11,7 +11,8 @@ from tests.reliability import real_runs, scale
 pytestmark = pytest.mark.skipif(
     not scale.FULL, reason="takes minutes; `make reliability` runs it"
 )
-# Prints what fitting the rivals and ranking 50 lists adds to the process's peak, in MB.
+# The program prints by how many MB fitting the rivals and ranking 50 lists raises the
+# process's peak memory.
 _SCRIPT = """
 import json, resource, sys
 import numpy as np
@@ -60,6 +61,6 @@ def test_a_bot(bot, capsys):
     megabytes, there, left_out = json.loads(done.stdout.splitlines()[-1])
     with capsys.disabled():
         print(f"\n{bot} items: {megabytes:.0f} MB for {there}; {left_out}")
-    # Two GB by `max_memory_mb`, and what scores of lists take.
+    # `max_memory_mb` allows 2 GB; the scores of the lists come on top.
     assert megabytes < 3000
-    assert "ease" in left_out  # 30,000 x 30,000.
+    assert "ease" in left_out  # EASE needs a matrix of 30,000 x 30,000.

@@ -1,4 +1,4 @@
-"""Downloads that go wrong leave nothing, or the whole data set."""
+"""A download that fails leaves nothing or the whole data set, never a part of it."""
 
 import concurrent.futures
 import contextlib
@@ -35,14 +35,18 @@ class Bar:
 def _archive(content=RATINGS):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        # A ZipInfo, which has a fixed date: every archive has the same bytes.
+        # A ZipInfo has a fixed date, so that every archive has the same bytes.
         archive.writestr(zipfile.ZipInfo("ml-1m/ratings.dat"), content)
         archive.writestr(zipfile.ZipInfo("ml-1m/README"), "terms")
     return packed.getvalue()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as the server's `answer` says: bytes, a cut, a loop, an error."""
+    """Answers requests as the server's `answer` says.
+
+    The answer is the whole file, a damaged or incomplete one, a redirection to the same
+    address, or an error.
+    """
 
     def do_GET(self):
         answer, content = self.server.answer, _archive()
@@ -116,7 +120,7 @@ def test_killed_while_it_unpacks(tmp_path):
             assert (cache / "ml-1m" / "ratings.dat").read_bytes() == RATINGS
     assert kills >= 4
     assert (cache / "ml-1m" / "ratings.dat").read_bytes() == RATINGS
-    # What the killed ones left goes a day later, and nothing else.
+    # A day later the files that killed downloads left are removed, and nothing else.
     left = list(cache.glob(".unpack-*"))
     assert left
     for path in left:

@@ -1,7 +1,8 @@
-"""Disks that are full at some moment: a small tmpfs, which only root may mount.
+"""Pushes and runs on a disk that becomes full, a tmpfs that only root may mount.
 
-With less and less space left, a push or a run fails cleanly or comes to a whole result;
-with space again, the same gives what an undisturbed one gives.
+With any amount of space left, a push or a run either fails cleanly or ends with a
+complete result. When there is space again, the same push or run gives the result that
+it gives without a full disk.
 """
 
 import errno
@@ -32,7 +33,7 @@ def _mount(folder, kilobytes):
 
 @pytest.fixture
 def disk(tmp_path, request):
-    """A folder on a disk of 4 MB, or of so many kilobytes as the parameter says."""
+    """Yields a folder on a disk of 4 MB, or of as many kilobytes as the parameter."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if not _mount(folder, getattr(request, "param", 4096)):
@@ -42,7 +43,10 @@ def disk(tmp_path, request):
 
 
 def _fill(disk, spare):
-    """Leaves so many bytes free, in whole pages; a run may be writing meanwhile."""
+    """Fills the disk until `spare` bytes are free, rounded to whole pages.
+
+    Another process may write to the disk meanwhile, so filling is tried repeatedly.
+    """
     (disk / "filler").unlink(missing_ok=True)
     for _ in range(100):
         usage = os.statvfs(disk)
@@ -55,11 +59,11 @@ def _fill(disk, spare):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-    raise AssertionError("others were faster a hundred times")
+    raise AssertionError("another process took the space first, a hundred times")
 
 
 def test_push(disk, tmp_path, monkeypatch):
-    # As if the space were gone only after it was asked for.
+    # Without this patch the check for free space would refuse the push beforehand.
     monkeypatch.setattr(folders, "free_bytes", lambda folder: None)
     sizes = {"saved_model.pb": 300, "assets/ids.txt": 200 * KB}
     for name in ("old", "new"):
@@ -94,7 +98,7 @@ def _served(folder):
 
 
 def test_run(disk, monkeypatch):
-    """Whatever is left, what is served was blessed, and space again heals it."""
+    """With any space left a blessed model is served; with more space all is well."""
     monkeypatch.setattr(space, "SPARE_BYTES", 0)
     monkeypatch.setattr(folders, "free_bytes", lambda folder: None)
     rng = random.Random(scale.SEED)
@@ -108,7 +112,7 @@ def test_run(disk, monkeypatch):
             toy.run(disk, **worse)
         except Exception as error:
             failed.append(error)
-        assert _served(disk) == 3  # A worse one is refused, whatever was lost.
+        assert _served(disk) == 3  # The worse model never replaces the served one.
         assert not versions.look(disk / "serving").broken
         (disk / "filler").unlink()
         toy.run(disk, **worse)
@@ -121,7 +125,7 @@ def test_run(disk, monkeypatch):
 
 @pytest.mark.parametrize("pages", [0, 1, 4])
 def test_clearing(disk, monkeypatch, pages):
-    """`ncf gc` is what makes space, so it must need none."""
+    """`ncf gc` works on a full disk, because it is the command that makes space."""
     with monkeypatch.context() as patch:
         patch.setattr(space, "SPARE_BYTES", 0)
         patch.setattr(folders, "free_bytes", lambda folder: None)
@@ -150,7 +154,7 @@ REFUSED = ("evaluation.gate.min_hit_rate=1.0",)
 @pytest.mark.parametrize("more", [(), REFUSED], ids=["blessed", "refused"])
 @pytest.mark.parametrize("disk", [200 << 10], indirect=True)
 def test_whole_runs_of_the_pipeline(disk, tmp_path, more, capsys):
-    """The disk fills in the middle of each node, after the check of its space."""
+    """The disk becomes full while a node runs, after the check for free space."""
     settings = (*real_runs.PAIRS, *more)
     data, out = tmp_path / "tastes.csv", disk / "out"
     real_runs.write_data(data)

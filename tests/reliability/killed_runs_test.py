@@ -1,4 +1,4 @@
-"""A toy run killed before each of its changes on the disk and in the metadata."""
+"""Runs of the toy pipeline, killed before each change of the disk and the metadata."""
 
 import pathlib
 
@@ -32,11 +32,11 @@ def _counting(config, folder):
 
 @pytest.mark.parametrize(("quality", "served"), [(4, 4), (2, 3)])
 def test_killed_at_every_change(tmp_path, quality, served):
-    """A better model is served in the end, a worse one never."""
+    """A better model is served in the end; a worse model is never served."""
     toy.run(tmp_path, quality=3, seed=0, code="0")
     changes = kills = 0
     while True:
-        # Each try goes on from what the one before has left, and gets further.
+        # Each run continues with what the killed one before left, and gets further.
         config = {"quality": quality, "seed": 1, "code": str(kills % 2)}
         if not killing.after_changes(
             changes, _counting(config, tmp_path), below=str(tmp_path)

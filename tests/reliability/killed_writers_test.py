@@ -1,7 +1,8 @@
-"""Killed before each of its changes on the disk, a writer leaves all or nothing.
+"""A writer that is killed before any of its changes of the disk leaves all or nothing.
 
-Pusher's copying, the publishing of a report, checkpoints and titles: after any kill
-readers see the old state or the new one, and the same again gives the new one.
+The writers are Pusher, which copies models, and those of reports, checkpoints and
+titles. After any kill readers see the old state or the new one, and when the writer
+runs again they see the new one.
 """
 
 import json
@@ -48,7 +49,7 @@ def test_push(tmp_path, keep):
         assert not found.broken, changes
         newest = versions.newest(serving)
         assert folders.digest(newest.path) in (digest, folders.digest(str(old)))
-        # Once it is there it stays; it is not pushed again under another number.
+        # Once the new model is there, it stays, and is not pushed under another number.
         is_new = folders.digest(newest.path) == digest
         assert is_new >= whole
         whole = is_new
@@ -105,7 +106,7 @@ def test_titles(tmp_path):
 
 
 def test_records_set_aside(tmp_path):
-    """No run goes on with a part of them, and the same command again does the rest."""
+    """After a kill no run uses what is left; a second command sets all aside."""
     artifact = tmp_path / "pipeline_root" / "Trainer" / "model" / "1" / "a"
     artifact.parent.mkdir(parents=True)
     (tmp_path / "serving").mkdir()
@@ -118,7 +119,7 @@ def test_records_set_aside(tmp_path):
         kills += 1
         with pytest.raises(health.Damaged, match="--fresh-metadata"):
             health.check(tmp_path)
-        # The records go first: with them TFX would write into what is left.
+        # The records are moved first, because with them TFX would use what is left.
         left = {path.name for path in tmp_path.iterdir()}
         assert "metadata.sqlite" not in left or left >= {"pipeline_root", "report"}
     assert kills >= 3
@@ -133,7 +134,10 @@ def test_records_set_aside(tmp_path):
 
 
 class _Counted(tf.io.gfile.GFile):
-    """Dies within a write, too: half of what was to be written is on the disk."""
+    """A file whose process may also die in the middle of a write.
+
+    Half of the content is then on the disk.
+    """
 
     countdown = None
 

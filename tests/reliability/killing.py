@@ -1,4 +1,4 @@
-"""Kills a process at each of its changes on the disk, one after the other."""
+"""Kills a process before each of its changes of the disk, in a series of attempts."""
 
 import os
 import signal
@@ -6,8 +6,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 
-# What Python tells its audit hooks before it changes a disk. `open` counts if it may
-# write. C++ (SQLite, TensorFlow) tells nothing; see `counted`.
+# The events that Python reports to audit hooks before it changes a disk. The event
+# `open` counts if the file is opened for writing. Code in C++ (SQLite, TensorFlow)
+# reports no events; for its calls there is `Countdown.counted`.
 _CHANGES = frozenset(
     {
         *("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"),
@@ -30,7 +31,7 @@ class Countdown:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def heard(self, event: str, args: tuple) -> None:
-        """Is an audit hook."""
+        """Counts an event that is a change below the folder; this is an audit hook."""
         if event == "open":
             path, _, flags = args
             changes = isinstance(flags, int) and flags & _WRITES
@@ -41,7 +42,7 @@ class Countdown:
             self.step()
 
     def counted(self, function: Callable) -> Callable:
-        """Returns `function`, each call of which is a change."""
+        """Returns `function`, with every call counted as a change."""
 
         def call(*args, **named):
             self.step()
@@ -53,15 +54,16 @@ class Countdown:
 def after_changes(
     changes: int, action: Callable[[Countdown], object], *, below: str
 ) -> bool:
-    """Runs `action` in a process that dies before one of its changes.
+    """Runs `action` in a process that dies before one of its changes of the disk.
 
     Args:
-        changes: that it makes before; 0 kills it before the first.
-        action: given what counts, for changes that Python does not tell of.
+        changes: how many changes the process makes before it dies.
+        action: a function that is called with the countdown, so that it can count
+            calls of which Python reports no events.
         below: a folder; changes elsewhere do not count.
 
     Returns:
-        Whether it died; it has done all of it otherwise.
+        Whether the process died. If not, `action` has ended without an error.
     """
     child = os.fork()
     if child == 0:
@@ -86,7 +88,10 @@ def after_changes(
 def at_every_change(
     action: Callable[[Countdown], object], *, below: str, most: int = 1000
 ) -> Iterator[int]:
-    """Yields after each kill how many changes had been made; ends with a whole run."""
+    """Yields, after each kill, how many changes were made before it.
+
+    The last process is not killed and completes `action`; nothing is yielded for it.
+    """
     for changes in range(most):
         if not after_changes(changes, action, below=below):
             return

@@ -1,4 +1,4 @@
-"""Runs that are killed in every node come to what an undisturbed run comes to."""
+"""Runs that were killed in every node end with the result of an undisturbed run."""
 
 import random
 import time
@@ -25,7 +25,7 @@ def runs(tmp_path_factory):
 
 
 def _kill_in(run, node, seconds, rng):
-    """Kills a run at some moment of a node; returns how, or None if it had ended."""
+    """Kills a run at a random moment of a node; returns how, None if it had ended."""
     if not run.wait_for_node(node):
         return None
     time.sleep(rng.random() * max(seconds, 0.2))
@@ -55,10 +55,10 @@ def test_killed_in_every_node(tmp_path, runs, network, capsys):
             assert "Traceback" not in said, (how, said)
             served = versions.look(out / "serving")
             assert not served.broken, how
-            if status == 0:  # It was too late: a signal in the last moment.
+            if status == 0:  # The signal came too late: the run had done its work.
                 break
             assert not (out / "report" / "summary.json").exists(), how
-            # What is served was blessed: Evaluator was through with it.
+            # A model is served only after Evaluator has blessed it.
             assert not served.versions or node in ("Pusher", "Report"), how
         status, said = real_runs.WarmRun(runs, data, out, settings).wait()
         assert status == 0, said
@@ -66,7 +66,7 @@ def test_killed_in_every_node(tmp_path, runs, network, capsys):
 
 
 def _check(out, expected):
-    """It is as if nothing had happened."""
+    """Checks that the folder is as after one undisturbed run."""
     found = real_runs.summary(out)
     for name in ("metrics", "baseline", "blessed", "num_users", "num_interactions"):
         assert found[name] == expected[name], name

@@ -1,7 +1,8 @@
-"""A hundred runs in one folder: nothing grows that `ncf gc` bounds.
+"""After a hundred runs in one folder, `ncf gc` has kept time and size within bounds.
 
-What grows with the number of runs is in the records, the resolvers, the runner's look
-at what is there, and Pusher: all of it is in the toy, too, whose runs take no time.
+What could grow with the number of runs are ML Metadata's records, and the work of the
+resolvers, of Pusher and of the runner's checks before a run. The toy pipeline has all
+of them, too, and its runs take little time.
 """
 
 import os
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.skipif(
 )
 TOY_RUNS = 200
 RUNS = int(os.environ.get("NCF_MANY_RUNS", "100"))
-EVERY = 10  # runs between two looks
-GROWING = 5  # Every so many runs there are more data.
-# The smallest model, and no other one is searched beside it.
+EVERY = 10  # After so many runs `ncf gc` runs, and sizes are checked.
+GROWING = 5  # After so many runs there are more data.
+# The smallest model, without a search of iALS, of EASE or of the rivals' settings.
 SETTINGS = (
     *("model.history.factors=1", "model.history.linear_items=0"),
     *("model.history.ials_shares=[0]", "train.epochs=1", "train.refit=false"),
@@ -34,7 +35,7 @@ SETTINGS = (
 
 
 def _write(file, users):
-    """Writes so many users, each with eight of their group's 12 items."""
+    """Writes the data of `users` users, each with eight of the 12 items of a group."""
     with open(file, "w") as f:
         f.write("user,item,timestamp\n")
         for user in range(users):
@@ -70,7 +71,7 @@ def _clear_toy(out):
 def test_many_runs_of_the_toy(tmp_path, capsys):
     sizes = []
     for number in range(1, TOY_RUNS + 1):
-        # Every third model is worse than the one before, and refused.
+        # Every third model is worse than the one before, and is refused.
         config = {"quality": number if number % 3 else 0, "seed": number, "code": "0"}
         started = time.process_time()
         toy.run(tmp_path, **config, root="pipeline_root")
@@ -83,7 +84,7 @@ def test_many_runs_of_the_toy(tmp_path, capsys):
         assert not found.broken
         assert found.versions[0] == served
         assert len(found.versions) <= 11
-        # What is left is all that the same needs: nothing runs but the resolver.
+        # What `ncf gc` left is enough: the same run executes only the resolver.
         toy.run(tmp_path, **config, root="pipeline_root")
         cached = ncf_folder.latest_run(tmp_path).cached
         assert cached == {"Trainer", "Evaluator", "Pusher"}
@@ -96,8 +97,8 @@ def test_many_runs_of_the_toy(tmp_path, capsys):
                 f"metadata.sqlite {store / 1e3:.0f} kB, pipeline_root "
                 f"{sizes[-1][1]} bytes, {len(found.versions)} versions"
             )
-    # Ten versions are served, and what they came from stays: half the runs ago there
-    # were as many.
+    # The ten served versions keep the artifacts they came from. There were ten after
+    # half of the runs, too, so the sizes of then are comparable.
     for before, last in zip(sizes[len(sizes) // 2], sizes[-1], strict=True):
         assert last < 1.3 * before
 
@@ -123,9 +124,9 @@ def test_many_runs(tmp_path, capsys):
         found = versions.look(out / "serving")
         assert not found.broken
         assert found.versions[0] == served
-        # Ten are kept, and the best one besides.
+        # Ten versions are kept, and the best one, if it is older.
         assert len(found.versions) <= 11
-        # What gc has left is all that the same command needs.
+        # What `ncf gc` left is enough for the same command.
         status, _ = runs.run(real_runs.ROOT, arguments)
         assert status == 0, runs.said()
         assert versions.newest(out / "serving") == served
@@ -140,5 +141,5 @@ def test_many_runs(tmp_path, capsys):
                 f"{before / 1e6:.2f} before gc, {_bytes(out) / 1e6:.2f} after"
             )
     runs.close()
-    # The data have grown, too: by a factor of less than three.
+    # The data have grown, too, but to less than three times their first size.
     assert max(kept) < 3 * kept[0]

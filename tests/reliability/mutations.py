@@ -1,4 +1,4 @@
-"""Damaged copies of valid files, drawn from a seed."""
+"""Makes damaged copies of valid files of interactions, drawn from a seed."""
 
 import bz2
 import gzip
@@ -44,7 +44,7 @@ def mutations(count: int, seed: int) -> Iterator["odd_files.Case"]:
 
 
 def _mutate(content: bytearray, rng: random.Random) -> str:
-    """Changes `content` in place; returns how."""
+    """Damages `content` in place; returns a word for the damage and its position."""
     how = rng.choice(("cut", "flip", "double", "insert", "drop", "zeros"))
     start = rng.randrange(len(content) + 1)
     end = min(len(content), start + rng.randrange(1, 40))

@@ -1,8 +1,8 @@
-"""An output folder of `ncf run`, and what is true of it: read without the project.
+"""Reads and checks an output folder of `ncf run` without the project's own code.
 
 What is served, what ML Metadata has and what summary.json says are read with
-TensorFlow, ML Metadata's client and plain Python alone, so that a mistake of the
-project's own readers cannot hide one of its writers.
+TensorFlow, ML Metadata's client and plain Python alone, so that a mistake in the
+project's readers cannot hide a mistake in its writers.
 """
 
 import dataclasses
@@ -23,7 +23,12 @@ _SAVED_MODEL = "Format-Serving"
 
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-    """The latest run in ML Metadata: artifacts by node and key, cached nodes."""
+    """The latest run in ML Metadata.
+
+    Attributes:
+        outputs: the artifacts, by (node, output key).
+        cached: the ids of the nodes whose result came from the cache.
+    """
 
     outputs: dict
     cached: set
@@ -64,13 +69,16 @@ def summary(out):
 
 
 def newest_version(out):
-    """Returns the folder that TensorFlow Serving would take; None without any."""
+    """Returns the folder of the highest version, which TensorFlow Serving would serve.
+
+    Without any version, None is returned.
+    """
     found = [path for path in (out / "serving").glob("*") if path.name.isdigit()]
     return max(found, key=lambda path: int(path.name), default=None)
 
 
 def digest(folder):
-    """Returns a digest of names and contents of a SavedModel's files."""
+    """Returns a digest of the names and the contents of all files of a SavedModel."""
     total = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -79,7 +87,7 @@ def digest(folder):
 
 
 def models(out):
-    """Returns every SavedModel in a folder that is whole, by its digest."""
+    """Returns the folder of each complete SavedModel in an output folder, by digest."""
     found = [
         *out.glob(f"pipeline_root/Trainer/model/*/{_SAVED_MODEL}"),
         *(path for path in (out / "serving").glob("*") if path.name.isdigit()),
@@ -88,11 +96,14 @@ def models(out):
 
 
 def lists(recorded, catalogue):
-    """Returns the evaluation lists of a run: (user, candidates, held-out first).
+    """Returns a run's evaluation lists as (user, candidates).
+
+    The held-out item is the first of the candidates.
 
     Args:
-        recorded: of `latest_run`.
-        catalogue: all ids of items, for lists that name none but the user's.
+        recorded: the result of `latest_run`.
+        catalogue: all ids of items. They are the candidates where the records name
+            only the items to leave out.
     """
     folder = recorded.folder("NegativeSampling", "examples") / "Split-eval"
     files = sorted(map(str, folder.glob("*")))
@@ -109,7 +120,7 @@ def lists(recorded, catalogue):
 
 
 def quality(model, ranked):
-    """Returns HR@10 and NDCG@10 of a SavedModel on lists, counted list by list."""
+    """Returns a SavedModel's HR@10 and NDCG@10 on lists, computed list by list."""
     evaluate = _load(str(model), digest(model)).signatures["evaluate"]
     records = []
     for user, candidates in ranked:
@@ -129,21 +140,21 @@ def quality(model, ranked):
 
 @functools.lru_cache(maxsize=64)
 def _load(path, of):
-    """Loads a SavedModel once; `of` is its digest."""
+    """Loads a SavedModel, once for each path and digest `of`."""
     del of
     return tf.saved_model.load(path)
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        summary: of summary.json.
-        recorded: of ML Metadata.
-        model: folder of the SavedModel that was trained, or taken from the cache.
-        ranked: the evaluation lists, of `lists`.
-        quality: of the model on them, counted here.
+        summary: the content of summary.json.
+        recorded: the run in ML Metadata.
+        model: the folder of the SavedModel that was trained, or taken from the cache.
+        ranked: the evaluation lists, in the form of `lists`.
+        quality: the model's metrics on these lists, computed by `quality`.
     """
 
     summary: dict
@@ -154,18 +165,18 @@ class Checked:
 
 
 def served(out):
-    """Returns number and digest of the newest version; None without any."""
+    """Returns the newest version's number and digest; None without any version."""
     newest = newest_version(out)
     return newest and (newest.name, digest(newest))
 
 
 def check(out, catalogue, before=None):
-    """Checks that the report, ML Metadata and serving/ tell of one model.
+    """Checks that the report, ML Metadata and serving/ agree on one model.
 
     Args:
-        out: the folder of a run that has just ended well.
-        catalogue: all ids of items of the data.
-        before: what was `served` before it.
+        out: the output folder of a run that has just succeeded.
+        catalogue: all ids of items in the data.
+        before: the result of `served` before that run.
     """
     told, recorded = summary(out), latest_run(out)
     uri = recorded.folder("Trainer", "model")

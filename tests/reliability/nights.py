@@ -1,7 +1,8 @@
-"""Nightly retraining, simulated: data that grow, and nights on which they are spoilt.
+"""Simulates nightly retraining on growing data, with spoilt deliveries on some nights.
 
-Four groups of users each like their own items, some much more than others. Every night
-brings events of known users, new users and, now and then, a new item for each group.
+There are four groups of users. Each group likes its own items, some of them much more
+than others. Every night brings events of known users, new users and, every few nights,
+a new item for each group.
 """
 
 import contextlib
@@ -19,18 +20,19 @@ from pipeline import config, inputs
 from pipeline.local import endings, forget, gc, running
 
 GROUPS = 4
-FIRST_USERS, FIRST_ITEMS = 160, 20  # users in all, items of a group
+FIRST_USERS, FIRST_ITEMS = 160, 20  # Users of all groups, items of each group.
 NEW_USERS = 8
-EVENTS = 360  # of a night
+EVENTS = 360  # Events of one night.
 NIGHTS_PER_ITEM = 5
 SPOILT = ("truncated", "shuffled", "constant")
-KEEP, HISTORY = 3, 10  # runs that keep their artifacts, and their record
-# A night is a process of its own, as it is where it is scheduled: forked from one that
-# has imported all of this, and nothing more has happened to it.
+KEEP, HISTORY = 3, 10  # How many runs keep their artifacts, and how many their records.
+# Each night runs in a process of its own, as a scheduled run does. The process is
+# forked from one that has done nothing but import these modules.
 _NIGHTS = multiprocessing.get_context("forkserver")
 _NIGHTS.set_forkserver_preload(
     [
-        "tests.reliability.nights",  # First: others bring a `tests` of their own.
+        # This module comes first, because other packages bring a `tests` of their own.
+        "tests.reliability.nights",
         "tensorflow_model_analysis",
         "tensorflow_transform",
         "tfx.v1",
@@ -54,7 +56,7 @@ SETTINGS = [
 
 
 class World:
-    """Who there is, what they like and what they have."""
+    """The users, the items of each group, and the items that each user has."""
 
     def __init__(self, seed=7, items=FIRST_ITEMS):
         self._rng = np.random.default_rng(seed)
@@ -70,12 +72,12 @@ class World:
             self._had[user] = set()
 
     def first_night(self):
-        """Returns the rows of a long time: eight items of each user."""
+        """Returns the rows of the first delivery, with eight items of each user."""
         users = [user for user in self._group for _ in range(8)]
         return self._rows(0, users)
 
     def night(self, number):
-        """Returns the rows of a night, from 1."""
+        """Returns the rows of the night with that number, which is 1 or higher."""
         self._new_users(NEW_USERS)
         if number % NIGHTS_PER_ITEM == 0:
             self._items = [count + 1 for count in self._items]
@@ -99,7 +101,13 @@ class World:
 
 
 def spoil(rows, how):
-    """Returns rows as a broken delivery has them."""
+    """Returns the rows as a broken delivery has them.
+
+    Args:
+        rows: the rows of a night.
+        how: one of `SPOILT`. Nine tenths of the rows are missing, the items have
+            changed places, or all rows have the same item.
+    """
     items = sorted({item for _, item, _ in rows})
     if how == "truncated":
         return rows[: len(rows) // 10]
@@ -112,7 +120,7 @@ def spoil(rows, how):
 
 @dataclasses.dataclass
 class Night:
-    """What came of a night."""
+    """The result of one night."""
 
     number: int
     spoilt: str | None
@@ -125,12 +133,12 @@ class Night:
 
     @property
     def start_up(self):
-        """Seconds that are no node's."""
+        """The seconds of the run that belong to no node."""
         return self.seconds - sum(self.summary["seconds"].values())
 
 
 class Nights:
-    """A folder of deliveries, and one of runs."""
+    """A folder of deliveries, and the output folder of the runs that read them."""
 
     def __init__(self, root, *, settings=(), items=FIRST_ITEMS):
         self._data, self.out = root / "events", root / "out"
@@ -146,7 +154,10 @@ class Nights:
         file.write_text("user,item,timestamp\n" + text)
 
     def next(self, spoilt=None):
-        """Delivers and runs a night; a spoilt one is delivered again, right, after."""
+        """Delivers a night's rows and runs the pipeline; returns the result.
+
+        A spoilt delivery is replaced by the correct one after the run.
+        """
         number, self._count = self._count, self._count + 1
         rows = self._world.night(number) if number else self._world.first_night()
         self.deliver(spoil(rows, spoilt) if spoilt else rows, number)
@@ -177,10 +188,10 @@ class Nights:
 
 
 def _in_a_process(overrides, dataset, out, tells):
-    """Runs a night; tells its summary or what stopped it, and the seconds of CPU."""
-    garbage.freeze()  # What was imported before the fork stays.
+    """Runs a night, and sends its summary, what stopped it and its CPU seconds."""
+    garbage.freeze()  # Objects from before the fork are never collected.
     summary, stopped = _run(overrides, dataset, out)
-    # Of this process and of the ones it has waited for.
+    # The CPU seconds are those of this process and of its ended children.
     tells.send((summary, stopped, sum(os.times()[:4])))
 
 
@@ -198,7 +209,7 @@ def _run(overrides, dataset, out):
 
 
 def versions(out):
-    """Returns the numbers in the serving folder, ascending."""
+    """Returns the numbers of the versions in the serving folder, ascending."""
     return sorted(
         int(path.name) for path in pathlib.Path(out, "serving").glob("[0-9]*")
     )

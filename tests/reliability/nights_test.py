@@ -1,4 +1,7 @@
-"""Nights that follow each other: three, and fifty; `make reliability` trains them."""
+"""Tests of nightly retraining over three and over fifty nights.
+
+Only `make reliability` runs the tests that train.
+"""
 
 import json
 import os
@@ -20,7 +23,7 @@ takes_long = pytest.mark.skipif(
 
 
 def _told(night):
-    """Returns a row of the table in docs/retraining.md."""
+    """Returns a night's row of the table in docs/retraining.md."""
     cells = [night.number, f"{night.cpu_seconds:.0f}"]
     cells += [f"{night.store_bytes / 1e3:.0f}", f"{night.disk_bytes / 1e6:.1f}"]
     if night.stopped:
@@ -48,9 +51,10 @@ def test_a_spoilt_night_stops_and_the_next_begins_with_the_served_model(tmp_path
     spoilt = folder.next(spoilt="constant")
     assert "item_share" in spoilt.stopped
     assert "Nothing was trained" in spoilt.stopped
-    assert nights.versions(folder.out) == served  # It stays.
+    assert nights.versions(folder.out) == served
 
-    # The night's delivery has been corrected; this one reads it, too.
+    # The spoilt delivery has been replaced by the correct one; the third night reads
+    # both.
     third = folder.next()
     assert third.stopped is None
     warm = third.summary["history"]["warm_start"]
@@ -58,7 +62,8 @@ def test_a_spoilt_night_stops_and_the_next_begins_with_the_served_model(tmp_path
     assert warm["new_users"] == 2 * nights.NEW_USERS
     assert json.loads(third.summary["data"]["spans"])["read"] == 3
     assert third.summary["num_users"] == nights.FIRST_USERS + 2 * nights.NEW_USERS
-    # The served model, on two nights that it did not know; by hand it is the same.
+    # The run has evaluated the served model on the two nights after its training.
+    # `ncf evaluate` gives the same figures.
     since = third.summary["served"]
     assert since["new_users"] == 2 * nights.NEW_USERS
     assert len(since["by_time"]) == 2
@@ -101,9 +106,10 @@ def test_fifty_ordinary_nights_keep_the_limits_and_each_spoilt_one_breaks_its_ow
 
 @takes_long
 def test_a_season_of_nights(tmp_path, capsys):
-    # Enough items that nobody has them all, and what is popular changes slowly.
+    # There are so many items that no user has all of them, and popularity changes
+    # slowly.
     limits = ["data.drift.popularity=null", "data.drift.misfit=0.35"]
-    # What takes time and says nothing of how nights follow each other is left out.
+    # These settings leave out work that does not matter for a sequence of nights.
     cheap = ["train.epochs=3", "train.refit=false", "evaluation.top_k=[10]"]
     cheap += ["model.history.linear_l2=[30,300]", "model.history.ials_shares=[0]"]
     folder = nights.Nights(tmp_path, settings=[*limits, *cheap], items=60)
@@ -112,7 +118,7 @@ def test_a_season_of_nights(tmp_path, capsys):
     for number in range(NIGHTS):
         night = folder.next(spoilt=at.get(number))
         done.append(night)
-        with capsys.disabled():  # A season that is stopped has told its nights.
+        with capsys.disabled():  # Each night's row is printed at once.
             print(_told(night), flush=True)
         if night.spoilt:
             assert f"data.drift.{BREAKS[night.spoilt]}" in night.stopped
@@ -120,14 +126,15 @@ def test_a_season_of_nights(tmp_path, capsys):
             assert night.stopped is None
     good = [night for night in done if not night.spoilt]
     pushed = [night for night in good if night.summary["blessed"]]
-    # No night pushes a worse model: the levels in the comparisons say so.
+    # The comparisons with older models show that no night pushed a worse model.
     for night in pushed[1:]:
         for row in night.summary["comparisons"].values():
             assert row["difference"] > -0.01
     assert len(nights.versions(folder.out)) <= nights.KEEP + 1
-    if NIGHTS < 20:  # Until a dozen models are there to compare with, all grows.
+    if NIGHTS < 20:  # Sizes grow until there are a dozen models to compare with.
         return
-    # Flat: the last quarter takes no more than the one before, but for a little.
+    # Sizes no longer grow: those of the last quarter are hardly above the quarter
+    # before.
     quarter = len(good) // 4
     before, last = good[-2 * quarter : -quarter], good[-quarter:]
     for of in ("disk_bytes", "store_bytes"):

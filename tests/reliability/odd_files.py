@@ -1,9 +1,10 @@
-"""Files that people really have, and files that nobody should have.
+"""Odd files of interactions, such as people have, and damaged or malicious ones.
 
-Each case is a name, what writes it, and what must come of it: the counts of rows,
-users and items, worked out by hand, or a piece of the message that refuses it. For the
-mutations, made from a seed, nothing is known beforehand but the rule: a clean refusal,
-or counts that add up.
+Each case has a name, a function that writes the file, and the expected result: either
+the counts of rows, users and items, worked out by hand, or a part of the message with
+which the file is refused. The result of a mutation, drawn from a seed, is not known
+beforehand. The only rule for it is that the file is refused cleanly or the counts add
+up.
 """
 
 import bz2
@@ -23,19 +24,20 @@ from tests.reliability import mutations
 
 HEADER = "user,item,rating,timestamp\n"
 TWO = HEADER + "1,10,5,100\n2,20,4,200\n"
-READ = (2, 2, 2)  # rows, users, items of `TWO`
+READ = (2, 2, 2)  # The numbers of rows, users and items in `TWO`.
 
 
 class Case(NamedTuple):
     """One odd input.
 
     Attributes:
-        id: what it is about.
-        name: of the file that is given as data set; empty for the folder itself.
-        make: writes it, given the folder.
-        expected: rows, users and items; a part of the refusal; None if only the rule
-            counts.
-        settings: `--set` of the command.
+        id: what is odd, as the name of the test case.
+        name: the name of the file that is given as data set; empty if the folder is
+            given.
+        make: a function that writes the file into the folder that it is given.
+        expected: the numbers of rows, users and items, or a part of the refusal. None
+            if only the rule for mutations counts.
+        settings: values for the command's option `--set`.
     """
 
     id: str
@@ -85,7 +87,7 @@ LONG = "x" * 100_000
 
 
 def text_cases() -> Iterator[Case]:
-    """Yields odd contents of a `.csv`."""
+    """Yields cases with odd contents of a `.csv` file."""
     yield from (
         _text("usual", TWO, READ),
         _text("empty", "", "must hold interactions"),
@@ -193,7 +195,7 @@ def text_cases() -> Iterator[Case]:
 
 
 def packed_cases() -> Iterator[Case]:
-    """Yields archives: whole, cut short, damaged, and bombs."""
+    """Yields archives: good ones, cut or damaged ones, and decompression bombs."""
     two = TWO.encode()
     whole = gzip.compress(two)
     yield from (
@@ -234,7 +236,7 @@ def packed_cases() -> Iterator[Case]:
 
 
 def named_cases() -> Iterator[Case]:
-    """Yields other forms, told by their names."""
+    """Yields files of other formats, which the reader tells apart by their names."""
     lines = b'{"user": 1, "item": 2}\n{"user": 2, "item": 3}\n'
     deep = b'{"user": ' + b"[" * 100_000 + b"\n"
     yield from (
@@ -276,7 +278,7 @@ def _odd_name(folder: str) -> None:
 
 
 def parquet_cases() -> Iterator[Case]:
-    """Yields Parquet files."""
+    """Yields cases with odd Parquet files."""
 
     def case(id_: str, columns: list, names: list[str], expected: object) -> Case:
         return Case(id_, "r.parquet", _table("r.parquet", columns, names), expected)
@@ -342,7 +344,7 @@ def _many(*makes: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def folder_cases() -> Iterator[Case]:
-    """Yields folders, and what is no regular file."""
+    """Yields folders as data sets, and links, pipes and devices in place of files."""
     usual = write("a.csv", TWO)
 
     def inside(name: str, how: Callable[[str], object]) -> Callable[[str], object]:
@@ -382,7 +384,7 @@ def folder_cases() -> Iterator[Case]:
 
 
 def all_cases(*, mutated: int, seed: int) -> list[Case]:
-    """Returns every case, the hand-made ones first."""
+    """Returns every case: those made by hand, then `mutated` mutations from `seed`."""
     made = (text_cases, packed_cases, named_cases, parquet_cases, folder_cases)
     return [
         *(case for make in made for case in make()),

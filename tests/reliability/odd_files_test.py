@@ -1,8 +1,9 @@
-"""Some two hundred files: each is read with the right counts, or refused cleanly.
+"""Each of some two hundred odd files is read with the right counts or refused cleanly.
 
-A clean refusal is exit status 2 and a message that names the file, in bounded time and
-memory, with no traceback, nothing that a terminal would obey, and not pages of it; in
-`ncf prepare` and in the node alike.
+A clean refusal by `ncf prepare` has exit status 2 and a short message that names the
+file. The refusal takes bounded time and memory, and the message has no traceback and no
+control sequences for a terminal. The node InteractionsExampleGen refuses the same
+files.
 """
 
 import json
@@ -18,7 +19,9 @@ from pipeline import cli, config
 from pipeline.text import printable
 from tests.reliability import odd_files, scale
 
-LIMIT_S = 240  # nothing here takes a second; what takes this long never ends
+LIMIT_S = (
+    240  # No case takes a second; a case that takes so many seconds would never end.
+)
 ALL = odd_files.all_cases(mutated=scale.of(quick=12, full=400), seed=scale.SEED)
 CASES = ALL if scale.FULL else ALL[1::4]
 
@@ -43,7 +46,7 @@ def _prepare(path, settings):
 
 
 def _is_clean(message, path):
-    """Asserts that a refusal is one that a person can use."""
+    """Asserts that a refusal is short, names the file and has nothing unprintable."""
     assert "Traceback" not in message
     assert len(message) < 3000 + 2 * len(path)
     bad = {c for c in message if unicodedata.category(c) == "Cc"} - {"\n"}
@@ -54,7 +57,7 @@ def _is_clean(message, path):
 
 
 def _in_the_node(path, settings):
-    """Returns the rows that the node reads, or the error that ends it."""
+    """Returns the rows that InteractionsExampleGen reads, or the error that ends it."""
     found = config.load(None, settings, dataset=path).data.reading()
     try:
         paths = files.find(path)

@@ -1,4 +1,4 @@
-"""Every field of the configuration with values that somebody will type one day."""
+"""Tests every field of the configuration with odd values that somebody may type."""
 
 import random
 
@@ -16,7 +16,7 @@ VALUES = (
 )
 LONG = ("[" * 3000, "{" * 3000, "x" * 100_000, "'" + "x" * 100_000)
 FIELDS_OF_LONG = ["seed", "data.delimiter"][: scale.of(quick=1, full=2)]
-LONGEST = 1500  # characters of a refusal
+LONGEST = 1500  # The most characters that a refusal may have.
 
 
 def _fields():
@@ -24,12 +24,13 @@ def _fields():
 
 
 def _try(overrides):
-    """Loads a configuration; returns why it is refused, empty if it is not."""
+    """Loads a configuration; returns why it is refused, or "" if it is accepted."""
     try:
         loaded = config.load(None, overrides)
     except ValueError as error:
         return str(error)
-    # What is taken travels to clusters as JSON, and comes back the same.
+    # An accepted configuration goes to clusters as JSON, from which it is read
+    # unchanged.
     text = loaded.model_dump_json()
     assert config.PipelineConfig.model_validate_json(text) == loaded
     return ""

@@ -1,4 +1,4 @@
-"""The reader against pandas on random valid files, and on any bytes at all."""
+"""Compares the reader with pandas on random valid files, and tries it on any bytes."""
 
 import csv
 import gzip
@@ -29,7 +29,7 @@ ROWS = st.lists(st.tuples(IDS, IDS, RATINGS, TIMES), min_size=1, max_size=30)
 
 @st.composite
 def files(draw):
-    """Draws rows, the order of columns, and how the file is written."""
+    """Draws the rows of a file, the order of its columns, and its format."""
     names = draw(st.permutations(["user", "item", "rating", "timestamp", "note"]))
     frame = pd.DataFrame(draw(ROWS), columns=["user", "item", "rating", "timestamp"])
     frame["note"] = "a, b"
@@ -104,7 +104,7 @@ NAMES = st.sampled_from(
 
 
 def _rows(path, config):
-    """Returns the pairs that are read, None if the file is refused by name."""
+    """Returns the pairs that are read; None if an error names and refuses the file."""
     said = ""
     try:
         blocks = list(reading.read_blocks(str(path), config))
@@ -131,7 +131,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, name, content, packed):
 @settings(max_examples=scale.of(quick=30, full=5000), deadline=None)
 @given(content=CONTENT)
 def test_what_is_read_of_any_lines_is_what_is_there(tmp_path_factory, content):
-    """Python's own reader, which knows no block and no vector, gives the same rows."""
+    """The rows are those that Python's csv module reads line by line."""
     path = tmp_path_factory.mktemp("lines") / "r.csv"
     content = b"user,item\n" + content
     path.write_bytes(content)
@@ -143,7 +143,7 @@ def test_what_is_read_of_any_lines_is_what_is_there(tmp_path_factory, content):
 
 
 def _python_rows(text):
-    """Returns None where a quote is still open at the end."""
+    """Returns the rows that Python's csv module reads; None if a quote stays open."""
     try:
         list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:

@@ -1,4 +1,4 @@
-"""Whole runs of `ncf run` as processes of their own, which may be killed."""
+"""Starts whole runs of `ncf run` as processes of their own, which tests may kill."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ SETTINGS = PAIRS
 
 
 def write_data(file):
-    """Writes 160 users in four groups, each with eight of their group's 12 items."""
+    """Writes the data of 160 users: each has 8 of the 12 items of one of 4 groups."""
     rng = np.random.default_rng(7)
     with open(file, "w") as f:
         f.write("user,item,timestamp\n")
@@ -34,13 +34,13 @@ def write_data(file):
 
 
 def arguments(data, out, settings=SETTINGS, options=()):
-    """Returns those of `ncf run`."""
+    """Returns the arguments of `ncf run`."""
     sets = [word for setting in settings for word in ("--set", setting)]
     return ["run", "--dataset", str(data), "--out", str(out), *options, *sets]
 
 
 class Killable:
-    """A process that leads a session of its own and runs in a folder."""
+    """A run whose process leads a session of its own, so that its children die too."""
 
     def __init__(self, out):
         self.out = pathlib.Path(out)
@@ -54,7 +54,7 @@ class Killable:
         raise NotImplementedError
 
     def wait_for_node(self, node):
-        """Waits until a node runs; returns whether it did before the run's end."""
+        """Waits until a node starts; returns False if the run ends before that."""
         line = f"Component {node} is running."
         while not self.ended():
             for log in set(self.out.glob("logs/*.log")) - self._logs:
@@ -64,7 +64,7 @@ class Killable:
         return False
 
     def kill(self, number, target):
-        """Sends a signal to the group, the parent, or the processes it started."""
+        """Sends a signal to the process group, the parent alone or its children."""
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
             if target == "group":
                 os.killpg(self.pid, number)
@@ -76,7 +76,7 @@ class Killable:
                     child.send_signal(number)
 
     def wait_for_the_last(self):
-        """Waits until no process of the session is left, the orphans included."""
+        """Waits until no process of the session is left, including orphans."""
         end = time.monotonic() + PATIENCE_S
         while left := [p for p in psutil.pids() if _session(p) == self.pid]:
             assert time.monotonic() < end, left
@@ -84,7 +84,7 @@ class Killable:
 
 
 class Run(Killable):
-    """One `ncf run`, from its first import to its end."""
+    """A process of `ncf run`, which first imports all packages."""
 
     def __init__(self, data, out, *settings, options=(), env=None):
         self._command = [sys.executable, "-m", "pipeline.cli"]
@@ -101,7 +101,8 @@ class Run(Killable):
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=self._env,
-            # What was started in the background of a script ignores it otherwise.
+            # A process that a script starts in the background ignores SIGINT by
+            # default.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         return self.process.pid
@@ -110,7 +111,7 @@ class Run(Killable):
         return self.process.poll() is not None
 
     def wait(self):
-        """Waits for the end; returns the exit status and what was printed."""
+        """Waits for the end of the run; returns its exit status and its output."""
         status = self.process.wait(PATIENCE_S)
         self._said.seek(0)
         said = self._said.read().decode()
@@ -119,7 +120,7 @@ class Run(Killable):
 
 
 class WarmRun(Killable):
-    """One `ncf run` of a `run_server`, which has imported everything before."""
+    """A run that a `run_server`, which has imported everything before, has forked."""
 
     def __init__(self, runs, data, out, settings):
         self._runs, self._arguments = runs, arguments(data, out, settings)
@@ -160,6 +161,6 @@ def states(out):
 
 
 def draw_kill(rng):
-    """Returns a signal and whom it goes to."""
+    """Returns a random signal and which of a run's processes it is sent to."""
     number = rng.choice((signal.SIGKILL, signal.SIGINT, signal.SIGTERM))
     return number, rng.choice(("group", "parent", "children"))

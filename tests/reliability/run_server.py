@@ -1,4 +1,4 @@
-"""Runs of `ncf run` that start at once: a process that forks them; see warm_runs."""
+"""Starts runs of `ncf run` without their imports: forks of a process; see warm_runs."""
 
 import json
 import os
@@ -12,11 +12,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 class Runs:
     """Starts runs, one at a time, in processes forked from one that has imported TFX.
 
-    Each is the leader of a session of its own.
+    Each run's process is the leader of a session of its own.
 
     Attributes:
-        log: what the runs have printed.
-        seconds: of a processor that the last run took, from its fork to its end.
+        log: the file with the output of all runs.
+        seconds: the CPU seconds of the last run, from its fork to its end.
     """
 
     seconds = 0.0
@@ -25,9 +25,9 @@ class Runs:
         """Starts the server.
 
         Args:
-            folder: for what the runs print.
-            of: the folder of our packages if all runs have these; they are imported
-                before, too. None: each request may bring an edited copy.
+            folder: the folder for the output of the runs.
+            of: the folder with our packages that all runs use, which are then imported
+                before the fork, too. With None each run may use an edited copy.
         """
         self.log = folder / "runs.log"
         command = [
@@ -41,12 +41,13 @@ class Runs:
             text=True,
             env=os.environ
             | {"TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"}
-            # Beam makes hundreds of parsers, each of which looks for translations.
+            # With LANGUAGE=C the hundreds of parsers that Beam makes look for no files
+            # of translations.
             | {"LANGUAGE": "C"},
         )
 
     def start(self, code, arguments, kill_after=None):
-        """Starts a run; returns its process's id."""
+        """Starts a run; returns the id of its process."""
         request = {
             "code": str(code),
             "arguments": arguments,
@@ -57,7 +58,10 @@ class Runs:
         return json.loads(self._server.stdout.readline())
 
     def wait(self):
-        """Returns the exit status, negative if killed, and the number of steps."""
+        """Waits for the run; returns its exit status and its number of steps.
+
+        The status of a killed run is negative.
+        """
         status, steps, self.seconds = json.loads(self._server.stdout.readline())
         return status, steps
 
@@ -67,7 +71,7 @@ class Runs:
         return self.wait()
 
     def said(self):
-        """Returns the end of all that runs have printed."""
+        """Returns the last characters of the output of all runs."""
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
 
     def close(self):

@@ -1,4 +1,4 @@
-"""How much is attacked: a little by default, all of it by `make reliability`."""
+"""How often tests repeat their attacks: seldom, or often by `make reliability`."""
 
 import os
 
@@ -7,5 +7,5 @@ SEED = int(os.environ.get("NCF_SEED", "17"))
 
 
 def of(*, quick: int, full: int) -> int:
-    """Returns how many times something is tried."""
+    """Returns `full` in `make reliability`, `quick` otherwise."""
     return full if FULL else quick

@@ -1,4 +1,4 @@
-"""Whole runs in a folder that something happened to."""
+"""Whole runs in an output folder that was damaged or that another run is using."""
 
 import shutil
 
@@ -14,7 +14,10 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A folder with data and one run, during which a second one was tried."""
+    """Returns a folder with data and a finished run.
+
+    A second run in the same folder was tried, and refused, while the first one ran.
+    """
     folder = tmp_path_factory.mktemp("scenarios")
     real_runs.write_data(folder / "tastes.csv")
     first = real_runs.Run(folder / "tastes.csv", folder / "out")

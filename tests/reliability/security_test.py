@@ -1,4 +1,4 @@
-"""What the source must not do, whatever comes in: see SECURITY.md."""
+"""Tests that the source never does what SECURITY.md says that it does not do."""
 
 import ast
 import os
@@ -15,12 +15,13 @@ CALLS = {
     *("tempfile.mktemp", "subprocess.getoutput", "subprocess.getstatusoutput"),
     *("pandas.read_pickle", "pd.read_pickle"),
 }
-# Reads what it wrote itself, by a digest: see there.
+# This module unpickles only what it wrote itself, checked by a digest; see its
+# docstring.
 MAY_PICKLE = {"ncf_model/sampling/compiled_cache.py"}
 
 
 def _name(node):
-    """Returns `a.b.c` of a call's function; empty if it is none of these."""
+    """Returns the dotted name of a call's function, such as `a.b.c`; "" without one."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -29,7 +30,7 @@ def _name(node):
 
 
 def faults(source, path="file.py"):
-    """Yields what a source does that it must not."""
+    """Yields a message for each forbidden call or import in a source text."""
     for node in ast.walk(ast.parse(source)):
         names = []
         if isinstance(node, ast.Import):

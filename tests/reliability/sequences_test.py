@@ -1,11 +1,11 @@
-"""What is reported is what is served: random sequences of runs of the whole pipeline.
+"""Random sequences of runs of the whole pipeline: what is reported is what is served.
 
 Between two runs of `ncf run` a setting, the data or a copy of the code is changed, or
-something is removed or damaged in serving/ or pipeline_root/; or a run is killed. Each
-sequence is drawn from a seed, and takes some six minutes of a processor. `make
-reliability` draws NCF_SEEDS of them, of NCF_RUNS runs, SEED being the first. The suite
-has the same checks after the runs of tests/e2e/chain_test.py, and sequences of a
-pipeline that trains in no time in toy_test.py.
+something is removed or damaged in serving/ or pipeline_root/, or a run is killed. Each
+sequence is drawn from a seed and takes some six minutes of CPU time. `make reliability`
+draws NCF_SEEDS sequences of NCF_RUNS runs each, from seed NCF_SEED on. The default
+suite makes the same checks after the runs of tests/e2e/chain_test.py, and toy_test.py
+draws sequences of a pipeline that trains in no time.
 """
 
 import json
@@ -32,7 +32,7 @@ SETTINGS = [
         "model.history.linear_items": 0,
         "model.history.ials_shares": [0],
         "train.epochs": 1,
-    },  # It has learned little.
+    },  # A model that has learned little.
     {"model.history.learning_rate": 0.02},
     {"sampling.eval_negatives": "all"},
     {"model.history": "null", "train.epochs": 2, "model.layers": "[8,4]"},
@@ -46,7 +46,7 @@ FIXED = {
     "evaluation.baselines.ials_l2": "null",
     "evaluation.baselines.item_knn_neighbours": "null",
 }
-# A file, and a node that must run again after an edit of it.
+# Files of the code, and for each a node that must run again after the file was edited.
 EDITS = {
     "ncf_model/history/encoder.py": "Trainer",
     "ncf_model/preprocessing.py": "Transform",
@@ -65,10 +65,10 @@ def runs(tmp_path_factory):
 
 
 def _write_data(file, variant, part=1.0):
-    """Writes the users' items; always as if at one second.
+    """Writes the users' items into `file`, always with the same time of modification.
 
     Each user likes the items of one group. In variant 1 every fourth user likes another
-    one, in a file of the same size; in variant 2 there are a quarter more users.
+    group, in a file of the same size; in variant 2 there are a quarter more users.
     """
     rng = random.Random(7)
     users = int(USERS * part) + (USERS // 4 if variant == 2 else 0)
@@ -101,14 +101,14 @@ class World:
             )
         self.settings, self.variant, self.edits = SETTINGS[0], 0, 0
         _write_data(self.file, self.variant)
-        self.steps = 400  # of a run, until one has told.
+        self.steps = 400  # A guess at the steps of a run, until one has ended.
         self.must_run, self.same_again = set(), False
         self.blessed, self.figures, self.last = set(), {}, None
 
     # What may happen between two runs.
 
     def nothing(self):
-        """The same command once more."""
+        """Changes nothing: the same command runs once more."""
 
     def another_setting(self):
         self.settings = self.rng.choice(SETTINGS)
@@ -129,7 +129,10 @@ class World:
         return f"{file} for {node}"
 
     def truncated_data(self):
-        """The run says so and changes nothing, if there is something to go by."""
+        """Truncates the data for one run, which must refuse them and change nothing.
+
+        Without a blessed model there is nothing to compare the data with.
+        """
         if not self.blessed:
             return None
         before = ncf_folder.served(self.out)
@@ -155,7 +158,7 @@ class World:
         return self.remove([self.out / "pipeline_root"])
 
     def moved(self):
-        """As a backup is put back elsewhere: the records name folders that are gone."""
+        """Moves the output folder, so that the records name folders that are gone."""
         self.out = self.out.rename(self.out.with_name(f"{self.out.name}-moved"))
         self.same_again = False
 
@@ -216,7 +219,8 @@ class World:
             self.check_against(loadable, done)
             self.blessed.add(ncf_folder.digest(done.model))
         self.last = done.quality, done.summary["pushed_to"]
-        # The same data and settings, the same figures: cached, gone on with or not.
+        # The same data and settings give the same figures, even from the cache or when
+        # training goes on from a checkpoint.
         key = (json.dumps(self.settings), self.variant)
         known = self.figures.setdefault(key, done.quality)
         assert done.quality == pytest.approx(known)
@@ -227,7 +231,12 @@ class World:
         self.must_run, self.same_again = set(), True
 
     def check_against(self, blessed, done):
-        """No model blessed before that can be loaded is better by more than that."""
+        """Checks that no earlier model is better by more than the gate's tolerance.
+
+        Args:
+            blessed: the digests of earlier blessed models that can be loaded.
+            done: the result of the run.
+        """
         others = ncf_folder.models(self.out)
         for other in blessed & others.keys():
             than = ncf_folder.quality(others[other], done.ranked)
@@ -251,6 +260,8 @@ def test_any_sequence(tmp_path, runs, seed):
     world = World(tmp_path, rng, runs)
     for event in [*(rng.choice(EVENTS) for _ in range(RUNS)), World.nothing]:
         told = event(world)
-        print(f"{event.__name__}: {told or ''}", flush=True)  # Shown if it fails.
+        print(
+            f"{event.__name__}: {told or ''}", flush=True
+        )  # pytest shows it if the test fails.
         world.run()
         print(f"  {world.settings} {world.variant}: {world.last}", flush=True)

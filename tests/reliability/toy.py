@@ -1,7 +1,7 @@
-"""A pipeline of our resolver, Pusher and runner around a toy that trains in no time.
+"""A toy pipeline: our own resolver, Pusher and runner around a trivial trainer.
 
-A model is a file that says how good it is. Everything that decides what is served is
-the real thing, so a long sequence of runs takes seconds.
+A model of the toy is a file that says how good the model is. Everything that decides
+what is served is the project's own code, and yet a long sequence of runs takes seconds.
 """
 
 import json
@@ -20,12 +20,12 @@ from components.latest_blessed_model import strategy
 from components.pusher import component as pusher_component
 from pipeline.local import dag_runner
 
-PADDING = 0  # bytes more of a model
+PADDING = 0  # How many bytes are added to a model.
 MODEL_FILE = os.path.join("Format-Serving", "saved_model.pb")
 
 
 def pack(values):
-    """Returns the bytes of a "SavedModel": one field of text."""
+    """Returns the content of a toy's `saved_model.pb`, with `values` as text."""
     text = json.dumps(values, sort_keys=True).encode()
     return b"\x12" + bytes([0x80 | len(text) & 127, len(text) >> 7]) + text
 
@@ -73,7 +73,7 @@ def quality_of(uri):
 
 
 class EvaluatorExecutor(base_executor.BaseExecutor):
-    """Blesses what is at least as good as the model to beat."""
+    """Blesses a model that is at least as good as the model to beat."""
 
     def Do(self, input_dict, output_dict, exec_properties):
         model = artifact_utils.get_single_instance(input_dict["model"])
@@ -113,7 +113,11 @@ class Evaluator(base_component.BaseComponent):
 
 
 def run(folder, *, quality, seed, code, keep=10, root="root"):
-    """Runs the pipeline in a folder; raises what a node raises."""
+    """Runs the toy pipeline in a folder.
+
+    Raises:
+        Exception: the error that a node raises.
+    """
     root, serving = str(folder / root), str(folder / "serving")
     trainer = Trainer(quality=quality, seed=seed, code=code)
     latest = resolver.Resolver(

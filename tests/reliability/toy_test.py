@@ -1,7 +1,7 @@
-"""What is reported is what is served: random sequences of runs and faults.
+"""Random sequences of toy runs and faults: what is reported is what is served.
 
-Each sequence is drawn from a seed. NCF_SEQUENCES=200 draws that many (`make
-reliability`); by default one.
+Each sequence is drawn from a seed. By default there is one sequence; `make reliability`
+sets NCF_SEQUENCES=200 and so draws 200.
 """
 
 import os
@@ -23,11 +23,11 @@ SEQUENCES = int(os.environ.get("NCF_SEQUENCES", "1"))
 
 
 class Killed(BaseException):
-    """The process ends here: nothing that TFX would do after an error is done."""
+    """Stands for the death of the process: no `except Exception` of TFX catches it."""
 
 
 class World:
-    """An output folder, and what a person does to it."""
+    """An output folder, and what a person may do to it between runs."""
 
     def __init__(self, folder, rng):
         self.folder, self.rng = folder, rng
@@ -72,7 +72,10 @@ class World:
         (self.serving / "7").mkdir(exist_ok=True)
 
     def put_by_hand(self, quality=None):
-        """Another program serves a model of its own, which no records know."""
+        """Puts a model into the serving folder as another program would.
+
+        No records know the model. Returns the number of its version.
+        """
         number = versions.next_number(self.serving)
         folder = self.serving / str(number)
         folder.mkdir(parents=True)
@@ -101,7 +104,7 @@ class World:
         toy.run(self.folder, **self.config)
 
     def run_killed(self, monkeypatch):
-        """Runs, and dies at one of its steps on the disk or in the metadata."""
+        """Runs the toy, which dies before a step on the disk or in the metadata."""
         left = self.rng.randrange(1, 40)
 
         def counted(function):
@@ -131,7 +134,7 @@ class World:
     # What must be true after a run.
 
     def latest(self):
-        """Returns the PushedModel and the model of the latest run, and its states."""
+        """Returns the latest run's artifacts, by output key, and its nodes' states."""
         with metadata.Metadata(toy.store_config(self.folder)) as handle:
             store = handle.store
             run = max(store.get_contexts_by_type("pipeline_run"), key=lambda c: c.id)
@@ -162,7 +165,7 @@ class World:
         elif before is not None:
             assert newest.number == before.number
         if before is not None:
-            # The gate is strict here, and what it compared with is what was served.
+            # The toy's gate has no tolerance and compares with the served model.
             assert self.quality(newest) >= self.quality(before, "kept")
         staging = self.serving / ".ncf" / "staging"
         assert not staging.exists() or not list(staging.iterdir())
@@ -177,7 +180,7 @@ class World:
         return toy.unpack(folders.read(version.path + "/saved_model.pb"))["quality"]
 
     def remember(self):
-        """Returns the version that is served; its content is kept for `check`."""
+        """Returns the served version, and keeps its content for `check`."""
         newest = versions.newest(self.serving)
         if newest is not None:
             self.content = folders.read(newest.path + "/saved_model.pb")
@@ -211,7 +214,7 @@ def test_any_sequence_of_runs_and_faults(tmp_path, monkeypatch, seed):
         new = {v.number for v in versions.look(world.serving).versions} - present
         assert not new & numbers, (world.said, "a number was used twice")
         numbers |= new | present
-        # The same again executes nothing, and changes nothing.
+        # A second run with the same configuration executes and changes nothing.
         held = sorted(folders.sizes(str(world.serving)).items())
         world.run()
         states = world.check(world.remember())
@@ -221,7 +224,7 @@ def test_any_sequence_of_runs_and_faults(tmp_path, monkeypatch, seed):
 
 
 def test_back_and_forth_four_times(tmp_path):
-    """The fourth run finds all in the cache; what it says was pushed must be served."""
+    """The fourth run finds all in the cache, and its model must be served again."""
     world = World(tmp_path, random.Random(0))
     numbers = []
     for seed in (0, 1, 0, 1, 1):
@@ -233,14 +236,14 @@ def test_back_and_forth_four_times(tmp_path):
         content = folders.read(newest.path + "/saved_model.pb")
         assert toy.unpack(content)["seed"] == seed
         numbers.append(newest.number)
-    # Each change is a version of its own; the same again is none.
+    # Each change gives a version of its own; the fifth run changes nothing.
     assert numbers[0] < numbers[1] < numbers[2] < numbers[3] == numbers[4]
 
 
 def test_serving_that_is_gone_is_pushed_to_again_within_the_same_second(
     tmp_path, monkeypatch
 ):
-    """With its records gone the folder alone would give the same number again."""
+    """A version's number is not used twice, although the serving folder is gone."""
     clock = types.SimpleNamespace(time=lambda: 1_800_000_000.0)
     monkeypatch.setattr(versions, "time", clock)
     world = World(tmp_path, random.Random(0))
@@ -252,7 +255,7 @@ def test_serving_that_is_gone_is_pushed_to_again_within_the_same_second(
 
 
 def test_what_the_records_do_not_know_is_not_replaced_by_a_worse_one(tmp_path):
-    """Without cure the new model has the old one's very folder, and is taken for it."""
+    """A new model that gets the folder of an old one is not taken for the old one."""
     world = World(tmp_path, random.Random(0))
     for quality in (2, 3):
         world.config["quality"] = quality
@@ -265,9 +268,9 @@ def test_what_the_records_do_not_know_is_not_replaced_by_a_worse_one(tmp_path):
         world.run()
         states = world.check(world.remember())
         assert versions.newest(world.serving).number == best
-    # The second time nothing runs; the resolver finds the same.
+    # In the last of these runs nothing but the resolver executed.
     assert {s for n, s in states.items() if n != "Resolver"} == {mlmd.Execution.CACHED}
-    shutil.rmtree(tmp_path / "root" / "ServedModel")  # Put back from serving/.
+    shutil.rmtree(tmp_path / "root" / "ServedModel")  # Copied back from serving/.
     world.run()
     world.check(world.remember())
     assert versions.newest(world.serving).number == best
@@ -292,7 +295,7 @@ def test_without_its_artifacts_a_served_model_is_still_the_one_to_beat(tmp_path)
 
 @pytest.mark.parametrize("in_use", [False, True])
 def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path, in_use):
-    """No artifact is where the records say, or that of another run is."""
+    """In a moved folder the records name no artifact, or that of another run."""
     world = World(tmp_path / "before", random.Random(0))
     world.folder.mkdir()
     for quality in (2, 3):
@@ -300,7 +303,7 @@ def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path, in_use):
         world.run()
     world = World((tmp_path / "before").rename(tmp_path / "after"), random.Random(0))
     best = world.remember().number
-    if in_use:  # "Keep the old one, start anew": the numbers of artifacts begin anew.
+    if in_use:  # Another run starts in the old place; its artifacts have low ids.
         other = World(tmp_path / "before", random.Random(1))
         other.folder.mkdir()
         for quality in (0, 1):
@@ -322,7 +325,7 @@ def test_a_folder_that_was_moved_has_its_served_model_to_beat(tmp_path, in_use):
 def test_a_damaged_version_in_a_folder_that_was_moved_is_the_one_to_beat(
     tmp_path, damage
 ):
-    """Its artifact is whole, and lies where no record says."""
+    """The damaged version's artifact is whole, but no record says where it is."""
     world = World(tmp_path / "before", random.Random(0))
     world.folder.mkdir()
     world.run()
@@ -350,7 +353,7 @@ def test_what_was_put_there_by_hand_is_not_replaced_by_a_worse_one(tmp_path):
 def test_what_a_rollback_to_a_version_put_there_by_hand_serves_is_compared_with(
     tmp_path,
 ):
-    """It was not the newest when it was put there, so that no run noted it."""
+    """No run noted that version, because it was not the newest when it was put in."""
     world = World(tmp_path, random.Random(0))
     world.run()
     (world.serving / "1").mkdir()

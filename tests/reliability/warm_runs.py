@@ -1,15 +1,17 @@
 """Runs `ncf run` again and again, each time in a process of its own.
 
-The start of a run is 15 s of imports. So each is forked from this process, which has
-imported what others wrote and nothing of ours: our packages come from the folder that a
-request names, which may hold an edited copy.
+A run normally starts with 15 s of imports. To save them, each run is forked from this
+process, which has imported the packages that the project depends on, but none of the
+project's own: these come from the folder that a request names, which may hold an edited
+copy. If the script gets a folder as its argument, all requests use the project's
+packages in that folder, which are then imported before the fork, too.
 
-A request is a line of JSON: `code`, a folder; `arguments` of the command; `log`, a
-file; and `kill_after`, a number of steps or null. A step is a call of ML Metadata or a
-change of names and files. It is answered by the process's id and, once that has ended,
-by its status (-9 is killed), its steps, and the seconds of a processor that it took. A
-folder of our packages as an argument says that all requests are for these, so that they
-are imported before, too.
+A request is a line of JSON with `code`, the folder; `arguments` of the command; `log`,
+a file for the output; and `kill_after`, the number of steps after which the run is
+killed, or null. A step is a call of ML Metadata or a change of names and files. The
+first line of the answer is the id of the run's process. The second line comes when the
+process has ended: its status (-9 if it was killed), its number of steps and its CPU
+seconds.
 """
 
 import gc
@@ -23,7 +25,7 @@ STEPS = 0
 
 
 def main():
-    """Answers requests until there are no more."""
+    """Answers the requests on standard input, one after the other."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path[:] = [path for path in sys.path if not path.endswith("reliability")]
@@ -32,7 +34,7 @@ def main():
         sys.path.insert(0, sys.argv[1])
         _import_ours()
     gc.collect()
-    gc.freeze()  # So no child looks for garbage in what is shared.
+    gc.freeze()  # Garbage collection in the children leaves shared objects alone.
     for line in sys.stdin:
         steps_read, steps_write = os.pipe()
         child = os.fork()
@@ -69,9 +71,9 @@ def _import_ours():
 
 
 def _run(request, steps_write):
-    """Is the run; returns its exit status."""
+    """Runs the command in the forked process; returns the exit status."""
     os.setsid()
-    # What was started in the background of a script ignores it otherwise.
+    # A process that a script starts in the background ignores SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(request["log"], "ab") as log:
         os.dup2(log.fileno(), 1)
@@ -102,7 +104,10 @@ def _run(request, steps_write):
 
 
 def _count(kill_after):
-    """Counts steps; ends the process, as an outage does, before one too many."""
+    """Counts steps, and kills the process before step `kill_after` + 1.
+
+    Without `kill_after` steps are only counted.
+    """
     from ml_metadata.metadata_store import metadata_store
 
     def counted(function):
