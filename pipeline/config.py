@@ -180,7 +180,7 @@ def load(
         ValueError: the file is absent or not a mapping, an override has no `=`, a field
             is unknown, or a value is impossible. The message names the field.
     """
-    values = _read(path) if path else {}
+    values = _read(path) if path is not None else {}
     if dataset is not None:
         _apply(values, "data.dataset", dataset)
     for override in overrides:
@@ -200,6 +200,8 @@ def load(
 
 def _read(path: str | pathlib.Path) -> dict[str, Any]:
     """Returns the values in a file; a bare name can be that of a shipped file."""
+    if not str(path):
+        raise ValueError("The config file must have a name; got ''.")
     file = pathlib.Path(path)
     try:
         if not file.is_file() and file.name == str(path):

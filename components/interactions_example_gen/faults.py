@@ -20,7 +20,7 @@ _NOT_UTF8 = "not_utf8"
 _RULES = {
     _NOT_UTF8: "must be UTF-8 text",
     "blank": "must not be blank",
-    "line_end": "must be one line of text",
+    "line_end": "must be one line of text without zero bytes",
     "rating": "must be a finite number",
     "timestamp": "must be a time from 1970 to 9999, a number or an ISO 8601 date",
 }

@@ -45,7 +45,7 @@ def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
         "blank": _mask(pc.fill_null(blank, True)) & ~undecodable,
     }
     if not lines:
-        ended = pc.match_substring_regex(ids, r"[\r\n]")
+        ended = pc.match_substring_regex(ids, r"[\r\n\x00]")
         masks["line_end"] = _mask(pc.fill_null(ended, False))
     return ids, masks
 

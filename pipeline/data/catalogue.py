@@ -184,7 +184,7 @@ def _from_path(dataset: str) -> Dataset:
         base, marks = span_marks.split(dataset)
         path = pathlib.Path(base).expanduser()
     try:
-        there = path.exists()
+        there = bool(dataset) and path.exists()  # "" would be the current folder.
     except OSError as error:  # The name has 5,000 characters, or permission is missing.
         raise ValueError(
             f"`data.dataset` must be a path that can be looked at; got "
@@ -228,10 +228,13 @@ def _look_up(
 
 
 def _in_folder(folder: pathlib.Path, name: str) -> Dataset | None:
-    for file in RATINGS_FILES:
-        if (folder / file).is_file():
-            return Dataset(name, folder / file, _titles_in(folder))
-    return None
+    try:
+        for file in RATINGS_FILES:
+            if (folder / file).is_file():
+                return Dataset(name, folder / file, _titles_in(folder))
+        return None
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read: {error.strerror}.") from None
 
 
 def _titles_in(folder: pathlib.Path) -> pathlib.Path | None:

@@ -55,7 +55,12 @@ def of_file(path: pathlib.Path, column: str | int | None) -> dict[str, str]:
     Raises:
         ValueError: the file cannot be read, or has no such column.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        said = f"{str(path)[:100]}: cannot be read: {error.strerror}."
+        raise ValueError(said) from None
+    if not there:
         raise ValueError(f"`data.titles` must be a file; there is no {path}.")
     name = files.unpacked_name(str(path))
     if name.endswith(_OWN_FORMS):
@@ -141,9 +146,12 @@ def _plain(values: pa.Array) -> pa.Array:
 
 
 def _text(value: object) -> str:
+    """Returns text without zero bytes, which no CSV can hold."""
     if isinstance(value, bytes):
         try:
-            return value.decode()
+            text = value.decode()
         except UnicodeDecodeError:
-            return value.decode("cp1252", errors="replace")
-    return str(value)
+            text = value.decode("cp1252", errors="replace")
+    else:
+        text = str(value)
+    return text.replace("\0", "")

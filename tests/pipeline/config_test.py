@@ -157,6 +157,7 @@ def test_a_shipped_file_needs_no_extension_and_no_folder(tmp_path, monkeypatch):
     [
         ("nowhere/ml-1m.yaml", "No config file nowhere/ml-1m.yaml"),
         (str(ROOT), "must be a file; .* is a folder"),
+        ("", "must have a name; got ''"),
         ("x" * 5000, "cannot be read: File name too long"),
         ("/dev/null/c.yaml", "cannot be read: Not a directory"),
         ("/dev/zero", "must have at most 1,000,000 characters"),

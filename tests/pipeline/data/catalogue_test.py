@@ -1,9 +1,11 @@
 import contextlib
+import errno
 import functools
 import gzip
 import hashlib
 import http.server
 import io
+import os
 import pathlib
 import subprocess
 import sys
@@ -265,6 +267,21 @@ def test_own_folder(tmp_path):
     assert (found.name, found.path) == ("parts", folder)
     (folder / "u.data").touch()
     assert _resolve(str(folder), tmp_path).path == folder / "u.data"
+
+
+def test_closed_folder(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(pathlib.Path, "is_file", closed)
+    with pytest.raises(ValueError, match=f"{tmp_path}: cannot be read: Permission"):
+        _resolve(str(tmp_path), tmp_path)
+
+
+def test_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"must be one of .* got ''"):
+        _resolve("", tmp_path)
 
 
 def test_unknown_name(tmp_path):

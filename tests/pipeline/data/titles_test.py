@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import pathlib
 import re
 
 import pyarrow as pa
@@ -133,6 +134,19 @@ def test_a_file_that_was_asked_for_must_be_one(tmp_path, name, said):
     (tmp_path / "book.xlsx").touch()
     with pytest.raises(ValueError, match=said):
         titles.of_file(tmp_path / name, None)
+
+
+def test_the_name_of_a_file_may_be_impossible():
+    with pytest.raises(ValueError, match="cannot be read: File name too long"):
+        titles.of_file(pathlib.Path("n" * 5000 + ".csv"), None)
+
+
+def test_zero_bytes_are_left_out(tmp_path):
+    """Python's writer of CSV fails on them, which ended runs after the push."""
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"item_id": ["1"], "title": ["Ali\0en"]}), path)
+    titles.write(titles.of_file(path, None), tmp_path)
+    assert (tmp_path / titles.FILE_NAME).read_text() == "item_id,title\n1,Alien\n"
 
 
 def test_other_titles_have_another_digest(tmp_path):
