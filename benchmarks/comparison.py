@@ -82,8 +82,9 @@ def _slower(figure: Figure, before: Figure) -> float | None:
 def _noise(figure: Figure, before: Figure) -> float:
     """Returns the change by which chance alone may move the figure, a fraction.
 
-    The noise is four times both spreads, which are added as the root of the sum of their
-    squares. The spread that is assumed for a single measurement is not multiplied.
+    The noise is four times both spreads, which are added as the root of the sum of
+    their squares. The spread that is assumed for a single measurement is not
+    multiplied.
     """
     spreads = [_UNKNOWN if f.spread is None else f.spread for f in (figure, before)]
     factor = 1 if any(f.spread is None for f in (figure, before)) else 4
