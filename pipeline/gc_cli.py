@@ -113,7 +113,7 @@ def _clear(
         removals = gc_module.plan(folder, keep=keep)
         forgotten = 0
         if forget is not None:  # Checked before anything is removed.
-            if forget >= 1:  # What keeps its artifacts keeps its record.
+            if forget >= 1:  # Runs that keep their artifacts keep their records, too.
                 forget = max(forget, keep)
             gone = {one.id for one in removals if one.id is not None}
             forgotten = len(

@@ -159,7 +159,7 @@ class _EaseWeights:
             return linear.weights(positives, l2=l2)
         if self._last and self._last[0] is positives and self._last[1] == l2:
             return self._last[2]
-        self._last = None  # The memory is needed.
+        self._last = None  # The next weights need the memory of the last ones.
         inner = self._products(positives)
         weights = linear.weights(positives, l2=l2, inner=inner)
         self._last = positives, l2, weights

@@ -50,7 +50,7 @@ def physical_columns(schema: schema_pb2.Schema) -> dict[str, str]:
     return {name: columns[name] for name in _READ}
 
 
-# What is done with users in the first and in the second reading.
+# The words with which the display says what the first and the second reading do.
 _PASSES = ("split", "ranked")
 
 
@@ -60,11 +60,11 @@ class SplitUsers(beam.DoFn):
     def __init__(
         self, plan: Plan, columns: dict[str, str], *, num_users: int, half: int
     ) -> None:
-        """Keeps what it needs.
+        """Stores the settings.
 
         Args:
-            plan: says how interactions are split.
-            columns: of `physical_columns`.
+            plan: how interactions are split.
+            columns: the columns' names in the records, from `physical_columns`.
             num_users: how many users there are, for the display of progress.
             half: 0 for the first reading of all users, 1 for the second; each is half
                 of the node's progress.

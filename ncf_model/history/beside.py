@@ -22,7 +22,7 @@ from ncf_model.history import catalogue, ials, linear
 _L2, _IALS_L2, _UNOBSERVED, _SHARE = 300.0, 3e-3, 0.3, 1.0
 # Epochs of iALS for the model that ships; fewer are enough to compare settings.
 _EPOCHS, _SEARCH_EPOCHS = 10, 5
-# A search usually fits so often; only observers of the progress want to know.
+# How many times a search usually fits a part. Only the display of progress uses this.
 _USUAL_FITS = 12
 _ALMOST = 0.95
 # Where the search and the last fits begin and end in Trainer's time.

@@ -130,7 +130,8 @@ class ServingModel(tf.Module):
     )
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B], the probability that the user takes the item."""
-        tf.debugging.assert_equal(  # Else one id would be broadcast, in some parts.
+        # Without this check some operations would repeat a single id for all pairs.
+        tf.debugging.assert_equal(
             tf.size(user_id),
             tf.size(item_id),
             "`user_id` and `item_id` must have one entry each per pair",

@@ -184,7 +184,7 @@ def _from_path(dataset: str) -> Dataset:
         base, marks = span_marks.split(dataset)
         path = pathlib.Path(base).expanduser()
     try:
-        there = bool(dataset) and path.exists()  # "" would be the current folder.
+        there = bool(dataset) and path.exists()  # Path("") is the working folder.
     except OSError as error:  # The name has 5,000 characters, or permission is missing.
         raise ValueError(
             f"`data.dataset` must be a path that can be looked at; got "

@@ -81,7 +81,9 @@ def compile_kfp(
             topology=topology,
             spot=spot,
         )
-        from pipeline.kfp import compile as compiler  # Late: TFX takes seconds.
+        # Importing TFX takes seconds, which other commands and errors need not wait
+        # for.
+        from pipeline.kfp import compile as compiler
 
         text = compiler.compile_pipeline(settings, kfp)
     write(output, text)

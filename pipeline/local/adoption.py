@@ -158,11 +158,13 @@ def _wanted(
 
 
 class _Places:
-    """Where the files of versions are, going by their contents."""
+    """Finds the folder that has a version's files, by the contents of the files."""
 
     def __init__(self, serving: str, root: str, last: int) -> None:
         self._serving, self._root = serving, root
-        self._last = last  # A later execution gets the folder of its number anew.
+        # The highest id of an execution in ML Metadata. A folder with a higher number
+        # is overwritten by the execution that gets this id.
+        self._last = last
 
     def of(self, number: int, record: VersionRecord) -> str | None:
         """Returns a folder with the files of a version as pushed; None without any."""
@@ -174,7 +176,7 @@ class _Places:
             return own
         artifact = record.model_uri or ""
         if trust.is_inside(artifact, self._root) and not os.path.exists(artifact):
-            return None  # It was removed, as by `ncf gc`; no other is looked for.
+            return None  # The artifact was removed, as by `ncf gc`, and stays so.
         return self._artifacts.get(record.digest)
 
     @functools.cached_property

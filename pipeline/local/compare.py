@@ -23,7 +23,7 @@ TOP_K = 10
 SHOWN_USERS = 20
 MOST_LISTS = 20_000
 _EVAL_FILES = "Split-eval/*"
-_ITEM_IDS = "assets/item_id"  # In a model's folder.
+_ITEM_IDS = "assets/item_id"  # A file in the folder of a SavedModel.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +160,8 @@ def compare(first: ComparedRun, second: ComparedRun) -> RunComparison:
     """
     from pipeline import start_up
 
-    tf = start_up.import_tensorflow()  # Quietly, before other modules import it.
+    # TensorFlow logs little if it is imported in this way before other modules do so.
+    tf = start_up.import_tensorflow()
     from components.report import records
 
     found = records.some_lists(

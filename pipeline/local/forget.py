@@ -61,7 +61,7 @@ def _forgettable(
         for execution in executions_
         if any(store.artifacts[id_].live for id_ in {*execution.outputs} - removed)
     ]
-    # A result from the cache is kept where it was made.
+    # The execution that made a cached result keeps it, so this run need not.
     if all(execution.state == "CACHED" for execution in left):
         left = []
     outputs = [id_ for execution in left for id_ in execution.outputs]
@@ -71,7 +71,7 @@ def _forgettable(
 
 
 def _remnants(store: Store, ids: set[int], *, history: int) -> list[int]:
-    """Returns the contexts of old runs that have no model left without `ids`."""
+    """Returns the contexts of old runs that keep no model once `ids` are removed."""
     return [
         run.id
         for run in store.runs[:-history]

@@ -115,7 +115,8 @@ class RunDisplay:
         self.earlier: Mapping[str, float] = {}
         self.console = console
         self._started = 0.0
-        # How much of the node is done, and was when the phase of its training began.
+        # The fraction of the node that is done, the phase of its training, and the
+        # fraction that was done when that phase began.
         self._done, self._phase, self._begin = 0.0, "", 0.0
         self._took: dict[str, float] = {}
         self._progress = Progress(

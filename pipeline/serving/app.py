@@ -82,7 +82,8 @@ def _add_errors(app: fastapi.FastAPI) -> None:
             return json_response({"error": "; ".join(problems) + "."}, 400)
         if isinstance(error, HTTPException):
             answer = json_response({"error": f"{error.detail}."}, error.status_code)
-            answer.headers.update(error.headers or {})  # 405 names what is allowed.
+            # Status 405 has a header that names the allowed methods.
+            answer.headers.update(error.headers or {})
             return answer
         # The error is raised again after this answer, and `RequestChecks` logs it.
         return json_response({"error": "Something failed; see the log."}, 500)

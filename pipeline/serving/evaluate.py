@@ -31,7 +31,8 @@ def evaluate(
     Raises:
         ValueError: the data cannot be read, or nothing in it is new.
     """
-    start_up.import_tensorflow()  # First, so that TensorFlow logs little.
+    # TensorFlow logs little if it is imported in this way before other modules do so.
+    start_up.import_tensorflow()
     from ncf_model.evaluation import served_model
 
     found = indexed.read(path, reading, pattern=pattern)

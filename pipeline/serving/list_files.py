@@ -67,7 +67,7 @@ _WRITERS = {
 
 
 class _RemoteFile(io.RawIOBase):
-    """A file in a bucket, written by TensorFlow, in the form that Arrow needs."""
+    """A file in a bucket that Arrow can write to; TensorFlow does the writing."""
 
     def __init__(self, name: str) -> None:
         from pipeline import start_up
@@ -80,13 +80,13 @@ class _RemoteFile(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Writes all bytes; returns how many there are."""
+        """Writes all of `data`; returns the number of bytes."""
         with self._told():
             self._file.write(bytes(data))
         return len(data)
 
     def close(self) -> None:
-        """Writes what is left, once."""
+        """Writes the rest and closes the file; a second call does nothing."""
         if not self.closed:
             super().close()
             with self._told():
@@ -109,7 +109,7 @@ class ListFiles:
     """
 
     def __init__(self, output: str, shards: int) -> None:
-        """Opens nothing yet.
+        """Checks the output; no file is opened yet.
 
         Raises:
             ValueError: the output's form is unknown, `shards` is below 1, or the output

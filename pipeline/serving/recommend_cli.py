@@ -79,7 +79,7 @@ def recommend(
     _tell(model, user or ())
     for key, (ids, _) in zip(keys, lists, strict=True):
         if not any(ids):
-            whom = f"user {key}" if user else "the basket"  # That can be long.
+            whom = f"user {key}" if user else "the basket"  # A basket may be long.
             say(f"No items are left for {whom}.", "yellow")
     _print(kind, keys, lists, names, as_json=as_json, as_csv=as_csv)
 
@@ -221,7 +221,7 @@ def _print(
         highlight=False, markup=False, width=None if os.isatty(1) else 200
     )
     for key, items in zip(keys, rows, strict=True):
-        if not items:  # A message says why.
+        if not items:  # A message has said that no items are left.
             continue
         title = f"{kind} {key}  {titles.get(key) if kind == 'item' else ''}".rstrip()
         table = Table(title=printable(title), title_justify="left")

@@ -43,7 +43,7 @@ class RequestChecks:
             await self._app(scope, receive, send)
             return
         record = _Record(scope)
-        if scope["method"] == "HEAD":  # uvicorn keeps the body of the answer back.
+        if scope["method"] == "HEAD":  # uvicorn sends no body to HEAD.
             scope = {**scope, "method": "GET"}
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)

@@ -120,14 +120,14 @@ def listen(config: "uvicorn.Config") -> socket.socket:
     """Returns a listening socket for uvicorn.
 
     Raises:
-        OSError: the address cannot be listened on; uvicorn has logged why.
+        OSError: the server cannot listen on the address; uvicorn has logged why.
     """
     try:
         listening = config.bind_socket()
-    except SystemExit:  # With a status of uvicorn's own.
+    except SystemExit:  # uvicorn would exit with a status of its own.
         raise OSError(
-            f"{config.host} port {config.port} cannot be listened on; another process "
-            "may do so. --port 0 takes a free port."
+            f"The server cannot listen on {config.host} port {config.port}; another "
+            "process may be using the port. --port 0 takes a free port."
         ) from None
     # Connections inherit this option. asyncio sets it only for sockets that name TCP as
     # protocol, and uvicorn's do not. Without the option answers wait 40 ms.

@@ -79,9 +79,9 @@ def _before(serving: str) -> int:
         if _digest(version) not in left_out:
             return version.number
     raise ValueError(
-        f"{serving} has no other model than that of {found[0].number} that was not "
-        "taken back, so there is none to go back to. A model that was taken back is "
-        "served again only if its version is named."
+        f"Every model in {serving} is that of version {found[0].number} or was taken "
+        "back by a rollback, so there is none to go back to. A model that was taken "
+        "back is served again only if its version is named."
     )
 
 

@@ -88,7 +88,9 @@ def compile_vertex(
             gpu=gpu,
             gpus=gpus,
         )
-        from pipeline.vertex import compile as compiler  # Late: TFX takes seconds.
+        # Importing TFX takes seconds, which other commands and errors need not wait
+        # for.
+        from pipeline.vertex import compile as compiler
 
         text = compiler.compile_pipeline(settings, chosen, root=root)
     write(output, text)

@@ -167,5 +167,5 @@ def test_a_port_that_is_taken_is_refused_in_words():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=f"127.0.0.1 port {port} cannot be listened"):
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1 port {port};"):
             server.listen(uvicorn.Config("an:app", port=port))
