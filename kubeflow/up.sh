@@ -1,14 +1,15 @@
 #!/bin/sh
-# From an empty project with billing to a running pipeline, in one command:
+# Sets up an empty Google Cloud project with billing and starts a run of the pipeline:
 #
 #   kubeflow/up.sh gke|vertex PROJECT BUCKET interactions.csv
 #
-# It makes what kubeflow/terraform/gke or vertex describes (Terraform lists it and asks
-# first: it costs money), builds the image, on GKE installs Kubeflow Pipelines, compiles
-# the pipeline with its defaults and submits a run. Called again, it changes what differs
-# and submits another run. REGION and ZONE are us-central1 and us-central1-a unless they
-# are set. You need gcloud and Terraform, both logged in (gcloud auth login, gcloud auth
-# application-default login), `ncf`, and for GKE kubectl with gke-gcloud-auth-plugin.
+# The script makes the resources that kubeflow/terraform/gke or kubeflow/terraform/vertex
+# describes. They cost money, so Terraform lists them and asks first. The script then
+# builds the image, on GKE installs Kubeflow Pipelines, compiles the pipeline with its
+# default configuration and submits a run. When it is called again, it changes only what
+# differs and submits another run. REGION and ZONE are us-central1 and us-central1-a unless
+# they are set. You need gcloud and Terraform, both logged in (gcloud auth login, gcloud
+# auth application-default login), `ncf`, and for GKE kubectl with gke-gcloud-auth-plugin.
 set -eu
 
 if [ $# -ne 4 ] || [ ! -d "$(dirname "$0")/terraform/${1:-none}" ]; then
@@ -18,7 +19,7 @@ fi
 target=$1 project=$2 bucket=$3 data=$4
 region=${REGION:-us-central1}
 zone=${ZONE:-$region-a}
-version=2.17.0 # of Kubeflow Pipelines: the one whose source was read
+version=2.17.0 # The version of Kubeflow Pipelines whose source was read.
 if [ ! -f "$data" ]; then
     echo "There is no file $data." >&2
     exit 2
@@ -87,4 +88,4 @@ done
 ncf submit kfp build/pipeline.yaml --host http://localhost:8080 \
     --root "gs://$bucket/runs" --google-account "$runner" \
     --param "data_path=$data_path"
-say "To see it: kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80"
+say "To see the run: kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80"
