@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # one. The container image is never used by this runner, but without one TFX packs its
 # own source for every component, for workers that do not exist.
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=none")
+_WRITTEN = ("logs", "pipeline_root", "checkpoints", "serving")  # folders of a run
 STOPPED = (
     "Stopped. The same command continues with the node that was "
     "running; a training, after its last whole epoch."
@@ -106,6 +107,8 @@ def run(
     infra_validator.require_docker(config)
     shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
     space.check(_that_is_there(out), 0, what="a run")
+    for name in _WRITTEN:
+        _that_is_there(out / name)
     with lock.alone(out, doing=f"a run on {dataset.name}"):
         if fresh_metadata:
             health.set_aside(out)
@@ -117,13 +120,15 @@ def _that_is_there(folder: pathlib.Path) -> pathlib.Path:
     """Returns a folder, or the nearest one above it that exists.
 
     Raises:
-        ValueError: what exists is a file or may not be written to, or the name is
-            impossible.
+        ValueError: what exists is a file or may not be written to, is a link to what
+            is not there, or the name is impossible.
     """
     why = ""
     try:
         there = next(path for path in (folder, *folder.parents) if path.exists())
-        if not there.is_dir():
+        if folder.is_symlink() and there != folder:
+            why = f"{folder} is a link to what is not there"
+        elif not there.is_dir():
             why = f"{there} is a file"
         elif not os.access(there, os.W_OK | os.X_OK):
             why = f"{there} may not be written to"

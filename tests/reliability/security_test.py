@@ -3,6 +3,9 @@
 import ast
 import os
 import pathlib
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -109,6 +112,59 @@ def test_no_script_pipes_the_network_into_a_shell():
         for line in path.read_text().splitlines():
             fetched = "curl" in line or "wget" in line
             assert not (fetched and "|" in line and "sh" in line.split("|")[-1]), path
+
+
+_WALK = """
+import importlib, pkgutil, sys
+
+def refuse(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        sys.exit(f"{event} {args[1:]}")
+
+sys.addaudithook(refuse)
+for name in sys.argv[1:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(getattr(package, "__path__", ()), name + "."):
+        importlib.import_module(module.name)
+"""
+
+
+def _walk(*names):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _WALK, *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_no_import_asks_the_network():
+    done = _walk("components", "ncf_model", "pipeline")
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_an_import_that_asks_is_found(tmp_path, monkeypatch):
+    source = "import socket\nsocket.create_connection(('127.0.0.1', 9))\n"
+    (tmp_path / "asks.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "socket." in _walk("asks").stderr
+
+
+# A private key, and keys of AWS, GitHub, Google and Slack.
+SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}"
+    r"|AIza[0-9A-Za-z_-]{35}|xox[abp]-[0-9A-Za-z-]{10}"
+)
+
+
+def test_no_file_holds_a_secret():
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split("\0")
+    files = [ROOT / name for name in names if (ROOT / name).is_file()] or FILES
+    found = [path for path in files if SECRET.search(path.read_text(errors="replace"))]
+    assert not found
+    assert SECRET.search("key = AKIA" + "A" * 16)
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o027])

@@ -204,6 +204,28 @@ def test_a_folder_that_cannot_be_one_is_refused_at_once(
     assert path.read_text().startswith("user")
 
 
+@pytest.mark.parametrize("name", ["serving", "pipeline_root", "checkpoints", "logs"])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.touch(), "is a file"),
+        (lambda path: path.symlink_to("volume"), "is a link to what is not there"),
+    ],
+)
+def test_so_is_a_folder_in_it(tmp_path, name, make, why):
+    """Else `serving`, a link to a volume that is absent, fails after training."""
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,time\nu,i,1262304000\n")
+    settings = config.load(dataset=str(path))
+    found = inputs.find_data(settings, None)
+    out = tmp_path / "out"
+    out.mkdir()
+    make(out / name)
+    with pytest.raises(ValueError, match=f"out/{name} {why}"):
+        running.run(settings, found, out=out)
+    assert [child.name for child in out.iterdir()] == [name]
+
+
 def test_rows_of_another_encoding_are_not_skipped(tmp_path):
     shop = tmp_path / "shop.csv"
     shop.write_bytes("user,item,time\na,Tee,1\na,Käse,2\nb,Tee,3\n".encode("cp1252"))
