@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,9 @@ from typing import Any
 from components.export_check import alone
 
 TIMEOUT_S = 600
+_ERROR = re.compile(r"[\w.]+(Error|Exception): ")
+# Lines of TensorFlow's messages that do not say what is wrong.
+_BESIDE = re.compile(r"\s|$|Detected at node|<stack")
 
 
 def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
         expected: the result of `ncf_model.serving.probe.make`.
 
     Raises:
-        ValueError: the process failed; the message has the last line of its errors.
+        ValueError: the process failed; the message has the error with which it ended.
     """
     with tempfile.TemporaryDirectory() as temporary:
         probe = pathlib.Path(temporary, "probe.json")
@@ -43,13 +47,22 @@ def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
             timeout=TIMEOUT_S,
         )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        reason = _reason(done.stderr) or f"exit status {done.returncode}"
         raise ValueError(
-            f"The exported model cannot be asked by TensorFlow alone: {lines[-1]}. "
+            f"The exported model cannot be asked by TensorFlow alone: {reason}. "
             "It was not pushed."
         )
     answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return answer
+
+
+def _reason(errors: str) -> str:
+    """Returns the last error in a process's output, without advice."""
+    lines = errors.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if _ERROR.match(line)]
+    if not starts:
+        return lines[-1] if lines else ""
+    return " ".join(line for line in lines[starts[-1] :] if not _BESIDE.match(line))
 
 
 def require(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The network's own scores, and an export held against them by TensorFlow alone."""
 
+import os
 import shutil
 import types
 
@@ -77,6 +78,11 @@ def test_a_real_export_alone_and_one_with_a_file_cut_off(tiny):
     )
     check.require({**answer, "scores": check.ask(folder, good)["scores"]}, good)
     assert answer["seconds"]["recommend"] > 0
+
+    # Of several lines the one that says what is wrong.
+    os.rename(f"{folder}/assets/item_id", f"{folder}/away")
+    with pytest.raises(ValueError, match=r"Error: .*assets/item_id.+ It was not"):
+        check.ask(folder, expected)
 
     shutil.rmtree(f"{folder}/variables")
     with pytest.raises(ValueError, match=r"cannot be asked by TensorFlow alone: .+ It"):
