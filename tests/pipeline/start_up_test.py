@@ -63,7 +63,8 @@ import keras
 layer = keras.layers.Dense(2)
 print(layer(tf.ones([3, 1])).shape, tf.keras.layers.Dense is keras.layers.Dense)
 """
-    # Packages that the tests import have set which Keras TensorFlow takes.
+    # Packages that the tests import set this variable, which chooses TensorFlow's
+    # Keras.
     env = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -82,7 +83,7 @@ def test_tensorflow_imported_before_is_returned_and_nothing_is_hidden(monkeypatc
         def __setitem__(self, name, module):
             hidden.append(name)
 
-    modules = Modules({"tensorflow": tf})  # As if nothing else were imported.
+    modules = Modules({"tensorflow": tf})  # No other module counts as imported.
     monkeypatch.setattr(start_up, "sys", types.SimpleNamespace(modules=modules))
     assert start_up.import_tensorflow() is tf
     assert hidden == []
@@ -102,6 +103,6 @@ def test_commands_are_quiet_about_versions_and_nothing_else(monkeypatch):
 
     monkeypatch.setattr(config_fields, "fields", fields)
     with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")  # Whatever filters the tests are run with.
+        warnings.simplefilter("always")  # The test run's own filters do not count.
         typer.testing.CliRunner().invoke(cli.app, ["config"])
     assert [str(one.message) for one in found] == ["another matter"]

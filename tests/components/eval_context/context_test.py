@@ -145,7 +145,7 @@ def test_settings_are_chosen_on_validation_lists():
 
 
 def _told(order):
-    """Users go 0 -> 1 or 2 -> 3; one who goes 2, 0 goes to 1 next, not to 3."""
+    """Five users take 0, then 1; five 2, then 3. One takes 2, then 0: next is 1."""
     histories = ragged.Ragged(
         np.array([0, 1] * 5 + [2, 3] * 5 + [2, 0]), np.arange(0, 23, 2)
     )

@@ -142,7 +142,7 @@ def test_the_name_of_a_file_may_be_impossible():
 
 
 def test_zero_bytes_are_left_out(tmp_path):
-    """Python's writer of CSV fails on them, which ended runs after the push."""
+    """Python's CSV writer fails on zero bytes, which ended runs after the push."""
     path = tmp_path / "t.parquet"
     parquet.write_table(pa.table({"item_id": ["1"], "title": ["Ali\0en"]}), path)
     titles.write(titles.of_file(path, None), tmp_path)

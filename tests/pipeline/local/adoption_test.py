@@ -299,7 +299,7 @@ def test_a_level_that_is_no_number_is_not_entered(store, place, level):
 
 
 def _moved_away(place, store, *pushed):
-    """The versions' models are in the folder of artifacts, and not known there."""
+    """Puts the versions' models into folders of artifacts that no record names."""
     execution_type = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))
     for version in pushed:
         [number] = store.put_executions([mlmd.Execution(type_id=execution_type)])
@@ -321,7 +321,7 @@ def _flip(version):
 
 @pytest.mark.parametrize("damage", [_remove, _cut, _flip])
 def test_a_damaged_version_whose_artifact_is_whole_is_entered(store, place, damage):
-    """Neither the version nor the records of a folder that was moved can be gone by."""
+    """The version is damaged, and as the folder was moved, the records are wrong."""
     older, served = place.push(0.4), place.push(0.5)
     content = _content(served)
     _moved_away(place, store, older, served)
@@ -357,7 +357,7 @@ def test_what_is_only_like_a_damaged_version_is_not_taken_for_it(store, place):
 
 
 def test_a_folder_that_a_model_is_entered_into_is_none_to_enter_it_from(store, place):
-    """Numbers of executions begin anew where the records are gone."""
+    """Without its records a folder numbers its executions from 1 again."""
     served = place.push(0.5)
     old = place.root / "ServedModel" / "model" / "1" / folders.SERVING_MODEL
     shutil.copytree(served.path, old)
@@ -367,7 +367,7 @@ def test_a_folder_that_a_model_is_entered_into_is_none_to_enter_it_from(store, p
 
 
 def test_what_was_removed_from_this_folder_is_not_looked_for(store, place, monkeypatch):
-    """`ncf gc --forget` makes records unknown; each would have all models read."""
+    """For each record that `ncf gc --forget` removed all models would be read."""
     pushed = [place.push(level) for level in (0.4, 0.5)]
     _moved_away(place, store, *pushed)
     here = str(place.root / "Trainer" / "model" / "9")

@@ -64,7 +64,7 @@ def test_a_run_that_ctrl_c_ends_was_stopped(tmp_path, monkeypatch, swallowed):
         try:
             os.kill(os.getpid(), signal.SIGINT)
         except KeyboardInterrupt:
-            if swallowed:  # As by a package that is being imported.
+            if swallowed:  # A package that is being imported may do this.
                 raise ImportError("partially initialized") from None
             raise
 

@@ -47,8 +47,8 @@ def test_what_is_left_can_be_read_and_cleared_as_before(warm_runs):
     forget.forget(warm_runs, history=1)
     store = Store(warm_runs)
     gone = [artifact.uri for artifact in store.artifacts.values() if not artifact.live]
-    # From what data and which other model that of run 3 was made is remembered, and
-    # what came of it.
+    # The records still tell from which data and which other model the model of run 3
+    # was made, and what it was used for.
     assert {uri.partition("pipeline_root/")[2] for uri in gone} == {
         *("ExampleGen/3", "Trainer/model/2", "Evaluator/2"),
         *("Pusher/3", "Report/3"),
@@ -81,16 +81,16 @@ def test_a_run_of_which_only_cached_results_are_left_is_forgotten(one_schema):
     assert len(runs.rows(one_schema)) == 4
     _clear(one_schema)
     forget.forget(one_schema, history=1)
-    # Run 2 is served, run 4 the latest.
+    # The model of run 2 is in service, and run 4 is the latest.
     assert [row.pushed for row in runs.rows(one_schema)] == [2, 4]
     assert {row.state for row in runs.rows(one_schema)} == {"done"}
-    # The schema is known where it was made, so that later runs find it in the cache.
+    # The execution that made the schema stays, so that later runs find it in the cache.
     store = Store(one_schema)
     [schema] = [a for a in store.artifacts.values() if a.type == "Schema"]
     maker = store.producer(schema.id)
     assert (maker.node, maker.state) == ("ImportSchemaGen", "COMPLETE")
     assert forget.executions(one_schema, history=1) == set()
-    # What stands alone is forgotten once its result is gone.
+    # That execution, which belongs to no run any more, goes once its result is gone.
     store.mark_deleted([schema.id])
     assert maker.id in forget.executions(one_schema, history=1)
 
@@ -99,7 +99,7 @@ def test_a_report_that_a_later_run_took_from_the_cache_stays(tmp_path, recorder)
     data = recorder.artifact("Examples", "ExampleGen/1")
     pushing_run(recorder, 1, data, epochs=1)
     serve(tmp_path / "serving" / "1")
-    for number in (2, 3):  # The same command again.
+    for number in (2, 3):  # These runs took every result from the cache.
         run = recorder.run(f"run {number}")
         for artifact in Store(tmp_path).artifacts.values():
             node = {"Examples": "ExampleGen", "ncf.RunReport": "Report"}.get(
@@ -107,12 +107,12 @@ def test_a_report_that_a_later_run_took_from_the_cache_stays(tmp_path, recorder)
             )
             recorder.execution(run, node, CACHED, outputs=[artifact.id])
     _clear(tmp_path)
-    assert forget.forget(tmp_path, history=1) == 5  # Those of run 2.
+    assert forget.forget(tmp_path, history=1) == 5  # The five are run 2's.
     assert [row.hit_rate for row in runs.rows(tmp_path)] == [0.5, 0.5]
 
 
 def test_a_run_that_keeps_its_artifacts_keeps_its_record(tmp_path, recorder):
-    """Run 2 of three failed; `--keep` is more than `--forget`."""
+    """The second of three runs failed, and `--keep` is larger than `--forget`."""
     for number in (1, 2, 3):
         data = recorder.artifact("Examples", f"ExampleGen/{number}")
         if number == 2:

@@ -62,7 +62,7 @@ def test_the_run_before_is_not_the_one_that_starts_up(recorder, state, said):
     number = metadata_store_pb2.Execution.State.Value(state)
     recorder.execution(recorder.run("run 1"), "Trainer", number)
     with lock.alone(recorder.out, doing="a run"):
-        later = time.time() + 1  # A file system's clock is coarse.
+        later = time.time() + 1  # A file's time may be rounded.
         os.utime(recorder.out / lock.FILE, (later, later))
         assert runs.rows(recorder.out)[-1].state == f"{said} Trainer"
 
@@ -136,7 +136,8 @@ def test_runs_of_different_data_are_not_compared(tmp_path):
     compare._check_same_data(Run(), Run(), [b"new", b"2"])
     with pytest.raises(ValueError, match="knows no item of the lists of run 1 in a"):
         compare._check_same_data(Run(), Run(), [b"new", b"12", b"3"])
-    (assets / "item_id").unlink()  # Another program's export cannot be asked.
+    # The model of another program may have no such file, and is not checked.
+    (assets / "item_id").unlink()
     compare._check_same_data(Run(), Run(), [b"new"])
 
 

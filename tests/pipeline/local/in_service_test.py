@@ -1,4 +1,4 @@
-"""A served model that nothing was compared with is named."""
+"""If a served model is replaced and was not compared with, the run names it."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ SUMMARY = {
 
 @pytest.fixture
 def push(tmp_path):
-    """Returns what pushes a model whose artifact is in the folder of artifacts."""
+    """Returns a function that makes a model's artifact and pushes the model."""
 
     def of(content):
         model = tmp_path / "pipeline_root" / content.hex()
@@ -53,7 +53,7 @@ def _lose_artifacts(out):
 def test_a_damaged_version_that_was_replaced_is_named(
     tmp_path, push, content, compared
 ):
-    """It is cut off, edited or gone; another model may have been compared."""
+    """The version is cut off, edited or gone; other models may have been compared."""
     push(b"\x00")
     old = push(b"\x01")
     if content is None:
@@ -76,9 +76,9 @@ def test_a_model_that_was_compared_or_is_the_same_is_not_named(tmp_path, push):
     before = in_service.find(tmp_path)
     assert _said(before, tmp_path) == []
     (pathlib.Path(before.path) / "saved_model.pb").unlink()
-    push(b"\x01")  # The damaged version, again.
+    push(b"\x01")  # The new model is that of the damaged version.
     assert _said(before, tmp_path) == []
-    push(b"\x02")  # Its artifact is whole.
+    push(b"\x02")  # The artifact of the damaged version is whole.
     assert _said(before, tmp_path) == []
 
 

@@ -106,7 +106,7 @@ def test_a_bar_goes_by_what_the_node_says():
 def test_in_a_first_run_an_earlier_node_tells_how_long(
     node, like, seconds, before, monkeypatch
 ):
-    """`before`: the earlier node's result is that of a run that failed later."""
+    """With `before` the earlier node's seconds come from a run that failed later."""
     clock = [0.0]
     monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
@@ -162,7 +162,7 @@ def test_trainers_bar_moves_on_from_phase_to_phase():
         )
 
     events = [
-        step(0.15),  # The search.
+        step(0.15),  # The search has ended.
         epoch("train", 1, 0.0),
         epoch("train", 1, 1.0),
         epoch("train", 2, 1.0),
@@ -173,7 +173,7 @@ def test_trainers_bar_moves_on_from_phase_to_phase():
     lengths = [_trainer_bar(events[: end + 1]) for end in range(len(events))]
     # .15, .15, .15 + .5 / 2, .65, .65, .85 and .95 of 24 places.
     assert lengths == [3, 3, 9, 15, 15, 20, 22]
-    # What was trained in vain for a while, or a training without a search.
+    # The bar never moves back, and a training without a search begins at 0.
     assert _trainer_bar([*events[1:4], step(0.1)]) == 15
     assert _trainer_bar([epoch("train", 1, 1.0)]) == 7
 

@@ -1,4 +1,4 @@
-"""What the baselines are told."""
+"""EvalContext tells the baselines the order of items only if the model knows it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Lines of JSON against Python's own reader; files in buckets."""
+"""Python's own reader understands the JSON lines; files in buckets are written."""
 
 import io
 import json

@@ -98,7 +98,7 @@ def test_going_back_twice_does_not_return_to_what_was_taken_back(tmp_path, push)
     refused = _run("rollback", "--out", tmp_path)
     assert refused.exit_code == 2
     assert "only if its version is named" in " ".join(refused.output.split())
-    # Named, one of them is served again.
+    # If its version is named, a model that was taken back is served again.
     assert "the model of 3." in _run("rollback", 3, "--out", tmp_path).output
 
 

@@ -68,7 +68,7 @@ class _Handler(json_handler.JsonHandler):
             granted = [p for p in asked if p in server.accounts[account]]
             self.answer(200, {"permissions": granted})
         elif self.path.startswith("/storage/"):
-            self.answer(403, _error(403))  # the right to see the bucket itself
+            self.answer(403, _error(403))  # Nobody may see the bucket itself.
         elif "/pipelineJobs/" in self.path:
             states = server.states
             state = states.pop(0) if len(states) > 1 else states[0]
