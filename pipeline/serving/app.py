@@ -7,6 +7,7 @@ import fastapi
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from pipeline.serving import documents, recommend_routes, request_checks, tfs_routes
 from pipeline.serving.errors import RequestError
@@ -71,7 +72,7 @@ def _add_probes(app: fastapi.FastAPI, service: Service) -> None:
 def _add_errors(app: fastapi.FastAPI) -> None:
     """Makes errors `{"error": reason}`, the form of TensorFlow Serving."""
 
-    async def refused(_: fastapi.Request, error: Exception) -> Response:
+    async def refused(request: fastapi.Request, error: Exception) -> Response:
         if isinstance(error, RequestError):
             return json_response({"error": error.reason}, error.status)
         if isinstance(error, RequestValidationError):
@@ -82,11 +83,23 @@ def _add_errors(app: fastapi.FastAPI) -> None:
             return json_response({"error": "; ".join(problems) + "."}, 400)
         if isinstance(error, HTTPException):
             answer = json_response({"error": f"{error.detail}."}, error.status_code)
-            # Status 405 has a header that names the allowed methods.
-            answer.headers.update(error.headers or {})
+            if error.status_code == 405:
+                answer.headers["allow"] = _allowed(app, request)
             return answer
         # The error is raised again after this answer, and `RequestChecks` logs it.
         return json_response({"error": "Something failed; see the log."}, 500)
 
     for kind in (RequestError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, refused)
+
+
+def _allowed(app: fastapi.FastAPI, request: fastapi.Request) -> str:
+    """Returns the methods that a path has, of all its routes."""
+    return ", ".join(
+        "GET, HEAD" if method == "GET" else method
+        for method in ("GET", "POST")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in app.routes
+        )
+    )

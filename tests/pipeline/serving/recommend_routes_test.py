@@ -140,6 +140,13 @@ def test_a_body_at_fault(client, body, reason):
     assert re.search(reason, done.json()["error"]), done.text
 
 
+def test_the_methods_of_all_routes_of_a_path_are_named(client):
+    done = client.delete("/recommend")
+    assert (done.status_code, done.headers["allow"]) == (405, "GET, HEAD, POST")
+    done = client.post("/healthz")
+    assert (done.status_code, done.headers["allow"]) == (405, "GET, HEAD")
+
+
 def test_too_many_at_once(start, shared_out):
     client = start(shared_out, max_batch=2).client
     for name in ("users", "items"):

@@ -175,4 +175,4 @@ def test_what_is_not_there(client, method, path, status):
     done = client.request(method, path)
     assert done.status_code == status
     assert done.json()["error"]
-    assert done.headers.get("allow") == ("GET" if status == 405 else None)
+    assert done.headers.get("allow") == ("GET, HEAD" if status == 405 else None)
