@@ -26,8 +26,11 @@ def parquet_names(path: str) -> list[str]:
 
 def first_rows(path: str, count: int = 50) -> list[dict[str, Any]]:
     """Returns the first rows of a Parquet file, column -> value."""
-    for batch in _open_parquet(path).iter_batches(count):
-        return list(batch.to_pylist())
+    try:
+        for batch in _open_parquet(path).iter_batches(count):
+            return list(batch.to_pylist())
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        raise _damaged_parquet(path, error) from error
     return []
 
 
@@ -47,6 +50,7 @@ def read_parquet(path: str, columns: dict[str, str]) -> Iterator[Rows]:
     names = sorted(set(columns.values()))
     try:
         for batch in file.iter_batches(BATCH_ROWS, columns=names):
+            batch.validate(full=True)  # Nobody looked whether text is UTF-8.
             found = {
                 r: batch.column(batch.schema.names.index(n)) for r, n in columns.items()
             }

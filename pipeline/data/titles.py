@@ -127,7 +127,13 @@ def _read(path: str, found: layout.Layout) -> dict[str, str]:
     }
     titles: dict[str, str] = {}
     for block, _, _ in reading.read_columns(path, found, columns):
-        items, names = (_plain(block[role]) for role in ("item", "title"))
+        try:
+            items, names = (_plain(block[role]) for role in ("item", "title"))
+        except pa.ArrowNotImplementedError as error:
+            raise ValueError(
+                f"{path}: ids and titles of items must be text or numbers, in the "
+                f"columns {layout.short(sorted(columns.values()))}: {error}."
+            ) from None
         told = pc.and_(pc.is_valid(items), pc.greater(pc.binary_length(names), 0))
         items, names = items.filter(told), names.filter(told)
         codes = items.dictionary_encode().indices.to_numpy()

@@ -271,6 +271,11 @@ def named_cases() -> Iterator[Case]:
     )
 
 
+def _text_of(values: list[bytes]) -> pa.Array:
+    """Returns strings that nobody checked to be UTF-8."""
+    return pa.Array.from_buffers(pa.string(), len(values), pa.array(values).buffers())
+
+
 def _odd_name(folder: str) -> None:
     table = io.BytesIO()
     parquet.write_table(pa.table({"user": [1], "item": [2], "zzzz": [3]}), table)
@@ -308,17 +313,7 @@ def parquet_cases() -> Iterator[Case]:
             "finite number",
         ),
         case(
-            *(
-                "rating null in parquet",
-                [
-                    ["a"],
-                    ["b"],
-                    [
-                        None,
-                    ],
-                ],
-                [*pair, "rating"],
-            ),
+            *("rating null in parquet", [["a"], ["b"], [None]], [*pair, "rating"]),
             "finite number",
         ),
         case(
@@ -327,6 +322,11 @@ def parquet_cases() -> Iterator[Case]:
         ),
         case(
             *("not UTF-8 in parquet", [pa.array([b"\xff"]), ["b"]], pair, "UTF-8 text"),
+        ),
+        case("text not UTF-8", [_text_of([b"\xff"]), ["b"]], pair, "Invalid UTF8"),
+        case(
+            *("an unused column", [["a"], ["b"], _text_of([b"\xff"])], [*pair, "x"]),
+            "complete Parquet",
         ),
         case("uint64", [pa.array([2**64 - 1], pa.uint64()), ["b"]], pair, (1, 1, 1)),
         Case("a name not UTF-8", "r.parquet", _odd_name, "complete Parquet"),

@@ -141,6 +141,22 @@ def test_the_name_of_a_file_may_be_impossible():
         titles.of_file(pathlib.Path("n" * 5000 + ".csv"), None)
 
 
+@pytest.mark.parametrize("title", [[["Alien"]], [{"en": "Alien"}]])
+def test_titles_must_be_text_or_numbers(tmp_path, title):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"item_id": ["1"], "title": title}), path)
+    with pytest.raises(ValueError, match=r"t\.parquet: .* must be text or numbers"):
+        titles.of_file(path, None)
+
+
+def test_text_of_parquet_must_be_utf8(tmp_path):
+    path = tmp_path / "t.parquet"
+    text = pa.Array.from_buffers(pa.string(), 1, pa.array([b"Caf\xe9"]).buffers())
+    parquet.write_table(pa.table({"item_id": ["1"], "title": text}), path)
+    with pytest.raises(ValueError, match=r"t\.parquet: .* Invalid UTF8 sequence"):
+        titles.of_file(path, None)
+
+
 def test_zero_bytes_are_left_out(tmp_path):
     """Python's CSV writer fails on zero bytes, which ended runs after the push."""
     path = tmp_path / "t.parquet"
