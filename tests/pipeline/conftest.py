@@ -5,6 +5,7 @@ List `i` holds the item `u<i>`, which is held out, and the items n0 to n11. Thes
 """
 
 import pathlib
+import signal
 
 import numpy as np
 import pytest
@@ -14,6 +15,14 @@ NEGATIVES = 12
 
 def _scores(rank):
     return [41 - 2 * rank] + [40 - 2 * i for i in range(NEGATIVES)]
+
+
+@pytest.fixture
+def _ctrl_c_is_heard():
+    """A shell starts what it puts into the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -30,14 +30,6 @@ def _work():
         time.sleep(30)
 
 
-@pytest.fixture
-def _ctrl_c_is_heard():
-    """A shell starts what it puts into the background with Ctrl-C ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_in_the_callback_of_a_weak_reference_is_not_lost():
     before = sys.unraisablehook

@@ -58,6 +58,7 @@ def test_truncated_data_train_nothing(tmp_path):
     assert (tmp_path / "root" / "Trainer").exists()
 
 
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("swallowed", [False, True])
 def test_a_run_that_ctrl_c_ends_was_stopped(tmp_path, monkeypatch, swallowed):
     def press(*_):
