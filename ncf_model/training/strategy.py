@@ -149,9 +149,10 @@ def _tpu(settings: config.TrainConfig) -> tf.distribute.Strategy:
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        said = (str(error).strip() or repr(error)).splitlines()[0]  # Then pages follow.
         raise ValueError(
             f"`train.strategy: tpu` needs the TPU `train.tpu: {settings.tpu}`, which "
-            f"does not answer: {error}. On a TPU's own machine it is `local`, and "
+            f"does not answer: {said[:200]}. On a TPU's own machine it is `local`, and "
             "TensorFlow must be its TPU build (`tensorflow-tpu`)."
         ) from error
     return tf.distribute.TPUStrategy(resolver)

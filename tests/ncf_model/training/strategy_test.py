@@ -48,8 +48,11 @@ def test_absent_gpus(name):
 
 
 def test_absent_tpu():
-    with pytest.raises(ValueError, match=r"needs the TPU `train.tpu: local`, which"):
+    with pytest.raises(
+        ValueError, match=r"needs the TPU `train.tpu: local`, which"
+    ) as refused:
         _make("tpu")
+    assert "\n" not in str(refused.value)
 
 
 def test_without_a_cluster():
