@@ -4,13 +4,27 @@ import csv
 import pathlib
 from collections.abc import Iterable
 
+csv.field_size_limit(1 << 24)  # Longer than ids and titles of a run can be.
+
 
 def read(file: pathlib.Path) -> dict[str, str]:
-    """Returns item id -> title of a CSV of `item_id,title`; {} if it is absent."""
+    """Returns item id -> title of a CSV of `item_id,title`; {} if it is absent.
+
+    Raises:
+        ValueError: the file is another one, or damaged; the message names it.
+    """
     if not file.exists():
         return {}
-    with open(file, newline="", encoding="utf-8") as f:
-        return {row["item_id"]: row["title"] for row in csv.DictReader(f)}
+    try:
+        with open(file, newline="", encoding="utf-8") as f:
+            rows = csv.DictReader(f)
+            if absent := {"item_id", "title"} - {*(rows.fieldnames or ())}:
+                raise ValueError(f"it has no column {' and no '.join(sorted(absent))}")
+            return {row["item_id"]: row["title"] or "" for row in rows}
+    except (ValueError, csv.Error) as error:
+        raise ValueError(
+            f"{file}: must be a CSV of item_id,title in UTF-8; {error}."
+        ) from None
 
 
 class Titles:
