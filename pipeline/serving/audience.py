@@ -52,7 +52,7 @@ def of_file(path: pathlib.Path, size: int) -> Iterator[UserBlock]:
         raise ValueError(
             f"A file of users must be one of {', '.join(readers)}; got {path.name}."
         )
-    rows = readers[path.suffix](path)
+    rows = _named(path, readers[path.suffix](path))
     for has_basket, group in itertools.groupby(rows, lambda row: row[1] is not None):
         while some := list(itertools.islice(group, size)):
             users, baskets = zip(*some, strict=True)
@@ -60,6 +60,16 @@ def of_file(path: pathlib.Path, size: int) -> Iterator[UserBlock]:
 
 
 Row = tuple[str, Any]
+
+
+def _named(path: pathlib.Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """Yields the rows; the message of any error in the file names it."""
+    try:
+        yield from rows
+    except (ValueError, TypeError, RecursionError, csv.Error) as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path}: must be a file of users; {error}.") from None
 
 
 def _text(path: pathlib.Path) -> Iterator[Row]:
