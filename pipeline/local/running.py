@@ -22,6 +22,7 @@ from pipeline.local import (
     health,
     in_service,
     lock,
+    machine,
     quality,
     result,
     space,
@@ -90,9 +91,10 @@ def run(
 
     Raises:
         RunFailed: a node raised; the message is shown and the log has the traceback.
-        ValueError: `out` cannot be a run's folder, or Docker is needed and does not
-            answer. Two kinds of it are `lock.Busy`, if another process is at work in
-            `out`, and `health.Damaged`, if the records in `out` are not whole.
+        ValueError: `out` cannot be a run's folder, Docker is needed and does not
+            answer, or this machine has not what `train.strategy` needs. Two kinds of it
+            are `lock.Busy`, if another process is at work in `out`, and
+            `health.Damaged`, if the records in `out` are not whole.
         space.NoSpaceError: the disk is full.
         KeyboardInterrupt: Ctrl-C was pressed; the terminal says how to continue.
     """
@@ -105,6 +107,7 @@ def run(
     if item_titles is None:
         item_titles = titles.find(config.data.titles, config.data, dataset)
     infra_validator.require_docker(config)
+    machine.require(config.train)
     shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
     space.check(_that_is_there(out), 0, what="a run")
     for name in _WRITTEN:
