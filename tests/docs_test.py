@@ -21,7 +21,7 @@ def _pages():
 
 
 def _anchors(file):
-    """Returns what headings are called in links, as Git hosts do it."""
+    """Returns the anchors of a page's headings, as Git hosts form them."""
     text = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
     kept = (
         re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(text)
@@ -33,7 +33,7 @@ def _dead(page):
     text = CODE.sub("", page.read_text(encoding="utf-8"))
     for link in LINK.findall(text):
         if re.match(r"[a-z]+:", link):
-            continue  # Elsewhere: a test must not need the network.
+            continue  # A link to another site: tests must not need the network.
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
         if not target.exists() or (anchor and anchor not in _anchors(target)):
@@ -46,7 +46,7 @@ def test_no_link_is_dead(page):
 
 
 def test_the_site_is_built_and_loads_nothing_from_elsewhere(tmp_path):
-    # Not --quiet: what it does not say it does not count.
+    # Not --quiet: --strict does not count warnings that are not printed.
     command = [sys.executable, "-m", "properdocs", "build", "--strict"]
     done = subprocess.run(
         [*command, f"--site-dir={tmp_path}"], cwd=ROOT, capture_output=True, text=True

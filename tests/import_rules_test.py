@@ -1,4 +1,4 @@
-"""The dependency rule, as a test."""
+"""The rules for which module may import which."""
 
 import ast
 import pathlib
@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "pipeline": {"components", "ncf_model"},
     "kubeflow": {"pipeline"},
 }
-OPERATOR_SDK = "kubeflow.training"  # Not ours: the package that owns that name.
+OPERATOR_SDK = "kubeflow.training"  # The SDK, which is not our folder `kubeflow`.
 FOLDERS = MAY_IMPORT.keys() | {"tests"}
 
 
@@ -39,7 +39,7 @@ def test_folder_imports_only_what_it_may(folder):
             )
 
 
-# A variant of a component stands on that component.
+# A variant of a component may import that component.
 BUILDS_ON = {"kubeflow_pusher": "pusher", "vertex_pusher": "pusher"}
 
 
@@ -52,7 +52,7 @@ def test_components_do_not_import_each_other():
                 assert name.split(".")[1] in known, f"{path} imports {name}"
 
 
-# The rooms of ncf_model, from the ground up: each may use those before it.
+# The packages in ncf_model, lowest first: each may import those before it.
 ROOMS = (
     "sampling",
     "network",
@@ -128,7 +128,7 @@ def test_a_circle_is_found():
     assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
-# What TFX declares already is not declared again.
+# Files that a component does not need because TFX declares that part.
 DECLARED_BY_TFX = {
     "explaining_evaluator": {"spec"},
     "interactions_example_gen": {"spec"},
@@ -141,7 +141,7 @@ DECLARED_BY_TFX = {
 
 
 def test_components_have_the_same_files():
-    """A contract, what declares it, what does it, and words about it."""
+    """The files are spec.py, component.py, executor.py and README.md."""
     for folder in sorted((ROOT / "components").glob("*/")):
         if not (folder / "__init__.py").exists():
             continue

@@ -5,7 +5,7 @@ import json
 
 
 class JsonHandler(http.server.BaseHTTPRequestHandler):
-    """Handles requests of which a subclass says what they are answered with."""
+    """Handles HTTP requests; a subclass decides what each is answered with."""
 
     def answer(self, status, body):
         """Answers with a status and a body that can be written as JSON."""

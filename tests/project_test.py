@@ -1,4 +1,4 @@
-"""What a reader is promised of the project itself: drawing, pages, version, licence."""
+"""The project's drawing of the pipeline, pages, version and licence are right."""
 
 import pathlib
 import re

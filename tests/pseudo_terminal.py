@@ -1,4 +1,4 @@
-"""Runs a command as a person does: on a terminal, and tells what that shows."""
+"""Runs a command on a terminal, as a person does, and returns what is shown."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ import struct
 import subprocess
 import termios
 
-# What moves or erases, and anything else that an escape sequence or text can be.
+# An escape sequence that moves the cursor or erases, another one, or plain text.
 _TOKENS = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+|\x1b)")
 
 
@@ -32,7 +32,7 @@ class Screen:
 
 
 def _drawn(raw: str) -> list[str]:
-    """Returns the lines of a terminal, of the sequences that Rich uses."""
+    """Returns a terminal's lines; knows the escape sequences that Rich uses."""
     lines, row, column = [""], 0, 0
     for argument, command, back, feed, text in _TOKENS.findall(raw):
         if command == "A":
@@ -51,7 +51,7 @@ def _drawn(raw: str) -> list[str]:
     return lines
 
 
-# They would stand above what the terminal says of itself.
+# These variables would override what the terminal says of itself.
 _DECIDED_HERE = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "CI")
 
 

@@ -1,4 +1,4 @@
-"""The README tells of every field of the configuration, as it is declared.
+"""The README's table has every field of the configuration, as it is declared.
 
 After a change that is meant, `UPDATE_GOLDEN=1 pytest tests/readme_test.py` writes the
 table anew.

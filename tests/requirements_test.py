@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 LINES = ("older", "current")
 OURS = {"benchmarks", "components", "ncf_model", "pipeline", "scripts", "tests"}
-# Where the name of the import is not the name of the distribution.
+# Import name -> distribution, where the two names differ.
 DISTRIBUTIONS = {
     "absl": "absl-py",
     "google.api_core": "google-api-core",

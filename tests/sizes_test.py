@@ -1,7 +1,7 @@
-"""Files and functions that fit into a head, and the reasons of those that may not.
+"""Limits for the length of files and functions, and reasons for the exceptions.
 
-A function's length is that of what it does: its docstring and its parameters, which a
-command declares as its options, do not count; functions inside count for themselves.
+A function's length is that of its body: its docstring and its parameters, which a
+command declares as its options, do not count; nested functions count for themselves.
 """
 
 import ast
@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_LINES, MOST_OF_A_FUNCTION = 400, 45
-# Prose, data, and what tools write are not read from top to bottom.
+# Without a limit: prose, data and generated files.
 CODE = {".py", ".sh", ".j2", ".html", ".css", ".tf", ".yaml", ".toml"}
 FOLDERS = (
     "benchmarks",
@@ -24,7 +24,7 @@ FOLDERS = (
     "tests",
 )
 GENERATED = ("tests/pipeline/kfp/golden/",)
-# `path:function` and why it is one piece.
+# `path:function` -> why the function is not divided.
 REASONS = {
     "tests/reliability/odd_files.py:text_cases": "a table: a line or three per file",
     "tests/reliability/odd_files.py:parquet_cases": "a table: a line or three per file",

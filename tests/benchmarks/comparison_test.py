@@ -1,4 +1,4 @@
-"""What `make bench` calls slower."""
+"""When `make bench` calls a measurement slower, faster or the same."""
 
 import pytest
 
@@ -36,10 +36,10 @@ def _verdict(unit, then, now, **pace):
         ("s", [1.0, 1.0], [1.09, 1.09], ("same", 1.09)),
         ("s", [1.0, 1.0], [0.9, 0.9], ("faster", 0.9)),
         ("examples/s", [100.0, 100.0], [80.0, 80.0], ("slower", 1.25)),
-        # Quartiles 5% up and down each, hence 4 * .0707 of noise.
+        # Quartiles are 5% above and below each median, so 4 * .0707 is noise.
         ("ns", [0.9, 1.0, 1.1], [1.17, 1.3, 1.43], ("slower", 1.3)),
         ("ns", [0.9, 1.0, 1.1], [1.125, 1.25, 1.375], ("same", 1.25)),
-        # Measured once: .3536 is what is taken for chance.
+        # For a single measurement a change of up to .3536 is taken for noise.
         ("MB", [100.0], [130.0], ("same", 1.3)),
         ("MB", [100.0], [140.0], ("slower", 1.4)),
     ],

@@ -44,7 +44,7 @@ NODES = [
     "Pusher",
     "Report",
 ]
-# No executors: they look things up in each run.
+# Resolvers have no executor, and are run again in each run.
 RESOLVERS = {"LatestBlessedModel", "ShrinkGuard"}
 SETTINGS = [
     "train.epochs=12",
@@ -59,7 +59,7 @@ def _group(item_id):
 
 
 def _write(file):
-    """Writes 160 users: one item of any group, then eight of their own."""
+    """Writes 160 users, each with an item of any group, then eight of their group."""
     rng = np.random.default_rng(7)
     with open(file, "w", encoding="utf-8") as f:
         f.write("customer,sku,when\n")
@@ -96,7 +96,7 @@ def _summary(folder, out):
 
 
 def _run(folder, out, *settings):
-    """Runs the command through a pipe; returns what it printed, and the summary."""
+    """Runs the command with pipes for output; returns the process and the summary."""
     done = subprocess.run(
         _command(folder, out, *settings),
         cwd=ROOT,
@@ -115,7 +115,7 @@ def _store(out):
 
 @pytest.fixture(scope="module")
 def first(folder):
-    """A run on a terminal; the others go through a pipe."""
+    """The first run, on a terminal; the output of the other runs goes to pipes."""
     screen = pseudo_terminal.run(_command(folder, "runs"), cwd=ROOT, columns=120)
     assert screen.returncode == 0, screen.text
     _check(folder)
@@ -129,7 +129,7 @@ def second(folder, first):
 
 @pytest.fixture(scope="module")
 def third(folder, second):
-    """The other network, of pairs, and its learning rate."""
+    """A run without `model.history`, which needs another learning rate."""
     return _run_checked(folder, "model.history=null", "train.learning_rate=0.02")
 
 
@@ -142,7 +142,7 @@ def _run_checked(folder, *settings):
 
 
 def _check(folder, before=None):
-    """Report, ML Metadata and serving folder tell of one model, and its figures."""
+    """Checks that report, ML Metadata and serving folder describe the same model."""
     lines = (folder / "tastes.csv").read_text().splitlines()[1:]
     items = {line.split(",")[1].encode() for line in lines}
     ncf_folder.check(folder / "runs", items, before)
@@ -225,7 +225,7 @@ def test_metadata_links_the_pushed_model_to_its_blessing(folder, first):
 
 
 def _recommend(folder, users, *, k):
-    """Returns the raw ids of the items of each user, by the version in service."""
+    """Returns the raw ids of items that the served version recommends to each user."""
     newest = versions.newest(folder / "runs" / "serving")
     ids, _ = loaded_model.LoadedModel(newest.number, newest.path).recommend(users, k)
     return [[item.decode() for item in row if item] for row in ids]
@@ -241,7 +241,8 @@ def test_the_pushed_model_recommends_unseen_items_of_the_users_group(folder, fir
     for user, items in zip(users, _recommend(folder, users, k=4), strict=True):
         assert not {*items} & had[user]
         own += sum(_group(item) == int(user[-4:]) % GROUPS for item in items)
-    # Four of each group's twelve are unseen (three if the odd item was one of them).
+    # Users have not seen four of their group's twelve items, or three if their first
+    # item was of that group too.
     assert own / (4 * len(users)) > 0.6
 
 
@@ -252,7 +253,7 @@ def test_a_user_never_seen_gets_the_most_popular_items(folder, first):
         counts[line.split(",")[1]] = counts.get(line.split(",")[1], 0) + 1
     [items] = _recommend(folder, ["nobody"], k=3)
     assert len(items) == 3
-    # Popularity counts training positives, hence not quite the counts of the file.
+    # Popularity is counted on the training set, so it differs a little from the file.
     typical = sorted(counts.values())[len(counts) // 2]
     assert min(counts[item] for item in items) >= typical
 
@@ -284,7 +285,7 @@ def test_another_network_and_learning_rate_run_from_the_trainer_on(folder, third
 
 @pytest.fixture(scope="module")
 def bad_folder(folder):
-    """The same file with one line more, line 3, whose time is none."""
+    """The same file with one more line, line 3, whose time cannot be read."""
     bad = folder / "bad"
     bad.mkdir()
     lines = (folder / "tastes.csv").read_text().splitlines()
@@ -303,7 +304,7 @@ def test_a_bad_row_stops_the_command_before_anything_runs(bad_folder):
 
 @pytest.fixture(scope="module")
 def refused(bad_folder):
-    """A run from the beginning, apart from the first: no more than the gate differs."""
+    """A run in a folder of its own; only the bad row and the gate differ."""
     return _run(
         bad_folder,
         "runs",
@@ -333,7 +334,7 @@ def test_skipped_rows_are_counted(refused):
 
 
 def test_the_same_seed_gives_the_same_metrics(refused, first):
-    """The skipped row apart, both had the same data; neither knew of the other."""
+    """Both runs had the same data, but for a skipped row, and separate folders."""
     _, again = refused
     assert again["metrics"] == first[1]["metrics"]
     assert again["train"]["final_loss"] == first[1]["train"]["final_loss"]

@@ -41,7 +41,7 @@ def test_trainer_trains_with_what_tuner_found(tmp_path):
     assert run.returncode == 0, run.stderr
     summary = json.loads(run.stdout)
     assert "Tuner" in summary["seconds"]
-    # One of the two trials: the configuration as it was, or another value.
+    # The better trial of two: the unchanged configuration, or another value.
     (results,) = (tmp_path / "out").glob("pipeline_root/Tuner/tuner_results/*/*.json")
     trials = json.loads(results.read_text())
     assert len(trials) == 2

@@ -1,4 +1,4 @@
-"""Old runs leave a bucket, through Google's client; what is served keeps its own."""
+"""Google's client deletes old runs from a bucket, but none that made served models."""
 
 import datetime
 import json
@@ -33,7 +33,7 @@ def _bucket(tmp_path, monkeypatch):
                 running.objects.buckets["bucket"][name] = written
         _write(bucket, "runs/notes.txt", "no run")
         _write(bucket, "runs-of-others/ncf/run-0/x", "of others")
-        # Version 1 is served, and was made by run 0; version 2, of run 1, is gone.
+        # Version 1, made by run 0, is served; version 2, made by run 1, is gone.
         _write(bucket, "serving/1/saved_model.pb", "model")
         for version, folder in ((1, "/gcs/bucket/runs"), (2, ROOT)):
             uri = f"{folder}/ncf/run-{version - 1}/Trainer/1/model"

@@ -1,4 +1,4 @@
-"""What an account may do is asked of (an emulator of) Cloud Storage itself."""
+"""Cloud Storage, here an emulator, is asked what an account may do."""
 
 import gcs_emulator
 import pytest
@@ -72,7 +72,7 @@ def test_a_bucket_that_the_caller_may_not_see(storage):
     storage.permissions = frozenset()
     with pytest.raises(ValueError, match=r"You may not list gs://bucket: .*list"):
         _check()
-    # The account may, and it is what runs.
+    # The service account, as which the pipeline runs, may list the bucket.
     assert _check(must_list=False) == []
     (first, second) = _check(must_list=False, runs_as=None)
     assert "gs://bucket" in first

@@ -1,4 +1,4 @@
-"""The folder has no package of its own: `kubeflow` is the name of the SDK's."""
+"""Puts this folder on the path: a package `kubeflow` here would hide the SDK's."""
 
 import pathlib
 import sys

@@ -1,4 +1,4 @@
-"""Clients of buckets, each in a process of its own, with an environment of its own."""
+"""Calls of Cloud Storage's clients, each in a process with its own environment."""
 
 import os
 import traceback
@@ -7,13 +7,13 @@ import local_cluster
 
 
 def call(function, environment, *arguments, timeout_s=240):
-    """Returns what `function` returns in a process with that environment.
+    """Returns what `function` returns in a process with `environment`.
 
     Args:
-        function: at the top of a module.
+        function: defined at the top level of a module.
 
     Raises:
-        RuntimeError: it raised; the message has its traceback.
+        RuntimeError: `function` raised; the message has the traceback.
     """
     context = local_cluster.warm_context()
     ours, theirs = context.Pipe(duplex=False)

@@ -1,13 +1,13 @@
-"""Cloud Storage on this machine, for the clients as they are.
+"""An emulator of Cloud Storage on this machine, for unmodified clients.
 
 TensorFlow's, Beam's and Google's own clients know no other address than
-https://storage.googleapis.com and https://www.googleapis.com. All of them go through a
-proxy that the environment names, and trust the authority that it names. So this is a
-proxy on the loopback address, which answers itself, over TLS, for the hosts that it is
-asked to connect to: the JSON API, the XML API's downloads, and tokens.
+https://storage.googleapis.com and https://www.googleapis.com. All of them use the proxy
+and trust the certificate authority that the environment names. So the emulator is a
+proxy on the loopback address, which answers over TLS in place of Google's hosts: the
+JSON API, the XML API's downloads, and tokens.
 
-Each call needs the permission that it needs there. `denied` takes permissions away, as
-a role without them would.
+Each call needs the permission that it needs in Cloud Storage. A test takes permissions
+away through the attribute `permissions`.
 """
 
 import datetime
@@ -24,7 +24,7 @@ import tls_authority
 
 HOSTS = ("*.googleapis.com", "googleapis.com", "metadata.google.internal")
 TOKEN = "emulator-token"
-OBJECT_USER = frozenset(  # roles/storage.objectUser, as far as objects go
+OBJECT_USER = frozenset(  # those of roles/storage.objectUser for objects
     f"storage.{verb}"
     for verb in (
         *("objects.create", "objects.delete", "objects.get", "objects.list"),
@@ -39,9 +39,9 @@ class Emulator(socketserver.ThreadingTCPServer):
 
     Attributes:
         objects: what is stored.
-        permissions: those of whoever calls.
-        accounts: those of each service account that the caller may act as.
-        calls: (permission, what it was asked for), in order.
+        permissions: the caller's permissions.
+        accounts: service accounts that the caller may act as -> their permissions.
+        calls: (permission, bucket or object that needed it), in order.
     """
 
     allow_reuse_address = daemon_threads = True
@@ -68,7 +68,7 @@ class Emulator(socketserver.ThreadingTCPServer):
 
     @property
     def environment(self):
-        """What a process needs to meet this instead of Google."""
+        """The variables with which a process calls the emulator instead of Google."""
         login = self._folder / "login.json"
         values = {"type": "authorized_user", "refresh_token": "r"}
         values |= {"client_id": "c", "client_secret": "s"}
@@ -93,7 +93,7 @@ class Emulator(socketserver.ThreadingTCPServer):
 
 
 class _Proxy(http.server.BaseHTTPRequestHandler):
-    """CONNECT, then TLS as the host that was asked for."""
+    """Answers CONNECT, then speaks TLS as the host that was asked for."""
 
     def do_CONNECT(self):
         self.send_response(200)
@@ -131,7 +131,7 @@ class _Host(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     def handle_expect_100(self):
-        """Answers at once; curl would wait a second for what stays in a buffer."""
+        """Sends the answer at once; curl would wait a second if it were buffered."""
         found = super().handle_expect_100()
         self.wfile.flush()
         return found
@@ -185,11 +185,11 @@ class _Host(http.server.BaseHTTPRequestHandler):
         return 200, {}, made
 
     def _batch(self, body):
-        """Many requests in one, as Google's client deletes."""
+        """Answers many requests in one, the form in which Google's client deletes."""
         boundary = re.search(r'boundary="?([^";]+)', self.headers["content-type"])[1]
         parts = []
         for part in body.split(b"--" + boundary.encode())[1:-1]:
-            # An inner request has no header but its host's: its line says it all.
+            # An inner request's only header is its host, so its first line is enough.
             line = re.search(rb"(\w+) (\S+) HTTP/1.1", part)
             command, target = (text.decode() for text in line.groups())
             url = urllib.parse.urlsplit(target.strip())

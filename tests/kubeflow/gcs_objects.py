@@ -1,4 +1,4 @@
-"""Cloud Storage's objects and what its two APIs answer, without a network."""
+"""The emulator's objects, and the answers of Cloud Storage's two APIs; no network."""
 
 import base64
 import email
@@ -41,7 +41,7 @@ class Objects:
     def __init__(self, buckets):
         self.buckets = {name: {} for name in buckets}
         self.uploads = {}
-        self.watch = lambda bucket, name: None  # called when an object is there
+        self.watch = lambda bucket, name: None  # called for each stored object
         self._numbers = itertools.count(1)
         self.lock = threading.Lock()
 
@@ -64,7 +64,7 @@ class Objects:
             "metageneration": "1",
             "updated": f"{stamp}.000Z",
             "timeCreated": f"{stamp}.000Z",
-            # Google's client from 3.0 on takes no upload without this one for whole.
+            # Google's client (3.0 and later) checks each upload by this checksum.
             "crc32c": _crc32c(content),
             "md5Hash": _md5(content),
             "contentType": "application/octet-stream",
@@ -115,7 +115,7 @@ def _route(request, objects, may):
     if found := re.fullmatch(rf"{API}([^/]+)/o", path):
         return _list(request, objects, may, urllib.parse.unquote(found[1]))
     if found := re.fullmatch(rf"{API}([^/]+)/storageLayout", path):
-        # TensorFlow 2.21 asks for it before it renames a folder.
+        # TensorFlow 2.21 asks for the layout before it renames a folder.
         return _layout(objects, may, urllib.parse.unquote(found[1]))
     if found := re.fullmatch(rf"{API}([^/]+)", path):
         _need(may, "storage.buckets.get", found[1])
@@ -262,7 +262,7 @@ def _upload(request, objects, may):
         first, second = message.get_payload()
         name = json.loads(first.get_payload(decode=True))["name"]
         content = second.get_payload(decode=True)
-        # The parser reads text; what is in the file comes as it was sent.
+        # The parser decodes text, so the file's bytes are taken as they were sent.
         content = _raw_part(request)
     else:
         name = request.option("name") or json.loads(request.body or b"{}").get("name")
@@ -284,7 +284,7 @@ def _raw_part(request):
 
 
 def _more(request, objects, number):
-    """A part of a resumable upload, or the question how far it got."""
+    """Answers a part of a resumable upload, or the question how far that is."""
     bucket, name, content = objects.uploads[number]
     given = request.header("content-range") or "bytes 0-*/*"
     form = r"bytes (?:(\d+)-(?:\d+|\*)|\*)/(\d+|\*)"

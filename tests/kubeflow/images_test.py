@@ -1,4 +1,4 @@
-"""What an image is built of and as whom it runs, as far as its files say."""
+"""What container images are built from and as which user they run, by their files."""
 
 import importlib.metadata
 import json

@@ -11,11 +11,11 @@ driver and launcher hand to a container and with nothing else of this process:
   strictly, the declared outputs copied back.
 
 A pod's file system is a folder; NCF_OBJECT_STORE_ROOT tells the entry point which.
-No driver of TFX is run, as on Kubeflow.
+As on Kubeflow, no driver of TFX is run.
 
-A container's start takes 10 to 20 s, nearly all of it imports. So most tasks are forked
-from a process that has done them; those in `cold`, or all of them if COLD_TASKS is set
-in the environment, run the command as it is written.
+A container takes 10 to 20 s to start, nearly all of it for imports. So most tasks are
+forked from a process that has imported everything; tasks in `cold`, or all tasks if
+COLD_TASKS is set in the environment, run the command as it is written.
 """
 
 import concurrent.futures
@@ -58,7 +58,7 @@ def warm_context():
 
 @dataclasses.dataclass
 class Run:
-    """What a run came to: task -> its outputs, and the tasks that were not run."""
+    """The result of a run: task -> its outputs, and the tasks that were not run."""
 
     outputs: dict = dataclasses.field(default_factory=dict)
     cached: set = dataclasses.field(default_factory=set)
@@ -66,12 +66,12 @@ class Run:
 
 
 class LocalCluster:
-    """A namespace: an object store, the artifacts known, the cache.
+    """A Kubernetes namespace: an object store, the known artifacts, the cache.
 
     Args:
         folder: an empty folder.
         root: the URI under which runs put their artifacts.
-        cold: tasks that are started as the container is.
+        cold: tasks that run their container's command in a new process.
     """
 
     def __init__(self, folder, root="s3://bucket/v2/artifacts", cold=()):
@@ -222,13 +222,13 @@ def _inputs(task, component, values, run):
 
 
 def _checked(name, value, kind):
-    """The driver's conversion of all to text, and its refusal of all else."""
+    """Converts a parameter to its declared type or refuses it, as the driver does."""
     if kind == "STRING":
         return value if isinstance(value, str) else json.dumps(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     assert kind in ("NUMBER_INTEGER", "NUMBER_DOUBLE"), (name, kind)
     assert number, f"input parameter {name!r} type mismatch: expect {kind}"
-    return int(value) if value == int(value) else value  # protojson's 3, never 3.0
+    return int(value) if value == int(value) else value  # 3 in protojson, never 3.0
 
 
 def _provision(component, task_root, pod):
@@ -271,12 +271,12 @@ def _run_cold(command, pod, environment, log):
 
 
 def read_output(file):
-    """Returns the ExecutorOutput, parsed as strictly as protojson does it."""
+    """Returns a file's ExecutorOutput, parsed as strictly as protojson parses."""
     return parse_output(file.read_text() if file.exists() else None)
 
 
 def parse_output(text):
-    """Does so for its text, None if the task wrote none."""
+    """Returns the ExecutorOutput in a text, which is None if the task wrote none."""
     if text is None:
         return {}
     json_format.Parse(text, pipeline_spec_pb2.ExecutorOutput())
@@ -284,7 +284,7 @@ def parse_output(text):
 
 
 def _through_mlmd(metadata):
-    """`StructValueToMLMDValue` and back."""
+    """Applies the driver's `StructValueToMLMDValue` and the conversion back."""
     return {name: _mlmd_value(value) for name, value in metadata.items()}
 
 
@@ -299,13 +299,13 @@ def _mlmd_value(value):
 
 
 def _local(pod, uri):
-    """`LocalPathForURI`, in the pod's file system."""
+    """Returns the launcher's `LocalPathForURI`, in the pod's file system."""
     scheme, path = uri.split("://", 1)
     return pod / {"gs": "gcs", "s3": "s3", "minio": "minio"}[scheme] / path
 
 
 def _copy_files(source, target):
-    """Copies files alone: an object store knows no empty folder."""
+    """Copies files but no empty folders, which an object store does not have."""
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

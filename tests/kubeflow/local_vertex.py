@@ -5,8 +5,8 @@ artifacts come with their types and with full resource names, their metadata as 
 tasks wrote it, no output is added, and nothing is copied: tasks read and write gs://
 themselves, with TensorFlow's and Beam's own clients, which meet `gcs_emulator`.
 
-Dataflow's workers are other processes of this machine, which get the code of a step
-pickled and import the rest, as there.
+Dataflow's workers are other processes of this machine. As on Dataflow, they get the
+code of a step pickled and import the rest.
 """
 
 import json
@@ -16,7 +16,7 @@ import local_cluster
 import warm_task
 
 DATAFLOW = "--runner=DataflowRunner"
-# Spawned by Beam, for each step anew.
+# Beam starts new worker processes for each step.
 WORKER_PROCESSES = (
     "--runner=FnApiRunner",
     "--direct_running_mode=multi_processing",
@@ -26,13 +26,13 @@ ARTIFACTS = "projects/1/locations/us-central1/metadataStores/default/artifacts"
 
 
 class LocalVertex(local_cluster.LocalCluster):
-    """A project: a bucket, the artifacts known, the cache; see `LocalCluster`.
+    """A Google Cloud project: a bucket, the known artifacts, the cache.
 
     Args:
         folder: an empty folder.
         storage: the running `gcs_emulator.Emulator`.
         root: where artifacts go.
-        preempted: task -> start of names of objects: when the first of them is there,
+        preempted: task -> prefix of object names: when the first such object exists,
             the machine is taken away, and the task is tried again.
     """
 

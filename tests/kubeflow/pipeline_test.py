@@ -1,8 +1,8 @@
 """The compiled pipeline, whole, task by task as Kubeflow Pipelines or Vertex runs it.
 
-One module-wide run of the pipeline on this machine, then two on the local cluster: the
-numbers must be the same, and the second must find what the first one pushed. Then one
-as on Vertex with Dataflow, with the same numbers again.
+The pipeline runs once on this machine, then twice on the local cluster: the metrics
+must be the same, and the second run there must find the model that the first one
+pushed. Then it runs as on Vertex with Dataflow, again with the same metrics.
 """
 
 import concurrent.futures
@@ -83,7 +83,7 @@ def _compile(volume):
 
 
 class _Runs:
-    """What the three runs came to."""
+    """The results of the run on this machine and of two on the local cluster."""
 
     def __init__(self, folder):
         self.volume = folder / "volume"
@@ -158,7 +158,7 @@ class _VertexRun:
         return [name for name in names if name.endswith("/saved_model.pb")]
 
     def logs(self, task):
-        """Returns what its attempts said, that of the killed one first."""
+        """Returns the logs of a task's attempts, that of the killed attempt first."""
         found = self.project.folder.glob(f"pods/{task}-*/log.txt")
         return [log.read_text() for log in sorted(found, reverse=True)]
 
@@ -223,7 +223,7 @@ def test_metadata_names_the_object_store(runs):
 
 
 def test_what_the_services_pages_show(runs, vertex):
-    """Figures for their comparison of runs, and the report as a file by itself."""
+    """The services show metrics, to compare runs, and the report as a single file."""
     first, summary = runs.first.outputs["Report"], runs.summary(runs.first)
     page = runs.cluster.store(first["page"]["uri"])
     report = runs.cluster.store(first["report"]["uri"])
@@ -244,7 +244,7 @@ def test_driver_was_run(runs):
 
 
 def test_a_trainer_whose_machine_is_taken_away_goes_on(vertex):
-    """To the same numbers as without: see below."""
+    """`test_same_numbers_on_vertex` checks the metrics of the resumed training."""
     killed, whole = vertex.logs("Trainer")
     assert "train epoch 1:" in killed
     assert "Going on from gs://bucket/checkpoints" in whole

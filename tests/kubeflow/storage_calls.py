@@ -1,7 +1,7 @@
-"""What clients do in a bucket, each function in a process of its own.
+"""Clients' operations on a bucket; each function is run in a process of its own.
 
-In a module by itself: a process that is forked from a warm one finds it by its name,
-which it does not the module of a test.
+The functions have a module of their own because the process, which is forked, imports
+it by its name, and could not import the module of a test.
 """
 
 import pytest

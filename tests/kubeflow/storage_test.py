@@ -1,7 +1,7 @@
 """TensorFlow's, Beam's and Google's own clients on the Cloud Storage emulator.
 
-What they need the bucket to grant is what the guides ask for; what this project does
-itself needs the rights to objects only.
+The clients need the permissions that the guides ask for; this project's own operations
+need permissions for objects only.
 """
 
 import json
@@ -24,7 +24,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def storage(shared):
-    """The emulator with nothing in it, granting what the guides' roles grant."""
+    """An empty emulator, which grants the permissions of the guides' roles."""
     shared.objects.buckets["bucket"].clear()
     shared.calls.clear()
     shared.permissions = gcs_emulator.OBJECT_USER | gcs_emulator.BUCKET_READER
@@ -48,7 +48,7 @@ def test_beam(storage):
 
 
 def test_tensorflows_makedirs_asks_for_the_bucket_itself(storage):
-    """Which is why the role for objects alone is not enough on Vertex."""
+    """This is why a role for objects alone is not enough on Vertex."""
     storage.permissions = OBJECTS_ONLY
     _call(storage, storage_calls.makedirs)
     assert ("storage.buckets.get", "gs://bucket") in storage.calls
@@ -60,7 +60,7 @@ def test_tfx_copies_a_folder_with_rights_to_objects_only(storage, tmp_path):
     (tmp_path / "m" / "saved_model.pb").write_text("model")
     (tmp_path / "m" / "variables" / "index").write_text("index")
     _call(storage, storage_calls.copy, str(tmp_path / "m"))
-    # And it leaves no empty object for a folder.
+    # The copy has no empty objects that stand for folders.
     assert storage.objects.names("bucket") == [
         "serving/7/saved_model.pb",
         "serving/7/variables/index",
@@ -78,7 +78,7 @@ def test_the_buckets_rules_leave_pushed_models_alone(pytestconfig):
     text = (pytestconfig.rootpath / "kubeflow" / "lifecycle.json").read_text()
     deleting = [r for r in json.loads(text)["rule"] if r["action"]["type"] == "Delete"]
     conditions = [rule["condition"] for rule in deleting]
-    # Without a prefix a rule is for the whole bucket.
+    # A rule without a prefix would apply to the whole bucket.
     assert [c["matchesPrefix"] for c in conditions] == [["runs/"], ["temp/"]]
     assert all(c["age"] >= 7 for c in conditions)
     for guide in GUIDES:

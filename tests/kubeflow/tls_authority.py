@@ -1,4 +1,4 @@
-"""An authority of a test's own, and its certificate for hosts."""
+"""A certificate authority for tests, and the certificate that it issues for hosts."""
 
 import datetime
 
@@ -9,7 +9,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Makes both files in a folder.
+    """Writes the authority's and the hosts' certificates into a folder.
 
     Attributes:
         file: the authority's certificate, which a client has to trust.

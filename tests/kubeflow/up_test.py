@@ -9,7 +9,7 @@ import typer.main
 
 from pipeline import cli
 
-# Each writes down how it was called, and answers what the script asks.
+# Each stand-in records how it was called, and answers what the script asks.
 _STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
 case "$(basename "$0") $*" in

@@ -1,8 +1,8 @@
-"""Nodes of one line read what nodes of the other wrote.
+"""Nodes on one line (set of locked versions) read what nodes on the other one wrote.
 
-A Trainer for TPUs may be of the older line while the others are of the current one. So
-examples, vocabularies and graph of either line are trained on here, and the model of
-either says here what it said there.
+A Trainer for TPUs may run on the older line while other nodes run on the current one.
+So this test trains on the examples, vocabularies and graph that either line wrote, and
+each line's model must give the same scores here as on the line that trained the model.
 """
 
 import json
@@ -20,7 +20,7 @@ LINES = ("older", "current")
 
 @pytest.fixture(scope="module", params=LINES, name="written")
 def _written(request, tmp_path_factory):
-    """Returns the folder of what a line wrote, unpacked."""
+    """Returns a folder with the unpacked archive that a line wrote."""
     folder = tmp_path_factory.mktemp(request.param)
     archive = pathlib.Path(__file__).with_name(f"{request.param}.tar.xz")
     with tarfile.open(archive) as tar:
@@ -31,7 +31,7 @@ def _written(request, tmp_path_factory):
 def test_its_model_says_here_what_it_said_there(written):
     said = json.loads((written / make.SAID).read_text())
     here = make.scores(written / make.MODEL)
-    assert len(set(said["scores"])) > make.ITEMS  # It has learned something.
+    assert len(set(said["scores"])) > make.ITEMS  # The model has learned something.
     np.testing.assert_allclose(here["scores"], said["scores"], atol=2e-5)
     assert here["recommended"] == said["recommended"]
 
@@ -54,7 +54,7 @@ def test_a_trainer_of_this_line_trains_on_its_examples(written, model, tmp_path)
     )
     history = json.loads((tmp_path / "model_run" / "history.json").read_text())
     assert len(history["epochs"]) == 2
-    # Its vocabularies came over: each item is known and has a score of its own.
+    # The line's vocabularies were used: each item is known and has its own score.
     mine = make.scores(tmp_path / make.MODEL)
     items = {item for row in mine["recommended"] for item in row}
     assert items <= {f"i{number}" for number in range(make.ITEMS)}

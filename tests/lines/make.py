@@ -1,9 +1,9 @@
 """Writes what the other line has to read: `python -m tests.lines.make`, on each line.
 
 Runs the pipeline on a few made-up users and packs NegativeSampling's examples,
-Transform's graph with the vocabularies, the model, and what the model said here, into
+Transform's graph with the vocabularies, the model, and the model's scores, into
 `older.tar.xz` or `current.tar.xz` beside this file (`--to -`: as base64 to the output).
-To be done again, on both lines, when one of these forms is changed on purpose.
+Run it again, on both lines, when one of these formats is changed on purpose.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SETTINGS = [
     "evaluation.baselines.ials_l2=null",
     "evaluation.baselines.item_knn_neighbours=null",
 ]
-# Of the pipeline's root: the artifact -> its name in the archive.
+# Artifact in the pipeline's root -> its name in the archive.
 PARTS = {
     "NegativeSampling/examples": "examples",
     "Transform/transform_graph": "transform_graph",
@@ -40,7 +40,7 @@ MODEL = "model/Format-Serving"
 
 
 def line():
-    """Returns the name of the line that this is."""
+    """Returns the name of the line that is installed."""
     return "older" if version.__version__.startswith("1.16") else "current"
 
 

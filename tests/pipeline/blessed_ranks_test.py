@@ -1,4 +1,4 @@
-"""Which models blessed before a new one is compared with, on the lists of the run."""
+"""BlessedRanks chooses the earlier blessed models that a new one is compared with."""
 
 import json
 import re
@@ -9,13 +9,13 @@ from tfx.types import standard_artifacts
 
 from components.blessed_ranks import executor, rivals
 
-# Ranks in four lists: hits in all, in three and in two of them.
+# Ranks of the held-out items in four lists: hits in all, in three, in two lists.
 GOOD, WORSE, WORST = [0, 0, 0, 0], [0, 0, 0, 11], [0, 0, 11, 11]
 MODELS = {"good": GOOD, "worse": WORSE, "worst": WORST, "also good": [1, 1, 1, 1]}
 
 
 def _save_others(folder):
-    """Saves models that no lists can be ranked by."""
+    """Saves models that cannot rank any lists."""
 
     class Other(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "user")])
@@ -48,7 +48,7 @@ def _save_others(folder):
 
 @pytest.fixture(scope="module")
 def compare(tmp_path_factory, save_ranker, write_lists):
-    """Returns a function that ranks lists; what it notes of each kind of model."""
+    """Returns a function that ranks lists and gives the note on each kind of model."""
     folder = tmp_path_factory.mktemp("ranks")
     write_lists(folder / "lists/Split-eval", [10, 10, 10, 10])
     assets = folder / "graph/transform_fn/assets"
@@ -88,7 +88,7 @@ def compare(tmp_path_factory, save_ranker, write_lists):
             inputs[f"{kind}_model"] = [m for m, _ in made]
             key = "latest_blessing" if kind == "baseline" else "best_blessing"
             inputs[key] = [b for _, b in reversed(made)]  # In any order.
-        if versions:  # As on clusters: named in the first one's property.
+        if versions:  # As on clusters: the first model's property names all.
             told = [
                 {"id": i, "uri": str(folder / name / "Format-Serving"), "level": -0.1}
                 for i, name in enumerate(versions, start=1)
@@ -119,11 +119,11 @@ def compare(tmp_path_factory, save_ranker, write_lists):
         ([None], None, None),
         (["worst"], ("worst", 0), None),
         ([None, "worst"], None, ("worst", 0)),
-        (["worse", "worst"], ("worse", 0), None),  # The latest is the best.
+        (["worse", "worst"], ("worse", 0), None),  # The latest model is the best too.
         (["good", "also good"], ("good", 0), None),
         (["worst", "worse", "good"], ("worst", 0), ("good", 0.1)),
         (["worst", "worst", "worse"], ("worst", 0), ("worse", 0.1)),
-        # Of equals the first: the resolver puts the higher level there.
+        # Of equal models the first: the resolver puts the higher level first.
         (["worst", "also good", "good"], ("worst", 0), ("also good", 0)),
         (["damaged", "worse"], None, ("worse", 0)),
         (["worse", "damaged"], ("worse", 0), None),
@@ -164,7 +164,7 @@ def test_what_cannot_be_compared_is_named(compare, models, told):
 
 
 def test_it_is_chosen_on_the_first_lists(monkeypatch, compare):
-    """The first two lists know no difference between these."""
+    """Both models have the same hits in the first two lists."""
     monkeypatch.setattr(executor, "_BATCH", 2)
     assert compare("worst", "good")[1] == ("good", 0)
     monkeypatch.setattr(rivals, "_LISTS", 2)

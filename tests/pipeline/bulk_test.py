@@ -1,4 +1,4 @@
-"""The optional node after Pusher."""
+"""BulkRecommendations, the optional node after Pusher."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_everybodys_list_is_written_where_it_is_asked_for(tmp_path, overrides, a
     made = definition.create_pipeline(chosen, places, dataset="a")
     nodes = {node.id: node for node in made.components}
     assert ("BulkRecommendations" in nodes) == (asked is not None)
-    # Pusher's key in the cache does not depend on it.
+    # Pusher's cache key does not depend on BulkRecommendations.
     assert "bulk" not in nodes["Pusher"].exec_properties["custom_config"]
     if asked:
         bulk = nodes["BulkRecommendations"]

@@ -1,4 +1,4 @@
-"""What the `ncf` command promises whatever it is asked to do."""
+"""What holds for every subcommand of `ncf`."""
 
 import json
 import sys
@@ -77,7 +77,7 @@ def test_stopped_and_failed_have_their_status_and_no_traceback(
 
 @pytest.fixture
 def finished(monkeypatch, tmp_path):
-    """A run that would end well, and what it was asked for."""
+    """A stand-in for a successful run, which records what it was asked for."""
     asked = {}
 
     def run(config, *_, **options):

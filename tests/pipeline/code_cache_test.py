@@ -1,4 +1,4 @@
-"""The cache of what files of code say: right, or computed anew."""
+"""The cache of what was read from code files: right, or computed anew."""
 
 import pytest
 

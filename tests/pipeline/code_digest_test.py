@@ -1,4 +1,4 @@
-"""What a node's code is: found from imports, on a small copy of our packages."""
+"""A node's code, found by following imports; tested on a copy of our packages."""
 
 import importlib.metadata
 import pathlib

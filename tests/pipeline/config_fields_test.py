@@ -1,4 +1,4 @@
-"""The fields of the configuration, told from where they are declared."""
+"""The fields of the configuration, read from their declarations."""
 
 import json
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""The configuration refuses what cannot be, and says which field it was."""
+"""The configuration refuses invalid values, and names the field."""
 
 import pathlib
 import subprocess
@@ -87,7 +87,7 @@ def test_a_text_needs_no_quotes_within_those_of_the_shell(override, value):
 
 @pytest.mark.parametrize("time", ["2000.5", "978307200.999", "2001-01-01T00:00:00.5"])
 def test_a_split_time_is_in_whole_seconds_as_the_data_are(time):
-    """An interaction half a second later would be before it: its time has no half."""
+    """Interactions have whole seconds: one at 2000.9 would count as before 2000.5."""
     overrides = ["sampling.split=temporal", f"sampling.split_time={time}"]
     with pytest.raises(ValueError, match="`split_time` must be in whole seconds"):
         config.load(overrides=overrides)
@@ -145,7 +145,7 @@ def test_values_are_what_they_look_like():
 
 def test_a_shipped_file_needs_no_extension_and_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ml-1m").mkdir()  # The data, perhaps: a folder is no config.
+    (tmp_path / "ml-1m").mkdir()  # Perhaps the data; not a configuration.
     assert config.load("ml-1m") == config.load("ml-1m.yaml")
     assert config.load("ml-1m").data.dataset == "ml-1m"
     (tmp_path / "ml-1m.yaml").write_text("seed: 7\n")

@@ -19,7 +19,7 @@ def _scores(rank):
 
 @pytest.fixture
 def _ctrl_c_is_heard():
-    """A shell starts what it puts into the background with Ctrl-C ignored."""
+    """Restores Ctrl-C, which processes in a shell's background ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -36,7 +36,7 @@ def save_ranker():
             ids = tf.lookup.KeyValueTensorInitializer(
                 tf.constant(list(scores)), tf.constant(list(scores.values()))
             )
-            # An id outside the vocabulary, as after training on other data.
+            # An id outside the vocabulary, as if trained on other data, scores -9.
             self._scores = tf.lookup.StaticHashTable(ids, default_value=-9.0)
 
         @tf.function(

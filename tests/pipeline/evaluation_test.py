@@ -7,7 +7,7 @@ import pytest
 from components.eval_context.config import BaselinesConfig
 from pipeline import evaluation
 
-# Of 10 lists each; a rank of 10 and above misses the first 10 places.
+# Ranks, from 0, in 10 lists each; a rank of 10 and above is no hit.
 POPULARITY = [0, 0, 0, 9, 10, 10, 11, 11, 12, 12]  # HR@10 0.4
 CANDIDATE = [0, 1, 2, 3, 4, 9, 10, 11, 12, 12]  # HR@10 0.6
 BLESSED = [0, 1, 2, 3, 4, 5, 6, 9, 10, 12]  # HR@10 0.8
@@ -101,7 +101,7 @@ def test_whole_catalogue(evaluate):
     assert result.baseline["hit_rate@10"] == pytest.approx(0.4)
     assert result.blessed_model["hit_rate@10"] == pytest.approx(0.8)
     assert result.lift["hit_rate@10"] == pytest.approx(0.2)
-    # The first ten of twelve items, for the held-out ones are not in its catalogue.
+    # Ten of the catalogue's 13 items are shown; the held-out items are not in it.
     assert result.metrics["coverage@10"] == pytest.approx(10 / 13)
     # Six hits of ten.
     assert result.standard_errors["hit_rate@10"] == pytest.approx(
@@ -142,7 +142,7 @@ def test_every_rule_is_told_with_its_limit_and_its_value(evaluate):
         ),
         ("non_finite_lists", "at most 0", True),
     ]
-    # Two lists are hits of the blessed model alone: one of four throws of two coins.
+    # Only the blessed model hits in two lists: two coins show tails with p = 1/4.
     assert [rule.value for rule in rules] == pytest.approx([0.6, 0.2, -0.2, 0.25, 0])
 
 

@@ -1,4 +1,4 @@
-"""Bad models before the real Evaluator: none is blessed, and each is told why.
+"""Bad models before the real Evaluator: none is blessed, and the reason is given.
 
 Of 48 items, item i belongs to group i // 12 and is the more popular the smaller i % 12.
 Each of 40 users has four items of their own group and holds out another, one of the six
@@ -85,7 +85,7 @@ def _good(folder):
 
 
 def _wrong_about_a_group(folder):
-    """Right for three of the four groups."""
+    """A model that is right for three of the four groups."""
     signs = np.where(np.arange(USERS) % GROUPS == 0, -1, 1)
     return _export(folder, _of_groups(OF_USERS * signs[:, np.newaxis], OF_ITEMS))
 
@@ -104,14 +104,14 @@ def _inverted(folder):
 
 
 def _with_nan(folder):
-    """Good, but for the row of one user."""
+    """A good model, but for NaN in the row of one user."""
     users = OF_USERS.copy()
     users[7] = np.nan
     return _export(folder, _of_groups(users, OF_ITEMS))
 
 
 def _of_other_ids(folder):
-    """Trained on users and items of which none is in the lists."""
+    """A model trained on users and items of which none is in the lists."""
     return _export(
         folder,
         _of_groups(OF_USERS, OF_ITEMS),
@@ -121,7 +121,7 @@ def _of_other_ids(folder):
 
 
 def _good_in_another_order(folder):
-    """As good as `_good`, with the ids in another order and more of them."""
+    """A model as good as `_good`, with more ids, in another order."""
     users, items = (np.random.default_rng(0).permutation(n) for n in (USERS, ITEMS))
     return _export(
         folder,
@@ -135,7 +135,7 @@ def _good_in_another_order(folder):
 
 
 def _good_among_many(folder):
-    """As good as `_good`, and knows 480 items more, each of which it likes better."""
+    """A model as good as `_good` that also knows 480 items which it scores higher."""
     more = 480
     return _export(
         folder,
@@ -267,19 +267,19 @@ def test_a_good_model_is_blessed(attack):
 
 def test_untrained(attack):
     (reason,) = _reasons(summary := attack(_untrained))
-    # Ten of 44 candidates by chance.
+    # By chance a list's first ten of 44 candidates have a hit rate of 10/44.
     assert 0 < summary["metrics"]["hit_rate@10"] < 0.4
     assert reason == _below_popularity(f"{summary['metrics']['hit_rate@10']:.6g}")
 
 
 @pytest.mark.parametrize("model", [_constant, _inverted, _of_other_ids])
 def test_no_better_than_nothing(attack, model):
-    """Equal scores are the last place of all, not the first."""
+    """A held-out item that ties with others is ranked last, not first."""
     assert _reasons(attack(model)) == [_below_popularity(0)]
 
 
 def test_nan_weights(attack):
-    """Though all lists but one are ranked as by the good model."""
+    """NaN for one user is enough, though all other lists are ranked well."""
     first, *others = _reasons(summary := attack(_with_nan))
     assert summary["metrics"]["hit_rate@10"] is None
     assert "NaN or infinite scores in 1 of 40 lists" in first
@@ -291,7 +291,7 @@ def test_nan_weights(attack):
 
 @pytest.mark.parametrize("make", [_good, _wrong_about_a_group])
 def test_floor_of_a_slice(attack, make):
-    """The lists of the group that the second is wrong about are the tail."""
+    """The tail slice is the lists of the group that the second model is wrong about."""
     floors = {"item_popularity=tail": 0.5, "item_popularity=head": 1.0}
     summary = attack(make, min_hit_rate_of_slices=floors)
     tail = summary["slices"]["item_popularity=tail"]
@@ -311,7 +311,7 @@ def test_empty_split(attack):
 
 
 def test_a_blessed_model_of_another_vocabulary_is_compared_by_raw_ids(attack):
-    """By indices it would rank at random, and any model would take its place."""
+    """By index the blessed model would rank at random, and any model would beat it."""
     assert _reasons(attack(_wrong_about_a_group, blessed=_good_in_another_order)) == [
         "hit_rate@10 is 0.75, the latest blessed model's 1 on the same lists "
         "(difference ± 0.069); it must be at most 0.01 below the latest blessed "
@@ -323,7 +323,7 @@ def test_a_blessed_model_of_another_vocabulary_is_compared_by_raw_ids(attack):
 
 
 def test_every_model_ranks_the_same_candidates(attack):
-    """Among all that it knows itself the blessed model would have no hit at all."""
+    """Among all items of its own vocabulary the blessed model would have no hit."""
     summary = attack(_wrong_about_a_group, blessed=_good_among_many, whole=True)
     assert len(_reasons(summary)) == 2
     latest = summary["comparisons"]["latest_blessed"]
@@ -333,7 +333,7 @@ def test_every_model_ranks_the_same_candidates(attack):
 
 
 def test_the_best_model_counts_as_the_latest_does(attack):
-    """As good as the latest, worse than one before: so it is how models sink."""
+    """A model as good as the latest is refused if it is worse than the best so far."""
     summary = attack(
         _wrong_about_a_group, blessed=_wrong_about_a_group, best=_good, tolerance=0.2
     )
@@ -345,7 +345,7 @@ def test_the_best_model_counts_as_the_latest_does(attack):
 
 
 def test_within_tolerance_but_worse_beyond_chance(attack):
-    """.25 of 40 lists are ten, and ten coins are not all tails by chance."""
+    """The model has ten hits fewer in 40 lists; ten coins are hardly ever all tails."""
     (reason,) = _reasons(
         attack(
             _wrong_about_a_group, blessed=_good, tolerance=0.3, popularity_margin=0.1
@@ -355,7 +355,9 @@ def test_within_tolerance_but_worse_beyond_chance(attack):
     open_ = {"tolerance": 0.3, "significance": 0.0}
     summary = attack(_wrong_about_a_group, blessed=_good, **open_)
     assert summary["blessed"]
-    assert float(summary["level"]) == pytest.approx(0.25)  # .25 below the best's .5
+    assert float(summary["level"]) == pytest.approx(
+        0.25
+    )  # .25 below the best level, .5
 
 
 def test_a_blessed_model_of_other_data_lowers_no_other_limit(attack):

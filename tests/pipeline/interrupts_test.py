@@ -18,14 +18,14 @@ class _Thing:
 
 def _press_ctrl_c(_):
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(0.01)  # The handler runs here, in the callback.
+    time.sleep(0.01)  # The signal's handler runs here, in the callback.
 
 
 def _work():
     thing = _Thing()
     reference = weakref.ref(thing, _press_ctrl_c)
     with interrupts.never_lost():
-        del thing  # Here it is dropped.
+        del thing  # Python drops the exception here.
         assert reference() is None
         time.sleep(30)
 
@@ -44,7 +44,7 @@ def _press():
 
 
 def _swallow():
-    """Does as a package that does without another one if that cannot be imported."""
+    """Drops Ctrl-C as a package does that ignores a failed import of another one."""
     with contextlib.suppress(BaseException):
         _press()
 

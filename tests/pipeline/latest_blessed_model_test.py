@@ -12,12 +12,12 @@ from ncf_model.serving.version_record import VersionRecord
 POPULARITY_ONLY = BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None)
 
 A, B, C, D = 11, 12, 13, 15  # Ids of models.
-LOST = 14  # One whose files are gone.
+LOST = 14  # A model whose files are gone.
 
 
 @pytest.fixture
 def _all_can_be_loaded(monkeypatch):
-    """Artifacts without files, but for those of model 99."""
+    """The artifacts have no files, but all count as loadable, except LOST."""
     monkeypatch.setattr(strategy, "can_be_loaded", lambda model: model.id != LOST)
 
 
@@ -41,7 +41,7 @@ def _blessing(blessing_id, model_id, blessed=1, level=None):
     ("candidate", "blessings", "expected"),
     [
         (A, [], []),  # The first run.
-        (A, [(21, A, 1)], []),  # The first run again: not itself.
+        (A, [(21, A, 1)], []),  # The first run again: A is not compared with itself.
         (B, [(21, A, 1)], [A]),
         (C, [(21, A, 1), (22, B, 1)], [B]),
         (C, [(22, B, 1), (21, A, 1)], [B]),
@@ -140,7 +140,7 @@ def _resolve(candidate, blessings):
         ([(21, A, 1, 0.0), (22, B, 1, -0.01)], [B], [A]),
         # The latest has the highest level. On this run's lists A may be better.
         ([(21, A, 1, 0.0), (22, B, 1, 0.01)], [B], [A]),
-        # The highest level first, of equals the later one; by the latest blessing.
+        # The highest level first, of equals the later; a model's latest level counts.
         ([(21, A, 1, 0.0), (22, D, 1, 0.2), (23, B, 1, 0.1)], [B], [D, A]),
         ([(21, A, 1, 0.0), (22, D, 1, 0.0), (23, B, 1, 0.1)], [B], [D, A]),
         ([(21, A, 1, 0.9), (22, A, 1, -0.3), (23, B, 1, 0.1)], [B], [A]),
@@ -168,7 +168,7 @@ def test_the_best_that_can_still_be_loaded(blessings, latest, best):
         # Of equal levels a measured one comes first, though D was blessed later.
         ([(A, 0.2, False), (D, 0.2, True)], [A, D]),
         ([(A, 0.1, False), (D, 0.2, True)], [D, A]),
-        # Of those that were not measured the last one counts.
+        # Of the levels that were not measured only the last one counts.
         ([(A, 0.3, True), (D, 0.2, True)], [D]),
         ([(A, 0.3, True), (D, 0.2, False)], [A, D]),
     ],
@@ -306,7 +306,7 @@ def _nodes(*, examples, model):
 
 
 def test_better_worse_better_in_one_store(evaluate):
-    """A tolerance of .3, and each a quarter worse than the last: the best counts."""
+    """Each model is .25 worse than the last, the tolerance .3: the best counts."""
     assert evaluate("first", [0, 0, 0, 0]) == ([], 1, 1)
     assert evaluate("first", [0, 0, 0, 0]) == ([], 1, 1)  # From the cache.
     assert evaluate("worse", [0, 0, 0, 10]) == (["first"], 1, 2)

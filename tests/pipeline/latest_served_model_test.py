@@ -39,12 +39,12 @@ def _artifact(kind, number):
     ("examples", "served", "expected"),
     [
         (101, [], []),  # The first night.
-        (101, [1], []),  # The first night again: not from itself.
+        (101, [1], []),  # The first night again: 1 does not begin with itself.
         (102, [1], [1]),
         (102, [2, 1], [1]),  # The second night again: as before.
         (103, [2, 1], [2]),
         (103, [1], [1]),  # 2 was refused, or taken back.
-        (103, [9, 1], [1]),  # 9 is of another store.
+        (103, [9, 1], [1]),  # 9 is a model of another store.
     ],
 )
 def test_latest_served_model(monkeypatch, examples, served, expected):

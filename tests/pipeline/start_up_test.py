@@ -37,7 +37,7 @@ def test_it_stays_off_where_it_was_off():
 
 
 def test_a_package_that_is_there_changes_nothing():
-    # Else each run of one process would keep the garbage of the run before for good.
+    # Otherwise a process would keep the garbage of each of its runs for good.
     frozen = gc.get_freeze_count()
     with start_up.first_import("gc"):
         assert gc.isenabled()

@@ -69,7 +69,7 @@ def _specs(*overrides):
 
 
 def test_the_same_node_on_clusters():
-    """Tuner's output is Trainer's input, parameters reach both, with Trainer's size."""
+    """Trainer reads Tuner's output; both get the parameters and Trainer's machine."""
     for spec in _specs(TUNE):
         tasks = spec["root"]["dag"]["tasks"]
         taken = tasks["Trainer"]["inputs"]["artifacts"]["hyperparameters"]

@@ -8,7 +8,7 @@ from scripts import audit
 
 
 def _service(holes):
-    """Answers as OSV does: a result per question, in order, empty without a hole."""
+    """Answers as OSV does: a result per package, empty if no hole in it is known."""
 
     def open_url(request, timeout):
         queries = json.loads(request.data)["queries"]

@@ -1,4 +1,4 @@
-"""The model to beat by its name, from BlessedRanks to the blessing."""
+"""On clusters the model to beat is known by name, from BlessedRanks to the blessing."""
 
 import json
 

@@ -42,7 +42,7 @@ def test_a_query_becomes_the_folder_of_its_result(monkeypatch):
     assert values["span"] == -1
     assert asked == [f"bigquery:SELECT 1 WHERE {2 * 86_400} <= s"]
     driver.run_query(values, "gs://b/task")
-    assert len(asked) == 1  # A path is no query.
+    assert len(asked) == 1  # The second time it is a path.
 
 
 def test_dataflow_cannot_read_what_is_only_here():

@@ -1,4 +1,4 @@
-"""What Kubeflow hands over, mended, each break by itself (CLOUD_NOTES' letters)."""
+"""What is repaired in the input that Kubeflow hands to a task, defect by defect."""
 
 import json
 
@@ -124,7 +124,7 @@ def test_m_no_null_and_no_local_path_goes_back(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("epochs", "other"), [(3.0, 2.5), ("3", "2.5"), (3, 2.5)])
 def test_parameters_reach_their_places(epochs, other):
-    # `tfx run create` sends every one as text, JSON every number as 3.0.
+    # `tfx run create` sends each parameter as text, JSON each number as 3.0.
     values = {
         "custom_config": json.dumps({"train": {"epochs": 20, "seed": 1}}),
         "epochs": epochs,
@@ -140,7 +140,7 @@ def test_parameters_reach_their_places(epochs, other):
     task = _task(values=values)
     entrypoint.adapt(task, declared, {"epochs": ["custom_config", "train", "epochs"]})
     result = task["inputs"]["parameterValues"]
-    # As text: 3, where 3.0 would be equal and yet no number of epochs.
+    # Compared as text: 3.0 would equal 3, but is no valid number of epochs.
     assert result.pop("custom_config") == '{"train": {"epochs": 3, "seed": 1}}'
     assert result.pop("schema_file").endswith("/pipeline/schema/schema.pbtxt")
     assert result == {"other": 2.5}

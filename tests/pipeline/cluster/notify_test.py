@@ -70,7 +70,7 @@ def test_what_still_runs_when_all_has_ended_was_ended_from_outside(webhook):
 
 @pytest.mark.parametrize("option", ["--when", "--on"])
 def test_a_success_is_told_if_asked_for(webhook, option):
-    """Packages of before, which say `--on`, still run with a newer image."""
+    """Pipelines compiled earlier, which pass `--on`, still run with a newer image."""
     assert _main(GOOD) == 0
     assert webhook.told == []
     assert _main(GOOD, option, "always") == 0
@@ -92,7 +92,7 @@ def test_an_address_that_is_none(monkeypatch, capsys):
 
 
 def test_it_needs_no_more_than_python(webhook, pytestconfig):
-    """So that it works where TensorFlow or TFX cannot be imported."""
+    """The task works even where TensorFlow or TFX cannot be imported."""
     code = "import sys; from pipeline.cluster import notify; notify.main(sys.argv[1:]);"
     code += "print(sorted(sys.modules.keys() & {'tfx', 'tensorflow', 'pydantic'}))"
     made = subprocess.run(

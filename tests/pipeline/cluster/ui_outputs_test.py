@@ -1,4 +1,4 @@
-"""What the services' pages show of a run: figures and the page, beside the report."""
+"""What the web pages of Kubeflow and Vertex show of a run: metrics and the report."""
 
 import json
 

@@ -21,7 +21,7 @@ RATINGS = "1::10::5::100\n"
 
 
 class Bar:
-    """Notes what it is told."""
+    """A progress bar that records its updates."""
 
     def __init__(self, description=""):
         self.description, self.total, self.done, self.closed = description, 0, 0, False
@@ -236,7 +236,7 @@ def test_own_file(tmp_path):
     path.touch()
     found = _resolve(str(path), tmp_path)
     assert (found.name, found.path) == ("my.log", path)
-    (tmp_path / "movies.csv").touch()  # It may be about anything.
+    (tmp_path / "movies.csv").touch()  # It may belong to other data.
     assert _resolve(str(path), tmp_path).titles is None
 
 

@@ -116,7 +116,7 @@ import setuptools
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="distutils went with 3.12")
 def test_setuptools_can_be_imported_after_looking_for_pip():
-    """As TFX does; it failed in the run that had to fetch the data set."""
+    """TFX imports setuptools; that failed in a run that had to fetch the data set."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FETCH_THEN_IMPORT],
         cwd=ROOT,

@@ -145,7 +145,7 @@ def test_the_same_in_another_process(tmp_path):
 def test_smallest_values_wherever_they_are(count):
     values = np.arange(1000.0)
     shuffled = np.random.default_rng(0).permutation(values)
-    # As the sample does not have them: it has every 16th value.
+    # The sample, which is every 16th value, is unlike the other values.
     hidden = np.where(np.arange(1000) % 16, values, -values)
     for case in (values, shuffled, -values, hidden, -hidden):
         expected = sorted(np.argsort(case, kind="stable")[:count].tolist())

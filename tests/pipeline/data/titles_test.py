@@ -109,7 +109,7 @@ def test_movielens_file_may_be_packed(tmp_path, how):
     ],
 )
 def test_what_is_damaged_is_named_where_it_was_asked_for(tmp_path, name, content):
-    """Nobody asked for what happens to stand beside the ratings."""
+    """A damaged file that merely stands beside the ratings is not an error."""
     path = tmp_path / name
     path.write_bytes(content)
     data = catalogue.Dataset("d", tmp_path, path)

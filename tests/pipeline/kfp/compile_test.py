@@ -1,8 +1,8 @@
 """The compiled file: its exact bytes, and what the bytes have to mean.
 
 After a change that is meant, `make golden` writes the golden file anew; read its diff.
-It serves both lines: TFX's version, and the digests of the code, which change with
-every edit, are left out.
+The file serves both lines: TFX's version, and the digests of the code, which change
+with every edit, are left out.
 """
 
 import json
@@ -216,7 +216,7 @@ TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 )
 def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strategy):
     profile = "tpu" if "topology" in settings else "gpu"
-    pairs = ["model.history=null"]  # several devices train this network alone
+    pairs = ["model.history=null"]  # several devices can train only this network
     spec, platform = _documents(pairs, profile=profile, trainer_image="own", **settings)
     container = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
     assert container["image"] == "own"
@@ -225,7 +225,7 @@ def test_trainer_of_each_profile(settings, labels, resource, count, cpu, strateg
         "count": str(count),
     }
     assert container["resources"]["cpuLimit"] == cpu
-    # No other task is tied to such a machine.
+    # No other task needs a machine with an accelerator.
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     trainer = executors.pop("Trainer_executor")
     assert trainer["nodeSelector"] == {"labels": labels}
@@ -298,7 +298,7 @@ def test_the_end_of_a_run_is_told_to_a_webhook(compiled):
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
     plain, _ = yaml.safe_load_all(compiled)
     main, last = (spec["root"]["dag"]["tasks"][name] for name in ("main", "Notify"))
-    # All tasks and parameters are in the part that it waits for.
+    # All tasks and parameters are in `main`, which Notify waits for.
     inside = spec["components"]["main"]
     assert inside["dag"]["tasks"].keys() == plain["root"]["dag"]["tasks"].keys()
     parameters = spec["root"]["inputDefinitions"]["parameters"]
@@ -323,7 +323,7 @@ def test_the_end_of_a_run_is_told_to_a_webhook(compiled):
             "keyToEnv": [{"secretKey": "url", "envVar": "NCF_WEBHOOK"}],
         }
     ]
-    # Who submits it still finds the tasks.
+    # Functions for submitting a package still find its tasks.
     assert package.serving(spec) == "gs://bucket/serving"
     package.set_caching(spec, True)
     assert inside["dag"]["tasks"]["Trainer"]["cachingOptions"]["enableCache"]

@@ -20,7 +20,7 @@ def _trainer(**settings):
 
 
 def _placed(node):
-    """What is said of the machine."""
+    """Returns the settings that choose the task's machine."""
     spec = platform_spec.kubernetes(node)
     return {key: spec[key] for key in ("nodeSelector", "tolerations") if key in spec}
 

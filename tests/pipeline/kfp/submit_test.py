@@ -55,7 +55,7 @@ PLATFORM = {
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    """Answers like Kubeflow Pipelines; `states` are those of the run, one per look."""
+    """Answers like Kubeflow Pipelines; `states` are the run's, one per request."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -77,7 +77,7 @@ class _Handler(json_handler.JsonHandler):
             run["state"] = states.pop(0) if len(states) > 1 else states[0]
             run["error"] = self.server.error
         if path == "/apis/v2beta1/recurringruns":
-            # One a page, so that nobody stops at the first.
+            # One schedule per page, so that a client has to read all pages.
             asked = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
             at = int(asked.get("page_token", ["0"])[0])
             made = list(self.server.schedules.values())

@@ -1,4 +1,4 @@
-"""Which served models are entered into records that do not know them, and as what."""
+"""Which served models are entered into metadata that lacks them, and in what form."""
 
 import itertools
 import json
@@ -22,14 +22,14 @@ def store():
 
 
 class Place:
-    """A serving folder whose versions come from records that are gone."""
+    """A serving folder with versions whose records in ML Metadata are gone."""
 
     def __init__(self, folder):
         self.root, self.serving = folder / "root", folder / "serving"
         self._numbers = itertools.count(1)
 
     def push(self, level, *, blessed=1, **more):
-        """Pushes a model of its own; its blessing's level is `level`."""
+        """Pushes a new model, whose blessing has the level `level`."""
         number = next(self._numbers)
         model = self.root / "gone" / str(number) / "saved_model.pb"
         model.parent.mkdir(parents=True)
@@ -85,7 +85,7 @@ def _content(version):
 
 def test_what_a_model_is_entered_as(store, place):
     served = place.push(0.5, note="kept")
-    # Of records that are gone.
+    # A file of an execution whose record is gone.
     left = place.root / "ServedModel" / "model" / "1" / "left"
     left.parent.mkdir(parents=True)
     left.touch()
@@ -115,7 +115,7 @@ def test_what_a_model_is_entered_as(store, place):
     assert (record.model_uri, record.model_id) == (model.uri, model.id)
     assert record.blessing_uri == blessing.uri
     assert record.blessing["current_model"] == model.uri
-    # They know it now.
+    # The records know the version now.
     assert place.adopt(store) == []
     assert len(store.get_executions()) == 1
 
@@ -124,12 +124,12 @@ def test_the_one_in_service_and_the_eight_best_others(store, place):
     levels = [0.3, 0.9, 0.2, 0.8, 0.7, 0.6, 0.5, 0.55, 0.65, 0.1]
     pushed = [place.push(level) for level in levels]
     lines = place.adopt(store)
-    # .2 is neither in service, as .1 is, nor among the eight best of the others.
+    # Level .2 is neither in service, as .1 is, nor among the eight best others.
     kept = [version for version in pushed if version.number != 3]
     assert _models(store) == [_content(version) for version in kept]
     assert len(lines) == 9
     left = place.record(pushed[2])
-    # A new model may get the folder that it had.
+    # A new model may get the folder that the model of level .2 had.
     assert (left.model_uri, left.blessing_uri) == ("", "")
 
 
@@ -143,7 +143,7 @@ def test_what_was_not_blessed_is_taken_back_or_edited_is_none_to_beat(store, pla
     [line] = place.adopt(store)
     assert f"version {back.number}" in line
     assert _models(store) == [_content(good)]
-    # It stands there twice; both versions have the one artifact.
+    # Two versions have this model, and share one artifact.
     [model] = store.get_artifacts_by_type("Model")
     assert place.record(good).model_uri == model.uri
     assert place.record(back).model_uri == model.uri
@@ -206,7 +206,7 @@ def _put_by_hand(place, number, content=b"\x08\x63"):
 
 
 def test_what_was_put_there_by_hand_is_entered_once_it_is_served(store, place):
-    _put_by_hand(place, 0)  # Not the newest.
+    _put_by_hand(place, 0)  # Version 0 is not the newest.
     pushed = [place.push(level) for level in (0.4, 0.3)]
     place.adopt(store)
     assert _models(store) == [_content(version) for version in pushed]
@@ -215,12 +215,12 @@ def test_what_was_put_there_by_hand_is_entered_once_it_is_served(store, place):
     assert "Version 9" in told
     assert "version 9" in line
     assert _models(store)[2:] == [b"\x08\x64"]
-    # Later models are compared with it for as long as with the best.
+    # It gets the best level, so that later models are compared with it.
     record = versions.records(place.serving)[9]
     assert record.level == 0.4
     assert record.model_uri in _models_known(store)
     assert place.adopt(store) == []
-    # Something else in its place is another model.
+    # Other content in the version's folder is another model.
     (place.serving / "9" / "saved_model.pb").write_bytes(b"\x08\x65")
     assert len(place.adopt(store)) == 2
     assert _models(store)[3:] == [b"\x08\x65"]
@@ -233,7 +233,7 @@ def test_a_copy_of_a_version_put_there_by_hand_has_its_level(store, place):
     _put_by_hand(place, 9, _content(pushed[0]))
     place.adopt(store)
     assert versions.records(place.serving)[9].level == 0.2
-    # One that a rollback took back is none to beat; a person may serve it all the same.
+    # A model that a rollback took back is not entered, even if it is served by hand.
     versions.restore(place.serving, pushed[1].number)
     entered = len(_models(store))
     _put_by_hand(place, 2_000_000_000, _content(pushed[0]))
@@ -252,7 +252,7 @@ def test_a_rollback_to_what_never_was_the_newest_is_compared_with(store, place):
     record = place.record(back)
     assert record.model_uri in _models_known(store)
     assert record.level == 0.4
-    # It is a rollback's version as before.
+    # The version is still recorded as that of a rollback.
     assert (record.restores, record.rolled_back_by) == (0, "me")
     assert not record.by_hand
     assert versions.withdrawn(place.serving) == {taken.record.digest}
@@ -290,7 +290,7 @@ def test_an_odd_value_in_a_record_makes_it_no_version_by_hand(store, place):
 
 @pytest.mark.parametrize("level", ["high", "nan"])
 def test_a_level_that_is_no_number_is_not_entered(store, place, level):
-    """The resolvers and BlessedRanks could not read it, and no run would go on."""
+    """The resolvers and BlessedRanks could not read it, and every run would fail."""
     place.push(level)
     place.adopt(store)
     [blessing] = store.get_artifacts_by_type("ModelBlessing")
@@ -357,7 +357,7 @@ def test_what_is_only_like_a_damaged_version_is_not_taken_for_it(store, place):
 
 
 def test_a_folder_that_a_model_is_entered_into_is_none_to_enter_it_from(store, place):
-    """Without its records a folder numbers its executions from 1 again."""
+    """A folder without its records numbers executions from 1 again."""
     served = place.push(0.5)
     old = place.root / "ServedModel" / "model" / "1" / folders.SERVING_MODEL
     shutil.copytree(served.path, old)
@@ -367,7 +367,7 @@ def test_a_folder_that_a_model_is_entered_into_is_none_to_enter_it_from(store, p
 
 
 def test_what_was_removed_from_this_folder_is_not_looked_for(store, place, monkeypatch):
-    """For each record that `ncf gc --forget` removed all models would be read."""
+    """Else all models would be read for each record that `ncf gc --forget` removed."""
     pushed = [place.push(level) for level in (0.4, 0.5)]
     _moved_away(place, store, *pushed)
     here = str(place.root / "Trainer" / "model" / "9")

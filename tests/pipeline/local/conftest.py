@@ -115,7 +115,7 @@ def pushing_run(recorder, number, examples_id, *, epochs, base=()):
 
 @pytest.fixture
 def recorder(tmp_path):
-    """Returns what records runs in an empty folder."""
+    """Returns a `Recorder` of runs in an empty folder."""
     return Recorder(tmp_path)
 
 

@@ -17,7 +17,7 @@ from tests.reliability import toy
 
 
 def _run(folder, users):
-    """Trains on data of so many users, if the guard lets it; 100 were served."""
+    """Trains on data of `users` users if the guard allows; the served model had 100."""
     (folder / "examples").mkdir(exist_ok=True)
     (folder / "model").mkdir(exist_ok=True)
     (folder / "model" / "saved_model.pb").write_bytes(b"\x0a\x01m")
@@ -65,7 +65,7 @@ def test_a_run_that_ctrl_c_ends_was_stopped(tmp_path, monkeypatch, swallowed):
         try:
             os.kill(os.getpid(), signal.SIGINT)
         except KeyboardInterrupt:
-            if swallowed:  # A package that is being imported may do this.
+            if swallowed:  # So does a package that is being imported.
                 raise ImportError("partially initialized") from None
             raise
 

@@ -1,4 +1,4 @@
-"""Old runs leave ML Metadata; what is served, and what later runs use, does not."""
+"""Old runs are removed from ML Metadata, unless served or used by later runs."""
 
 import sqlite3
 
@@ -27,7 +27,7 @@ def _clear(out, keep=1):
 
 def test_only_what_is_gone_is_forgotten(warm_runs):
     before = _rows(warm_runs)
-    assert forget.executions(warm_runs, history=1) == set()  # All is there.
+    assert forget.executions(warm_runs, history=1) == set()  # No artifact is gone.
     _clear(warm_runs)
     forgotten = forget.executions(warm_runs, history=1)
     # Run 3 stays: the latest run began with its model.
@@ -107,7 +107,7 @@ def test_a_report_that_a_later_run_took_from_the_cache_stays(tmp_path, recorder)
             )
             recorder.execution(run, node, CACHED, outputs=[artifact.id])
     _clear(tmp_path)
-    assert forget.forget(tmp_path, history=1) == 5  # The five are run 2's.
+    assert forget.forget(tmp_path, history=1) == 5  # Those of run 2.
     assert [row.hit_rate for row in runs.rows(tmp_path)] == [0.5, 0.5]
 
 

@@ -50,7 +50,7 @@ def test_a_run_that_is_at_work_is_not_called_stopped(recorder):
         run = recorder.run("run 1")
         recorder.execution(run, "Trainer", RUNNING)
         assert runs.rows(recorder.out)[-1].state == "running, at Trainer"
-    # What a killed process leaves in the file holds nobody up.
+    # A process id that a killed process left in the file is no lock.
     (recorder.out / lock.FILE).write_text('{"pid": 1}')
     assert runs.rows(recorder.out)[-1].state == "died at Trainer"
 
@@ -158,7 +158,7 @@ def test_lineage_goes_back_to_the_file(three_runs):
     model = pushed.inputs[0]
     assert (model.node, model.run) == ("Trainer", 2)
     [examples] = model.inputs
-    # It was computed in run 1; run 2 took it from the cache.
+    # The examples were made in run 1; run 2 took them from the cache.
     assert (examples.node, examples.run) == ("ExampleGen", 1)
     assert examples.source == "/data/a[1].csv"
     assert pushed.inputs[1].inputs[0].seen  # The blessing's model is the same one.
@@ -247,7 +247,7 @@ def test_memory_is_the_peak_between_two_times():
     memory = Memory()
     memory._times, memory._bytes = [1.0, 2.0, 3.0], [10_000_000, 30_000_000, 20_000_000]
     assert memory.between(0.5, 2.5) == 30.0
-    assert memory.between(2.2, 2.8) == 30.0  # The look before.
+    assert memory.between(2.2, 2.8) == 30.0  # The measurement before.
     assert memory.between(0.0, 0.5) is None
 
 

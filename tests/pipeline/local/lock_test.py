@@ -37,7 +37,7 @@ def test_a_second_process_is_told_who_the_first_is(tmp_path):
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    # Killed, it has left its name, but not the lock.
+    # The killed process has left its id in the file, but does not hold the lock.
     assert json.loads((out / lock.FILE).read_text())["pid"] == child
     with lock.alone(out, doing="ncf run"):
         assert json.loads((out / lock.FILE).read_text())["pid"] == os.getpid()

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 NOISE = 2000
-# As a run does it: through Python's streams, the root logger and below Python.
+# Prints as a run does: through Python's streams, the root logger and below Python.
 RUN = f"""
 import logging, os, pathlib, sys, time
 from pipeline.local import terminal

@@ -23,7 +23,7 @@ def console():
 
 
 def _follow(console, **cached):
-    """Shows nodes by name; each is cached, is not, or (None) does not end."""
+    """Shows nodes; each value says if the node was cached, None if it does not end."""
     display = terminal.RunDisplay(console)
     with display.following():
         for node, found in cached.items():
@@ -63,7 +63,7 @@ def test_in_a_first_run_it_says_what_it_does():
 def _bar(seconds, event=None, *, more=0.0):
     """Returns the longest bar on the screen of a node that took 62 s the last time.
 
-    The node says `event` after so many seconds, and runs `more`.
+    The node reports `event` after `seconds`, and runs `more` seconds longer.
     """
     clock = [0.0]
     console = Console(
@@ -87,7 +87,7 @@ def _bar(seconds, event=None, *, more=0.0):
 
 @pytest.mark.parametrize(("seconds", "length"), [(31.0, 12), (600.0, 22)])
 def test_a_bar_goes_by_the_last_time(seconds, length):
-    """Of 24 places; it is never full before the node ends."""
+    """The bar has 24 places, and is never full before the node ends."""
     assert _bar(seconds)[0] == length
 
 

@@ -1,4 +1,4 @@
-"""What is taken back of ML Metadata, on a store in memory and on a small real run."""
+"""Which entries of ML Metadata are withdrawn, in a store in memory and a real run."""
 
 import shutil
 
@@ -174,7 +174,7 @@ def test_what_was_made_before_the_folder_was_moved_is_gone(store, tmp_path):
     [line] = store.repair()
     assert f"the node that made it runs again: {tmp_path / 'root'}" in line
     assert store.live() == [False]
-    assert store.uri(0).exists()  # Its files are not this run's to touch.
+    assert store.uri(0).exists()  # A run must not touch another run's files.
 
 
 @pytest.mark.parametrize("state", ["pushed", "unknown", "damaged"])
@@ -207,7 +207,7 @@ def chain(tmp_path_factory):
     store = metadata.sqlite_metadata_connection_config(str(folder / "m.sqlite"))
 
     class Told:
-        """Keeps what a display would be told."""
+        """A stand-in for the display, which keeps what it is told."""
 
         def __init__(self):
             self.nodes = []

@@ -78,7 +78,7 @@ def test_writes_and_prints_what_was_found(tune, tmp_path):
     result, asked = tune("--write-config", str(file))
     assert result.exit_code == 2
     assert "best.yaml exists" in result.output
-    assert len(asked) == 1  # It did not search for nothing.
+    assert len(asked) == 1  # There was no second search.
 
 
 def test_what_cannot_be_searched_is_refused(tune):

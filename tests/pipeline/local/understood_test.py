@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_one_is_refused_at_once(
     path.write_text("user,item,time\nu,i,1262304000\n")
     (tmp_path / "closed").mkdir()
     may = os.access
-    monkeypatch.setattr(  # Root may do anything.
+    monkeypatch.setattr(  # Root may write anywhere.
         os, "access", lambda path, mode: "closed" not in str(path) and may(path, mode)
     )
     settings = config.load(dataset=str(path))
@@ -213,7 +213,7 @@ def test_a_folder_that_cannot_be_one_is_refused_at_once(
     ],
 )
 def test_so_is_a_folder_in_it(tmp_path, name, make, why):
-    """Else `serving`, a link to a volume that is absent, fails after training."""
+    """Otherwise a link `serving` to an absent volume would fail after training."""
     path = tmp_path / "r.csv"
     path.write_text("user,item,time\nu,i,1262304000\n")
     settings = config.load(dataset=str(path))

@@ -27,7 +27,7 @@ def test_stands_before_pusher_where_it_is_asked_for(tmp_path, config, asked):
     made = definition.create_pipeline(config, places, dataset="a")
     nodes = {node.id: node for node in made.components}
     assert ("InfraValidator" in nodes) == asked
-    # Pusher's key in the cache does not depend on it.
+    # Pusher's cache key does not depend on InfraValidator.
     pusher = nodes["Pusher"]
     assert "infra_validator" not in pusher.exec_properties["custom_config"]
     if asked:

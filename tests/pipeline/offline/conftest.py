@@ -6,7 +6,7 @@ from pipeline import config as config_module
 from pipeline.data.catalogue import Dataset
 from pipeline.offline import sample
 
-# By time. With 7 is everyone, with 3 two users, with the others one.
+# In order of time. All users have item 7, two have item 3, one has each other item.
 INTERACTIONS = {
     "b": ["1", "7"],
     "a": ["7", "2", "3", "4"],
@@ -17,7 +17,7 @@ INTERACTIONS = {
 
 @pytest.fixture
 def dataset(tmp_path):
-    """The interactions as a file: users alternate, and time runs backwards."""
+    """A file of the interactions, in which users alternate and time runs backwards."""
     lines = [
         f"{user},{items[place]},{1000 + place}\n"
         for place in (3, 2, 1, 0)

@@ -41,7 +41,7 @@ def _lists(folder, **changes):
 
 
 def _parquet(dataset, folder, name):
-    """What `ncf sample` writes in its other form, of which a row is a row."""
+    """Returns a Parquet table of `ncf sample`, which has no batches or padding."""
     config = config_module.load(
         None, ["sampling.num_negatives=3", "sampling.eval_negatives=4", "seed=5"]
     )
@@ -51,7 +51,7 @@ def _parquet(dataset, folder, name):
     return parquet.read_table(folder / name)
 
 
-# 24 rows: three batches of 7 and a padded one, or a batch for each in 16 shards.
+# 24 rows: four batches of 7, the last one padded, or 24 batches of 1 in 16 shards.
 @pytest.mark.parametrize("size", [7, 1])
 def test_groups_come_back(dataset, tmp_path, write_samples, size):
     write_samples(dataset, tmp_path / "samples", train_prebatch_size=size)
@@ -84,7 +84,7 @@ def test_lists_come_back(dataset, samples, tmp_path):
     table = _parquet(dataset, tmp_path / "parquet", "eval_data.parquet")
     assert lists.users.tolist() == [0, 2, 3]
     assert lists.items[:, 0].tolist() == [0, 0, 3]
-    # The first and the last have 4 of 7 items: 3 negatives, and one place to fill up.
+    # Users 0 and 3 have 4 of the 7 items, so 3 negatives and a masked place.
     assert lists.masked.sum(axis=1).tolist() == [1, 0, 1]
     assert lists.items[~lists.masked].tolist() == table["item_id"].to_pylist()
 
@@ -111,7 +111,7 @@ def test_rows_in_any_order_keep_user_and_label():
 @pytest.mark.parametrize(
     "changes",
     [
-        {0: (4, 0)},  # one positive less, and 7 negatives for 2
+        {0: (4, 0)},  # one positive less: 7 negatives for 2 positives
         {1: (9, 0)},  # three negatives of user 9, three of user 4
         dict.fromkeys(range(9), (4, 1)),  # no negatives
         dict.fromkeys(range(9), (4, 0)),  # no positives

@@ -83,7 +83,7 @@ def test_training_rows_are_those_of_the_component(
 ):
     settings = {"distribution": distribution, "popularity_alpha": 1.0}
     _sample(dataset, tmp_path / "out", settings=settings, refit=refit, format="parquet")
-    # How often each item trains, whoever has it.
+    # The number of each item's training interactions, over all users.
     counts = np.array([2, 1, 1, 0, 1, 0, 1])
     weights = negatives.popularity_weights(counts, 1.0)
     uniform = distribution == "uniform"
@@ -128,7 +128,7 @@ def test_lists_are_those_of_the_component(dataset, tmp_path, name, with_replacem
 
 
 def _examples(folder, names, size):
-    """What the official NCF's own reader makes of a folder, in order of shards."""
+    """Returns what the official NCF's reader reads in a folder, in order of shards."""
     spec = {name: tf.io.FixedLenFeature([size, 1], tf.int64) for name in names}
     paths = [str(folder / f"shard_{i}.tfrecords") for i in range(16)]
     records = tf.data.TFRecordDataset(paths)
@@ -158,7 +158,7 @@ def test_official_evaluation_files(dataset, tmp_path):
     first, second = _examples(tmp_path / "out" / "eval_data", names, 10)
     assert first["user_id"] == [0] * 5 + [2] * 5
     assert (first["item_id"][4], first["item_id"][9]) == (0, 0)
-    # The held-out item is last, and stands in for what a short list lacks, masked.
+    # The held-out item is last; masked copies of it fill up a short list.
     assert first["item_id"][0] == 0
     assert first["duplicate_mask"] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     assert second["user_id"] == [3] * 5 + [0] * 5
@@ -197,7 +197,7 @@ def test_refit_has_no_lists_to_choose_an_epoch_by(dataset, tmp_path):
     ("settings", "expected"),
     [
         ({}, ["4", "5"]),
-        # The places 0, 1 and 2 stand for the seconds.
+        # A user's interactions get the times 0, 1 and 2 by their order.
         ({"split": "temporal", "split_time": 1}, ["4", "2", "5"]),
     ],
 )

@@ -48,7 +48,7 @@ def _train(samples, output, *settings):
 
 
 def _in_pipeline(dataset, log_dir):
-    """Trains as the pipeline does, which draws for itself, on the same lists."""
+    """Trains as the pipeline does, which samples negatives itself; same lists."""
     config = config_module.load(None, SETTINGS)
     found = indexed.read(str(dataset.path), config.data.reading())
     plan = Plan(

@@ -1,4 +1,4 @@
-"""A failure is tried again; who asked for it is told."""
+"""A command that fails is tried again, and failures are reported if asked for."""
 
 import http.server
 import json

@@ -46,7 +46,7 @@ def test_nobody_waits_for_a_reader_who_stands_still():
         handler.emit(_record(f"{number}"))
     assert not handler.finish(0.01)
     assert lost
-    # Once somebody reads again, what was not lost comes, in order.
+    # Once the pipe is read again, the lines that were not lost come in order.
     with open(reading, encoding="utf-8") as f:
         lines = iter(f.readline, None)
         numbers = [int(line) for line in _take(lines, 1000 - len(lost))]

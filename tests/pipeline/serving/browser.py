@@ -121,7 +121,7 @@ def open_page(binary, url, profile):
         with client.connect(target["webSocketDebuggerUrl"], max_size=None) as socket:
             page = Page(socket)
             page.send("Page.navigate", url=url)
-            # Else that may be the empty page from before.
+            # The complete document may still be the empty page from before.
             page.wait(
                 "location.href !== 'about:blank' && document.readyState === 'complete'"
             )

@@ -1,4 +1,4 @@
-"""A model of three users and five items, whose answers a reader can tell."""
+"""A model of three users and five items, whose answers a reader can work out."""
 
 import pathlib
 import sys
@@ -24,7 +24,7 @@ def _spec(shape, dtype, name):
 class Model(tf.Module):
     """Recommends the items from `first` on, in a circle, scored 1, 1/2, 1/3, ...
 
-    A basket's list starts behind its first item; what is similar starts behind an item.
+    A basket's list starts after its first item, a list of similar items after the item.
     """
 
     def __init__(self, folder, first, fails=False):

@@ -73,8 +73,8 @@ DAY = 86_400
 def _data(tmp_path):
     rows = [
         ("ann", "i00", 5),  # known
-        ("ann", "i39", DAY),  # the best there is
-        ("bob", "i03", DAY + 1),  # among the worst
+        ("ann", "i39", DAY),  # the highest score
+        ("bob", "i03", DAY + 1),  # a low score
         ("zoe", "i38", 2 * DAY),  # a new user
         ("zoe", "new", 2 * DAY + 1),  # and a new item
     ]

@@ -1,4 +1,4 @@
-"""Key, limits, log and metrics, which every request meets."""
+"""The API key, limits, access log and metrics, which apply to every request."""
 
 import json
 import logging

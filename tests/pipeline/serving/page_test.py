@@ -84,7 +84,7 @@ def test_a_user_a_similar_item_and_a_basket(page):
     page.run("at('basket').querySelector('button').click()")
     assert page.run("at('basket').innerText") == ""
 
-    # Nobody the model knows.
+    # A user whom the model does not know.
     page.run("at('tab-user').click(); at('text').value = 'nobody'; at('go').click()")
     page.wait(f"{HEADING} === 'For user nobody'")
     assert "does not know this user" in page.text()

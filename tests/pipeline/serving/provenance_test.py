@@ -1,4 +1,4 @@
-"""Whoever asks is told whose answers these are, and whom the model does not know."""
+"""Answers name the model that gave them, and the users that it does not know."""
 
 import json
 

@@ -62,7 +62,7 @@ def test_who_came_after_the_training_is_counted(client):
     client.post("/recommend", json={"users": ["ann", "x", "y"], "k": 1})
     client.post("/recommend", json={"items": ["i2", "new"], "k": 2})
     client.post("/recommend", json={"items": ["i3", "new", "newer"], "k": 2})
-    # Nothing of it is known: the model has the most popular for that.
+    # The model knows no item of this basket and recommends the most popular.
     answer = client.post("/recommend", json={"items": ["x2", "new"], "k": 1}).json()
     assert (answer["known"], answer["unknown_items"]) == (False, ["x2", "new"])
     assert len(answer["items"]) == 1

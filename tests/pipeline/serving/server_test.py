@@ -18,7 +18,7 @@ import uvicorn
 from pipeline.serving import server
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-# As a person starts it, and then says what was imported.
+# Starts the server as a person does, then says what was imported.
 COMMAND = """
 import sys
 from pipeline import cli

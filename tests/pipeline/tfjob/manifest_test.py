@@ -76,7 +76,7 @@ def test_is_what_the_operator_accepts():
         "nvidia.com/gpu": "2",
     }
     mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
-    # Several GPUs bring the memory that NCCL needs.
+    # With several GPUs the pod gets the shared memory that NCCL needs.
     shared = {"shared-memory": "/dev/shm"}
     assert mounts == {"claim-0": "/mnt/data", "secret-0": "/key"} | shared
 
@@ -93,7 +93,7 @@ def test_kueue_admits_the_job_as_a_whole():
     assert job["metadata"]["labels"] == labels
     assert job["spec"]["runPolicy"]["suspend"] is True
     worker = job["spec"]["tfReplicaSpecs"]["Worker"]["template"]
-    # With a queue of their own its pods would wait for each other.
+    # If the pods also had the queue's label, they would wait for each other.
     assert worker["metadata"] == {"labels": cost}
 
 

@@ -15,7 +15,7 @@ from pipeline.vertex import config as vertex_config
 ROOT = "gs://bucket/runs"
 
 
-PAIRS = ["model.history=null"]  # several devices train this network alone
+PAIRS = ["model.history=null"]  # several devices can train only this network
 
 
 def _compile(root=ROOT, overrides=(), **settings):

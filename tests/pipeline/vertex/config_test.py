@@ -31,7 +31,8 @@ def _options(service_account=None, **settings):
     )
     arguments = platform.beam_arguments
     options = pipeline_options.PipelineOptions(list(arguments))
-    return options.get_all_options(drop_default=True)  # without what Beam knows not
+    # This leaves out options that Beam does not know.
+    return options.get_all_options(drop_default=True)
 
 
 def test_beam_takes_the_arguments():

@@ -13,14 +13,14 @@ class Endpoints:
     Attributes:
         endpoints: resource name -> the resource.
         models: resource name -> the model.
-        deployments: requests for one, in order.
+        deployments: requests for a deployment, in order.
     """
 
     def __init__(self):
         self.endpoints, self.models, self.deployments = {}, {}, []
 
     def answer(self, method, path, body):
-        """Returns what a request gets, None if it is none of these."""
+        """Returns the answer, None if the request is not for an endpoint or a model."""
         path, _, query = path.removeprefix("/v1/").partition("?")
         path = urllib.parse.unquote(path)  # Newer clients write @ as %40.
         if path == f"{PARENT}/endpoints" and method == "GET":
@@ -53,7 +53,7 @@ class Endpoints:
             "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
         }
         done = {"model": name}
-        if made["versionAliases"] == ["default"]:  # the client's own, of every model
+        if made["versionAliases"] == ["default"]:  # the client's, for any model
             self.models[name] = made
             return _done("UploadModelResponse", done)
         version = 1 + sum(key.split("@")[0] == name for key in self.models)
@@ -70,7 +70,7 @@ class Endpoints:
             }
             endpoint["deployedModels"].append(made)
             split = _split(body)
-            split[str(number)] = split.pop("0")  # as the API calls the new one
+            split[str(number)] = split.pop("0")  # The API calls the new model 0.
             endpoint["trafficSplit"] = _checked(endpoint, split)
             return _done("DeployModelResponse", {"deployedModel": made})
         if action == ":undeployModel":
@@ -92,7 +92,7 @@ def _split(body):
 
 
 def _checked(endpoint, split):
-    """Returns the split, which must be whole, and of models that are there."""
+    """Returns the traffic split; shares must add up to 100, of deployed models."""
     known = {model["id"] for model in endpoint["deployedModels"]}
     assert sum(split.values()) == 100, split
     assert {model for model, share in split.items() if share} <= known, split

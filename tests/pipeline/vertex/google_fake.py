@@ -20,7 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
         posted: (path, body) of all that was to be made or changed.
         buckets: name -> HTTP status of a listing.
         accounts: service accounts that the caller may act as -> their permissions.
-        states: of the run, one per look.
+        states: the run's states, one per request.
         endpoints: models and endpoints.
         schedules: number -> the schedule.
         refuse: (HTTP status, message) of Vertex to whatever is posted.

@@ -15,8 +15,8 @@ from pipeline.vertex import config
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 
 
-# What operations come to, and what these hold. Over REST protobuf 3.20 makes classes of
-# its own for messages that it meets first inside an operation.
+# The results of operations, and the messages in them. Over REST protobuf 3.20 makes new
+# classes for messages that it meets first inside an operation.
 MESSAGES = (
     gapic.DeployedModel,
     gapic.DeployModelResponse,

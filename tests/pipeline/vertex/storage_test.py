@@ -1,4 +1,4 @@
-"""What is installed can read and write gs://, and start Dataflow jobs."""
+"""The installed packages can read and write gs://, and start Dataflow jobs."""
 
 import tensorflow as tf
 from apache_beam import runners

@@ -15,7 +15,7 @@ from pipeline.cluster import google_cloud
 
 @pytest.fixture
 def environment(google, tmp_path, monkeypatch):
-    # Which engines there are the command asks `pip`.
+    # The command asks `pip` which engines are installed.
     search = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     for name, value in {
         "PATH": search,

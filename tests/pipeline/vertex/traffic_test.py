@@ -10,10 +10,10 @@ from components.vertex_pusher import traffic
         (["a", "n"], {"a": 100}, 100, 1, {"a": 0, "n": 100}, []),
         (["a", "n"], {"a": 100}, 100, 0, {"a": 0, "n": 100}, ["a"]),
         (["a", "n"], {"a": 100}, 10, 1, {"a": 90, "n": 10}, []),
-        # The canary before, b, was never made the main one: a stays.
+        # The earlier canary, b, never became the main model: a stays.
         (["a", "b", "n"], {"a": 90, "b": 10}, 10, 1, {"a": 90, "b": 0, "n": 10}, ["b"]),
         (["a", "b", "n"], {"a": 0, "b": 100}, 5, 1, {"a": 0, "b": 95, "n": 5}, ["a"]),
-        # Equal shares: the newer of them stays.
+        # Of models with equal shares the newer one stays.
         (["a", "b", "n"], {}, 100, 1, {"a": 0, "b": 0, "n": 100}, ["a"]),
         (["a", "b", "n"], {"b": 100}, 50, 2, {"a": 0, "b": 50, "n": 50}, []),
     ],

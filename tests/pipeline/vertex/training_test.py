@@ -15,7 +15,7 @@ SMALL, CUDA = "small@sha256:01", "cuda@sha256:02"
 
 
 class _Client(training_clients.VertexJobClient):
-    """TFX's, without a connection."""
+    """TFX's client, without a connection."""
 
     def create_client(self):
         pass

@@ -19,7 +19,7 @@ def test_probe_names_the_interpreter_behind_a_virtual_environment():
 
 
 def test_probe_refuses_what_only_has_the_name(tmp_path):
-    # As pyenv's, for a version that is not the selected one.
+    # So does pyenv's shim for a version that is not selected.
     shim = _program(tmp_path / "python3.10", "echo 'command not found' >&2; exit 127")
     assert interpreters.probe(shim) is None
     assert interpreters.probe(str(tmp_path / "absent")) is None

@@ -27,7 +27,7 @@ def test_silent_when_all_is_there(complete):
 def test_missing_compiler(complete):
     message = _message(complete._replace(cxx="no-such-c++"))
     assert "`no-such-c++` is not on PATH" in message
-    # Nothing else: no distribution has the headers of a Python it does not have.
+    # No package of headers: distributions have them only for their own Python.
     assert "sudo apt-get install g++\n" in message
     assert "sudo dnf install gcc-c++\n" in message
 
