@@ -13,7 +13,7 @@ from ncf_model.training import data
 
 USERS = [b"ann", b"bob", b"\xc3\xa9ve", b"007", b"only one"]
 ITEMS = [b"i0", b"i1", b"i2", b"i3", b"i4", b"i5", b"i6"]
-# Per user: positives by time, validation items, evaluation items.
+# For each user: positives by time, validation items, evaluation items.
 INTERACTIONS = [
     ([0, 1, 2], [3], [4]),
     ([1, 0], [2], [5]),
@@ -47,7 +47,7 @@ def _write(path, records):
 
 
 def _train(index, positives, validation, evaluation, **more):
-    """Returns the record of user number `index`."""
+    """Returns the training record of the user with number `index`."""
     return {
         features.USER_ID: [USERS[index]],
         features.USER_INDEX: [index],
@@ -58,7 +58,7 @@ def _train(index, positives, validation, evaluation, **more):
 
 
 def _list(index, candidates):
-    """Returns a validation list: item numbers, the held-out one first."""
+    """Returns the record of a validation list; the held-out item is the first."""
     return {
         features.USER_ID: [USERS[index]],
         features.CANDIDATE_IDS: [ITEMS[item] for item in candidates],
@@ -87,7 +87,7 @@ def records():
 
 @dataclasses.dataclass
 class Tiny:
-    """Where the data set lies."""
+    """The folder of a small data set, and the paths in it."""
 
     root: pathlib.Path
 

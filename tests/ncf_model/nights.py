@@ -1,4 +1,4 @@
-"""Two nights with other vocabularies: data to train on, written by hand."""
+"""Data of one nightly run, with its own vocabularies, for tests of warm starts."""
 
 import json
 import types
@@ -7,7 +7,7 @@ from ncf_model import features, trainer
 
 
 class Night:
-    """A data set with vocabularies in some order, and a training on it."""
+    """A data set with vocabularies in a given order, and a training on it."""
 
     def __init__(self, root, records, users, items, people):
         """Writes `people`: user -> (positives, validation, evaluation), of raw ids."""

@@ -7,7 +7,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from ncf_model import preprocessing
 
-# "b c" is with three users, "a" with two; "é" and "001" with one each.
+# Item "b c" has three users, "a" has two; "é" and "001" have one each.
 ROWS = [
     {"user_id": ["7"], "item_ids": ["a", "b c", "é"], "timestamps": [1, 2, 3]},
     {"user_id": ["10"], "item_ids": ["b c"], "timestamps": [5]},

@@ -1,4 +1,4 @@
-"""Two pods of a TFJob at work."""
+"""A TFJob's training with two pods, run as two processes."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ def _free_addresses(count):
 
 
 def test_two_pods_train_one_model(tiny, tmp_path):
-    """The container's command as it is, with the TF_CONFIG that the operator sets."""
+    """Runs the container's command with the TF_CONFIG that the operator would set."""
     settings = ["train.epochs=1", "train.batch_size=10", "model.mf_dim=2"]
     text = manifest.manifest(
         config_module.load(None, [*settings, "model.layers=[4,2]"]),

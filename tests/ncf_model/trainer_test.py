@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def _fn_args(tiny, tmp_path, *, model=None, train=None, sampling=None):
-    """Returns what TFX hands over."""
+    """Returns the arguments that TFX hands to `run_fn`."""
     return {
         "train_files": tiny.train,
         "eval_files": tiny.validation,
@@ -80,7 +80,7 @@ def test_trains_validates_refits_and_exports(run, tmp_path):
 def test_the_export_is_checked_against_what_a_user_without_training_gets(
     tiny, tmp_path, model
 ):
-    """As with users who are held out whole, or new since a temporal split."""
+    """User 007 has no training record, like users who are held out or new."""
     for file in tf.io.gfile.glob(tiny.train):
         records = list(tf.data.TFRecordDataset([file], "GZIP").as_numpy_iterator())
         with tf.io.TFRecordWriter(file, "GZIP") as writer:
@@ -118,7 +118,7 @@ def test_validation_is_compiled_where_xla_is(
 
     monkeypatch.setattr(trainer.validation.Validation, "on", on)
     if on_tpu:
-        # one_device stands in for a TPU, which a machine of tests does not have.
+        # Machines that run tests have no TPU, so one_device stands in for its strategy.
         one_device = tf.distribute.OneDeviceStrategy
         monkeypatch.setattr(tf.distribute, "TPUStrategy", one_device)
     with pytest.raises(Asked, match=str(expected)):
@@ -207,7 +207,7 @@ def _weights(folder):
 
 
 def test_goes_on_after_sigkill(tiny, tmp_path, run):
-    """Killed twice, in training and in the refit: the same model as if never."""
+    """A run killed in training and in the refit ends with the model of one unkilled."""
     train = {"epochs": 3, "learning_rate_schedule": "cosine", "refit": True}
     never = tmp_path / "never"
     expected_args = _fn_args(tiny, never, train=train)
@@ -247,7 +247,7 @@ def test_another_training_does_not_go_on(tiny, tmp_path):
 
 
 def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
-    """Rows, lists, what indices stand for, how many items there are, and the code."""
+    """A checkpoint's name depends on rows, lists, vocabularies and the code."""
     interactions = trainer.data.load_interactions(tiny.train)
     custom = {"model": {}, "train": {}, "sampling": {}, "seed": 1, "checkpoints": "c"}
     vocabularies = tiny.vocabularies
@@ -265,7 +265,7 @@ def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
     assert name() == paths[0]
     monkeypatch.setattr(trainer.checkpoint, "code_digest", lambda: "edited")
     paths.append(name())
-    # What trains, and against what: of the same lengths.
+    # Other positives, validation items and negatives of the same lengths.
     known = interactions.positives
     other = dataclasses.replace(known, values=known.values[::-1].copy())
     for changes in (
@@ -279,7 +279,7 @@ def test_a_checkpoint_is_of_all_that_decides(tiny, monkeypatch):
 
 
 def test_only_the_chief_of_two_machines_writes(tiny, tmp_path):
-    """Both have their own folders here, so that each one's files can be told."""
+    """Each has its own folder here, which shows the files that it wrote."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
         for one in sockets:

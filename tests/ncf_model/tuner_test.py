@@ -1,4 +1,4 @@
-"""From records on disk to the best hyperparameters, and from these to a training."""
+"""A search, from records on disk to the best hyperparameters and their training."""
 
 import json
 import types
@@ -36,12 +36,12 @@ def test_searches_and_goes_on(tiny, tmp_path):
     }
     best = found.tuner.get_best_hyperparameters()[0].get_config()["values"]
     assert best.keys() == {"train.epochs"}
-    # The same search knows what is done; another one does not.
+    # The same search goes on with the trials that are done; another starts anew.
     again = tuner.tuner_fn(_fn_args(tiny, tmp_path, trials=5))
     assert len(again.tuner.oracle.trials) == 2
     other = tuner.tuner_fn(_fn_args(tiny, tmp_path, objective="ndcg@10"))
     assert not other.tuner.oracle.trials
-    # A file that was cut off: the search begins anew.
+    # If the search's file was cut off, the search starts anew.
     (state,) = (tmp_path / "tuning").glob("*/oracle.json")
     state.write_text('{"ongoing_tri')
     anew = tuner.tuner_fn(_fn_args(tiny, tmp_path))

@@ -1,4 +1,4 @@
-"""Lists of a model with two items for everybody, but for bob, who has one left."""
+"""Bulk lists of a model that recommends one item to bob and two to everybody else."""
 
 import pathlib
 
@@ -37,7 +37,7 @@ class _Model(tf.Module):
 
 @pytest.fixture(name="run")
 def _run(tmp_path):
-    """Returns a function that runs the executor: the output and its table."""
+    """Returns a function that runs the executor and returns its output and table."""
     model = standard_artifacts.Model()
     model.uri = str(tmp_path / "model")
     module = _Model(tmp_path)

@@ -1,4 +1,4 @@
-"""Scores are those of the list's own user and candidates, in their order."""
+"""Baselines' scores, ranks and settings, on data that can be checked by hand."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def _context(**changes):
 
 
 def test_scores_follow_users_and_candidates():
-    # Items 0 and 1 share one of 2 and 1 users: cosine 1 / sqrt(2).
+    # Item 0 has two users, item 1 one of these: their cosine is 1 / sqrt(2 * 1).
     [second, first] = _context().scores([b"u1", b"u0"], [[b"i1", b"i0"], [b"i2"]])[
         "candidate_item_knn"
     ]
@@ -51,7 +51,7 @@ def test_an_unknown_item_scores_0():
 
 
 def test_ranks_are_those_of_brute_force():
-    """Of scores that tie and that do not, an unknown held-out item among them."""
+    """Some scores are tied, and one held-out item is unknown."""
     rng = np.random.default_rng(0)
     dense = (rng.random((30, 12)) < 0.3).astype(np.float32)
     users = [b"u%d" % u for u in range(30)]
@@ -85,17 +85,17 @@ def test_ranks_are_those_of_brute_force():
 
 
 def test_ranks_by_hand():
-    # To user 1, who has item 0, item 1 is like it and item 2 is not.
+    # User 1 has item 0. Item 1 is similar to item 0, item 2 is not.
     ranks = _context().ranks([b"u1", b"u1"], [b"i2", b"i1"], [[b"i0"], [b"i0"]])
     assert ranks["item_knn_rank"].tolist() == [1, 0]
-    # Item 0 scores 0 as item 2 does, for it is no neighbour of itself: a tie.
+    # No item is its own neighbour, so item 0 scores 0 and ties with item 2.
     ranks = _context().ranks([b"u1"], [b"i2"], [[b"i1"]])
     assert ranks["item_knn_rank"].tolist() == [1]
 
 
 @pytest.fixture(name="too_large")
 def _too_large(monkeypatch):
-    """A context in which EASE can't be afforded."""
+    """A context in which EASE would cost more memory than is allowed."""
 
     def cost(name, *_):
         return costs.Cost(9e9 if name == "ease" else 1.0, 1.0)
@@ -120,13 +120,13 @@ def test_what_cannot_be_afforded_is_left_out_with_a_reason(too_large):
 
 def test_first_items_by_hand():
     first = _context().first([b"u1", b"u0"], [[b"i0"], [b"i0", b"i1"]], places=2)
-    # Item 1 is like what user 1 has, item 2 is not; user 0 has left item 2 only.
+    # Item 1 is similar to user 1's item, item 2 is not; user 0 has not seen 2.
     assert first["item_knn_first"].tolist() == [[1, 2], [2, -1]]
     assert first["popularity_first"].tolist() == [[1, 2], [2, -1]]
 
 
 def test_settings_are_chosen_on_validation_lists():
-    """Item 1's one neighbour is 0; with two, item 2 vouches for it as well."""
+    """User 3 has item 2 and holds item 1 out; item 0 is the other candidate."""
     dense = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
     positives = rivals.Positives(scipy.sparse.csr_matrix(dense))
     lists = search.SearchData(positives, np.array([3]), np.array([[1, 0]]), None)
@@ -139,13 +139,13 @@ def test_settings_are_chosen_on_validation_lists():
     )
     assert context.settings["ease"] == {"l2": 2.0, "tried": []}
     tried = context.settings["item_knn"]["tried"]
-    # 50 is where it starts; of equals the start stays.
+    # The search starts at 50 neighbours and stays there if others are no better.
     assert sorted(x["neighbours"] for x in tried) == [20, 50, 100]
     assert context.settings["item_knn"]["neighbours"] == 50
 
 
 def _told(order):
-    """Five users take 0, then 1; five 2, then 3. One takes 2, then 0: next is 1."""
+    """Five users take item 0, then 1; five 2, then 3; one 2, then 0, and last 1."""
     histories = ragged.Ragged(
         np.array([0, 1] * 5 + [2, 3] * 5 + [2, 0]), np.arange(0, 23, 2)
     )
@@ -172,7 +172,7 @@ def test_what_is_told_the_order_lets_histories_fade():
         assert scores[0] > scores[1], name
         [scores] = blind.scores([b"u10"], [[b"i1", b"i3"]])[f"candidate_{name}"]
         assert scores[0] == pytest.approx(scores[1]), name
-    # iALS scores no history.
+    # iALS does not weigh histories by recency.
     assert told.settings["ials"].keys() == blind.settings["ials"].keys()
 
 
@@ -188,7 +188,7 @@ def test_slices():
         "item_popularity": b"head",
         "item_warmth": b"warm",
     }
-    for item in (b"i2", b"new"):  # Nobody has the one, no vocabulary has the other.
+    for item in (b"i2", b"new"):  # Nobody has i2; "new" is in no vocabulary.
         assert context.slices(b"u1", item) == {
             "user_activity": b"1 least",
             "item_popularity": b"tail",

@@ -1,4 +1,4 @@
-"""Estimates: what is small is done, what is large is refused with a reason."""
+"""Estimated costs of baselines: what is too large is refused with a reason."""
 
 import pytest
 import scipy.sparse
@@ -25,7 +25,7 @@ def test_a_small_catalogue_is_affordable_with_a_search(name):
 
 def test_ease_of_a_large_catalogue_is_refused_for_its_memory():
     found = costs.cost(rivals.EASE, _positives(20_000, 30_000, 100_000), AUTO)
-    # Six matrices of 30,000 x 30,000 in float32, two of 20,000 x 20,000.
+    # EASE needs six float32 matrices of 30,000 x 30,000 and two of 20,000 x 20,000.
     assert found.memory_mb == pytest.approx(24_800)
     reason = costs.reason_against(found, AUTO)
     assert reason == (

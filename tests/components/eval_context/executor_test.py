@@ -1,4 +1,4 @@
-"""What is added to a record, of each kind."""
+"""The features that EvalContext adds to records of each kind."""
 
 import types
 
@@ -11,7 +11,7 @@ from components.eval_context import executor, rivals
 from components.eval_context.config import BaselinesConfig
 from components.eval_context.context import Context
 
-# Two users, who have items 0 and 1, and item 0; nobody has item 2.
+# The first user has items 0 and 1, the second item 0; nobody has item 2.
 CONTEXT = Context(
     rivals.Positives(
         scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], np.float32))
@@ -24,7 +24,7 @@ SLICES = {"user_activity", "item_popularity", "item_warmth"}
 
 
 def _added(**ids):
-    """Annotates one record of user u1; returns the features it did not have."""
+    """Annotates one record of user u1; returns the features that were added."""
     record = tf.train.Example()
     for name, values in {"user_id": [b"u1"], **ids}.items():
         record.features.feature[name].bytes_list.value.extend(values)
@@ -47,7 +47,7 @@ def test_a_record_with_what_the_user_has_seen_gets_ranks():
         *("item_knn_first", "ease_first", "popularity_first"),
         *SLICES,
     }
-    # Item 1 is like item 0, item 2 is not.
+    # Item 1 is similar to item 0, item 2 is not.
     assert list(added["item_knn_rank"].int64_list.value) == [1]
     assert list(added["ease_rank"].int64_list.value) == [1]
     assert list(added["item_knn_first"].int64_list.value) == [1, 2]
@@ -55,7 +55,7 @@ def test_a_record_with_what_the_user_has_seen_gets_ranks():
 
 
 def _splits(folder):
-    """One user with items 0 and 1, who validates with item 2; returns both patterns."""
+    """Writes one user's training and validation record; returns both files' paths."""
     folder.mkdir()
     example = tf.train.Example()
     feature = example.features.feature
@@ -81,7 +81,7 @@ def test_learns_from_what_the_model_trains_on(tmp_path, refit, like, whole):
     config = BaselinesConfig(item_knn_neighbours=1, ease_l2=None, ials_l2=None)
     train, lists = _splits(tmp_path / "splits")
     context, _ = executor._learn(train, lists, graph, config, refit=refit, whole=whole)
-    # Item 2 has two neighbours as like as can be, if it trains; one of them counts.
+    # If item 2 trains, its similarity to both other items is 1; one neighbour counts.
     (scores,) = context.scores([b"u0"], [[b"i2"]])["candidate_item_knn"]
     assert scores.tolist() == like
 
@@ -105,4 +105,4 @@ def test_fewer_lists_at_a_time_where_the_catalogue_is_large():
         items={b"%d" % i: i for i in range(100_000)},
         config=BaselinesConfig(item_knn_neighbours=None, ease_l2=None, ials_l2=None),
     )
-    assert large.lists_at_a_time == 167  # 2**24 scores
+    assert large.lists_at_a_time == 167  # at most 2**24 scores

@@ -1,4 +1,4 @@
-"""The baselines' figures of users who are held out whole."""
+"""The baselines' metrics on users who are held out with all their items."""
 
 import numpy as np
 import pytest
@@ -23,12 +23,12 @@ def test_baskets_and_the_items_to_find():
 
 
 def test_popularity_counts_ties_against_itself_and_leaves_the_basket_out():
-    # Items 0 to 10 are with two users each, item 11 with one.
+    # Items 0 to 10 have two users each, item 11 has one.
     positives = _matrix([[1] * 11 + [0], [1] * 12])
     lists = [
-        (b"i3", [b"i11"]),  # ten others are as popular: rank 10, no hit
-        (b"i3", [b"i0", b"i1"]),  # eight others: rank 8
-        (b"i11", [b"i0", b"i1"]),  # nine are more popular: rank 9
+        (b"i3", [b"i11"]),  # Ten others are as popular: rank 10, no hit.
+        (b"i3", [b"i0", b"i1"]),  # Eight others are as popular: rank 8.
+        (b"i11", [b"i0", b"i1"]),  # Nine are more popular: rank 9.
     ]
     baskets, held_out = held_out_users.matrix(lists, NAMES)
     found = held_out_users.figures(baskets, held_out, positives=positives, ease_l2=None)
@@ -39,7 +39,7 @@ def test_popularity_counts_ties_against_itself_and_leaves_the_basket_out():
 
 
 def test_ease_folds_the_basket_in():
-    # Even items go together, and so do odd ones; 12 users have half of each.
+    # Users have either even items or odd ones, about half of these.
     rng = np.random.default_rng(0)
     of_users = np.zeros((200, 40), np.float32)
     for user, row in enumerate(of_users):
@@ -50,7 +50,8 @@ def test_ease_folds_the_basket_in():
     found = held_out_users.figures(
         baskets, held_out, positives=scipy.sparse.csr_matrix(of_users), ease_l2=10.0
     )
-    assert found["ease"]["hit_rate@10"] == 1  # Items 0, 2 and 4 are left of its kind.
+    # Of the even items only 0, 2 and 4 are not in the basket.
+    assert found["ease"]["hit_rate@10"] == 1
     assert found["ease"]["ndcg@10"] >= 0.5
 
 

@@ -1,4 +1,4 @@
-"""Baselines on numbers that can be worked out by hand."""
+"""Item weights of the item-KNN baseline, on numbers that can be worked out by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import scipy.sparse
 
 from components.eval_context import item_weights
 
-# Users a, b, c, d; items 0, 1, 2, 3.
+# Rows are users, columns are items.
 POSITIVES = scipy.sparse.csr_matrix(
     np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 0]], np.float32)
 )
@@ -14,7 +14,7 @@ POSITIVES = scipy.sparse.csr_matrix(
 
 def test_cosines_of_all_neighbours():
     weights = item_weights.item_knn(POSITIVES, neighbours=4).toarray()
-    # Item 0 has 4 users, 1 has 2, 2 has 1: 2 / sqrt(4 * 2), 1 / sqrt(4 * 1).
+    # Items 0, 1, 2 have 4, 2, 1 users: cosines 2 / sqrt(4 * 2), 1 / sqrt(4 * 1).
     np.testing.assert_allclose(
         weights,
         [[0, 0.5**0.5, 0.5, 0], [0.5**0.5, 0, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0]],
@@ -37,7 +37,7 @@ def test_blocks_make_no_difference(monkeypatch):
 
 @pytest.mark.parametrize("neighbours", [1, 2, 3, 20])
 def test_fewer_of_many_are_those_that_few_would_be(neighbours):
-    dense = np.random.default_rng(0).random((9, 20)) < 0.5  # Many are equally like.
+    dense = np.random.default_rng(0).random((9, 20)) < 0.5  # Many cosines tie.
     positives = scipy.sparse.csr_matrix(dense.astype(np.float32))
     one = item_weights.item_knn(positives, neighbours=neighbours)
     many = item_weights.Nearest(positives, most=20).weights(neighbours)
@@ -50,23 +50,23 @@ def test_refuses_no_neighbours():
 
 
 def test_of_equals_the_more_popular_stay_and_then_the_first():
-    """Everybody has the first four items, so that each is as like as any."""
+    """Everybody has the first four items, so that their similarities are equal."""
     dense = np.ones((3, 6), np.float32)
-    dense[0, 4:] = 0  # Items 4 and 5 are less popular, and less like the others.
+    dense[0, 4:] = 0  # Items 4 and 5 are less popular, and less similar to the others.
     weights = item_weights.item_knn(scipy.sparse.csr_matrix(dense), neighbours=2)
     near = [np.flatnonzero(column).tolist() for column in weights.toarray().T]
     assert near == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 5], [0, 4]]
     few = item_weights.item_knn(scipy.sparse.csr_matrix(dense[:, 4:]), neighbours=2)
-    assert few.nnz == 2  # There is one other item at all.
+    assert few.nnz == 2  # Each item has just one other.
 
 
 @pytest.mark.parametrize("neighbours", [1, 5])
 def test_no_item_has_more_than_so_many_neighbours(neighbours):
-    """One user who has all of 400 items used to give each of them 399."""
+    """One user who has all 400 items makes every item similar to 399 others."""
     everything = scipy.sparse.csr_matrix(np.ones((1, 400), np.float32))
     weights = item_weights.item_knn(everything, neighbours=neighbours)
     assert weights.getnnz(axis=0).tolist() == [neighbours] * 400
-    # Nor are there more in memory while they are searched.
+    # The search does not keep more neighbours in memory either.
     searched = item_weights.Nearest(everything, most=neighbours)
     assert searched._near.nnz == neighbours * 400
 
@@ -75,5 +75,5 @@ def test_no_item_has_more_than_so_many_neighbours(neighbours):
     ("num_items", "width"), [(0, 512), (1_682, 512), (30_000, 319), (10**9, 1)]
 )
 def test_what_is_dense_at_a_time_fits_whatever_the_catalogue(num_items, width):
-    """2**28 bytes for 28 bytes an item, and one column at the least."""
+    """A dense block has 2**28 bytes at 28 per item, and one column at least."""
     assert item_weights.block_width(num_items) == width

@@ -1,4 +1,4 @@
-"""The walk over settings, and the figure it goes by."""
+"""The search over a baseline's settings, and NDCG, by which it chooses."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from components.eval_context import rivals, search
 from components.eval_context.config import BaselinesConfig
 
 POSITIVES = rivals.Positives(scipy.sparse.csr_matrix(np.eye(2, 4, dtype=np.float32)))
-# User 0 holds item 1 out, user 1 item 2; the last place is empty.
+# User 0 holds item 1 out, user 1 item 2; -1 fills the shorter list up.
 LISTS = search.SearchData(
     POSITIVES, np.array([0, 1]), np.array([[1, 2, 3], [2, 0, -1]]), None
 )
@@ -20,7 +20,7 @@ def _score(users):
 
 
 def test_lists_by_hand():
-    # User 0: item 2 is above and item 3 level, rank 2; user 1: rank 0.
+    # User 0: item 2 scores higher and item 3 ties, so rank 2; user 1: rank 0.
     expected = (np.log(2) / np.log(4) + 1) / 2
     assert LISTS.ndcg(_score) == pytest.approx(expected)
 
@@ -28,7 +28,7 @@ def test_lists_by_hand():
 def test_whole_catalogue_by_hand():
     touched = scipy.sparse.csr_matrix([[1, 1, 0, 0], [0, 1, 1, 0]])
     whole = LISTS._replace(candidates=LISTS.candidates[:, :1], touched=touched)
-    # User 0: items 2 and 3, rank 2; user 1: item 3, rank 1, and item 0 is below.
+    # Items 2 and 3 give user 0 rank 2; item 3 gives user 1 rank 1, item 0 is lower.
     expected = (np.log(2) / np.log(4) + np.log(2) / np.log(3)) / 2
     assert whole.ndcg(_score) == pytest.approx(expected)
 
@@ -40,7 +40,7 @@ def test_many_lists_are_scored_in_parts(monkeypatch):
 
 
 def _rival(**grid):
-    """The nearer a is to 3 and b to 10, the fewer items are above the held-out one."""
+    """A baseline that ranks the held-out item higher as a nears 3 and b nears 10."""
 
     def fit(positives, settings, searching):
         assert searching
@@ -55,11 +55,11 @@ def _rival(**grid):
 def test_goes_uphill_one_setting_after_the_other():
     one = LISTS._replace(users=np.array([0]), candidates=np.array([[1, 2, 3]]))
     best, tried = search.choose(_rival(a=(1, 2, 3, 4, 5), b=(8, 9, 10)), one)
-    # From (1, 8) nothing is better to see: all are last. So the walk ends there.
+    # Every neighbour of (1, 8) ranks the item last too, so the search ends there.
     assert best == {"a": 1, "b": 8}
     best, tried = search.choose(_rival(a=(1, 2, 3, 4, 5)), one)
     assert best == {"a": 3}
-    # 5 is no neighbour of any value on the way.
+    # The search never stood next to 5, so 5 is not tried.
     assert [x["a"] for x in tried] == [1, 2, 3, 4]
     assert tried[2][search.NDCG] == 1.0
 

@@ -1,4 +1,4 @@
-"""Quarters of users; head, torso and tail of items."""
+"""Slices: quarters of users by activity; head, torso and tail of items."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def test_no_users():
 def test_head_has_half_of_the_positives_and_torso_up_to_four_fifths():
     counts = np.array([1, 30, 50, 9, 0, 10])
     groups = [slices.POPULARITY[group] for group in slices.popularity(counts)]
-    # 50 is half; 30 leads to 80, which is the torso's end; 10, 9, 1 and 0 are left.
+    # 50 of 100 is the head; 30 more make 80%, where the torso ends; the rest is tail.
     assert groups == ["tail", "torso", "head", "tail", "tail", "tail"]
 
 

@@ -1,4 +1,4 @@
-"""Levels, metrics of models that there are not, and how far a series can sink."""
+"""Levels, rules against absent models, and how much worse a series can get."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_rules_against_a_model_that_there_is_not_are_left_out():
 
 
 class _Version:
-    """A pushed model that hits some of the lists."""
+    """A pushed model with hits on some of the evaluation lists."""
 
     def __init__(self, hits):
         self.hits = hits
@@ -73,15 +73,15 @@ def _hits(version):
 
 
 def _passes(pairs, gate):
-    """The two rules, as `pipeline.evaluation` gives them to TFMA."""
+    """Both rules for a blessing, as `pipeline.evaluation` gives them to TFMA."""
     return pairs.difference >= -gate.tolerance and pairs.p_value >= gate.significance
 
 
 def _push_all(candidates, *, gate, lost=()):
-    """Returns what is there after each was evaluated in turn; `lost` are deleted."""
+    """Returns the versions that stay; after each of `lost` the oldest is deleted."""
     kept = []
     for number, candidate in enumerate(candidates):
-        # As LatestPushedModel names them and BlessedRanks chooses among them.
+        # LatestPushedModel names the rivals so, and BlessedRanks chooses among them.
         latest = kept[0] if kept else None
         best = max([*kept[:1], *pushed.best_of(kept)], key=_hits, default=None)
         rivals = {
@@ -103,13 +103,13 @@ def _push_all(candidates, *, gate, lost=()):
 
 
 def test_a_series_that_sinks_ends_one_tolerance_below_the_best():
-    """Each is a list of 1,000 worse: 230 of them were pushed, one after the other."""
+    """Each model has one hit in 1,000 lists less than the one before."""
     hits = [np.arange(1000) < 647 - number for number in range(230)]
     gate = evaluation.GateConfig(significance=0.0)
     kept = _push_all([_Version(x) for x in hits], gate=gate)
     assert kept[0].hits.sum() == 637
     with_chance = _push_all([_Version(x) for x in hits], gate=evaluation.GateConfig())
-    assert with_chance[0].hits.sum() == 643  # Four lists of four: p .0625; five: .031
+    assert with_chance[0].hits.sum() == 643  # 4 of 4 lists lost: p .0625; 5: .031
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -122,7 +122,7 @@ def test_no_series_ends_more_than_one_tolerance_below_the_best(seed):
     assert len(kept) > 2
     best = max(version.hits.mean() for version in kept)
     assert kept[0].hits.mean() >= best - 0.02 - 1e-9
-    # And of those that are still there, if the oldest are deleted on the way.
+    # The same holds against the versions that are left if the oldest are deleted.
     left = _push_all(candidates, gate=gate, lost={20, 30, 40})
     best = max(version.hits.mean() for version in left)
     assert left[0].hits.mean() >= best - 0.02 - 1e-9

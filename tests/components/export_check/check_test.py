@@ -1,4 +1,4 @@
-"""Each way of being a broken export is told."""
+"""Each kind of broken export is refused with a message that names the fault."""
 
 import copy
 import sys
@@ -70,7 +70,7 @@ def test_lists_that_are_none(who, changed, reason):
 
 
 def test_tensorflow_is_found_where_this_process_finds_it(tmp_path, monkeypatch):
-    """As of the user's own packages; the interpreter alone has none."""
+    """TensorFlow may be on this process's path only, as in a user's own packages."""
     venv.create(tmp_path / "empty")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "empty" / "bin" / "python"))
     with pytest.raises(ValueError, match="SavedModel file does not exist"):

@@ -1,4 +1,4 @@
-"""The newest span against those before it: figures by hand, and the run that stops."""
+"""Drift of the newest span from those before: figures by hand, and runs that stop."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_the_same_again_has_not_drifted():
 
 
 def test_figures_by_hand():
-    # A constant new item, one event for each of three users, two of them new.
+    # The one item is new; three users have one event each, and two of them are new.
     newest = drift.Counts({"a": 1, "c": 1, "d": 1}, {"z": 3})
     found = drift.compare(newest, [ORDINARY, ORDINARY])
     assert found == {
@@ -42,14 +42,14 @@ def test_more_is_as_far_as_fewer():
 
 
 def test_divergence_by_hand():
-    # The middle is 3/4, 1/4: log2(1 / .75) of one, and half of both of the other.
+    # The mixture is (3/4, 1/4); the divergence is the mean of both KL divergences.
     expected = (np.log2(1 / 0.75) + (np.log2(0.5 / 0.75) + 1) / 2) / 2
     found = drift.jensen_shannon(np.array([1.0, 0.0]), np.array([0.5, 0.5]))
     assert found == pytest.approx(expected)
 
 
 def _days(root, days):
-    """Writes a file a day, from 0."""
+    """Writes one file per day, numbered from 0; returns their names."""
     for number, rows in enumerate(days):
         (root / f"{number}.csv").write_text("user,item\n" + rows)
     return "\n".join(f"{number}.csv" for number in range(len(days)))

@@ -17,7 +17,7 @@ HEADER = "userId,movieId,rating,timestamp\n"
 
 
 class Run:
-    """One run of the component on a real metadata store, and what it left."""
+    """One run of the component on a real metadata store, and its results."""
 
     def __init__(self, root, input_base, *, drift=None, **reading):
         self._store = metadata.sqlite_metadata_connection_config(str(root / "m.sqlite"))
@@ -221,7 +221,7 @@ def test_movielens_100k(tmp_path, data_dir):
     if not path.exists():
         pytest.skip(f"needs {path}")
     run = Run(tmp_path, path)
-    # The numbers of ml-100k's README.
+    # These are the counts in ml-100k's README.
     counts = ("num_users", "num_items", "num_interactions", "rows_read")
     assert [run.properties[name] for name in counts] == [943, 1682, 100_000, 100_000]
     expected = {}
@@ -263,7 +263,7 @@ def test_histories_are_merged_across_spans_and_nothing_counts_twice(tmp_path):
     assert first.properties["duplicates_dropped"] == 1
     assert json.loads(first.properties["spans"])["read"] == 3
 
-    # A second run finds the result; a new day is another input.
+    # A second run takes the cached result; a new day makes it another input.
     assert len(Run(tmp_path, tmp_path / "span-{SPAN}" / "*").executions) == 2
     (tmp_path / "span-4").mkdir()
     (tmp_path / "span-4" / "day.csv").write_text(HEADER + "d,x,3,40\n")

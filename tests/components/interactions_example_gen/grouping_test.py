@@ -24,7 +24,7 @@ def _chunk(*rows):
 
 
 def _group(chunks, config=ANY):
-    """Returns user -> [(item, seconds, rating)], and what was dropped."""
+    """Returns user -> [(item, seconds, rating)], and counts of dropped rows."""
     users, dropped = grouping.group(chunks, config)
     rows = list(
         zip(
@@ -58,7 +58,7 @@ def test_a_pair_seen_again_counts_once_at_its_first_time():
             _chunk(("u", "a", 2, 4), ("v", "a", 9, 5)),
         ]
     )
-    # Time 2 comes twice; the row read first is kept.
+    # Two rows of (u, a) have time 2; the row read first is kept.
     assert found == {"u": [("a", 2, 3), ("b", 3, 2)], "v": [("a", 9, 5)]}
     assert dropped["duplicates_dropped"] == 2
 
@@ -87,7 +87,7 @@ def test_users_with_too_few_or_too_many_items(least, most, users):
 def test_min_rating_goes_first_and_includes_its_limit():
     config = ReadingConfig(min_rating=3.5, min_interactions=2)
     found, dropped = _group([THREE], config)
-    # Of c's repeats the first is rated too low, so that the second counts.
+    # Of c's two rows with item 1, the first is rated too low, so the second counts.
     assert found == {
         "b": [("1", 1, 4), ("2", 2, 5)],
         "c": [("1", 2, 5), ("2", 3, 5), ("3", 4, 3.5)],
@@ -95,12 +95,12 @@ def test_min_rating_goes_first_and_includes_its_limit():
     assert dropped == {
         "rows_below_min_rating": 2,
         "duplicates_dropped": 0,
-        "users_dropped_by_filter": 0,  # a had no row left to be counted by
+        "users_dropped_by_filter": 0,  # User a had no row left.
     }
 
 
 def test_min_rating_that_float32_rounds():
-    # The float32 nearest to 3.3 is below it.
+    # The float32 nearest to 3.3 is less than 3.3.
     found, _ = _group([_chunk(("u", "i", 1, 3.3))], ReadingConfig(min_rating=3.3))
     assert list(found) == ["u"]
 
@@ -148,7 +148,7 @@ def test_partitions_and_chunks_make_no_difference(num_partitions, chunk_rows):
 
 
 def test_partition_is_the_same_everywhere():
-    # BLAKE2b of "u", 8 bytes, little endian, modulo 7; from `b2sum -l 64`.
+    # `b2sum -l 64` gives the digest of "u"; little-endian, modulo 7, it is the key.
     ((key, _),) = grouping.partition(_chunk(("u", "i", 1, 1)), 7)
     assert key == int.from_bytes(bytes.fromhex(U_DIGEST), "little") % 7
 

@@ -1,4 +1,4 @@
-"""Ids that changed places: who takes what tells, where no count does."""
+"""Permuted ids are found by which user takes which item; no count shows them."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ from components.interactions_example_gen import drift, misfit
 
 
 def _rows(newest):
-    """Returns what two groups of users take, each of its own ten items."""
+    """Returns a third of the pairs of two groups with ten items each, or the rest."""
     return [
         (f"u{user}", f"i{user % 2}-{item}")
         for user in range(60)
@@ -44,7 +44,7 @@ def test_users_who_go_on_as_before_fit():
 def test_ids_that_changed_places_do_not_fit(column):
     newest, before = _pairs(_permuted(NEWEST, column)), _pairs(BEFORE)
     assert misfit.misfit(newest, before) == pytest.approx(0.5, abs=0.12)
-    # No count has moved by much: this is why there is this figure.
+    # Drift's counts do not show that ids were permuted; the misfit does.
     old, new = drift.count(before), drift.count(newest)
     assert drift.compare(new, [old])["new_items"] == 0
     assert drift.compare(new, [old])["new_users"] == 0

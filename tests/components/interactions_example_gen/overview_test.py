@@ -1,4 +1,4 @@
-"""What a file is understood as; the figures can be counted by hand."""
+"""How a file of interactions is understood, with figures counted by hand."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_cancellations_are_not_asked_about_again(tmp_path):
     settings = {"bad_rows": "skip", "min_rating": 1, **DAY_FIRST}
     found = _survey(tmp_path, SHOP, columns=columns, **settings)
     assert found.notes == []
-    # The cancellation is left out, so that the row after it repeats no other.
+    # The cancelled purchase is left out, so the row after it is no repeat.
     assert (found.rows, found.below, found.repeats) == (5, 1, 0)
 
 

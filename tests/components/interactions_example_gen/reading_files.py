@@ -1,4 +1,4 @@
-"""Files of interactions that tests write, and what reading makes of them."""
+"""Writes files of interactions for tests, and reads them with the component."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Files in every form that is known: what is read, and which rows are at fault."""
+"""Files in every supported form: the rows that are read, and the faulty ones."""
 
 import bz2
 import lzma
@@ -235,7 +235,7 @@ BAD_LINES = [
 def test_bad_row(tmp_path, monkeypatch, line, kind, said, piece, end):
     monkeypatch.setattr(reading.files, "_READ_BYTES", piece)
     bad = line if isinstance(line, bytes) else line.encode()
-    # Blank lines before it: they count as lines, and are no rows.
+    # The blank line before the bad one is counted as a line, but is no row.
     content = HEADER.encode() + b"\n1,10,5,100\n\n" + bad + b"\n2,20,4,200\n"
     path = write(tmp_path, content.replace(b"\n", end))
 

@@ -21,7 +21,7 @@ def _users(ratings):
 
 
 def _written(user_id, items, seconds, ratings):
-    """Returns what protocol buffers write themselves."""
+    """Returns the record as the protocol buffers library serialises it."""
     example = example_pb2.Example()
     feature = example.features.feature
     feature["user_id"].bytes_list.value.append(user_id.encode())
@@ -64,5 +64,5 @@ def test_every_order_of_features_becomes_one():
         entries.append(alone.features.SerializeToString())
     for order in itertools.permutations(entries):
         body = b"".join(order)
-        assert len(body) < 128  # Its length is one byte.
+        assert len(body) < 128  # The length fits one byte.
         assert records.in_order(b"\n" + bytes([len(body)]) + body) == example

@@ -1,4 +1,4 @@
-"""Files that cannot be read, or are not what they seem; any bytes at all."""
+"""Files that are refused: unreadable, misleading, or made of arbitrary bytes."""
 
 import csv
 import gzip
@@ -85,7 +85,7 @@ def test_wrong_columns(tmp_path, columns, said):
         ("14/12/2009 02:52,u,i", True),
         ("1262304000,u,i", True),
         ("1262304000000,u,i", True),
-        ("1262304000,u,i,5,2009-12-14", False),  # The time is elsewhere.
+        ("1262304000,u,i,5,2009-12-14", False),  # The last column is the time.
         ("7,u", False),
     ],
 )
@@ -241,7 +241,7 @@ def test_float_ratings_keep_their_value(tmp_path):
     assert block.rows.column("rating").to_numpy()[0] == np.float32(3.7)
 
 
-# What may stand in an id: anything but a line's end, a zero byte, or nothing visible.
+# An id may be any text without line ends and zero bytes that is not all blank.
 IDS = st.text(
     st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1
 ).filter(lambda text: text.strip())
@@ -267,7 +267,7 @@ PIECES = [
 
 
 def _read_or_refused(path, config):
-    """Returns the blocks, or the message of the refusal."""
+    """Returns the blocks that were read, or the message if the file is refused."""
     try:
         return list(reading.read_blocks(path, config))
     except ValueError as error:

@@ -48,6 +48,6 @@ def test_merging_merged_reports_changes_nothing():
 
 
 def test_hashes_are_the_same_everywhere():
-    # From `printf %s é | b2sum -l 64`.
+    # The digest is the output of `printf %s é | b2sum -l 64`.
     (found,) = report.stable_hashes(["é"])
     assert int(found).to_bytes(8, "little").hex() == "cb1abf8beff3192f"

@@ -1,4 +1,4 @@
-"""Days by number and by date; missing, empty, late and delivered twice."""
+"""Spans by number and by date: missing, empty, late and delivered twice."""
 
 import datetime
 
@@ -11,7 +11,7 @@ HEADER = "user,item,timestamp\n"
 
 
 def _write(root, days):
-    """Writes name -> rows, such as {"span-1/a.csv": "u,i,1"}."""
+    """Writes files, given as name -> rows, such as {"span-1/a.csv": "u,i,1"}."""
     for name, rows in days.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(HEADER + rows)
@@ -108,7 +108,7 @@ def test_a_missing_day_stops_or_is_skipped_and_read_when_it_comes_late(tmp_path)
     found = _window(tmp_path, missing="skip")
     assert found.note()["missing"] == ["2", "3"]
     assert found.missing == (2, 3)
-    # What is before the window is not missed.
+    # Spans before the window do not count as missing.
     assert _window(tmp_path, last=1).missing == ()
     _write(tmp_path, {"span-2/a.csv": "u,i2,2\n", "span-3/a.csv": "u,i3,3\n"})
     assert [span.number for span in _window(tmp_path).spans] == [1, 2, 3, 4]

@@ -6,7 +6,7 @@ from components.interactions_example_gen import values
 
 
 def _seconds(column, unit="auto"):
-    """Returns seconds, None where the row is at fault."""
+    """Returns times in seconds, with None for values that are refused."""
     if isinstance(column, list):
         column = pa.array(column)
     times, bad = values.parse_times(column, unit)
@@ -58,7 +58,7 @@ def test_unit_can_be_given(unit, seconds):
 
 
 def test_whole_numbers_are_exact():
-    # Above 2 ** 53 a float64 would round.
+    # A float64 rounds whole numbers above 2 ** 53.
     times, _ = values.parse_times(pa.array([9007199254740993]), "us")
     assert times.tolist() == [9007199254740993]
 

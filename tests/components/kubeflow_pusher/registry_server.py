@@ -1,7 +1,7 @@
-"""A Model Registry on this machine, which takes what its API's schemas allow.
+"""A local stand-in for a Model Registry that checks requests by the API's schemas.
 
-The schemas are the part of the v1alpha3 API that is used here: fields, types, what is
-required; nothing else is taken.
+The schemas are the part of the v1alpha3 API that is used here, with fields, types and
+what is required; a request with any other field is refused.
 """
 
 import http.server
@@ -71,7 +71,7 @@ ARTIFACT = _object(
         TEXT,
     ),
 )
-# What can be made where, under which kind it is kept, and whether under a parent.
+# The path that creates an entity, its kind, and its schema; (\d+) is a parent's id.
 _CREATE = (
     (r"/registered_models", "registered_model", MODEL),
     (r"/registered_models/(\d+)/versions", "model_version", VERSION),
@@ -81,13 +81,13 @@ _SEARCH = ("registered_model", "model_version", "model_artifact")
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Keeps what it is given.
+    """Keeps the entities that requests create.
 
     Attributes:
         kept: id -> (kind, id of the parent or None, fields).
-        token: that requests must have; None asks for none.
-        failing: a kind whose next creation fails; None if there is none.
-        requests: (method, path) of each.
+        token: the token that requests must have; None if they need none.
+        failing: the kind whose next creation fails; None if none fails.
+        requests: (method, path) of each request.
     """
 
     def __init__(self):
@@ -101,7 +101,7 @@ class Server(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def of(self, kind):
-        """Returns the fields of all of a kind, by id."""
+        """Returns id -> fields of all entities of a kind."""
         return {id_: fields for id_, (of, _, fields) in self.kept.items() if of == kind}
 
 

@@ -1,4 +1,4 @@
-"""What is pushed is entered once, against a registry that checks each field."""
+"""A pushed model is registered once, in a registry that checks each field."""
 
 import pytest
 from tfx.dsl.components.base import base_executor
@@ -93,7 +93,7 @@ def test_an_address_that_is_none(url):
 
 
 def _do(serving, model, server, tmp_path, monkeypatch):
-    """Runs the executor with a folder push that is done by hand."""
+    """Runs the executor with a stand-in for the push into a folder."""
     pushed = standard_artifacts.PushedModel()
     pushed.uri = str(tmp_path / "pushed")
 

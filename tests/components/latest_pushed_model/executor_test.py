@@ -9,7 +9,7 @@ from ncf_model.serving import folders
 
 
 def _write(folder, content, *, complete=True):
-    """Writes the two files by which models are told apart."""
+    """Writes two files of a SavedModel; `content` tells models apart."""
     (folder / "variables").mkdir(parents=True)
     (folder / "variables" / "variables.index").write_text(content)
     if complete:
@@ -18,7 +18,7 @@ def _write(folder, content, *, complete=True):
 
 
 def _push(serving, number, *, content=None, **record):
-    """Writes a version, whose content is its number, and its record."""
+    """Writes a version, whose default content is its number, and its record."""
     _write(serving / str(number), content or f"model {number}")
     noted = {"digest": folders.digest(str(serving / str(number))), **record}
     (serving / ".ncf" / "versions").mkdir(parents=True, exist_ok=True)
@@ -27,9 +27,9 @@ def _push(serving, number, *, content=None, **record):
 
 
 def _run(tmp_path, candidate="candidate"):
-    """Returns the latest; the best is in the folder `best`, if there is one.
+    """Runs the executor; returns the artifact of the latest pushed model.
 
-    What is told of others is in the file `more`.
+    The best model is in the folder `best`, and further ones are in the file `more`.
     """
     new, found = standard_artifacts.Model(), standard_artifacts.Model()
     new.uri, found.uri = str(tmp_path / "new"), str(tmp_path / "found")
@@ -82,10 +82,10 @@ def test_passes_over_copies_of_the_candidate(tmp_path):
     [
         (["0.0"], None, []),
         (["0.0", "-0.01"], "model 1", []),
-        # The latest has the highest level. On a run's lists another may be better.
+        # The latest has the highest level, but on a run's lists another may be better.
         (["0.0", "0.01"], "model 1", []),
-        (["0.0", "0.0", "0.0"], "model 2", [1]),  # Of equals the newer one.
-        ([None, "-0.01"], None, []),  # An earlier release noted no level.
+        (["0.0", "0.0", "0.0"], "model 2", [1]),  # Of equal levels the newer.
+        ([None, "-0.01"], None, []),  # Old records have no level.
         (["0.1", "0.2", "0.3", "0.0"], "model 3", [2, 1]),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_version_put_there_by_hand_counts_as_the_best(tmp_path):
     assert _content(tmp_path) == "by hand"
     assert found.get_string_custom_property("level") == "0.4"
     assert _content(tmp_path, "best") == "model 1"
-    # A level that was not measured is none of the best.
+    # A model whose level was assumed and not measured cannot be the best.
     assumed = {"level": "0.4", "level_is_assumed": 1}
     _push(serving, 4, blessing=assumed)
     _push(serving, 5, blessing={"level": "0.2"})
@@ -126,7 +126,7 @@ def test_a_version_put_there_by_hand_counts_as_the_best(tmp_path):
 def test_the_best_are_eight_and_each_is_one_model(tmp_path):
     for number in range(1, 12):
         _push(tmp_path / "serving", number, blessing={"level": f"0.{number:02}"})
-    again = "model 11"  # A rollback makes the same model two versions.
+    again = "model 11"  # A rollback makes a second version.
     _push(tmp_path / "serving", 12, content=again, blessing={"level": "0.11"})
     _run(tmp_path)
     assert _content(tmp_path) == again

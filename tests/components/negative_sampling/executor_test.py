@@ -19,7 +19,7 @@ from ncf_model.config import SamplingConfig
 from ncf_model.training import data
 
 SCHEMA = pathlib.Path(__file__).parents[3] / "pipeline" / "schema" / "schema.pbtxt"
-# By time. "cat" is with four users, the others with fewer; "über all" saw all but two.
+# User -> items by time. "cat" has four users, others fewer; "über all" lacks two items.
 USERS = {
     "one": ["cat"],
     "two": ["dog", "cat"],
@@ -27,7 +27,7 @@ USERS = {
     "über all": ["é", "cat", "dog", "007", "a b", "x"],
     "five": ["x", "y", "z", "dog", "é"],
 }
-# Nothing is required beyond what is here, so TFX need not build a package of itself.
+# With a file of requirements TFX does not build a package of itself for Beam.
 BEAM = "--requirements_file=/dev/null"
 
 
@@ -106,7 +106,7 @@ def transformed(tmp_path_factory):
 
 
 class Run:
-    """What the executor wrote: records by split, files, and the artifact."""
+    """Runs the executor: its records by split, its files, and its artifact."""
 
     def __init__(self, transformed, folder, *, workers=1, epochs=0, refit=0, **config):
         examples, graph = transformed
@@ -128,7 +128,7 @@ class Run:
         return f"{artifact_utils.get_split_uri([self.artifact], split)}/*"
 
     def records(self, split):
-        """The split's records, parsed, in an order of their own."""
+        """Returns the split's records, parsed and sorted."""
         found = []
         for record in _records(tf.io.gfile.glob(self.pattern(split))):
             example = tf.train.Example.FromString(record)
@@ -182,7 +182,7 @@ def test_negatives_are_distinct_and_never_seen(streaming):
 
 
 def test_popularity_counts_training_positives_only(streaming):
-    # "cat" trains with "one" and "über all", "dog" with "two" and "über all".
+    # "cat" trains for "one" and "über all", "dog" for "two" and "über all".
     trained = collections.Counter(
         ["cat", "dog", "cat", "é", "cat", "dog", "007", "x", "y", "z"]
     )
@@ -279,7 +279,7 @@ def test_workers_shards_and_order_do_not_matter(streaming, transformed, tmp_path
 
 
 def _replaced(transformed, folder, change):
-    """Transform's examples with every record changed."""
+    """Returns Transform's examples with `change` applied to every record."""
     examples = _artifact(standard_artifacts.Examples, folder / "in", "interactions")
     changed = []
     files = tf.io.gfile.glob(f"{transformed[0].uri}/Split-interactions/*")
@@ -335,7 +335,7 @@ def test_no_records(transformed, tmp_path):
 
 
 def _everything_but(number):
-    """Gives "über all" all eight items but the last `number`, at the first second."""
+    """Returns a change: "über all" takes the 8 items but the last `number` at once."""
 
     def change(feature):
         if feature["user_id"].bytes_list.value[0] == "über all".encode():
@@ -351,7 +351,7 @@ def _everything_but(number):
 
 @pytest.mark.parametrize("mode", ["streaming", "materialised"])
 def test_user_who_has_seen_everything(transformed, tmp_path, mode):
-    # All of it is before the split, and the last of it trains in the refit.
+    # All items are before the split, and the last one trains in the refit.
     settings = {"split": "temporal", "split_time": 2, "mode": mode, "epochs": 1}
     full = _replaced(transformed, tmp_path / "full", _everything_but(0))
     with pytest.raises(ValueError, match="who trains on all 8 items there are"):
@@ -364,13 +364,13 @@ def test_user_who_has_seen_everything(transformed, tmp_path, mode):
 def test_nothing_unseen_to_rank_among(transformed, tmp_path):
     full = _replaced(transformed, tmp_path / "full", _everything_but(0))
     run = Run(full, tmp_path / "full")
-    # Item 7 is held out, so it can be drawn in training; there is no list.
+    # Item 7 is held out and can be a negative in training; the user has no eval list.
     assert set(run.by_user("eval")) == {"two", "three", "five"}
     assert run.artifact.get_int_custom_property("users_without_eval") == 2
     assert run.artifact.get_int_custom_property("short_lists") == 0
 
 
-# "über all" has not seen two of eight items, everybody else three or more.
+# "über all" has two unseen items of eight, everybody else has three or more.
 @pytest.mark.parametrize(("eval_negatives", "short"), [(2, 0), (3, 2)])
 def test_fewer_unseen_items_than_asked_for(
     transformed, tmp_path, eval_negatives, short
@@ -383,7 +383,7 @@ def test_fewer_unseen_items_than_asked_for(
         assert len(lists["three"]["candidate_ids"]) == 1 + eval_negatives
 
 
-# Times are 0, 1 and on, up to 5 for "über all".
+# A user's times are 0, 1, 2 and so on; the last one of "über all" is 5.
 def test_temporal_split_that_leaves_nothing_to_train_on(transformed, tmp_path):
     with pytest.raises(ValueError, match="Nothing is left to train on"):
         Run(transformed, tmp_path / "0", split="temporal", split_time=0)

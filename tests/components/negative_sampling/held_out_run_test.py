@@ -1,4 +1,4 @@
-"""The executor with users who are held out whole, on a real Transform, with Beam."""
+"""The executor with users held out with all their items, on a real Transform."""
 
 from tests.components.negative_sampling import executor_test
 
@@ -12,7 +12,7 @@ def test_users_who_are_held_out_are_in_no_other_split(transformed, tmp_path):
     gone = set(USERS) - found["train"]
     assert 0 < len(gone) < len(USERS)
     assert run.artifact.get_int_custom_property("held_out_users") == len(gone)
-    # ShrinkGuard compares the users of the data, whoever is held out.
+    # ShrinkGuard compares how many users the data have, those held out included.
     assert run.artifact.get_int_custom_property("num_users") == len(USERS)
     assert not gone & (found["validation"] | found["eval"])
     baskets = {

@@ -1,4 +1,4 @@
-"""Who is held out whole, and the records of these users."""
+"""Which users are held out with all their items, and the records of these users."""
 
 import datetime
 
@@ -47,7 +47,7 @@ def test_by_default_nobody_is_held_out():
 
 def test_a_fraction_is_held_out_with_all_that_they_have():
     kept, gone = held_out_users.separate(MANY, _plan(held_out_users=0.3))
-    # Binomial: 600, and a standard deviation of 20.
+    # The number of users is binomial: mean 600, standard deviation about 20.
     assert abs(len(gone.user_ids) - 600) < 100
     assert sorted(kept.user_ids + gone.user_ids) == sorted(MANY.user_ids)
     for part in (kept, gone):
@@ -88,7 +88,7 @@ def test_of_later_items_the_first_is_to_be_found():
     time = datetime.datetime.fromtimestamp(1, datetime.timezone.utc)
     plan = _plan(held_out_users=0.5, split="temporal", split_time=time)
     records, _ = held_out_users.lists(FEW, plan=plan, vocabulary=IDS)
-    # The times of a are 0, 1 and 2; b and c have nothing before 1.
+    # User a has times 0, 1 and 2; users b and c have nothing before time 1.
     assert records.to_pylist() == [
         {"user_id": [b"a"], "candidate_ids": [b"i1"], "seen_ids": [b"i0"]},
     ]

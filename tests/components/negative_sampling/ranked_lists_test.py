@@ -8,8 +8,7 @@ from components.negative_sampling.records import Users
 from ncf_model.config import SamplingConfig
 from ncf_model.sampling.ragged import Ragged
 
-# Six items, "i0" to "i5". By time, user a has 0, 1, 2; user b 3, 4; user c 5 alone;
-# user d all but item 5.
+# User -> numbers of items by time; the six items are "i0" to "i5".
 USERS = {b"a": [0, 1, 2], b"b": [3, 4], b"c": [5], b"d": [4, 3, 2, 1, 0]}
 COUNTS = np.array([5, 4, 3, 2, 1, 0])
 ALL = {"users_not_sampled": 0}
@@ -51,7 +50,7 @@ def test_held_out_item_first_then_unseen_ones():
     assert b[0] == b"i4"
     assert len(set(b[1:])) == 2
     assert set(b[1:]) <= {b"i0", b"i1", b"i2", b"i5"}
-    # d has one unseen item, so the list is shorter by one, and counted.
+    # User d has one unseen item, so the list is one shorter, and is counted as short.
     assert d == [b"i0", b"i5"]
     assert found == {"eval_lists": 3, "short_lists": 1, "users_without_eval": 1} | ALL
 
@@ -60,7 +59,7 @@ def test_validation_ranks_the_item_before():
     records, found = _lists("validation")
     firsts = [(r["user_id"][0], r["candidate_ids"][0]) for r in records]
     assert firsts == [(b"a", b"i1"), (b"d", b"i1")]
-    # The item that evaluates is no negative either.
+    # The item held out for evaluation is no negative of the validation list either.
     assert set(records[0]["candidate_ids"][1:]) <= {b"i3", b"i4", b"i5"}
     assert found == {"validation_lists": 2, "short_lists": 1}
 
@@ -115,7 +114,7 @@ def test_temporal_split_makes_a_list_per_later_item():
         split_time=10,
         eval_negatives=1,
     )
-    # User b has nothing to train on: nobody could rank for them.
+    # User b has nothing to train on, so no model could rank items for this user.
     assert [r["candidate_ids"][0] for r in records] == [b"i1", b"i2"]
     assert found == {"eval_lists": 2, "short_lists": 0, "users_without_eval": 1} | ALL
     assert all(r["candidate_ids"][1] in {b"i3", b"i4", b"i5"} for r in records)
@@ -150,7 +149,7 @@ def test_with_replacement_no_item_stands_twice():
     assert all(len(items) == len(set(items)) for items in lists)
     drawn = {item for items in lists for item in items[1:]}
     assert drawn == {b"i3", b"i4", b"i5"}
-    # Draws of the held-out item itself are dropped: lists of three are the minority.
+    # Repeated and held-out items are dropped from the draws, so lengths differ.
     assert {len(items) for items in lists} == {2, 3, 4}
 
 
@@ -166,14 +165,14 @@ def test_whole_catalogue():
         [b"i3"],
         [b"i4", b"i3", b"i2", b"i1"],
     ]
-    # More popular and unseen: nothing before i2; i0, i1, i2 before i4; none before i0.
+    # Unseen and more popular: than i2 and i0 no item; than i4 items i0, i1 and i2.
     assert [record["popularity_rank"] for record in records] == [[0], [3], [0]]
     assert found == {"eval_lists": 3, "short_lists": 0, "users_without_eval": 1} | ALL
 
 
 def test_validation_draws_though_evaluation_ranks_all():
     records, found = _lists("validation", eval_negatives="all")
-    # User a has three unseen items, fewer than 99, and user d one: all are drawn.
+    # User a has three unseen items and user d one, both fewer than 99: all are drawn.
     a, d = (record["candidate_ids"] for record in records)
     assert a[0] == b"i1"
     assert set(a[1:]) == {b"i3", b"i4", b"i5"}
@@ -185,7 +184,7 @@ def test_validation_draws_though_evaluation_ranks_all():
 def test_equal_popularity_ranks_before(monkeypatch):
     monkeypatch.setattr(f"{__name__}.COUNTS", np.array([1, 1, 1, 1, 2, 0]))
     records, _ = _lists("eval", users={b"a": [0, 1]}, eval_negatives="all")
-    assert records[0]["popularity_rank"] == [3]  # i2, i3 as popular, i4 more
+    assert records[0]["popularity_rank"] == [3]  # i2 and i3 tie; i4 is higher.
 
 
 def test_whole_catalogue_of_a_user_who_has_seen_it():
@@ -198,9 +197,9 @@ def test_whole_catalogue_of_a_user_who_has_seen_it():
 @pytest.mark.parametrize(
     ("name", "drawn"),
     [
-        # What trains when a validation item is ranked is item 0 alone.
+        # Only item 0 trains before the validation item is ranked.
         ("validation", {b"i2", b"i3", b"i4", b"i5"}),
-        # The official NCF trains on all but the last, so on our validation item too.
+        # Official NCF trains on all but the last item, so on the validation item too.
         ("eval", {b"i3", b"i4", b"i5"}),
     ],
 )

@@ -26,7 +26,7 @@ def _split(*users, times=None, **settings):
 
 
 def test_leave_one_out():
-    # One, two, three and five interactions, by time; all at one time: order decides.
+    # Users with 1, 2, 3 and 5 interactions, all at one time: their order decides.
     assert _split([4], [5, 3], [2, 0, 1], [9, 8, 7, 6, 5]) == [
         [[4], [5], [2], [9, 8, 7]],
         [[], [], [0], [6]],
@@ -35,8 +35,8 @@ def test_leave_one_out():
 
 
 def test_temporal():
-    # From time 10 on. The last of the users has nothing before, the one before him a
-    # single interaction, which trains; the third has nothing after.
+    # The split is at time 10. The fifth user has nothing before, the fourth a single
+    # interaction, which trains; the third has nothing after.
     parts = _split(
         [1, 2, 3, 4],
         [5, 6, 7],

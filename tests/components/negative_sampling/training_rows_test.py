@@ -8,7 +8,7 @@ from ncf_model.config import SamplingConfig
 from ncf_model.sampling import negatives
 from ncf_model.sampling.ragged import Ragged
 
-# By time, of six items.
+# User -> items by time; there are six items.
 USERS = {b"a": [0, 1, 2, 3], b"b": [3, 4], b"c": [5]}
 POSITIVES = {b"a": [0, 1], b"b": [3], b"c": [5]}
 REFIT = {b"a": [0, 1, 2], b"b": [3], b"c": [5]}
@@ -38,7 +38,7 @@ def _rows(*, users=USERS, epochs=3, refit=True, weights=None, num_items=6, **set
 
 
 def _streamed(items, user_id, epoch, weights=None):
-    """What the trainer draws for one user by itself."""
+    """Returns the negatives that the trainer draws for one user."""
     return negatives.training_negatives(
         np.array(items),
         np.array([0, len(items)]),
@@ -107,7 +107,7 @@ def test_large_batches_are_cut(monkeypatch):
 
 @pytest.mark.parametrize("mode", ["streaming", "materialised"])
 def test_user_who_has_seen_everything(mode):
-    """All before the split: two items train, the last with them in the refit."""
+    """All of user z's items are before the split; the last trains in the refit."""
     users = {b"a": [0], b"z": [2, 1, 0]}
     options = {"users": users, "split": "temporal", "split_time": 9, "mode": mode}
     with pytest.raises(ValueError, match="user b'z', who trains on all 3 items"):

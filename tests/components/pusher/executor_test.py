@@ -1,4 +1,4 @@
-"""Driver and executor on real artifacts; what is copied how is in versions_test."""
+"""Pusher's driver and executor on real artifacts; versions_test tests the copying."""
 
 import json
 
@@ -11,7 +11,7 @@ from ncf_model.serving import folders, versions
 
 
 class Pusher:
-    """One model's Pusher, as LocalDagRunner would run it, but for the cache."""
+    """One model's Pusher, run as by LocalDagRunner, but without the cache."""
 
     def __init__(self, folder, serving, content=b"A", blessed=True):
         self.serving, self.folder = serving, folder

@@ -24,7 +24,7 @@ def find():
 
 
 class Page:
-    """One page, of the width it is told."""
+    """A page of the browser, driven over a WebSocket connection."""
 
     def __init__(self, connection):
         self._connection = connection
@@ -46,7 +46,7 @@ class Page:
             time.sleep(0.05)
 
     def evaluate(self, script):
-        """Returns what a script comes to, as JSON can hold it."""
+        """Returns the value of a script, which JSON must be able to hold."""
         answer = self.send("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
@@ -82,7 +82,7 @@ def page(folder):
         with client.connect(_address(profile, process), max_size=None) as connection:
             browser = Page(connection)
             target = browser.send("Target.createTarget", url="about:blank")["targetId"]
-            base = connection.request.path  # Of the browser itself.
+            base = connection.request.path  # the path of the browser itself
             port = connection.socket.getpeername()[1]
         url = f"ws://127.0.0.1:{port}{base.rpartition('/browser/')[0]}/page/{target}"
         with client.connect(url, max_size=None) as connection:

@@ -1,4 +1,4 @@
-"""A result with every part that the report knows of, small enough to check by hand."""
+"""A result with every part that a report can have, small enough to check by hand."""
 
 from components.report import document, summary
 from ncf_model.evaluation.result import EvaluationResult
@@ -83,7 +83,7 @@ RUN = document.Run(
 
 
 def findings(**changes):
-    """Returns what the nodes found, with some of it changed."""
+    """Returns the findings of the pipeline's nodes, with `changes` to some of them."""
     given = {
         "interactions": {
             "num_users": 3,
@@ -116,6 +116,6 @@ def findings(**changes):
 
 
 def result(**changes):
-    """Returns the summary of `findings`, as a runner completed it."""
+    """Returns the summary of `findings`, completed with a runner's facts."""
     made = summary.summarise("tiny <b>", findings(**changes), CONFIG)
     return made.model_copy(update={"run": RUN})

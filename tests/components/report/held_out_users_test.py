@@ -1,4 +1,4 @@
-"""The model's figures of users who were held out whole."""
+"""The model's metrics on users who were held out with all their items."""
 
 import math
 
@@ -11,7 +11,7 @@ SCORES = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.1, 0.05]
 
 
 class Model(tf.Module):
-    """Recommends i0, i1, ... with SCORES, whatever the basket."""
+    """A model that recommends i0, i1, ... with SCORES for every basket."""
 
     @tf.function(
         input_signature=[
@@ -50,9 +50,9 @@ def _lists(folder, lists):
 
 def test_hits_misses_and_ties(model, tmp_path):
     lists = [
-        (b"i0", [b"x"]),  # the first
-        (b"i2", [b"x", b"y", b"z"]),  # the third
-        (b"i9", [b"x"]),  # the tenth, but the eleventh has the same score
+        (b"i0", [b"x"]),  # rank 0
+        (b"i2", [b"x", b"y", b"z"]),  # rank 2
+        (b"i9", [b"x"]),  # the tenth item, but tied with the eleventh
         (b"absent", [b"x"]),
     ]
     others = {"popularity": {"hit_rate@10": 0.1, "ndcg@10": 0.05}}

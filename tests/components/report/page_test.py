@@ -1,4 +1,4 @@
-"""The page: what it says, and that a browser shows it whole at every width."""
+"""The report's page: its text, and that a browser shows all of it at every width."""
 
 import functools
 import html.parser
@@ -302,7 +302,7 @@ def shown(tmp_path_factory):
         yield open_
 
 
-# Whether an element, or the text in it, sticks out of the window to the right.
+# A script that lists elements that stick out of the window to the right.
 OUTSIDE = """[...document.querySelectorAll('body *')]
   .filter(e => !e.closest('svg') && !e.closest('details:not([open]) > :not(summary)'))
   .filter(e => e.getBoundingClientRect().right > innerWidth + 1)

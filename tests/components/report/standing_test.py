@@ -1,4 +1,4 @@
-"""Which method is best, on figures that a reader can work out by hand."""
+"""Whether the model or a baseline is best, on figures worked out by hand."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def _quality(own, rival, *, error=0.03, rival_error=0.04, paired=None):
     ],
 )
 def test_which_is_best_and_by_how_many_standard_errors(own, rival, said):
-    # The error of the difference is the square root of .03^2 + .04^2, which is .05.
+    # The difference has the standard error sqrt(.03**2 + .04**2) = .05.
     assert standing.sentences(_quality(own, rival))[0] == said
 
 

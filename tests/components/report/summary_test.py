@@ -9,7 +9,7 @@ from tests.components.report import examples
 
 
 def _summarise(**changes):
-    """Returns what a reader of the file has."""
+    """Returns summary.json as parsed by a reader."""
     return json.loads(examples.result(**changes).to_json())
 
 

@@ -1,4 +1,4 @@
-"""The node: which model it evaluates, on what, and what it says without one."""
+"""ServedEvaluation: which model is evaluated, on which interactions, or why none is."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.pipeline.serving import evaluate_test
 
 @pytest.fixture(scope="module", name="model")
 def _model(tmp_path_factory):
-    """Returns a `Model` artifact; it scores an item by its number."""
+    """Returns a `Model` artifact whose model scores each item by the item's number."""
     folder = tmp_path_factory.mktemp("assets")
     module = evaluate_test.Model(folder)
     names = ("history", "recommend", "evaluate")
@@ -29,7 +29,7 @@ def _model(tmp_path_factory):
 
 
 def _do(root, people, *, models=(), serving="", has_times=True):
-    """Returns what is written; `people`: user -> items, one a day from day 0."""
+    """Returns the evaluation; `people` is user -> items, one item a day from day 0."""
     folder = root / "Split-interactions"
     folder.mkdir(exist_ok=True)
     options = tf.io.TFRecordOptions(compression_type="GZIP")
@@ -45,7 +45,7 @@ def _do(root, people, *, models=(), serving="", has_times=True):
     examples, evaluation = standard_artifacts.Examples(), standard_artifacts.ModelRun()
     examples.uri, evaluation.uri = str(root), str(root / "out")
     examples.set_int_custom_property("has_timestamps", int(has_times))
-    (root / "out").mkdir(exist_ok=True)  # As TFX does.
+    (root / "out").mkdir(exist_ok=True)  # TFX creates this folder.
     inputs = {spec.INTERACTIONS_KEY: [examples], spec.MODEL_KEY: list(models)}
     executor.Executor().Do(
         inputs,
@@ -55,14 +55,14 @@ def _do(root, people, *, models=(), serving="", has_times=True):
     return json.loads((root / "out" / spec.FILE).read_text())
 
 
-# ann had i00 and i01; the best item is i39, the worst one known i00.
+# The model knows ann with i00 and i01; i39 has the highest score, i00 the lowest.
 PEOPLE = {b"ann": [b"i00", b"i01", b"i39"], b"new": [b"i00"]}
 
 
 def test_only_what_the_model_did_not_know_counts(tmp_path, model):
     told = _do(tmp_path, PEOPLE, models=[model])
     assert (told["lists"], told["already_known"], told["new_users"]) == (2, 2, 1)
-    # i39 is first of its list, i00 last of its own.
+    # i39 is ranked first in one list, and i00 last in the other.
     assert told["metrics"]["hit_rate@10"] == 0.5
     assert [row["from"] for row in told["by_time"]] == ["1970-01-01", "1970-01-03"]
     assert [row["metrics"]["hit_rate@10"] for row in told["by_time"]] == [0, 1]

@@ -1,4 +1,4 @@
-"""Both sides of the limit, by both runners' ways."""
+"""Shrinking data on both sides of the limit, as each of two runners checks it."""
 
 import pytest
 from tfx.types import standard_artifacts
@@ -66,7 +66,7 @@ def test_the_latest_blessing_counts_and_no_refusal():
 
 
 def test_after_a_rollback_the_model_in_service_counts(tmp_path):
-    """B, of ten times the data, was pushed after A and taken back."""
+    """Model B, of ten times the users, was pushed after A and then rolled back."""
     served = tmp_path / "serving"
     for name, users in (("a", 100), ("b", 1000)):
         model = tmp_path / name
@@ -84,7 +84,7 @@ def test_after_a_rollback_the_model_in_service_counts(tmp_path):
         guard.resolve_artifacts(None, found)
     versions.restore(served, versions.look(served).versions[-1].number)
     assert guard.resolve_artifacts(None, found)["model_blessing"] == blessings[:1]
-    # Also where ML Metadata knows nothing of it any more.
+    # The same holds if ML Metadata has lost the blessing of A.
     found = {"examples": [_examples(60)], "model_blessing": []}
     with pytest.raises(ValueError, match=r"40.0% of the users are gone"):
         guard.resolve_artifacts(None, found)
@@ -97,7 +97,7 @@ def test_nothing_blessed_yet():
 
 
 def _put(folder, name, number, record=None):
-    """Puts a model into the serving folder: by hand, if it has no record."""
+    """Puts a model into the serving folder; without a record, as if by hand."""
     target = folder / "serving" / str(number) if record is None else folder / name
     target.mkdir(parents=True)
     (target / "saved_model.pb").write_bytes(b"\x0a\x01" + name.encode())
@@ -113,7 +113,8 @@ def test_the_newest_versions_record_counts(tmp_path):
     _put(tmp_path, "a", 5, {"blessing": {"num_users": 900, "num_items": 1000}})
     _put(tmp_path, "b", 6, {"blessing": counts})
     for by_hand in (False, True):
-        if by_hand:  # Nothing is known of it, whether or not a run has seen it.
+        # Nothing is known of the data of a model that was put there by hand.
+        if by_hand:
             _put(tmp_path, "c", 7)
         executor.Executor().Do({"examples": [_examples(70)]}, {}, properties)
         with pytest.raises(ValueError, match="users are gone"):

@@ -1,4 +1,4 @@
-"""Anomalies are told with split, feature and reason."""
+"""The message about anomalies names split, feature and reason."""
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 

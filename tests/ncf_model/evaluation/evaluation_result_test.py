@@ -26,7 +26,7 @@ def _broken(*failures):
 
 
 def _read(folder, records, validation=NOTHING_BROKEN):
-    """Writes what the Evaluator writes, one text per slice, and reads it."""
+    """Writes metrics as the Evaluator does, one text per slice, and reads them."""
     protos = [
         text_format.Parse(record, metrics_for_slice_pb2.MetricsForSlice())
         for record in records

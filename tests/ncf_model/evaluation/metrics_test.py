@@ -9,9 +9,9 @@ from tensorflow_model_analysis.metrics import metric_types
 
 from ncf_model.evaluation import metrics
 
-# Ranks 0, 1 (a tie counts against the model), 3, 0; lengths 3, 3, 4, 1.
+# Scores by list. The ranks are 0, 1 (a tie counts against the model), 3 and 0.
 LISTS = ([3.0, 1.0, 2.0], [2.0, 2.0, 1.0], [0.0, 5.0, 4.0, 3.0], [1.0])
-# Ranks 2, 0, 0, 0.
+# Popularity ranks the held-out items at 2, 0, 0 and 0.
 POPULARITY = ([0, 7, 7], [9, 0, 0], [2, 1, 1, 1], [0])
 
 
@@ -32,7 +32,7 @@ def _records(lists=LISTS, popularity=POPULARITY):
 def _compute(metric, records, model_names=("",), size=1):
     """Runs a metric's computations in the order in which TFMA runs them.
 
-    So many records, `size`, are in one part, as if each part were on a worker.
+    The records are split into parts of `size`, as if each part were on a worker.
     """
     results = {}
     for computation in metric.computations(model_names=list(model_names)):
@@ -90,10 +90,10 @@ def test_by_hand(metric, name, value):
 @pytest.mark.parametrize(
     ("metric", "squares"),
     [
-        # 1, 0, 0, 1 about their mean .5; 1, .5, .25, 1 about .6875.
+        # Hits 1, 0, 0, 1 have mean .5; reciprocal ranks 1, .5, .25, 1 have mean .6875.
         (metrics.HitRateAtK(1), 4 * 0.5**2),
         (metrics.MRR(), 2 * 0.3125**2 + 0.1875**2 + 0.4375**2),
-        # 0, 1, 1, 1 about .75.
+        # Hits 0, 1, 1, 1 have mean .75.
         (metrics.HitRateAtK(1, "candidate_popularity"), 0.75**2 + 3 * 0.25**2),
     ],
 )
@@ -105,7 +105,7 @@ def test_standard_error_by_hand(metric, squares):
 
 
 def test_standard_error_is_that_of_the_mean():
-    """Of many samples of lists: their means differ by it."""
+    """The means of many samples of lists have that standard deviation."""
     rng = np.random.default_rng(0)
     records = _records(rng.normal(size=(3000, 20)), np.zeros((3000, 20)))
     figures = np.array(
@@ -128,7 +128,7 @@ def test_ndcg_is_that_of_scikit_learn():
     held_out = np.zeros_like(scores)
     held_out[:, 0] = 1
     for k in (1, 5, 10):
-        # scikit-learn averages over ties, ours counts them against the model: no ties.
+        # These scores have no ties: scikit-learn averages over ties, our NDCG does not.
         expected = ndcg_score(held_out, scores, k=k)
         records = _records(scores, np.zeros((50, 20)))
         assert _value(metrics.NDCGAtK(k), records) == pytest.approx(expected)
@@ -156,7 +156,7 @@ def test_a_score_that_is_not_finite_has_no_rank(bad, place):
         assert math.isnan(_value(metric, records))
     lift = metrics.HitRateLift(3, "candidate_popularity")
     assert math.isnan(_value(lift, records))
-    # The baseline has finite scores on the same lists.
+    # The metric of popularity on the same lists is finite.
     assert _value(metrics.HitRateAtK(1, "candidate_popularity"), records) == 3 / 4
 
 
@@ -177,7 +177,7 @@ def test_two_models_are_told_apart():
     records[1]["predictions"]["baseline"] = np.array([1.0, 0.0, 0.0])
     hit_rate = _compute(metrics.HitRateAtK(1), records, names)
     assert hit_rate["candidate", "hit_rate@1"] == 2 / 4
-    assert hit_rate["baseline", "hit_rate@1"] == 3 / 4  # All lists but the first.
+    assert hit_rate["baseline", "hit_rate@1"] == 3 / 4  # Only the first is missed.
     popularity = metrics.HitRateAtK(1, "candidate_popularity")
     figures = _compute(popularity, records, names)
     assert {figures[model, popularity.name] for model in names} == {3 / 4}
@@ -208,7 +208,7 @@ def test_every_list_is_ranked_once_for_all_metrics():
         for computation in metric.computations(model_names=["candidate", "baseline"])
         if isinstance(computation, metric_types.MetricComputation)
     }
-    assert len(counted) == 3  # Both models, and popularity.
+    assert len(counted) == 3  # One each for two models and popularity.
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_records_that_cannot_be_ranked(change, message):
 
 
 def _catalogue_record(scores, **ranks):
-    """A record whose rivals are all items but the seen ones."""
+    """A record of an evaluation that ranks the whole catalogue."""
     return {
         "features": {
             "candidate_ids": np.array([b"x"]),
@@ -267,9 +267,9 @@ def test_whole_catalogue():
 def test_coverage_by_hand(size):
     gone, own = -math.inf, math.inf
     records = [
-        # Items 1, 0, 3, 4 by score; item 0 is held out, 4 comes after the equal 3.
+        # Recommends items 1, 0 (held out), 3 and 4; of the tied items 3 comes first.
         _catalogue_record([3.0, own, 4.0, gone, 2.0, 2.0]),
-        # Items 2, 1, and nothing else is left.
+        # Recommends items 2 and 1; no other item is unseen.
         _catalogue_record([5.0, gone, 1.0, own, gone, gone]),
     ]
     figures = _compute(metrics.Coverage([1, 2, 3, 4]), records, size=size)
@@ -300,7 +300,7 @@ def test_coverage_of_each_model_is_of_its_own_catalogue():
     own = math.inf
     record["predictions"] = {
         "candidate": np.array([1.0, own, 0.0]),
-        # Its item is unknown, so it cannot recommend it.
+        # The held-out item is not in the baseline's catalogue.
         "baseline": np.array([9.0, 0.0, 2.0, 1.0, 0.0]),
     }
     names = ("candidate", "baseline")

@@ -1,4 +1,4 @@
-"""The comparison of two models, on counts a reader can work out."""
+"""The paired comparison of two models' hits, on counts worked out by hand."""
 
 import math
 
@@ -18,7 +18,7 @@ def test_counts_what_only_one_of_them_hits():
 
 
 def test_error_of_the_difference():
-    """Of 1, -1, -1, 0, 0: mean -.2, squared distances 1.44, .64, .64, .04, .04."""
+    """Differences 1, -1, -1, 0, 0 have mean -.2 and squared deviations of sum 2.8."""
     pairs = PairedHits(lists=5, only_new=1, only_old=2)
     assert pairs.standard_error == pytest.approx((2.8 / 5 / 4) ** 0.5)
     assert math.isnan(PairedHits(lists=1, only_new=1).standard_error)
@@ -28,9 +28,9 @@ def test_error_of_the_difference():
     ("only_new", "only_old", "p"),
     [
         (0, 0, 1.0),
-        (0, 3, 1 / 8),  # Three coins, all of them tails.
+        (0, 3, 1 / 8),  # Chance of 3 tails in 3 tosses.
         (3, 0, 1.0),
-        (1, 2, 4 / 8),  # Two or three of three.
+        (1, 2, 4 / 8),  # Chance of 2 or 3 tails in 3 tosses.
         (0, 5, 1 / 32),
     ],
 )

@@ -59,7 +59,7 @@ def test_hit_rate_on_both_sides_of_k():
 
 
 def test_ndcg_is_one_over_log2_of_the_place_plus_one():
-    # Places 1, 2 and 4: 1 / log2(2), 1 / log2(3), 1 / log2(5).
+    # Ranks 0, 1 and 3 are places 1, 2 and 4: 1 / log2(2), 1 / log2(3), 1 / log2(5).
     values = ranking.ndcg(np.array([0, 1, 3, 10]), 10)
     np.testing.assert_allclose(values, [1.0, 0.63092975, 0.43067656, 0.0])
 

@@ -1,11 +1,11 @@
-"""Batches of users: all of them, once, with what they have."""
+"""Batches of users: an epoch has every user once, with the items of the history."""
 
 import numpy as np
 
 from ncf_model.history import batches
 from ncf_model.sampling.ragged import Ragged
 
-# Users 0 to 4; user 3 has nothing.
+# Items of users 0 to 4; user 3 has none.
 LISTS = Ragged(np.array([0, 1, 2, 0, 5, 4, 1], np.int32), np.array([0, 3, 5, 6, 6, 7]))
 OWN = [{0, 1, 2}, {0, 5}, {4}, set(), {1}]
 
@@ -45,5 +45,5 @@ def test_a_large_catalogue_is_sampled_and_its_correction_sums_to_the_whole():
         for batch in source.prefetched(epoch):
             assert list(batch.columns) == sorted(set(batch.columns))
             total += np.exp(batch.correction).sum()
-    # Each of six items counts once in expectation, whatever its chance to be drawn.
+    # The correction gives each of six items an expected weight of 1.
     assert total / (600 * len(source)) == np.clip(total / (600 * len(source)), 5.0, 7.0)

@@ -9,7 +9,7 @@ def _probability(curve, logit):
 
 
 def test_says_the_share_of_what_was_taken():
-    # At 10 three of four were taken, at -20 one of four.
+    # With score 10 three of four items were taken, with score -20 one of four.
     curve = calibration.fit(
         np.repeat([10.0, -20.0], [3000, 1000]), np.repeat([10.0, -20.0], [1000, 3000])
     )

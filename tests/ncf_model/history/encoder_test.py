@@ -1,4 +1,4 @@
-"""The loss by hand, and one device as many."""
+"""The loss of the history encoder by hand, and its training."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def _loss(loop, cells):
 
 
 def test_an_item_alone_is_scored_by_bias_whatever_it_says_of_itself():
-    # Item 0 against items 1 and 2: -log(1 / (1 + 2)).
+    # All logits of items 0, 1 and 2 are equal, so the loss is -log(1 / 3).
     for itself in (0.0, 50.0):
         loop = _loop([[itself], [0], [0]], [[1], [0], [0]], [0, 0, 0])
         np.testing.assert_allclose(
@@ -37,7 +37,7 @@ def test_an_item_alone_is_scored_by_bias_whatever_it_says_of_itself():
 
 
 def test_items_vouch_for_each_other_by_the_root_of_the_history():
-    # The vector is (3 + 0) / sqrt(2); item 1's logit is that, item 0's is 0.
+    # Two items make the user's vector (3 + 0) / sqrt(2): item 1's logit; item 0's is 0.
     loop = _loop([[3], [0], [0]], [[0], [1], [0]], [0, 0, 0])
     logit = 3 / np.sqrt(2)
     expected = (np.log(2) + np.log(1 + np.exp(-logit))) / 2

@@ -1,4 +1,4 @@
-"""Two groups with tastes of their own: what is learned, resumed and refitted."""
+"""Fitting on two groups with different tastes: choices, resuming and the refit."""
 
 import json
 
@@ -18,7 +18,7 @@ USERS, ITEMS = 60, 20
 
 
 class _Lists:
-    """Stands in for the validation lists."""
+    """A stand-in for validation lists: the held-out item and one other item each."""
 
     def __init__(self, interactions):
         held_out = interactions.validation_items.values
@@ -79,7 +79,7 @@ def test_finds_the_groups_and_says_what_it_chose(interactions, tmp_path):
     assert told["linear"]["weight"] == best["linear_weight"]
     assert told["linear"]["l2"] in HISTORY.linear_l2
     assert told["refit"]["epochs"] == told["best_epoch"]
-    assert trained.histories.sizes.tolist() == [5] * USERS  # The refit's.
+    assert trained.histories.sizes.tolist() == [5] * USERS  # Those of the refit.
 
 
 def test_tells_what_is_fitted_before_and_after_the_epochs(
@@ -111,7 +111,7 @@ def test_chooses_by_what_the_evaluation_will_rank(
     best = told["epochs"][told["best_epoch"] - 1]
     assert told["chosen_by"] == figure
     assert best[figure] == max(epoch[figure] for epoch in told["epochs"])
-    # What was tried is told by the same figure.
+    # The history has the same metric for every setting that was tried.
     assert all(figure in tried for tried in told["linear"]["tried"])
     assert max(best["by_weight"]) >= best[figure] > 0
 
@@ -124,7 +124,7 @@ def test_ials_counts_with_what_was_chosen(interactions, tmp_path):
     factored = trained.factored
     assert told["ials"]["l2"] == factored.l2 == 0.01
     assert told["ials"]["share"] == factored.share == 2
-    assert factored.weight == 8  # Its share of the weight beside the deep part.
+    assert factored.weight == 8  # share 2 times linear weight 4
     tried = {t["unobserved"]: t[fitting.CATALOGUE_NDCG] for t in told["ials"]["tried"]}
     assert tried[factored.unobserved] == max(tried.values())
     own = trained.vectors()[:, 4:] @ trained.items()[:, 4:].T
@@ -151,7 +151,7 @@ class _Killed(Exception):
 
 
 class _Dies(checkpoint.Checkpoint):
-    """Saves so many times, and is killed after the last."""
+    """A checkpoint that saves `left` times and then kills the training."""
 
     left = 0
 
@@ -190,7 +190,8 @@ def test_the_linear_part_can_be_left_out(interactions, tmp_path):
 def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probability):
     positives = user_item_matrix(interactions.positives, ITEMS)
     lists = _Lists(interactions)
-    lists._items[:, 1] = 0  # An item that the linear part below votes against.
+    # The other candidate is item 0, which the linear part below scores low.
+    lists._items[:, 1] = 0
     validator = catalogue.Catalogue(lists, positives, positives, weights=(0.0,), seed=0)
     matrix = np.full((ITEMS, ITEMS), 0.25, np.float32)
     matrix[:, 0] = -0.25
@@ -202,7 +203,7 @@ def test_a_score_says_how_likely_an_item_is_taken(interactions, weight, probabil
         weight=weight,
         negatives=1,
     )
-    # Each user has four items, so what is taken scores `weight`.
+    # Each user has four items of weight 0.25, so held-out items score `weight`.
     said = 1 / (1 + np.exp(-curve.logits(weight)))
     assert said == pytest.approx(probability, abs=0.02)
 
@@ -217,12 +218,12 @@ def test_a_rank_counts_what_the_user_never_touched(interactions):
         weights=(0.0,),
         seed=0,
     )
-    # All scores are equal: 20 items less the five that a user has are not below.
+    # All scores tie, so all 15 items count that the user does not have.
     none = catalogue._Deep(np.zeros((USERS, 1)), np.zeros((ITEMS, 1)), np.zeros(ITEMS))
     ranks = validator._ranks(none, (0.0,), catalogue.Beside(), listed=False)
     assert (ranks == 15).all()
     listed = validator._ranks(none, (0.0,), catalogue.Beside(), listed=True)
-    assert (listed == 1).all()  # The other candidate is level.
+    assert (listed == 1).all()  # The other candidate ties.
 
 
 def test_scores_beside_the_deep_part_are_a_weighted_sum():
@@ -241,8 +242,8 @@ def test_scores_beside_the_deep_part_are_a_weighted_sum():
 @pytest.mark.parametrize(
     ("lists", "expected"),
     [
-        (4, 1),  # Half a standard error is .1 or more: all are as good.
-        (400, 2),  # It is .01; the last two are as good, and 2 is nearer to 1.
+        (4, 1),  # Half a standard error is >= .1: all are as good.
+        (400, 2),  # It is .01: 2 and 4 are as good; 2 is nearer to 1.
     ],
 )
 def test_of_what_is_as_good_the_usual_is_taken(lists, expected):

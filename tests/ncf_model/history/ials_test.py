@@ -11,7 +11,7 @@ L2, UNOBSERVED = 0.05, 0.3
 
 def _positives(users=12, items=7):
     dense = np.random.default_rng(1).random((users, items)) < 0.4
-    dense[0] = False  # A user without anything.
+    dense[0] = False  # This user has no items.
     return scipy.sparse.csr_matrix(dense.astype(np.float32))
 
 
@@ -21,10 +21,10 @@ def _fit(positives, **changes):
 
 
 def test_each_user_solves_their_normal_equations():
-    """Of Rendle et al. (2021): the penalty is l2 * (pairs + unobserved * items)."""
+    """As in Rendle et al. (2021), the penalty is l2 * (pairs + unobserved * items)."""
     positives = _positives()
     users, items = _fit(positives)
-    # The users were solved before the items last moved; by then nothing moves much.
+    # Users were solved before the last step of the items, but both have converged.
     for user, row in enumerate(positives.toarray().astype(bool)):
         gram = UNOBSERVED * items.T @ items + items[row].T @ items[row]
         gram += L2 * (row.sum() + UNOBSERVED * len(row)) * np.eye(3)
@@ -45,9 +45,9 @@ def test_a_fold_in_solves_the_normal_equations_to_the_end():
 
 
 def test_one_of_each_by_hand():
-    """w h = 1 - l2 * (1 + unobserved) / |h|^2 ...: both sides are equal and known."""
+    """For one user and one item, by symmetry both factors have the same size w."""
     users, items = _fit(scipy.sparse.csr_matrix([[1.0]]), factors=1)
-    # With w = h the optimum has (1 + unobserved) w^2 = 1 - l2 (1 + unobserved).
+    # At the optimum (1 + unobserved) * w**2 = 1 - l2 * (1 + unobserved).
     expected = 1 / (1 + UNOBSERVED) - L2
     assert users[0, 0] * items[0, 0] == pytest.approx(expected, abs=1e-4)
 

@@ -1,4 +1,4 @@
-"""The closed form, against hand arithmetic and against both of its forms."""
+"""EASE's closed form, against hand arithmetic and against ridge regressions."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def _sparse(rows):
 
 
 def test_two_items_by_hand():
-    # X'X + 1 = [[3, 1], [1, 2]], whose inverse is [[2, -1], [-1, 3]] / 5.
+    # X'X + l2 * I is [[3, 1], [1, 2]], whose inverse is [[2, -1], [-1, 3]] / 5.
     weights = linear.weights(_sparse([[1, 1], [1, 0]]), l2=1)
     np.testing.assert_allclose(weights, [[0, 1 / 3], [1 / 2, 0]], atol=1e-6)
 
@@ -31,7 +31,7 @@ def test_each_column_is_a_ridge_regression_on_the_other_items(users):
         assert weights[item, item] == 0
 
 
-@pytest.mark.parametrize("users", [150, 900])  # Fewer and more than items.
+@pytest.mark.parametrize("users", [150, 900])  # There are 300 items.
 @pytest.mark.parametrize("density", [0.01, 0.3])
 def test_products_of_few_and_of_many_items(users, density):
     rng = np.random.default_rng(1)

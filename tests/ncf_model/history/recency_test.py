@@ -1,11 +1,11 @@
-"""Weights of histories, by hand."""
+"""Weights of a history's items by recency, worked out by hand."""
 
 import numpy as np
 import pytest
 
 from ncf_model.history import recency
 
-OFFSETS = np.array([0, 2, 2, 3])  # Two items, none, one.
+OFFSETS = np.array([0, 2, 2, 3])  # Three users have two items, none and one.
 
 
 @pytest.mark.parametrize(

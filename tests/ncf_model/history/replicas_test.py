@@ -61,7 +61,7 @@ def test_two_replicas_have_the_losses_and_tables_of_one():
     alone, losses, tables = _train(1)
     replicas, losses_of_two, tables_of_two = _train(2)
     assert (alone, replicas) == (1, 2)
-    assert len(losses) == 8  # Two epochs of four batches, the last one filled up.
+    assert len(losses) == 8  # Two epochs have four batches each.
     assert losses_of_two == pytest.approx(losses, rel=1e-5)
     for one, two in zip(tables, tables_of_two, strict=True):
         for row, same in zip(one, two, strict=True):

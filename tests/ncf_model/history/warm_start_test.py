@@ -1,4 +1,4 @@
-"""Rows follow ids: by hand, and through training, export and training again."""
+"""A warm start gives each known id its old rows: by hand, and in whole trainings."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def _base(**fields):
 
 def test_known_ids_keep_their_rows_in_new_places_and_new_ones_are_the_mean():
     fresh = encoder.Tables(
-        np.zeros((4, 1), np.float32),  # bob, a new one, ann; the last fills up
+        np.zeros((4, 1), np.float32),  # bob, new, ann, and a row of padding
         np.full((3, 1), 0.5, np.float32),  # y, new, x
         np.full((3, 1), 0.25, np.float32),
         np.array([0.0, -1.0, 0.0], np.float32),
@@ -41,10 +41,10 @@ def test_known_ids_keep_their_rows_in_new_places_and_new_ones_are_the_mean():
         _base(), fresh, user_ids=[b"bob", b"new", b"ann"], item_ids=[b"y", b"z", b"x"]
     )
     assert tables.user[:, 0].tolist() == [3, 2, 1, 0]
-    # The mean of 10 and 20, and the random start that is new every time.
+    # The new row is the mean of 10 and 20 plus its random start of 0.5.
     assert tables.history[:, 0].tolist() == [20, 15.5, 10]
     assert tables.item[:, 0].tolist() == [4, 3.25, 2]
-    # Known biases are 1 above the fresh ones on average; so is the new one.
+    # The new bias is moved by 1, the mean difference of known from fresh biases.
     assert tables.bias.tolist() == [1.5, 0.0, 0.5]
 
 
@@ -63,7 +63,7 @@ def test_settings_are_those_near_the_base():
     assert near.linear_weights == (4, 8, 16)
     _, few = warm_start.settings(train, history, _base(), lists=10)
     assert few.linear_weights == (8.0,)
-    assert few.ials_shares == history.ials_shares  # An earlier release had none.
+    assert few.ials_shares == history.ials_shares  # The base has no iALS.
     base = _base(ials=(0.01, 0.3, 2.0))
     _, known = warm_start.settings(TrainConfig(), history, base, 499)
     chosen = known.ials_l2, known.ials_unobserved, known.ials_shares
@@ -76,7 +76,7 @@ MODEL = {"history": {"factors": 2, "users_per_batch": 2}}
 
 
 def _train(night, **train):
-    """Trains; returns what the model keeps, and the history."""
+    """Trains; returns what a warm start reads of the model, and the history."""
     path, told = night.train(MODEL, **train)
     return warm_start.read(path), told
 
@@ -101,7 +101,7 @@ def test_through_a_training_rows_follow_ids_though_all_places_change(
 ):
     base, _ = first
     people = {
-        # bob took i4, held out before, and i1 is held out for no one who had it.
+        # The first model has trained on no user's validation item of this data.
         b"bob": ([b"i1", b"i0", b"i2"], [b"i4"], [b"i6"]),
         b"eve": PEOPLE[b"eve"],
         b"zoe": ([b"i6", b"i0"], [b"i1"], [b"i2"]),
@@ -109,7 +109,7 @@ def test_through_a_training_rows_follow_ids_though_all_places_change(
     items = [b"i4", b"i6", b"i2", b"i0", b"i1"]  # i3 is gone, i6 is new
     people[b"eve"] = ([b"i2", b"i0"], [b"i4"], [b"i1"])
     night = Night(tmp_path, records, [b"zoe", b"eve", b"bob"], items, people)
-    # So small a rate moves nothing: what comes out is what went in.
+    # With so small a learning rate the rows stay what the warm start made them.
     warm, told = _train(
         night,
         base=base.path,
@@ -161,7 +161,7 @@ def test_validation_items_that_the_base_trained_on_do_not_count(
     ("people", "why"),
     [
         ({b"ann": ([b"i0", b"i1"], [], [b"i2"])}, "trained on 1 of the items"),
-        # As after a folder was moved: the records do not know the model's data.
+        # As after a folder was moved, the record does not name the model's data.
         (PEOPLE, "trained on all of these interactions already"),
         ({b"eve": PEOPLE[b"eve"]}, "trained on all of these interactions already"),
         (None, "there is no served model"),

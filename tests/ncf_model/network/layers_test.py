@@ -8,7 +8,7 @@ from ncf_model.network import layers
 
 
 def _scorer(**settings):
-    """Width 2: one GMF value, one MLP value; one hidden layer of one unit."""
+    """A scorer with one GMF factor, one MLP factor and one hidden unit."""
     scorer = layers.Scorer(ModelConfig(mf_dim=1, layers=(2, 1), **settings))
     scorer.build()
     values = {
@@ -32,12 +32,12 @@ def _logit(scorer, user=USER, item=ITEM):
 
 
 def test_fuses_both_halves():
-    # 10 * (3 * 5) + 100 * relu(2 * 1 - 1 * 1 + 0.5) + 0.25
+    # GMF, MLP and bias: 10 * (3 * 5) + 100 * relu(2 * 1 - 1 * 1 + 0.5) + 0.25.
     assert _logit(_scorer()) == pytest.approx(150 + 150 + 0.25)
 
 
 def test_hidden_layer_is_rectified():
-    # 2 * 1 - 1 * 4 + 0.5 is negative.
+    # The hidden unit's 2 * 1 - 1 * 4 + 0.5 is negative.
     assert _logit(_scorer(), item=np.array([5.0, 4.0], "f")) == 150.25
 
 
@@ -73,7 +73,7 @@ def test_a_user_meets_many_items():
 
 @pytest.mark.parametrize("kind", ["neumf", "gmf", "mlp"])
 def test_each_user_meets_each_item(kind):
-    """As one matrix product, which must be what the pairs give."""
+    """One matrix product for all pairs must give the same logits as single pairs."""
     settings = ModelConfig(type=kind, mf_dim=3, layers=(4, 6, 5), biases=True)
     scorer = layers.Scorer(settings)
     scorer.build()
@@ -110,14 +110,14 @@ def test_dropout_acts_in_training_only():
 
 
 def test_penalty_of_a_row():
-    # 0.1 * 3**2 + 0.01 * 4**2; the bias 100 is free.
+    # The penalty is 0.1 * 3**2 + 0.01 * 4**2; the bias 100 is not penalised.
     scorer = _scorer(biases=True, mf_regularization=0.1, mlp_regularization=(0.01, 9))
     rows = np.array([[3.0, 4.0, 100.0]], "f")
     np.testing.assert_allclose(scorer.row_penalty(rows), [0.9 + 0.16], rtol=1e-6)
 
 
 def test_penalty_of_the_kernels():
-    # The first of `mlp_regularization` is the embeddings'; 5 * (2**2 + 1**2).
+    # 5 * (2**2 + 1**2); the first value of two is for the MLP embeddings.
     assert float(_scorer(mlp_regularization=(7, 5)).kernel_penalty()) == 25.0
     assert float(_scorer(mlp_regularization=(3,)).kernel_penalty()) == 15.0
     assert float(_scorer(type="gmf", mlp_regularization=(3,)).kernel_penalty()) == 0.0

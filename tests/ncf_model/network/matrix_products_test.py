@@ -1,4 +1,4 @@
-"""Products in bfloat16. What sets a whole process runs in a process of its own."""
+"""Products in bfloat16; settings of a whole process are tested in another process."""
 
 import pathlib
 import subprocess
@@ -13,7 +13,7 @@ from ncf_model.network import matrix_products
 PROCESS = pathlib.Path(__file__).with_name("rounding_process.py")
 
 
-# Rows and columns on both sides of what is filled up.
+# Numbers of rows and columns with and without zero padding.
 @pytest.mark.parametrize("count", [31, 32, 255, 256, 257])
 @pytest.mark.parametrize(
     ("depth", "width"), [(127, 64), (128, 31), (128, 32), (130, 300)]

@@ -26,7 +26,7 @@ def test_scores_pairs_from_both_tables():
     users, items = np.arange(8.0).reshape(4, 2), np.arange(10.0).reshape(5, 2)
     network.user_table.embeddings.assign(users)
     network.item_table.embeddings.assign(items)
-    # [0, 1] . [8, 9], [4, 5] . [0, 1], [6, 7] . [2, 3]
+    # The logits are [0, 1] . [8, 9], [4, 5] . [0, 1] and [6, 7] . [2, 3].
     np.testing.assert_allclose(network([USERS, ITEMS]), [9.0, 5.0, 33.0])
 
 
@@ -45,7 +45,7 @@ def test_initial_embeddings(stddev):
     network = model.NeuMF(settings, num_users=999, num_items=4)
     rows = network.user_table.embeddings.numpy()
     assert (rows[:, -1] == 0).all()
-    # Glorot: uniform within sqrt(6 / (1000 + 41)), whose deviation is that / sqrt(3).
+    # Glorot: uniform within +-sqrt(6 / (1000 + 41)); dividing by sqrt(3) gives stddev.
     expected = stddev or (6 / 1041) ** 0.5 / 3**0.5
     assert rows[:, :-1].std() == pytest.approx(expected, rel=0.02)
 

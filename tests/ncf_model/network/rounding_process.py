@@ -1,6 +1,6 @@
-"""A process that trains in float32, then in bfloat16; products_test.py starts it.
+"""Trains in float32, then in bfloat16; matrix_products_test.py starts this process.
 
-The second training runs in a child, as the first may have settled how oneDNN computes.
+Each training has a process of its own, as oneDNN fixes its precision per process.
 """
 
 import multiprocessing
@@ -18,14 +18,14 @@ NETWORK = ModelConfig(mf_dim=16, layers=(256, 256, 128, 64))
 
 
 def train(precision):
-    """Returns each epoch's loss, and whether products are rounded."""
+    """Returns each epoch's loss, and whether matrix products are rounded."""
     keras.utils.set_random_seed(0)
     network = model.NeuMF(NETWORK, num_users=300, num_items=200)
     settings = TrainConfig(batch_size=256, precision=precision)
     loop = training_loop.TrainingLoop(network, settings, num_negatives=4)
     rng = np.random.default_rng(0)
     users = rng.integers(300, size=2000, dtype=np.int32)
-    # Learnable: a user's positive is near its number.
+    # A user's positive item has about the user's number, which can be learned.
     items = rng.integers(200, size=(2000, 5), dtype=np.int32)
     items[:, 0] = (users + rng.integers(20, size=2000)) % 200
     losses = []
@@ -46,11 +46,11 @@ def main():
             results.append(pool.apply(train, (precision,)))
     (exact, exactly), (losses, rounded) = results
     assert not exactly
-    # Where oneDNN can round when told from outside, the trainer has it do so.
+    # The trainer makes oneDNN round wherever this environment variable can.
     os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "BF16"
     with spawn.Pool(1) as pool:
         assert pool.apply(matrix_products.are_rounded) == rounded
-    # A processor without bfloat16 is told in vain.
+    # On a processor without bfloat16 the variable has no effect.
     os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
     with spawn.Pool(1) as pool:
         assert not pool.apply(matrix_products.are_rounded)

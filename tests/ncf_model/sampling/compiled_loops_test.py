@@ -12,7 +12,7 @@ import scipy.stats
 from ncf_model.sampling import compiled_loops, random_words
 
 FIRST = np.uint64(1234567)
-# 2**16 is the last limit at which two numbers share a word.
+# 2**16 is the largest limit at which one random word gives two numbers.
 LIMITS = [1 << 16, (1 << 16) + 1, 10_000_000, (1 << 31) - 1]
 
 
@@ -111,10 +111,10 @@ print(*drawn)
 
 
 def _draw(copy, folder):
-    """Draws in a process with a copy of the package; returns what it printed."""
+    """Draws in a process that imports `copy`; returns the numbers as printed."""
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "HOME": "/nonexistent"}
     environment.pop("NUMBA_CACHE_DIR", None)
-    # Root could make a home folder, but no folder in a file.
+    # Root could create any folder, but not below a file.
     environment["XDG_CACHE_HOME"] = str(copy / "config.py")
     return subprocess.run(
         [sys.executable, "-c", DRAW],
@@ -128,7 +128,7 @@ def _draw(copy, folder):
 
 @pytest.fixture
 def copy(tmp_path):
-    """Returns a copy of the package with nothing compiled."""
+    """Returns a copy of the package without cached compiled loops."""
     package = pathlib.Path(compiled_loops.__file__).parents[1]
     copy = tmp_path / "copy" / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -157,14 +157,14 @@ def test_what_was_compiled_is_kept_and_may_be_broken(copy, tmp_path):
         for path, content in kept.items():
             path.write_bytes(damage(content))
         assert _draw(copy, tmp_path) == found
-        # It was compiled anew and kept anew.
+        # The loops were compiled again and cached again.
         for path in kept:
             stored = path.read_bytes()
             assert hashlib.sha256(stored[32:]).digest() == stored[:32]
 
 
 def test_nowhere_to_keep_what_was_compiled(copy, tmp_path):
-    # A file in the place of the folder stops root too, unlike permissions.
+    # A file in place of the folder stops even root; permissions would not.
     (copy / "sampling" / "__pycache__").touch()
     assert len(_draw(copy, tmp_path).split()) == 8
     assert not list(tmp_path.rglob("*.nbc"))

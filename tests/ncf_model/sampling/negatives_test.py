@@ -6,7 +6,7 @@ import scipy.stats
 
 from ncf_model.sampling import negatives
 
-# Of 6 items: user a has 0 and 3, user b has 5, user c all but 1 and 4.
+# User -> seen items.
 USERS = {b"a": [0, 3], b"b": [5], b"c": [0, 2, 3, 5]}
 NUM_ITEMS = 6
 
@@ -114,7 +114,7 @@ def test_training_negatives_are_uniform():
 
 
 def test_training_negatives_follow_popularity():
-    # Weights 2**0.5 : 1 for items trained on twice and once; item 0 is seen.
+    # Items that train twice and once have weights 2**0.5 : 1; item 0 is seen.
     weights = negatives.popularity_weights(np.array([9, 2, 2, 1, 1]), 0.5)
     items, offsets, keys = _arrays({b"a": [0]})
     drawn = negatives.training_negatives(
@@ -188,7 +188,7 @@ class TestEvaluationNegatives:
         users = {b"%d" % user: [0] for user in range(20_000)}
         lists = _evaluation(users, count=3, num_items=5, with_replacement=True)
         assert all(len(found) == len(set(found)) for found in lists)
-        # 3 draws of 4 items: 1, 2 or 3 distinct with 4, 36 and 24 chances of 64.
+        # 3 draws of 4 items have 64 outcomes: 4, 36, 24 with 1, 2, 3 distinct items.
         lengths = np.bincount([len(found) for found in lists], minlength=4)[1:]
         expected = np.array([4, 36, 24]) / 64 * 20_000
         assert scipy.stats.chisquare(lengths, expected).pvalue > 1e-3

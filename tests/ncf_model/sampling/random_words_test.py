@@ -12,7 +12,7 @@ def test_keys_depend_on_id_and_seed_alone():
 
 
 def test_keys_are_the_same_on_every_machine():
-    # blake2b of "196", 8 bytes, keyed by the seed's 8 bytes, little-endian.
+    # BLAKE2b of "196", 8 bytes, keyed by the 8 bytes of the seed, little-endian.
     assert random_words.user_keys([b"196"], 42).tolist() == [547397789202901289]
 
 

@@ -18,8 +18,8 @@ def _starts(users):
 
 
 def _numbered(of):
-    """The items that each user's numbers 0, 1, 2 ... stand for."""
-    # A list that has room for all unseen items has them by number.
+    """Returns the unseen items that each user's numbers 0, 1, 2 ... stand for."""
+    # A list that is long enough for all unseen items has them in order of numbers.
     values, lengths = of.draw_lists(
         _starts(len(of.sizes)), max(1, of.num_items), with_replacement=False
     )
@@ -28,15 +28,15 @@ def _numbered(of):
 
 
 def test_numbers_begin_behind_as_many_items_as_were_seen():
-    # Seen: 0 and 3 of 5. Numbers 0, 1, 2 stand for 2, 3, 4, but 3 is seen: its number
-    # goes to 1, the unseen item below 2.
+    # Items 0 and 3 of 5 are seen. Numbers 0, 1, 2 would stand for items 2, 3, 4; as 3
+    # is seen, number 1 stands for item 1, the unseen item below 2.
     assert _numbered(_unseen([3, 0])) == [[2, 1, 4]]
 
 
 def test_each_user_has_numbers_of_its_own():
     of = _unseen([3, 0], [4, 3], [], [1])
     assert of.counts.tolist() == [3, 3, 5, 4]
-    # Seen 3 and 4: their numbers go to 0 and 1. Nothing seen: items as they are.
+    # If 3 and 4 are seen, 0 and 1 take their numbers; if none is, items keep theirs.
     assert _numbered(of) == [[2, 1, 4], [2, 0, 1], [0, 1, 2, 3, 4], [0, 2, 3, 4]]
 
 
@@ -92,11 +92,11 @@ def test_table_and_index_agree(catalogue):
     assert by_table.tolist() == by_index.tolist()
 
 
-# On both sides of the limit up to which there is a table.
+# Seen items are found by a table up to 2**16 items, and by an index beyond.
 @pytest.mark.parametrize("num_items", [1 << 16, (1 << 16) + 1, 1 << 20])
 class TestLargeCatalogues:
     def _seen(self, num_items):
-        # The same lowest 16 bits, so that they share a place of the index.
+        # Items with the same lowest 16 bits share a place of the index.
         alike = np.arange(num_items - 5, 0, -(1 << 16))
         return [*alike.tolist(), num_items - 1, 0]
 
@@ -134,7 +134,7 @@ class TestLargeCatalogues:
 
 def test_catalogue_of_ten_million():
     of = _unseen([9_999_999, 0], num_items=10_000_000)
-    # All of the list, so that it is in the order of numbers.
+    # A list of all unseen items is in the order of their numbers.
     items, lengths = of.draw_lists(_starts(1), 10_000_000, with_replacement=False)
     assert lengths.tolist() == [9_999_998]
     assert items[[0, -1]].tolist() == [2, 1]

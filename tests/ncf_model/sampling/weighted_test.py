@@ -22,7 +22,7 @@ def test_popularity_itself():
 
 
 def test_power_of_popularity():
-    # 16 ** 0.75 is 8, 1 ** 0.75 is 1.
+    # The weights are 16 ** 0.75 = 8 and 1 ** 0.75 = 1.
     weights = weighted.popularity_weights(np.array([16, 1, 1]), 0.75)
     np.testing.assert_allclose(weights / weights.sum(), [0.8, 0.1, 0.1], 1e-9)
 
@@ -37,7 +37,7 @@ def test_alpha_zero_is_uniform():
 
 
 def test_draws_unseen_items_in_proportion():
-    # Seen: 0 and 2. The rest weighs 4, 1 and 1: 2/3, 1/6 and 1/6 of the draws.
+    # Items 0 and 2 are seen; the others weigh 4, 1 and 1, so get 2/3, 1/6 and 1/6.
     drawn = _draw([2, 0], sizes=[1_200_000])
     counts = np.bincount(drawn, minlength=5)
     assert counts[[0, 2]].tolist() == [0, 0]
@@ -69,7 +69,7 @@ def test_item_twice():
 
 
 def test_seen_items_that_share_a_place_of_the_index():
-    # 2**16 items apart. All else weighs 1, so that most first tries are seen ones.
+    # Seen items are 2**16 apart and weigh so much that most first tries hit them.
     num_items = (1 << 17) + 2
     weights = np.ones(num_items, np.int64)
     seen = [1, 1 + (1 << 16), 1 + (1 << 17)]
@@ -82,21 +82,21 @@ def test_seen_items_that_share_a_place_of_the_index():
 @pytest.mark.parametrize("tries", [1, 2, 5])
 def test_any_number_of_tries_draws_in_proportion(monkeypatch, tries):
     monkeypatch.setattr(weighted, "_TRIES", tries)
-    # Seen: 0 and 2, 10/16 of the weight, so that most tries fail.
+    # The seen items 0 and 2 have 10/16 of the weight, so most tries fail.
     counts = np.bincount(_draw([2, 0], sizes=[60_000]), minlength=5)
     expected = [40_000, 10_000, 10_000]
     assert scipy.stats.chisquare(counts[[1, 3, 4]], expected).pvalue > 1e-3
 
 
 def test_items_that_share_a_bucket(monkeypatch):
-    # Two buckets for five items, so that all are found by search.
+    # With two buckets for five items a search within the bucket finds the item.
     monkeypatch.setattr(weighted, "_MOST_BUCKETS", 2)
     counts = np.bincount(_draw([0], sizes=[80_000]), minlength=5)
     expected = [40_000, 20_000, 10_000, 10_000]
     assert scipy.stats.chisquare(counts[1:], expected).pvalue > 1e-3
 
 
-# From one bucket for all points to one for each.
+# From few buckets with many points each to one bucket for each point.
 @pytest.mark.parametrize("buckets", [2, 4, 8, 1 << 22])
 def test_every_point_of_the_line_is_the_item_that_covers_it(monkeypatch, buckets):
     monkeypatch.setattr(weighted, "_MOST_BUCKETS", buckets)
@@ -107,7 +107,7 @@ def test_every_point_of_the_line_is_the_item_that_covers_it(monkeypatch, buckets
 
 
 def test_draws_follow_each_other_independently():
-    # Seen is 8 of 10 parts, so that most draws take several tries.
+    # The seen item has 8/10 of the weight, so most draws take several tries.
     weights = np.array([8, 1, 1])
     drawn = _draw([0], sizes=[200_000], weights=weights)
     pairs = np.bincount((drawn[:-1] - 1) * 2 + drawn[1:] - 1, minlength=4)
@@ -116,7 +116,7 @@ def test_draws_follow_each_other_independently():
 
 @pytest.mark.parametrize("alpha", [-0.1, 10.1, 70.0, 120.0, float("nan")])
 def test_refuses_powers_that_overflow(alpha):
-    """100,000 ** 70 is no float: its weight was negative, and loops believed it."""
+    """100,000 ** 70 exceeds every float and would become a negative weight."""
     with pytest.raises(ValueError, match="`popularity_alpha` must be from 0 to 10"):
         weighted.popularity_weights(np.array([100_000, 1]), alpha)
 

@@ -1,4 +1,4 @@
-"""Versions that a person or another program put into the serving folder."""
+"""Versions that a person or another program put into the serving folder ("by hand")."""
 
 import pathlib
 
@@ -30,11 +30,11 @@ def test_it_is_never_dropped(tmp_path):
         model = _write(tmp_path / "model", b"%d" % number)
         versions.push(serving, model, keep=2, number=number)
     assert _numbers(serving) == [9, 8, 5]
-    # The copy that a rollback makes of it is one of ours.
+    # A rollback to such a version makes a copy that counts as pushed, not as by hand.
     restored = versions.restore(serving, 5).version
     assert not restored.record.by_hand
     assert pathlib.Path(restored.path, "saved_model.pb").read_bytes()[2:] == b"h"
-    # Edited, it is still a whole version.
+    # A version by hand that was edited is still whole.
     (serving / "5" / "more").write_bytes(b"1")
     assert not versions.look(serving).broken
 
@@ -53,7 +53,7 @@ def test_the_best_that_was_pushed_stays_beside_it(tmp_path, how):
     assumed = {"level": "0.4", features.ASSUMED_LEVEL_PROPERTY: 1}
     if how == "entered":
         _write(serving / "9", b"h")
-        # A copy of a pushed version has a measured level.
+        # This version has the measured level of a pushed one, as if copied by hand.
         copied = {"level": "0.4"}
         versions.enter(serving, versions.newest(serving), blessing=copied)
         stays = [9]

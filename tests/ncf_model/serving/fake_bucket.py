@@ -1,4 +1,4 @@
-"""An object store in memory, as `tf.io.gfile` shows one."""
+"""An object store in memory, with the functions of `tf.io.gfile`."""
 
 import io
 import os
@@ -7,7 +7,7 @@ import types
 
 
 class Bucket:
-    """`tf.io.gfile` on an object store: keys and contents, and no folders."""
+    """`tf.io.gfile` on an object store, which has keys and contents but no folders."""
 
     def __init__(self):
         self.objects = {}

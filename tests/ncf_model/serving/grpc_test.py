@@ -45,7 +45,7 @@ class _Server(prediction_service_pb2_grpc.PredictionServiceServicer):
 def predict(tiny):
     """Returns a function that sends a PredictRequest and returns arrays.
 
-    User u likes item i as (u + 1) * (7 - i) - 10.
+    The logit of user u and item i is (u + 1) * (7 - i) - 10.
     """
     settings = {"type": "gmf", "mf_dim": 1, "gmf_output": "ones"}
     network = model.NeuMF(ModelConfig(**settings), num_users=5, num_items=7)

@@ -1,4 +1,4 @@
-"""Users by their history, served: trained ones and baskets."""
+"""The served history model: answers for users who trained and for baskets."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ def _loaded(tiny):
 
 
 def _exported(tiny, factored, recent=0.0, rows=None):
-    """Q is the identity; b, Y and the linear part are known; three items covered.
+    """Exports a model with known Q, Y, b and a linear part of three items; loads it.
 
-    With `rows` of users the last user has nothing that was trained on.
+    If there are `rows` of users, the last user has no item that was trained on.
     """
     interactions = data.load_interactions(tiny.train)
     history = HistoryConfig(
@@ -76,7 +76,7 @@ def _factored():
 
 
 def test_no_table_is_copied_when_it_is_read(tiny, factored):
-    """ResourceGather has all later reads of its variable be copies."""
+    """After a ResourceGather every read of the same variable makes a copy."""
     _exported(tiny, factored, recent=1.0)
     used = operations.of(tiny.root / "model")
     assert {"ReadVariableOp", "GatherV2", "GatherNd"} <= used
@@ -84,7 +84,7 @@ def test_no_table_is_copied_when_it_is_read(tiny, factored):
 
 
 def test_ials_folds_a_basket_in(tiny, loaded, factored):
-    """Against the normal equations, and what the same basket has without iALS."""
+    """Scores are those without iALS plus the solution of the normal equations."""
     with_it = _exported(tiny, factored)
     basket = [0, 3]
     v = factored.items[basket]
@@ -121,7 +121,7 @@ def test_with_recency_a_later_item_weighs_more(tiny):
     """bob's history is i1, i0, i2: with an exponent of 1 they weigh 2, 3 and 6."""
     loaded = _exported(tiny, None, recent=1.0)
     weights = np.array([2, 3, 6]) * 3 / 11
-    # Of the three, i1 votes by Y for i5, and i0 and i2 for i6 and i4.
+    # By Y, i1 raises the logit of i5, and i0 and i2 those of i6 and i4.
     asked = [b"i3", b"i4", b"i5", b"i6", b"i0"]
     deep = np.array([0, 2 * weights[2], weights[0], 0, 0]) / np.sqrt(3)
     linear = np.array([0, 0, 0, 0, 2 * weights[0] + 1 * weights[2]])
@@ -146,7 +146,7 @@ def _sigmoid(logit):
 
 
 def test_a_basket_by_hand(loaded):
-    # i1 votes 1 for i5, by Y; the linear part 2 for i0 and 1 for i2.
+    # By Y, i1 adds 1 to i5; by the linear part, 2 to i0 and 1 to i2.
     items, scores = _items(loaded, [[b"i1", b"", b"i1", b"nobody knows"]], 3)
     assert items == [[b"i0", b"i5", b"i2"]]
     logits = np.array([2, 1.5, 1.2])
@@ -157,14 +157,14 @@ def test_a_basket_has_the_mean_row_of_the_users_who_trained(tiny):
     rows = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     loaded = _exported(tiny, None, rows=rows)
     found = dict(zip(*_logits(loaded, [[b"i0"]]), strict=True))
-    # i0 votes for nothing by Y, and by the linear part 4 for i1 and 1 for i2.
+    # By Y, i0 adds nothing; by the linear part, 4 to i1 and 1 to i2.
     expected = rows[:4].mean(axis=0) + np.arange(7) / 10 + [0, 4, 1, 0, 0, 0, 0]
     for name, logit in found.items():
         assert logit == pytest.approx(expected[int(name[1:])], abs=1e-3)
 
 
 def test_a_user_is_answered_as_their_basket_is_but_for_the_held_out_item(loaded):
-    # bob trained on i1, i0 and i2; i5 is held out, and is not shown.
+    # bob trained on i1, i0 and i2; i5 is held out, so is not recommended to bob.
     basket, scores = _items(loaded, [[b"i0", b"i1", b"i2"]], 7)
     out = loaded.signatures["recommend"](
         user_id=tf.constant([b"bob"]), k=tf.constant(7)
@@ -207,7 +207,7 @@ def test_nothing_known_gets_the_most_popular(loaded):
 
 
 def test_who_has_not_trained_is_unknown(tiny, records):
-    """With a temporal split: "only one" has nothing but what is held out."""
+    """With a temporal split, user "only one" has nothing but held-out items."""
     path = tiny.root / "Split-train/data_tfrecord-00000-of-00002.gz"
     rows = [records.train(3, [2, 3, 0, 1], [5], [6]), records.train(4, [], [], [0, 2])]
     records.write(path, rows)
@@ -219,7 +219,7 @@ def test_who_has_not_trained_is_unknown(tiny, records):
     assert scores[0] == scores[1]
     got = loaded.signatures["recommend"](user_id=tf.constant(users), k=tf.constant(7))
     ids = [[item for item in row if item] for row in got["item_ids"].numpy()]
-    # The most popular, but for what the first has.
+    # Both get the most popular items, but "only one" gets neither i0 nor i2.
     assert ids[0] == [item for item in ids[1] if item not in (b"i0", b"i2")]
     assert len(ids[0]) == 5
 

@@ -1,4 +1,4 @@
-"""The network's own scores, and an export held against them by TensorFlow alone."""
+"""The probe: scores that an export must reproduce with TensorFlow alone."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def test_the_probe_has_known_and_unknown_ids():
     made = probe.make(
         _logits, user_ids=[b"u", b"unknown user"], item_ids=[b"i"], tolerance=0.5
     )
-    # Users 0, 1 and 2, which is unknown, by items 0 and 1, which is unknown.
+    # All pairs of two known users and an unknown one with a known and an unknown item.
     assert made["user_ids"] == ["u", "u", *["unknown user"] * 2, *["unknown user?"] * 2]
     assert made["item_ids"] == ["i", "unknown item"] * 3
     expected = [0.5, 0.26894, 0.73106, 0.5, 0.8808, 0.73106]
@@ -51,7 +51,8 @@ def test_the_linear_part_counts_what_it_knows_of_a_history():
     )
     users, items = np.array([0, 0, 0, 1, 2]), np.array([0, 1, 2, 0, 0])
     assert probe.linear(trained, users, items).tolist() == [2, 1, 0, 0, 0]
-    trained.settings.recency = 1.0  # 1/3, 1/2 and 1, in the mean 1.
+    # The items' weights are 1/3, 1/2 and 1, scaled to mean 1.
+    trained.settings.recency = 1.0
     faded = probe.linear(trained, users, items)
     np.testing.assert_allclose(faded, [18 / 11, 6 / 11, 0, 0, 0], rtol=1e-6)
     trained.linear = None
@@ -68,7 +69,7 @@ def test_a_real_export_alone_and_one_with_a_file_cut_off(tiny):
 
     expected = probe.make(logits, user_ids=USERS, item_ids=ITEMS, tolerance=1e-3)
     answer = check.ask(folder, expected)
-    # The vocabulary has "only one" in the place of the id that is no text.
+    # The exported vocabulary has "only one" where `USERS` has an id that is no text.
     strange = [row for row in expected["user_ids"] if row == "\udcff"]
     assert len(strange) == 8
     with pytest.raises(ValueError, match="scores are others"):
@@ -79,7 +80,7 @@ def test_a_real_export_alone_and_one_with_a_file_cut_off(tiny):
     check.require({**answer, "scores": check.ask(folder, good)["scores"]}, good)
     assert answer["seconds"]["recommend"] > 0
 
-    # Of several lines the one that says what is wrong.
+    # Of TensorFlow's several lines the message has the one that names the fault.
     os.rename(f"{folder}/assets/item_id", f"{folder}/away")
     with pytest.raises(ValueError, match=r"Error: .*assets/item_id.+ It was not"):
         check.ask(folder, expected)

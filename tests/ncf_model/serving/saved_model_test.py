@@ -20,7 +20,7 @@ ITEMS = [b"i0", b"i1", b"i2", b"i3", b"i4", b"i5", b"i6"]
 
 
 def _network(**settings):
-    """User u likes item i as (u + 1) * (7 - i); the output bias is -10."""
+    """A network with logit (u + 1) * (7 - i) - 10 for user u and item i."""
     settings = {"type": "gmf", "mf_dim": 1, "gmf_output": "ones"} | settings
     network = model.NeuMF(ModelConfig(**settings), num_users=5, num_items=7)
     network.user_table.embeddings.assign([[1.0], [2.0], [3.0], [4.0], [5.0], [0.0]])
@@ -51,7 +51,7 @@ def _recommend(loaded, user_ids, k):
 
 
 def _evaluate(loaded, lists):
-    """Evaluates (user, candidates) pairs, or triples with what the user has seen."""
+    """Evaluates (user, candidates) pairs, or triples with the user's seen items."""
     names = ("user_id", "candidate_ids", "seen_ids")
     examples = [
         tf.train.Example(
@@ -75,7 +75,7 @@ def loaded(tiny):
 
 def test_score_is_a_probability(loaded):
     scores = _score(loaded, [b"ann", b"\xc3\xa9ve", b"007"], [b"i0", b"i5", b"i4"])
-    # 1 * 7 - 10, 3 * 2 - 10, 4 * 3 - 10
+    # The logits are 1 * 7 - 10, 3 * 2 - 10 and 4 * 3 - 10.
     np.testing.assert_allclose(scores, _sigmoid(-3, -4, 2), rtol=1e-5)
 
 
@@ -86,13 +86,13 @@ def test_score_refuses_columns_of_different_length(loaded):
 
 
 def test_unknown_ids_are_the_average(loaded):
-    # The mean user is 3 (all five trained), the mean item 4.
+    # The mean of the five users' rows is 3, that of the items' rows is 4.
     scores = _score(loaded, [b"nobody", b"ann", b"nobody"], [b"i6", b"?", b"?"])
     np.testing.assert_allclose(scores, _sigmoid(3 - 10, 4 - 10, 12 - 10), rtol=1e-5)
 
 
 def test_recommends_the_best_unseen(loaded):
-    # Ann has items 0 to 4, Bob 0, 1, 2 and 5, "only one" item 0.
+    # Ann has items 0 to 4, Bob has 0, 1, 2 and 5, and user "only one" has item 0.
     ids, scores = _recommend(loaded, [b"ann", b"bob", b"only one"], 2)
     assert ids == [[b"i5", b"i6"], [b"i3", b"i4"], [b"i1", b"i2"]]
     expected = [_sigmoid(-8, -9), _sigmoid(-2, -4), _sigmoid(20, 15)]
@@ -100,7 +100,7 @@ def test_recommends_the_best_unseen(loaded):
 
 
 def test_unknown_user_gets_the_most_popular(loaded):
-    # Trained on, validation items included: item 0 by 5 users, 1 by 3, 2 by 3, 3 by 2.
+    # With validation items, items 0, 1, 2 and 3 trained for 5, 3, 3 and 2 users.
     ids, scores = _recommend(loaded, [b"nobody", b"bob"], 4)
     assert ids[0] == [b"i0", b"i1", b"i2", b"i3"]
     np.testing.assert_allclose(scores[0], [1.0, 0.6, 0.6, 0.4])
@@ -109,7 +109,7 @@ def test_unknown_user_gets_the_most_popular(loaded):
 
 def test_popularity_without_refit_leaves_validation_items_out(tiny):
     _, scores = _recommend(_export(_network(), tiny, refitted=False), [b"nobody"], 3)
-    # Bob's item 2 was not trained on.
+    # Bob's validation item 2 did not train.
     np.testing.assert_allclose(scores[0], [1.0, 0.6, 0.4])
 
 
@@ -143,7 +143,7 @@ def test_equal_scores_in_order_of_index(tiny):
 
 
 def test_ranks_where_probabilities_saturate(tiny):
-    """Logits 1,000 to 7,000 all have probability 1; the order is still theirs."""
+    """Logits 1,000 to 7,000 all have probability 1, but still decide the order."""
     network = _network()
     network.item_table.embeddings.assign([[1e3 * (i + 1)] for i in range(8)])
     ids, scores = _recommend(_export(network, tiny), [b"only one"], 3)
@@ -172,7 +172,7 @@ def test_evaluate_ranks_the_whole_catalogue(loaded):
         loaded,
         [
             (b"bob", [b"i3"], [b"i0", b"i5"]),
-            # What the model does not know is the mean item, and leaves nothing out.
+            # Unknown candidates score as the mean item; unknown seen ids are ignored.
             (b"ann", [b"?"], [b"i6", b"i1", b"?"]),
         ],
     )
@@ -218,7 +218,7 @@ def _random_network(settings):
 
 
 def test_ranks_in_the_catalogue_are_those_of_brute_force(tiny, monkeypatch):
-    # 5 users, 2 at a time.
+    # The 5 users are ranked 2 at a time.
     monkeypatch.setattr(saved_model, "_BLOCK_VALUES", 2 * 7 * 4)
     network = _random_network({"mf_dim": 3, "layers": (6, 4), "biases": True})
     loaded = _export(network, tiny)
@@ -287,7 +287,7 @@ print(out["item_ids"].numpy()[0, 0].decode())
 
 @pytest.mark.parametrize("settings", [{}, {"type": "neumf", "layers": (4, 2)}])
 def test_no_table_is_copied_when_it_is_read(tiny, settings):
-    """ResourceGather has all later reads of its variable be copies."""
+    """After a ResourceGather every read of the same variable makes a copy."""
     network = _random_network(settings) if settings else _network()
     _export(network, tiny)
     used = operations.of(tiny.root / "model")
@@ -296,7 +296,7 @@ def test_no_table_is_copied_when_it_is_read(tiny, settings):
 
 
 def test_moves_as_a_folder(loaded, tiny, tmp_path):
-    """The vocabularies are in it."""
+    """The model's folder contains the vocabularies."""
     del loaded
     moved = pathlib.Path(tiny.root / "model").rename(tmp_path / "moved")
     (tiny.root / "transform_fn").rename(tmp_path / "elsewhere")
@@ -305,19 +305,19 @@ def test_moves_as_a_folder(loaded, tiny, tmp_path):
 
 
 def test_who_has_not_trained_is_unknown(tiny, records):
-    """With a temporal split: "only one" has nothing but what is held out."""
+    """With a temporal split, user "only one" has nothing but held-out items."""
     path = tiny.root / "Split-train/data_tfrecord-00000-of-00002.gz"
     rows = [records.train(3, [2, 3, 0, 1], [5], [6]), records.train(4, [], [], [0, 2])]
     records.write(path, rows)
     loaded = _export(_network(), tiny)
-    # The mean of the users 1 to 4 who trained is 2.5; the row of "only one" is 5.
+    # The four users who trained have mean row 2.5; the row of "only one" is 5.
     users = [b"only one", b"nobody"]
     scores = _score(loaded, users, [b"i5", b"i5"])
     np.testing.assert_allclose(scores, _sigmoid(5 - 10, 5 - 10), rtol=1e-5)
     lists = _evaluate(loaded, [(user, [b"i5", b"i6"]) for user in users])
     np.testing.assert_allclose(lists, [[-5, -7.5]] * 2, rtol=1e-6)
-    # Item 0 trained with 4 users, 1 and 2 with 3, 3 with 2: without 0 and 2, which the
-    # first has.
+    # Items 0, 1, 2 and 3 trained for 4, 3, 3 and 2 users; 0 and 2 are not recommended
+    # to "only one", for whom they are held out.
     ids, scores = _recommend(loaded, users, 2)
     assert ids == [[b"i1", b"i3"], [b"i0", b"i1"]]
     np.testing.assert_allclose(scores, [[0.6, 0.4], [0.8, 0.6]])

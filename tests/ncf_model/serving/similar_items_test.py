@@ -1,4 +1,4 @@
-"""Profiles that a reader can compute, and the signatures of an exported model."""
+"""Item profiles for similar items, by hand, and the signatures of an exported model."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from ncf_model.serving import similar_items
 
 
 def _cosines(logits):
-    """Returns the cosines of items' profiles, given logits [users, items]."""
+    """Returns the cosines between items' profiles, given logits [users, items]."""
     table = tf.constant(logits, tf.float32)
     vectors = similar_items.profiles(
         lambda users: tf.gather(table, users),
@@ -21,7 +21,7 @@ def _cosines(logits):
 
 
 def test_is_the_correlation_of_scores_over_users():
-    # Item 1 is item 0 shifted and stretched, item 2 its mirror image, item 3 neither.
+    # Item 1's scores are item 0's, shifted and scaled; item 2's are item 0's negated.
     scores = [[1, 12, -1, 0], [2, 14, -2, 3], [3, 16, -3, 0]]
     expected = np.corrcoef(np.array(scores).T)
     np.testing.assert_allclose(_cosines(scores), expected, atol=1e-5)
@@ -36,7 +36,7 @@ def test_an_item_that_all_like_alike_is_near_nothing():
 def test_many_users_and_more_axes_than_are_kept(monkeypatch):
     scores = np.random.default_rng(0).normal(size=(300, 5))
     monkeypatch.setattr(similar_items, "_WIDTH", 3)
-    # 256 of 300 users, and 3 of 5 axes: about the correlation of all.
+    # By default 256 of the 300 users are used; here also only 3 of 5 axes.
     assert np.abs(_cosines(scores).diagonal() - 1).max() < 1e-5
     monkeypatch.setattr(similar_items, "_WIDTH", 5)
     monkeypatch.setattr(similar_items, "_MOST_USERS", 300)
@@ -45,7 +45,7 @@ def test_many_users_and_more_axes_than_are_kept(monkeypatch):
 
 @pytest.fixture
 def loaded(tiny):
-    """Two tastes: users like even items or odd ones, by the sign of their row."""
+    """A model of users who like even items or odd ones, by the sign of their row."""
     settings = {"type": "gmf", "mf_dim": 2, "gmf_output": "ones"}
     network = model.NeuMF(ModelConfig(**settings), num_users=5, num_items=7)
     users = [[1, 0], [-1, 0.1], [1, 0.2], [-1, 0.3], [1, 0.4], [0, 0]]
@@ -95,7 +95,7 @@ def test_history_is_in_order_with_what_was_held_out(loaded):
         )
 
     ids = [f"i{i}".encode() for i in range(7)]
-    # Bob trained on items 1 and 0, was validated on 2 and evaluated on 5.
+    # Bob trained on items 1 and 0; 2 is the validation and 5 the evaluation item.
     assert history("bob", "only one") == [
         [ids[1], ids[0], ids[2], ids[5]],
         [ids[0], b"", b"", b""],

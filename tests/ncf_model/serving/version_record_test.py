@@ -1,4 +1,4 @@
-"""Records of versions in which another program noted something odd."""
+"""Records of versions with odd values that another program wrote."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_a_value_of_another_type_hides_nothing_else(tmp_path, odd):
         first.record.digest,
         first.record.files,
     )
-    # The value stays in the file, also in that of a copy.
+    # The odd value stays in the record's file, and in that of a copied version.
     versions.annotate(tmp_path / "serving", back.number, vertex_model="m")
     _push(tmp_path, b"c")
     again = versions.restore(tmp_path / "serving", back.number).version
@@ -74,7 +74,7 @@ def test_what_is_right_beside_an_odd_value_is_read():
     assert record.takes_back == ["a", "b"]
     assert record.run is None
     assert json.loads(record.to_file()) == content
-    # What a run notes itself takes the place of the odd value.
+    # A value that a run notes replaces the odd one.
     changed = record.with_values(run="r", dataset="shop")
     assert json.loads(changed.to_file()) == content | {"run": "r", "dataset": "shop"}
 

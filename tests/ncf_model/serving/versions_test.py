@@ -31,7 +31,7 @@ def serving(request, tmp_path):
 
 @pytest.fixture
 def model(tmp_path):
-    """Returns a function that writes a SavedModel, as far as this module looks."""
+    """Returns a function that writes the files of a SavedModel, with dummy content."""
 
     def write(content, pad=0):
         folder = tmp_path / f"model {content}"
@@ -97,7 +97,7 @@ def test_numbers_rise_even_after_the_newest_was_removed(serving, model):
 
 
 def test_a_number_that_was_announced_is_taken_unless_it_is_used(serving, model):
-    """Later, too: Pusher's cache key has it."""
+    """An older number is taken, too, for it is in Pusher's cache key."""
     announced = versions.next_number(serving) - 100
     first = versions.push(serving, model("A"), number=announced).version
     second = versions.push(serving, model("B"), number=announced).version
@@ -116,7 +116,7 @@ def test_the_last_few_stay_and_foreign_versions_do_too(serving, model):
 
 @pytest.mark.parametrize(("taken_back", "left"), [([], [0, 3, 4]), ([0], [1, 3, 4])])
 def test_the_best_stays_besides(serving, model, taken_back, left):
-    """Else each model could be a little worse than those that are still there."""
+    """Without the best, each model could be a little worse than those before it."""
     made = []
     for name, level in zip("ABCDE", ("0.2", "0.1", "0.0", "-0.1", ""), strict=True):
         back = [made[i].record.digest for i in taken_back] if name == "E" else []
@@ -148,7 +148,7 @@ def test_a_damaged_version_is_named_and_passed_over(
     assert _content(versions.newest(serving)) == "A"
     [broken] = versions.look(serving).broken
     assert problem in broken.problem
-    # A server takes the highest number, so A must be above it again, or it be gone.
+    # A server takes the highest number, so A must get a number above the broken one.
     last = versions.push(serving, model("A")).version
     assert all(b.number < last.number for b in versions.look(serving).broken)
     assert versions.push(serving, model("B")).is_new
@@ -282,7 +282,7 @@ def test_an_unreadable_record_is_as_if_it_were_not(serving, model):
 
 
 def test_what_a_foreign_record_says_besides_survives(serving, model):
-    """As of a newer release, or of a colleague's script."""
+    """Another program may add fields, such as a newer release or a script."""
     first = versions.push(serving, model("A")).version
     path = os.path.join(serving, ".ncf", "versions", f"{first.number}.json")
     said = json.loads(folders.read(path)) | {"ticket": {"id": 7}, "owners": ["ann"]}
@@ -357,11 +357,11 @@ def test_a_polling_reader_never_sees_less_than_a_whole_version(tmp_path, model):
     def poll():
         ended = False
         while not ended:
-            ended = stop.is_set()  # Then one more look, at the versions that stay.
+            ended = stop.is_set()  # Look once more at the end.
             numbers = [n for n in os.listdir(serving) if n.isdigit()]
             for number in sorted(numbers, key=int)[-1:]:
                 files = folders.sizes(str(serving / number))
-                # Two pushes since the listing took it away, as they should.
+                # Pushes since the listing may rightly have deleted this version.
                 if (serving / number).exists():
                     seen.add((len(files), sum(files.values())))
 
@@ -372,7 +372,7 @@ def test_a_polling_reader_never_sees_less_than_a_whole_version(tmp_path, model):
         versions.push(serving, folder, keep=2)
     stop.set()
     reader.join()
-    # Three files each, of a few lengths by the name's: "first", "M1", "M10".
+    # Three files each; sizes differ by the name's length: "first", "M1", "M10".
     assert {count for count, _ in seen} == {3}
     assert len({size for _, size in seen}) <= 3
 

@@ -1,8 +1,8 @@
-"""The newest version that is whole, by its number and by what its files say."""
+"""The newest version whose files are all there and not cut off."""
 
 from ncf_model.serving import whole
 
-WHOLE = bytes([0x12, 0x02, 0x61, 0x62])  # A field of two bytes, both of them there.
+WHOLE = bytes([0x12, 0x02, 0x61, 0x62])  # a complete field of two bytes
 CUT_OFF = WHOLE[:-1]
 
 

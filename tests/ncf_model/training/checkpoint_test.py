@@ -1,4 +1,4 @@
-"""What is written comes back; what was cut off is not believed."""
+"""Checkpoints: what was saved is loaded again, and damaged files are not used."""
 
 import os
 import random
@@ -63,7 +63,8 @@ def test_a_damaged_file_is_no_reason_not_to_train(tmp_path, caplog):
         path.write_bytes(_damaged(whole, rng))
         found = saved.load()
         refused += found is None
-        if found:  # The damage is in what nobody reads, such as a file's date.
+        # Damage in bytes that nobody reads, such as a file's date, is not noticed.
+        if found:
             assert found[0] == {"epoch": 1}
             for name, group in ARRAYS.items():
                 for array, expected in zip(found[1][name], group, strict=True):

@@ -151,7 +151,7 @@ def test_materialised_rows_are_those_of_streaming(tiny, tmp_path, records, refit
 def test_popular_negatives_are_drawn_more_often(tiny):
     settings = {"distribution": "popularity", "popularity_alpha": 3.0}
     users, items = _rows(tiny, num_negatives=200, **settings).draw(0)
-    # User 2 has item 0. Items 1, 2, 3 train 3, 2, 1 times: 27 : 8 : 1, and three ones.
+    # User 2 has item 0. Items 1 to 3 train 3, 2, 1 times: weights 27, 8, 1; others 1.
     drawn = np.bincount(items[users == 2, 1:].ravel(), minlength=7)
     assert drawn[0] == 0
     assert drawn[1] == pytest.approx(200 * 27 / 39, abs=25)

@@ -1,4 +1,4 @@
-"""Which epoch is kept, when training stops, what the refit trains on."""
+"""Fitting: which epoch is kept, when training stops, what the refit trains on."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ CONSTANT = {
 
 
 class Lists:
-    """Gives the metrics it was made with, epoch after epoch."""
+    """Stands in for validation lists; returns the given metrics, epoch by epoch."""
 
     def __init__(self, *metrics):
         self._left = list(metrics)
@@ -65,8 +65,8 @@ def interactions(tiny):
     ("metrics", "best"),
     [
         ([(0.1, 0.1), (0.5, 0.1), (0.3, 0.9)], 2),
-        ([(0.5, 0.1), (0.5, 0.2), (0.5, 0.1)], 2),  # NDCG decides between equals
-        ([(0.5, 0.2), (0.5, 0.2), (0.4, 0.3)], 1),  # the first of equals
+        ([(0.5, 0.1), (0.5, 0.2), (0.5, 0.1)], 2),  # NDCG decides ties.
+        ([(0.5, 0.2), (0.5, 0.2), (0.4, 0.3)], 1),  # Of equals the first.
         ([(0.0, 0.0), (0.0, 0.0), (0.0, 0.0)], 1),
     ],
 )
@@ -97,7 +97,7 @@ def test_ships_the_best_epoch(interactions, tmp_path):
 
 
 def test_refit_is_a_training_with_the_validation_items(interactions, tmp_path):
-    """From the same start, and as if they had been positives all along."""
+    """Starts from the same weights, with validation items as further positives."""
     positives = interactions.positives.then(interactions.validation_items)
     none = Ragged(np.empty(0, np.int32), np.zeros(6, np.int64))
     everything = dataclasses.replace(
@@ -113,7 +113,7 @@ def test_refit_is_a_training_with_the_validation_items(interactions, tmp_path):
 
 
 def test_refit_follows_the_same_learning_rates(interactions, tmp_path):
-    """A cosine over 2 epochs is nearly over in the second; one over 50 is not."""
+    """In epoch 2, a cosine over 2 epochs is near 0, and one over 50 is not."""
     runs = []
     for epochs in (2, 50):
         lists = Lists((0.1, 0.1), (0.5, 0.5), *[(0.0, 0.0)] * (epochs - 2))
@@ -202,7 +202,7 @@ def test_a_batch_must_fit_into_the_data(interactions, tmp_path):
 
 
 class Killed(Exception):
-    """Stands for the end of the process."""
+    """Stands in for the kill of the process."""
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ class Killed(Exception):
     ],
 )
 def test_goes_on_after_a_kill(interactions, tmp_path, monkeypatch, moment):
-    """At any moment, to the very same end."""
+    """Killed at any moment, training resumes and ends with the very same weights."""
     metrics = [(0.1, 0.1), (0.5, 0.5), (0.2, 0.2)]
     settings = {"learning_rate_schedule": "cosine", "batch_size": 6}
     expected = _fit(interactions, tmp_path, Lists(*metrics), **settings)
@@ -245,7 +245,7 @@ def test_goes_on_after_a_kill(interactions, tmp_path, monkeypatch, moment):
 
 
 def test_pretraining(interactions, tmp_path):
-    """NeuMF starts from trained halves, and is refitted from there too."""
+    """NeuMF and its refit both start from the trained halves GMF and MLP."""
     phases = []
     observers = [lambda event: phases.append((event.phase, event.epoch))]
     saved = checkpoint.Checkpoint(str(tmp_path / "checkpoints"), "it")
@@ -297,17 +297,17 @@ def test_mlperf_lines(interactions, tmp_path):
     assert lines[-1]["metadata"]["status"] == "success"
     assert lines[-1]["metadata"]["file"].endswith("fitting.py")
     samples = {x["key"]: x["value"] for x in lines if x["key"].endswith("_samples")}
-    # 11 positives with two negatives each; three lists.
+    # There are 11 positives with two negatives each, and three validation lists.
     assert samples == {"train_samples": 33, "eval_samples": 3}
     missing = "Required AT_LEAST_ONE occurrence of 'cache_clear' but found 0"
     assert _complaints(tmp_path / "mlperf.log", tmp_path) == [missing]
 
 
 def _complaints(log, folder):
-    """Returns what MLPerf's checker has against a log.
+    """Returns the complaints of MLPerf's checker about a log.
 
-    By the rules of 0.7, the first for such lines. NCF was dropped with them, so they
-    are taken without their list of benchmarks.
+    The rules are those of 0.7, the first for lines of this form. That version dropped
+    NCF, so its list of benchmarks is not checked.
     """
     own = pathlib.Path(mlp_compliance.__file__).parent / "training_0.7.0/common.yaml"
     rules = own.read_text().replace("v['value'] in ['resnet',", "v['value'] in ['ncf',")
@@ -330,7 +330,7 @@ def test_no_two_trainings_draw_the_same_rows(interactions, tmp_path, monkeypatch
 
     monkeypatch.setattr(data.EpochRows, "draw", noted)
     _fit(interactions, tmp_path, Lists((0.1, 0.1)), epochs=1, pretrain_epochs=2)
-    # GMF's, MLP's, the training's and the refit's, which has the same start.
+    # Epochs of GMF, MLP and then the training; the refit repeats the training's.
     assert drawn == [1, 2, 3, 4, 0, 0]
     train = TrainConfig(epochs=1, pretrain_epochs=2)
-    assert train.epochs_of_rows == 5  # So many have to be materialised.
+    assert train.epochs_of_rows == 5  # Materialised rows must have 5 epochs.

@@ -12,7 +12,7 @@ CONSTANT = tf.constant(0.0)
 
 
 def _keras_adam(start, gradients):
-    """Returns what dense Adam makes of `start`, step by step."""
+    """Returns the values of `start` after each step of Keras' dense Adam."""
     variable = keras.Variable(start)
     adam = keras.optimizers.Adam(0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-8)
     steps = []
@@ -87,12 +87,12 @@ def test_starts_from_a_copy():
 
 
 def test_cosine_falls_to_zero():
-    # beta1 = 0 and 1 - beta2**step = 0.5 in the first step: a correction of sqrt(0.5).
+    # With beta1 = 0, Adam's bias correction of a step's rate is sqrt(1 - beta2**step).
     adam = optimizer.Adam(learning_rate=2.0, beta1=0.0, beta2=0.5, epsilon=1e-8)
     steps = tf.constant([1.0, 3.0, 5.0, 9.0])
     corrections = np.sqrt(1 - 0.5 ** np.array([1, 3, 5, 9]))
     rates = adam.rate(steps, tf.constant(4.0)) / corrections
-    # cos(0), cos(pi / 2), cos(pi), and no rise after that.
+    # The cosines are of 0, pi / 2 and pi; the rate does not rise after that.
     np.testing.assert_allclose(rates, [2.0, 1.0, 0.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(adam.rate(steps, CONSTANT) / corrections, 2.0)
 
@@ -101,13 +101,13 @@ def test_cosine_falls_to_zero():
     "step", [1, 2**20 - 1, 2**20, 2**24 - 1, 2**24, 2**24 + 1, 2**40]
 )
 def test_a_rows_clock_is_exact(step):
-    """Float32 knows no 2**24 + 1: a row stood still there, and so did its momentum."""
+    """A row's step count must not be float32, which cannot count beyond 2**24."""
     adam = optimizer.Adam(**SETTINGS)
     rows = adam.catch_up(adam.start(np.ones((2, 1), "f")), np.int64(step - 1), CONSTANT)
     rows = _step(adam, rows, np.ones((2, 1), "f"), step)
     assert rows.steps.numpy().tolist() == [step, step]
     later = adam.catch_up(rows, np.int64(step + 1), CONSTANT)
-    # One step without a gradient.
+    # In a step without a gradient the moments only decay.
     np.testing.assert_allclose(later.first, 0.9 * rows.first, rtol=1e-6)
     np.testing.assert_allclose(later.second, 0.99 * rows.second, rtol=1e-6)
 
@@ -116,7 +116,7 @@ def test_a_rows_clock_is_exact(step):
     ("beta1", "beta2", "waits"),
     [
         (0.9, 0.999, True),
-        (0.783529, 0.909003, True),  # MLPerf's
+        (0.783529, 0.909003, True),  # as in MLPerf
         (0.9, 0.9, True),
         (0.96, 0.9999, False),  # beta1 / sqrt(beta2) is .96005
         (0.9, 0.82, False),
@@ -129,7 +129,7 @@ def test_for_which_settings_rows_may_wait(beta1, beta2, waits):
 
 
 def _error_after_waiting(beta1, beta2, epsilon=1e-8):
-    """Returns how far a row that missed 400 steps is from dense Adam's, relative."""
+    """Returns a row's relative error against dense Adam after 400 missed steps."""
     adam = optimizer.Adam(learning_rate=0.1, beta1=beta1, beta2=beta2, epsilon=epsilon)
     rng = np.random.default_rng(0)
     value, first, second = np.zeros((3, 64))
@@ -159,11 +159,11 @@ def test_a_row_that_may_not_would_be_another(betas):
 
 
 def test_a_row_may_wait_for_long():
-    """Both of what is left of the moments are 0 then: their quotient was no number."""
+    """Both moments decay to 0, and their quotient must not become NaN."""
     rows = _row(1.0, 2.0, 3.0, 0.0, 4.0, 0.1, 0.0)
     after = optimizer.Adam(**SETTINGS).catch_up(rows, np.int64(10**6), CONSTANT)
     assert [float(field[0, 0]) for field in after[1:3]] == [0.0, 0.0]
-    # .1 * 2 / sqrt(3), times the sum of all powers of .9 / sqrt(.99) above the first.
+    # The drift is .1 * 2 / sqrt(3) times the sum of (.9 / sqrt(.99))**n for n >= 1.
     ratio = 0.9 / 0.99**0.5
     drift = 0.2 / 3**0.5 * ratio / (1 - ratio)
     np.testing.assert_allclose(after.values, [[1 - drift]], rtol=1e-5)

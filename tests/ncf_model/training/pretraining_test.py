@@ -1,4 +1,4 @@
-"""The fused network scores as its halves do, weighed."""
+"""The fused network's score is the weighted sum of its pretrained halves' scores."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ def _floats(network):
 
 
 def test_halves_start_apart():
-    """Each is initialised on its own, not with the other's numbers."""
+    """Each half is initialised with random numbers of its own."""
     keras.utils.set_random_seed(0)
     settings = ModelConfig(mf_dim=2, layers=(4, 2))
     network = model.NeuMF(settings, num_users=5, num_items=7)

@@ -1,4 +1,4 @@
-"""Strategies by name; trainings under them are in strategy_training_test.py."""
+"""Distribution strategies by name; strategy_training_test.py trains under them."""
 
 import json
 

@@ -98,7 +98,7 @@ def test_trains_as_one_device(
     assert found[:2] == (kind, replicas)
     values, expected = found[2], one_device
     if "ParameterServer" in kind:
-        # Servers never have dense use, which differs by the rounding of row-wise Adam.
+        # Parameter servers always update tables row by row, which rounds differently.
         third = len(values) // 3
         for value, other in zip(values[third:], expected[third:], strict=True):
             np.testing.assert_allclose(value, other, rtol=1e-3, atol=1e-3)

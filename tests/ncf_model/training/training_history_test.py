@@ -1,4 +1,4 @@
-"""What a history says of a warm start, in its own file and within a summary."""
+"""A training history's part on the warm start, in its own file and in a summary."""
 
 import json
 

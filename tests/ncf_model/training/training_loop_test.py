@@ -29,7 +29,7 @@ def _network(num_users=4, num_items=5, **settings):
 
 
 def _rows(groups, seed=0, num_users=4, num_items=5):
-    """Groups of one positive and two negatives."""
+    """Returns users and groups of one positive and two negative items each."""
     rng = np.random.default_rng(seed)
     users = rng.integers(num_users, size=groups, dtype=np.int32)
     return users, rng.integers(num_items, size=(groups, 3), dtype=np.int32)
@@ -52,7 +52,7 @@ def _train(network, users, items, *, epochs=1, **train):
 
 
 def _keras_train(network, users, items, *, batch_size):
-    """Returns Keras' loss, penalties apart, on the same rows in the same order."""
+    """Returns Keras' loss without penalties on the same rows in the same order."""
     inputs = [np.repeat(users, 3), items.ravel()]
     labels = np.tile([1.0, 0.0, 0.0], len(users))
     losses = []
@@ -76,7 +76,7 @@ def _keras_train(network, users, items, *, batch_size):
     return sum(losses) / len(labels)
 
 
-# Rows per step 6 to 30 against tables of 5 and 6: sparse, mixed and dense use.
+# Steps of 3 to 30 rows update the small tables sparsely, densely, or one of each.
 @pytest.mark.parametrize(
     ("kind", "groups_per_step"),
     [("neumf", 1), ("neumf", 4), ("neumf", 10), ("gmf", 4), ("mlp", 4)],
@@ -93,7 +93,7 @@ def test_trains_as_keras_does(groups_per_step, kind):
 
 
 def test_one_step_is_exactly_adams():
-    """With equal indices in the batch, whose gradients must be summed."""
+    """The batch repeats indices, whose gradients must be summed."""
     users = np.array([1, 1, 2], np.int32)
     items = np.array([[0, 3, 3], [0, 1, 2], [3, 3, 3]], np.int32)
     ours, theirs = _network(num_items=50), _network(num_items=50)
@@ -117,7 +117,7 @@ def test_untouched_rows_keep_their_values():
 
 
 def test_loss_is_the_mean_over_the_rows_there_are():
-    """Four groups in steps of three: the last step has one. All logits are 0."""
+    """Of four groups in steps of three the last has one. All logits are 0."""
     network = _network()
     network.set_weights([np.zeros_like(weight) for weight in network.get_weights()])
     users, items = _rows(4)
@@ -185,7 +185,7 @@ def test_a_loss_that_is_not_finite_names_its_step():
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("batch_size", [6, 60])
 def test_sixteen_bits_train_nearly_as_well(precision, batch_size, monkeypatch):
-    # As on a GPU; products_test.py has what a CPU does, in a process of its own.
+    # This is as on a GPU; matrix_products_test.py tests rounding on a CPU.
     monkeypatch.setattr(matrix_products, "round_to_bfloat16", lambda: None)
     users, items = _rows(23)
     networks, losses = [], []
@@ -209,7 +209,7 @@ def test_sixteen_bits_train_nearly_as_well(precision, batch_size, monkeypatch):
 
 @pytest.mark.parametrize("batch_size", [6, 60])
 def test_float16_skips_a_step_that_overflows(batch_size):
-    """The first scale is too large by far here: it must come down before it trains."""
+    """The first loss scale is far too large and must fall before a step is taken."""
     users, items = _rows(20)
     network = _network()
     loop = _loop(network, batch_size=batch_size, precision="mixed_float16")
@@ -264,7 +264,7 @@ def test_goes_on_from_a_state():
 
 
 def test_every_shape_is_static():
-    """As a TPU demands: the block's program has one signature, with all sizes known."""
+    """For TPUs the block's program has just one signature, with all sizes known."""
     loop = _loop(_network(), batch_size=6)
     for groups in (23, 4, 23):
         users, items = _rows(groups)
@@ -277,7 +277,7 @@ def test_every_shape_is_static():
 
 
 def test_no_table_is_copied_in_a_step():
-    """A copy of one of a table's fields would make steps cost more with more rows."""
+    """If a step copied a table, its cost would grow with the number of rows."""
     loop = _loop(_network(num_users=1001, num_items=1003), batch_size=6)
     users, items = _rows(loop.steps_per_block * loop.groups_per_step)
     block = (
@@ -300,7 +300,7 @@ def test_no_table_is_copied_in_a_step():
 
 
 def test_counts_steps_beyond_what_float32_can():
-    """2**24 + 1 is no float32: the counter stood still, and Adam's rate with it."""
+    """A float32 counter would stop at 2**24, and Adam's learning rate with it."""
     users, items = _rows(2)
     loop = _loop(_network(num_users=9, num_items=50), batch_size=3)
     loop._variables.step.assign(2**24)
@@ -310,7 +310,7 @@ def test_counts_steps_beyond_what_float32_can():
 
 @pytest.mark.parametrize(("beta2", "dense"), [(0.999, False), (0.82, True)])
 def test_updates_every_row_where_rows_cannot_wait(beta2, dense):
-    """What has a gradient in the first step alone moves in the second nevertheless."""
+    """A row with a gradient only in the first step moves in the second step too."""
     users, items = (
         np.array([1, 2], np.int32),
         np.array([[0, 3, 4], [5, 6, 7]], np.int32),

@@ -1,8 +1,9 @@
-"""One process of a training under a strategy; strategy_training_test.py starts it.
+"""One process of a distributed training; strategy_training_test.py starts this file.
 
 Usage: python training_process.py STRATEGY LOGICAL_CPUS RESULT
 
-With TF_CONFIG it is one of several. The chief writes losses and weights to RESULT.
+With TF_CONFIG it is one process of several. The chief writes losses and weights to
+RESULT.
 """
 
 import sys
@@ -25,7 +26,7 @@ def train(distribution, num_users, num_items, batch_size):
     rng = np.random.default_rng(0)
     users = rng.integers(num_users, size=23, dtype=np.int32)
     items = rng.integers(num_items, size=(23, 3), dtype=np.int32)
-    # A small epsilon would make of a rounding in a gradient near 0 a step of its own.
+    # With a small epsilon, rounding a gradient near 0 could change a whole step.
     settings = TrainConfig(learning_rate=0.05, epsilon=0.01, batch_size=batch_size)
     losses = []
     with distribution.scope():
@@ -45,8 +46,8 @@ def main(name, devices, result):
     if strategy.is_server(settings):
         strategy.serve_forever()
     distribution = strategy.make_strategy(settings)
-    # Uneven last steps, and uneven shares: 3 groups for two replicas. Tables in sparse
-    # use, in dense use, and one of each.
+    # Last steps are smaller, and two replicas share 3 groups unevenly. Tables are
+    # updated sparsely, densely, and one in each way.
     cases = [(40, 90, 9), (4, 5, 60), (4, 5, 9)]
     results = [value for case in cases for value in train(distribution, *case)]
     if strategy.is_chief():

@@ -16,7 +16,7 @@ ITEMS = {b"w": 0, b"x": 1, b"y": 2, b"z": 3}
 
 @pytest.fixture
 def network():
-    """User a likes items in order w, x, y, z; b in the reverse; the unknown item 9."""
+    """User a ranks items w, x, y, z; b the reverse; the unknown item's value is 9."""
     settings = ModelConfig(type="gmf", mf_dim=1, gmf_output="ones")
     network = model.NeuMF(settings, num_users=2, num_items=4)
     network.user_table.embeddings.assign([[1.0], [-1.0], [2.0]])
@@ -38,7 +38,7 @@ def test_scores_candidates_in_order(network):
 
 
 def test_scores_without_xla(network, monkeypatch):
-    """As on the host of a TPU: here with an operation that XLA has not."""
+    """As on the host of a TPU; an operation that XLA lacks shows it is not used."""
     combine = network.scorer.combine
 
     def elsewhere(user, item):
@@ -59,7 +59,7 @@ def test_ids_outside_the_vocabulary_are_unknown(network):
 
 
 def test_metrics_are_means_over_lists(network):
-    # Ranks 1, 0 and 10: the last, ten ties, is outside the first ten.
+    # The ranks are 1, 0 and, with ten ties, 10, which is outside the top ten.
     candidates = [[b"x", b"w", b"z"], [b"y", b"w"], [b"y"] * 11]
     hit_rate, ndcg = _validator(network, [b"a", b"b", b"a"], candidates).metrics()
     assert hit_rate == pytest.approx(2 / 3)

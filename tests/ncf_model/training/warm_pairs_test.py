@@ -1,4 +1,4 @@
-"""The network of pairs: rows follow ids from a served model into a training."""
+"""Warm start of the network of pairs: each known id keeps the served model's rows."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_by_hand_known_ids_keep_rows_and_new_ones_are_the_mean():
     )
     ids = {"user_ids": [b"bob", b"never trained", b"ann"], "item_ids": [b"z", b"x"]}
     warm_pairs.carry(base, network, **ids)
-    # The mean is of 1 and 3, and 0.5 the random start; the last row is "unknown".
+    # The new row is the mean of 1 and 3 plus the random start 0.5; the last is unknown.
     assert network.user_table.embeddings.numpy()[:, 0].tolist() == [3, 2.5, 1, 0.5]
     assert network.item_table.embeddings.numpy()[:, 0].tolist() == [15.5, 10, 0.5]
     assert network.scorer.output_kernel.numpy().tolist() == [[7.0]]
@@ -62,7 +62,7 @@ def test_through_a_training_rows_follow_ids_though_all_places_change(
     }
     items = [b"i4", b"i6", b"i2", b"i0", b"i1"]  # i3 is gone, i6 is new
     night = Night(tmp_path, records, [b"zoe", b"eve", b"bob"], items, people)
-    # So small a rate moves nothing: what comes out is what went in.
+    # With so small a learning rate the rows stay what the warm start made them.
     path, told = night.train(MODEL, base=first, **COLD | WARM)
     known = {name: told["warm_start"][f"{name}_items"] for name in ("known", "new")}
     assert known == {"known": 4, "new": 1}
@@ -94,7 +94,7 @@ def test_a_cold_training_beside_it_is_that_of_a_cold_start(first, tmp_path, reco
         assert beside == [epoch[of] for epoch in alone["epochs"]]
     assert told["cold"]["best_epoch"] == alone["best_epoch"]
     assert told["warm_start"]["seconds"] > 0
-    # What ships is the warm one.
+    # The model that is exported comes from the warm start, not from the cold one.
     np.testing.assert_allclose(
         warm_pairs.read(path).items, warm_pairs.read(first).items, atol=1e-6
     )
@@ -102,7 +102,7 @@ def test_a_cold_training_beside_it_is_that_of_a_cold_start(first, tmp_path, reco
 
 def test_a_network_of_another_shape_begins_cold_and_says_so(first, tmp_path, records):
     night = Night(tmp_path, records, [b"ann", b"bob", b"eve"], ITEMS, PEOPLE)
-    # As wide, but a bias is no factor.
+    # A row of two factors and a bias is as wide as a row of three factors.
     as_wide = {**MODEL, "type": "gmf", "gmf_output": "ones"}
     biased, _ = night.train({**as_wide, "mf_dim": 2}, **COLD)
     others = {**as_wide, "mf_dim": 3, "biases": False}

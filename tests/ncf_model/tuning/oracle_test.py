@@ -1,4 +1,4 @@
-"""Which trials there are, and which end early."""
+"""The oracle: which trials are run, and which of them end early."""
 
 import keras_tuner
 import pytest
@@ -24,7 +24,7 @@ def _oracle(folder, trials=12, minutes=None, stop_early=True, seed=7):
         stop_early=stop_early,
         seed=seed,
     )
-    # Its own tuner gives it the place.
+    # The tuner sets the oracle's folder.
     keras_tuner.engine.base_tuner.BaseTuner(
         found, directory=str(folder), project_name="search"
     )
@@ -32,12 +32,12 @@ def _oracle(folder, trials=12, minutes=None, stop_early=True, seed=7):
 
 
 def _figure(values):
-    """A made-up figure: best near a learning rate of 0.01."""
+    """A made-up objective that is best at a learning rate of 0.01."""
     return 1 - abs(values["train.learning_rate"] - 0.01) * 10
 
 
 def _run(chooser, count=None):
-    """Runs trials to their end; returns their values."""
+    """Runs trials to their end; returns their hyperparameters."""
     done = []
     while count is None or len(done) < count:
         trial = chooser.create_trial("t")
@@ -70,7 +70,7 @@ def test_one_seed_is_one_search(tmp_path):
 
 
 def test_goes_on_as_if_never_stopped(tmp_path):
-    """Killed in the middle of trial 8, after the Gaussian process has begun."""
+    """The search is killed within a trial that the Gaussian process has chosen."""
     expected = _run(_oracle(tmp_path / "never"))
     killed = _oracle(tmp_path / "killed")
     done = _run(killed, count=8)
@@ -104,9 +104,9 @@ def _status(chooser, trial, step, figure):
     ("step", "figure", "stop_early", "status"),
     [
         (2400, 0.0, True, "RUNNING"),  # before the first rung
-        (2500, 0.24, True, "STOPPED"),  # at it, below the median of .1 .2 .3 .4
+        (2500, 0.24, True, "STOPPED"),  # at the rung, below the median of .1 .2 .3 .4
         (2500, 0.25, True, "RUNNING"),
-        (3000, 0.24, True, "STOPPED"),  # past it since the last report
+        (3000, 0.24, True, "STOPPED"),  # past the rung since the last report
         (2500, 0.24, False, "RUNNING"),
     ],
 )
@@ -138,6 +138,6 @@ def test_when_the_time_is_over(tmp_path, monkeypatch):
     assert _status(chooser, second, 100, 0.9) == "RUNNING"
     now[0] += 1
     assert _status(chooser, second, 200, 0.9) == "STOPPED"
-    # There is always something to compare with.
+    # The first trial goes on, so that there is always a result to compare with.
     assert _status(chooser, first, 200, 0.1) == "RUNNING"
     assert chooser.create_trial("c").status == "STOPPED"

@@ -1,4 +1,4 @@
-"""Running trials: in this process, in others, and when they fail."""
+"""A search's trials: in this process, in other processes, and when they fail."""
 
 import contextlib
 import json
@@ -56,7 +56,7 @@ def test_data_is_handed_on_whole(read, tmp_path):
 
 
 def test_another_process_comes_to_the_same(read, tmp_path):
-    """A whole trial in a process of its own, epoch by epoch, and one that fails."""
+    """Another process reports the same epochs of a trial, and the error of another."""
     read.save(tmp_path / worker.DATA_FILE)
     job = {"custom": CUSTOM, "objective": FIGURE}
     (tmp_path / worker.JOB_FILE).write_text(json.dumps(job))
@@ -65,7 +65,8 @@ def test_another_process_comes_to_the_same(read, tmp_path):
     def report(where):
         return lambda step, figure: reports[where].append((step, figure)) or step > 5000
 
-    values = {"train.epochs": 3}  # Of which the second, at 6666, is the last.
+    # The report at step 6666, after the second of three epochs, ends the trial.
+    values = {"train.epochs": 3}
     trial.run(read, CUSTOM, values, objective=FIGURE, report=report("here"))
     one = worker.Worker(tmp_path, threads=1)
     with contextlib.closing(one):
@@ -84,7 +85,7 @@ def test_an_objective_that_is_not_there(read):
 
 
 class _Fake:
-    """In place of a process: does what `script` says, one entry per trial."""
+    """Stands in for a process: each trial reports or raises an entry of `script`."""
 
     def __init__(self, script):
         self.script = list(script)

@@ -1,4 +1,4 @@
-"""Fields to search, and how their values become a configuration."""
+"""The search space: its fields, and how their values change a configuration."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_values_take_the_place_of_the_configurations():
     custom = _custom(mf_dim=8)
     values = {
         "model.layers": "[16, 8]",
-        "model.mlp_regularization": 0.5,  # of a field that has a list
+        "model.mlp_regularization": 0.5,  # The field has a list.
         "train.epochs": 3,
     }
     changed = space.apply(custom, values)
@@ -34,7 +34,7 @@ def test_values_take_the_place_of_the_configurations():
     assert changed["model"]["mlp_regularization"] == [0.5]
     assert changed["train"]["epochs"] == 3
     assert changed["model"]["mf_dim"] == 8
-    assert custom["train"]["epochs"] == 15  # It is a copy.
+    assert custom["train"]["epochs"] == 15  # `custom` itself is unchanged.
 
 
 def test_the_configurations_own_value_is_one_of_them():
