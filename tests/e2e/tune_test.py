@@ -1,4 +1,4 @@
-"""A run that searches before it trains, on made-up tastes."""
+"""A run with a hyperparameter search before the training, on made-up users."""
 
 import json
 import os

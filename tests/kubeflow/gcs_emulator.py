@@ -87,7 +87,7 @@ class Emulator(socketserver.ThreadingTCPServer):
         }
 
     def may(self, token, permission, what):
-        """Notes the call; returns whether it is allowed."""
+        """Records the call; returns whether the caller has the permission."""
         self.calls.append((permission, what))
         return permission in self.accounts.get(token, self.permissions)
 

@@ -1,9 +1,9 @@
 """Vertex AI Pipelines on this machine, as far as a task can tell.
 
-What differs from Kubeflow (`local_cluster`), by TFX's own code and tests for Vertex:
-artifacts come with their types and with full resource names, their metadata as the
-tasks wrote it, no output is added, and nothing is copied: tasks read and write gs://
-themselves, with TensorFlow's and Beam's own clients, which meet `gcs_emulator`.
+By TFX's own code and tests, Vertex differs from Kubeflow (`local_cluster`) in this:
+artifacts come with their types and full resource names, their metadata as the tasks
+wrote it, no output is added, and nothing is copied: tasks read and write gs:// with
+TensorFlow's and Beam's own clients, which reach `gcs_emulator` instead of Google.
 
 Dataflow's workers are other processes of this machine. As on Dataflow, they get the
 code of a step pickled and import the rest.
@@ -42,7 +42,7 @@ class LocalVertex(local_cluster.LocalCluster):
         self._preempted = dict(preempted)
 
     def read(self, uri):
-        """Returns what an object holds, None if there is none."""
+        """Returns the content of an object, None if there is no such object."""
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         found = self.storage.objects.buckets[bucket].get(name)
         return found[0] if found else None
@@ -67,7 +67,7 @@ class LocalVertex(local_cluster.LocalCluster):
         return self._collect(pod, outputs, root)
 
     def _preempt(self, name, pod, command, prefix):
-        """Kills the task's process as soon as a whole object of that name is there."""
+        """Kills a task's process as soon as an object with the prefix is complete."""
         pod.mkdir(parents=True)
         arguments = (command[3:], pod, self._environment(pod), pod / "log.txt")
         process = self._warm.Process(target=warm_task.run, args=arguments)

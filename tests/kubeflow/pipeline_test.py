@@ -67,7 +67,7 @@ def _run_locally(ratings, out):
 
 
 def _compile(volume):
-    """Returns the pipeline for a cluster with a volume; its data may be cached."""
+    """Returns the pipeline for a cluster with a volume; read data may be cached."""
     text = compiler.compile_pipeline(
         config_module.load(None, SETTINGS),
         kfp_config.load(

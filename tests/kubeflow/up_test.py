@@ -53,7 +53,7 @@ def up(tmp_path, pytestconfig):
 
 
 def _parsed(call):
-    """Returns the options that `ncf` finds in a call; a wrong one is an error."""
+    """Returns the options that `ncf` parses from a call; an invalid option fails."""
     _, group, name, *arguments = call.split()
     command = typer.main.get_command(cli.app).get_command(None, group).commands[name]
     return command.make_context(name, arguments).params

@@ -45,7 +45,7 @@ def line():
 
 
 def scores(folder):
-    """Returns what a model says of every pair, and what it recommends."""
+    """Returns a model's scores of all user-item pairs, and its recommendations."""
     loaded = tf.saved_model.load(str(folder))
     users = [f"u{number}" for number in range(USERS)] + ["nobody"]
     items = [f"i{number}" for number in range(ITEMS)]

@@ -39,7 +39,7 @@ def _commands(command, path=()):
 
 
 def test_no_word_of_a_help_is_read_as_markup():
-    """Rich takes `[...]` for a style and shows nothing of it."""
+    """Rich would take `[...]` in a help text for a style, and not print that part."""
     lost = [
         (*path, parameter.name)
         for path, command in _commands(typer.main.get_command(cli.app))

@@ -72,8 +72,8 @@ def save_ranker():
 def write_lists():
     """Returns a function that writes lists with rank `ranks[i]` by popularity.
 
-    `lengths` cuts the lists off after so many candidates. With `catalogue` a list has
-    the held-out item only, and its rank by popularity.
+    `lengths[i]` candidates are kept of list `i`. With `catalogue` a list has only the
+    held-out item and that item's rank by popularity.
     """
     import tensorflow as tf
 

@@ -221,7 +221,7 @@ def evaluate(tmp_path, save_ranker, write_lists):
     """Returns a function that runs a pipeline which evaluates a model with given ranks.
 
     All runs share one metadata store. The function returns which model the Evaluator
-    compared with, whether it blessed, and how often it has been executed so far.
+    compared with, whether it blessed, and how often the Evaluator has run so far.
     """
     from tfx.orchestration import metadata, pipeline
     from tfx.orchestration.local import local_dag_runner

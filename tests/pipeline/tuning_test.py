@@ -1,4 +1,4 @@
-"""Tuner among the other nodes, here and on clusters; and what `ncf tune` writes."""
+"""Tuner in local and compiled pipelines, and the file that `ncf tune` writes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The task at the end of a run, and the webhook that it tells."""
+"""The task at the end of a run, which calls a webhook with the result."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""A task ends itself where the service has no limit for it."""
+"""A task enforces its time limit itself where the service does not."""
 
 import subprocess
 import sys

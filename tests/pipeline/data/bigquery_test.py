@@ -1,4 +1,4 @@
-"""The real client against a server that records what it is sent."""
+"""BigQuery's real client against a server that records the requests."""
 
 import datetime
 import http.server

@@ -1,4 +1,4 @@
-"""Titles come from where they were asked for, and are read before a run."""
+"""Items' titles come from the configured place, and are read before a run."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""The compiled file: its exact bytes, and what the bytes have to mean.
+"""The compiled file for Kubeflow: its exact bytes, and what they have to mean.
 
 After a change that is meant, `make golden` writes the golden file anew; read its diff.
 The file serves both lines: TFX's version, and the digests of the code, which change

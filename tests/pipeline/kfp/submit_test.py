@@ -1,4 +1,4 @@
-"""The real kfp client against a server that records what it is sent."""
+"""The real kfp client against a server that records the requests."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""If a served model is replaced and was not compared with, the run names it."""
+"""A run names the served model that it replaces without having compared with it."""
 
 import json
 import pathlib

@@ -9,7 +9,7 @@ from pipeline.local import lock
 
 
 def _child(out, ready):
-    """Holds the folder in a process of its own."""
+    """Locks the folder in another process."""
     child = os.fork()
     if child:
         os.read(ready[0], 1)

@@ -1,4 +1,4 @@
-"""On a real terminal a run shows a line per node; its noise is in the log alone."""
+"""On a real terminal a run shows a line per node; all other output is in the log."""
 
 import pathlib
 import sys

@@ -61,7 +61,7 @@ def test_in_a_first_run_it_says_what_it_does():
 
 
 def _bar(seconds, event=None, *, more=0.0):
-    """Returns the longest bar on the screen of a node that took 62 s the last time.
+    """Returns the longest bar shown for a node that took 62 s in the run before.
 
     The node reports `event` after `seconds`, and runs `more` seconds longer.
     """

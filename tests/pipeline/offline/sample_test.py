@@ -50,7 +50,7 @@ def _sample(dataset, output, *, settings=(), epochs=2, refit=False, **form):
 
 
 def _component(**settings):
-    """The users as they come out of Transform, their split, and the plan."""
+    """Returns the users as Transform gives them, their split, and a sampling plan."""
     config = SamplingConfig(
         **{"mode": "materialised", "num_negatives": 3, "eval_negatives": 4} | settings
     )

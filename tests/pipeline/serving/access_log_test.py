@@ -26,7 +26,7 @@ def test_writes_every_line_in_order():
 
 
 def _fill(writing):
-    """Writes until there is no room for a byte more."""
+    """Fills the pipe until not one more byte fits."""
     os.set_blocking(writing, False)
     for size in (4096, 1):
         with contextlib.suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""A model whose scores are known, evaluated on what happened since its training."""
+"""A model with known scores, evaluated on interactions after its training."""
 
 import json
 
@@ -16,7 +16,7 @@ HADS = {b"ann": ["i00", "i01"], b"bob": ["i02"]}
 
 
 class Model(tf.Module):
-    """Scores an item by its number; what is unknown scores -1. i39 is the best."""
+    """Scores an item by its number, an unknown item -1; i39 has the highest score."""
 
     def __init__(self, folder):
         super().__init__()

@@ -21,7 +21,7 @@ KINDS = {
 
 
 def _read(document, kind):
-    """Returns what the client's class makes of a document; it must lose nothing."""
+    """Returns a document parsed by the client's class, which must keep all fields."""
 
     class Answer:
         data = json.dumps(document)

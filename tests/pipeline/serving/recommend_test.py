@@ -1,4 +1,4 @@
-"""`ncf recommend` finds the newest whole model and prints what it answers."""
+"""`ncf recommend` finds the newest complete model and prints its answer."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST forms on its own paths."""
+"""The server answers TensorFlow Serving's REST requests, on the same paths."""
 
 import json
 
@@ -19,7 +19,7 @@ def _predict(client, body, path=MODEL):
 def test_rows(client):
     rows = [{"user_id": "ann", "item_id": "i"}, {"user_id": "éve", "item_id": "i0"}]
     done = _predict(client, {"instances": rows})
-    # 1 / (3 + 1 bytes), 1 / (4 + 2 bytes: é has two)
+    # Scores: 1 / (3 + 1 bytes of ids), 1 / (4 + 2 bytes; é has two)
     assert done.json() == {"predictions": [0.25, pytest.approx(1 / 6)]}
 
 

@@ -1,4 +1,4 @@
-"""The TFJob: what the operator's schema says of it."""
+"""The TFJob's manifest, checked against the operator's schema."""
 
 import json
 import re

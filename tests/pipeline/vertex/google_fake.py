@@ -14,10 +14,10 @@ PARENT = "/v1/projects/ncf-project/locations/us-central1"
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Records what it is sent.
+    """Records the requests that clients send.
 
     Attributes:
-        posted: (path, body) of all that was to be made or changed.
+        posted: (path, body) of each request to make or change something.
         buckets: name -> HTTP status of a listing.
         accounts: service accounts that the caller may act as -> their permissions.
         states: the run's states, one per request.

@@ -1,4 +1,4 @@
-"""The real client against a server that records what it is sent."""
+"""Vertex AI's real client against a server that records the requests."""
 
 import json
 import pathlib

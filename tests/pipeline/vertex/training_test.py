@@ -34,7 +34,7 @@ def _platform(workers=1, **settings):
 
 
 def _job(custom_config):
-    """Returns the CustomJob that TFX would send; a field unknown there is an error."""
+    """Returns the CustomJob that TFX would send; fails if it has an unknown field."""
     arguments = dict(custom_config["ai_platform_training_args"])
     assert arguments.pop("project") == "ncf-project"
     job = _Client(custom_config["ai_platform_vertex_region"]).create_training_job(
