@@ -4,6 +4,7 @@ import ast
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -157,11 +158,18 @@ SECRET = re.compile(
 )
 
 
+def _tracked():
+    """Returns the files that git tracks; without git, the source files."""
+    if not (shutil.which("git") and (ROOT / ".git").exists()):
+        return FILES
+    listed = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in done.stdout.split("\0") if (ROOT / name).is_file()]
+
+
 def test_no_file_holds_a_secret():
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.split("\0")
-    files = [ROOT / name for name in names if (ROOT / name).is_file()] or FILES
+    files = _tracked()
+    assert len(files) > 100
     found = [path for path in files if SECRET.search(path.read_text(errors="replace"))]
     assert not found
     assert SECRET.search("key = AKIA" + "A" * 16)
