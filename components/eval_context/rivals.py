@@ -83,8 +83,10 @@ def rivals(config: BaselinesConfig, *, order: bool = False) -> dict[str, Rival]:
         )
     if config.ease_l2:
         grid = (30, 75, 150, 300, 600, 1_200, 2_500, 5_000)
+        inner = _Once(linear.products)
+        solve = _Once(lambda x, l2: linear.weights(x, l2=l2, inner=inner(x)))
         made[EASE] = _rival(
-            functools.partial(_ease, _EaseWeights()),
+            functools.partial(_ease, solve),
             l2=(config.ease_l2, 300, grid),
             **fading,
         )
@@ -118,16 +120,19 @@ def _rival(
 
 
 class _Once:
-    """Keeps the last result of a function, for the same positives."""
+    """Keeps the last result of a function, for the same positives and settings."""
 
-    def __init__(self, compute: Callable[[Matrix], Any]) -> None:
+    def __init__(self, compute: Callable[..., Any]) -> None:
         self._compute = compute
         self._positives: Matrix | None = None
+        self._settings: tuple[float, ...] = ()
         self._result: Any = None
 
-    def __call__(self, positives: Matrix) -> Any:
-        if positives is not self._positives:
-            self._positives, self._result = positives, self._compute(positives)
+    def __call__(self, positives: Matrix, *settings: float) -> Any:
+        if positives is not self._positives or settings != self._settings:
+            self._result = None  # The next result needs the memory of the last one.
+            self._result = self._compute(positives, *settings)
+            self._positives, self._settings = positives, settings
         return self._result
 
 
@@ -147,29 +152,18 @@ def _item_knn(
     return lambda users: (histories[users] @ weights).toarray()
 
 
-class _EaseWeights:
-    """Item-item weights of EASE; a search keeps the products and the last weights."""
-
-    def __init__(self) -> None:
-        self._products = _Once(linear.products)
-        self._last: tuple[Matrix, float, np.ndarray] | None = None
-
-    def __call__(self, positives: Matrix, l2: float, search: bool) -> np.ndarray:
-        if not search:
-            return linear.weights(positives, l2=l2)
-        if self._last and self._last[0] is positives and self._last[1] == l2:
-            return self._last[2]
-        self._last = None  # The next weights need the memory of the last ones.
-        inner = self._products(positives)
-        weights = linear.weights(positives, l2=l2, inner=inner)
-        self._last = positives, l2, weights
-        return weights
-
-
 def _ease(
-    solve: _EaseWeights, positives: Positives, settings: Settings, search: bool
+    solve: Callable[[Matrix, float], np.ndarray],
+    positives: Positives,
+    settings: Settings,
+    search: bool,
 ) -> Scorer:
-    weights = solve(positives.matrix, settings["l2"], search)
+    l2 = settings["l2"]
+    weights = (
+        solve(positives.matrix, l2)
+        if search
+        else linear.weights(positives.matrix, l2=l2)
+    )
     histories = positives.faded(settings.get(RECENCY, 0.0))
     return lambda users: linear.scores(histories[users], weights)
 

@@ -23,6 +23,8 @@ def weights(offsets: np.ndarray, recency: float) -> np.ndarray:
         >>> weights(np.array([0, 3, 3]), 1.0).round(2)  # 1/3, 1/2 and 1, scaled.
         array([0.55, 0.82, 1.64], dtype=float32)
     """
+    if not recency:
+        return np.ones(offsets[-1], np.float32)
     sizes = np.diff(offsets)
     back = np.repeat(offsets[1:], sizes) - np.arange(offsets[-1]) - 1
     raw = (back + 1.0) ** -recency

@@ -23,7 +23,7 @@ from tfx.types import standard_artifacts
 
 from components.pusher.blessing import BLESSED_FILE
 from ncf_model import features
-from ncf_model.serving import folders, versions
+from ncf_model.serving import folders, versions, whole
 from ncf_model.serving.version_record import VersionRecord, assumed_level
 from pipeline.local import trust
 
@@ -169,10 +169,9 @@ class _Places:
     def of(self, number: int, record: VersionRecord) -> str | None:
         """Returns a folder with the files of a version as pushed; None without any."""
         own = os.path.join(self._serving, str(number))
-        there = folders.sizes(own)
-        files = dict(sorted((record.files or there).items()))
-        is_whole = files.items() <= there.items()
-        if is_whole and folders.digest(own, files) == record.digest:
+        version = versions.Version(number, own, record)
+        is_whole = not whole.problem(own, record.files or None)
+        if is_whole and versions.digest_of(version) == record.digest:
             return own
         artifact = record.model_uri or ""
         if trust.is_inside(artifact, self._root) and not os.path.exists(artifact):

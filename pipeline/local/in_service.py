@@ -4,7 +4,7 @@ import os
 import pathlib
 
 from components.report.document import Summary
-from ncf_model.serving import folders, versions
+from ncf_model.serving import folders, versions, whole
 from ncf_model.serving.version_record import VersionRecord
 
 
@@ -50,5 +50,5 @@ def _is_there(record: VersionRecord) -> bool:
     """Returns whether the artifact of a version has the files that were pushed."""
     if not record.model_uri:
         return False
-    files = folders.sizes(os.path.join(record.model_uri, folders.SERVING_MODEL))
-    return record.files.items() <= files.items()
+    model = os.path.join(record.model_uri, folders.SERVING_MODEL)
+    return not whole.problem(model, record.files or None)

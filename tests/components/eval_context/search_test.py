@@ -76,3 +76,18 @@ def test_what_is_configured_is_not_searched():
     assert list(found) == ["item_knn", "ease"]
     assert found["ease"].grid == {"l2": (7.0,)}
     assert found["item_knn"].start["neighbours"] in found["item_knn"].grid["neighbours"]
+
+
+@pytest.mark.parametrize("order", [False, True])
+def test_a_search_keeps_no_weights_of_other_settings_or_positives(order):
+    """EASE's fits in a search share products and weights; final fits share nothing."""
+    users = np.arange(2)
+    ease = rivals.rivals(BaselinesConfig(), order=order)["ease"]
+    others = rivals.Positives(scipy.sparse.csr_matrix(np.ones((2, 4), np.float32)))
+    for positives in (POSITIVES, others):
+        for l2 in (1.0, 9.0, 9.0, 1.0):
+            settings = {"l2": l2, "recency": 0.0}
+            searched, final = (
+                ease.fit(positives, settings, search)(users) for search in (True, False)
+            )
+            np.testing.assert_allclose(searched, final, rtol=1e-6)
