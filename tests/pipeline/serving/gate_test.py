@@ -8,6 +8,11 @@ import pytest
 KEY = "0123456789abcdef"
 
 
+def access_lines(caplog) -> list[dict]:
+    """The lines of the server's own access log, without the HTTP client's."""
+    return [json.loads(r.message) for r in caplog.records if r.name == "ncf.access"]
+
+
 def test_only_this_machine_may_name_the_server(start, shared_out):
     client = start(shared_out).client
     for host in ("localhost:8501", "127.0.0.1", "[::1]:80", "[::1]"):
@@ -42,7 +47,7 @@ def test_head_is_answered_as_get_without_the_body(start, shared_out, caplog):
         assert done.status_code == 200
         assert done.content == b""
         assert done.headers["content-length"] == got.headers["content-length"]
-        line = json.loads(caplog.messages[-1])
+        (line,) = access_lines(caplog)
         assert (line["method"], line["bytes"]) == ("HEAD", 0)
     assert client.head("/nowhere").status_code == 404
     assert 'method="HEAD",route="/healthz",status="200"' in client.get("/metrics").text
@@ -78,7 +83,7 @@ def test_a_line_of_json_per_request_and_nobody_named(start, shared_out, caplog):
     with caplog.at_level(logging.INFO, "ncf.access"):
         client.get("/recommend?user=ann", headers={"x-request-id": "abc"})
         client.get("/nowhere")
-    lines = [json.loads(r.message) for r in caplog.records if r.name == "ncf.access"]
+    lines = access_lines(caplog)
     assert [(line["path"], line["status"], line["version"]) for line in lines] == [
         ("/recommend", 200, 7),
         ("/nowhere", 404, None),
