@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
     from pipeline.data.catalogue import Dataset as FoundData
 
+_MOST_WORKERS = 256
+
 Dataset = Annotated[
     str | None,
     typer.Option(
@@ -43,6 +45,27 @@ DataDir = Annotated[
     pathlib.Path | None,
     typer.Option(envvar="DATA_DIR", help="A folder of data sets to look into first."),
 ]
+BeamWorkers = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|N",
+        help="How many processes share a node's work on Beam. `auto`: all cores, from "
+        "some nine million interactions on.",
+    ),
+]
+
+
+def workers(text: str) -> int | None:
+    """Returns the number of `--beam-workers`, None for `auto`, or ends the command."""
+    if text == "auto":
+        return None
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_WORKERS:
+        return int(text)
+    message = (
+        f"`--beam-workers` must be `auto` or a number from 1 to {_MOST_WORKERS}; "
+        f"got {text[:40]!r}."
+    )
+    refuse(ValueError(message))
 
 
 def named(argument: str | None, option: str | None) -> str | None:

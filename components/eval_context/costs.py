@@ -42,7 +42,7 @@ def cost(
         return Cost(bytes_ / _MB, 10 * width * (positives.nnz + users + items) * 3e-9)
     sizes = np.diff(positives.indptr).astype(np.float64)
     stored = 4 * 12 * items * min(items, 400) + item_weights.BLOCK_BYTES
-    return Cost(stored / _MB, float((sizes**2).sum()) * 4e-9 + items**2 * 3e-8)
+    return Cost(stored / _MB, float((sizes**2).sum()) * 1e-8 + items**2 * 7e-9)
 
 
 def reason_against(found: Cost, config: BaselinesConfig) -> str | None:

@@ -5,10 +5,13 @@ scores of user u are row u of X @ W. EASE has this form, too: see
 `ncf_model.history.linear`.
 """
 
+import concurrent.futures
+import os
+
 import numpy as np
 import scipy.sparse
 
-# How many columns of the similarity matrix are dense at a time, and in what memory.
+# How many rows of the similarity matrix are dense at a time, and in what memory.
 _BLOCK = 512
 BLOCK_BYTES = 1 << 28
 
@@ -43,66 +46,67 @@ class Nearest:
             raise ValueError(f"`neighbours` must be 1 or more; got {most}.")
         norms = np.sqrt(np.asarray(positives.sum(axis=0)).ravel())
         unit = positives @ scipy.sparse.diags(1 / np.maximum(norms, 1)).tocsr()
-        columns = unit.tocsc()
-        # Rows are in descending popularity, so that ties are broken by place.
+        # Neighbours are in descending popularity, so that ties are broken by place.
         order = np.argsort(-norms, kind="stable")
         self._place = np.argsort(order)
-        rows = unit.T.tocsr()[order]
-        width = block_width(len(norms))
-        self._near = scipy.sparse.hstack(
-            [
-                _nearest(
-                    rows @ columns[:, start : start + width],
-                    self._place[start : start + width],
-                    most,
-                )
-                for start in range(0, len(norms), width)
-            ],
-            format="csc",
-            dtype=np.float32,
-        )
+        items, ranked = unit.T.tocsr(), unit[:, order]
+        threads = os.cpu_count() or 1
+        width = block_width(len(norms), threads)
+
+        def block(start: int) -> scipy.sparse.csr_matrix:
+            own = self._place[start : start + width]
+            return _nearest(items[start : start + width] @ ranked, own, most)
+
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            blocks = list(pool.map(block, range(0, len(norms), width)))
+        self._near = scipy.sparse.vstack(blocks, format="csr", dtype=np.float32)
 
     def weights(self, neighbours: int) -> scipy.sparse.csr_matrix:
         """Returns the result of `item_knn` for so many neighbours, at most `most`."""
         near = self._near
         sizes = np.diff(near.indptr)
-        column = np.repeat(np.arange(len(sizes)), sizes)
-        order = np.lexsort((near.indices, -near.data, column))
+        item = np.repeat(np.arange(len(sizes)), sizes)
+        order = np.lexsort((near.indices, -near.data, item))
         rank = np.empty(near.nnz, np.int64)
         rank[order] = np.arange(near.nnz) - np.repeat(near.indptr[:-1], sizes)
         kept = rank < neighbours
         return scipy.sparse.csr_matrix(
-            (near.data[kept], (near.indices[kept], column[kept])), near.shape
+            (near.data[kept], (near.indices[kept], item[kept])), near.shape
         )[self._place]
 
 
-def block_width(num_items: int) -> int:
-    """Returns how many columns of items are dense at a time, within `BLOCK_BYTES`.
+def block_width(num_items: int, threads: int) -> int:
+    """Returns the number of items whose similarities are dense at a time in a thread.
 
-    For each item a column takes at most 8 bytes in a sparse product, 4 in a dense one,
-    and 16 while its largest values are found.
+    All threads together stay within `BLOCK_BYTES`. For each other item a row takes at
+    most 8 bytes in a sparse product, 4 in a dense one, and 16 while its largest values
+    are found.
     """
-    return int(np.clip(BLOCK_BYTES // (28 * max(num_items, 1)), 1, _BLOCK))
+    row_bytes = 28 * max(num_items, 1)
+    return int(np.clip(BLOCK_BYTES // (row_bytes * threads), 1, _BLOCK))
 
 
 def _nearest(
-    similarity: scipy.sparse.spmatrix, own: np.ndarray, neighbours: int
-) -> scipy.sparse.csc_matrix:
-    """Returns the `neighbours` largest values above 0 of each column.
+    similarity: scipy.sparse.csr_matrix, own: np.ndarray, neighbours: int
+) -> scipy.sparse.csr_matrix:
+    """Returns the `neighbours` largest values above 0 of each row.
 
     Of equal values the first ones stay.
 
     Args:
-        similarity: [items, width].
-        own: [width], the row of each column's own item, which is left out.
+        similarity: [width, items].
+        own: [width], the column of each row's own item, which is left out.
         neighbours: 1 or more.
     """
     dense = similarity.toarray()
-    dense[own, np.arange(dense.shape[1])] = 0
-    if neighbours < len(dense):
-        limit = np.partition(dense, -neighbours, axis=0)[-neighbours]
-        room = neighbours - (dense > limit).sum(axis=0)
-        equal = dense == limit
-        equal &= np.cumsum(equal, axis=0, dtype=np.int32) <= room
-        dense[(dense <= limit) & ~equal] = 0
-    return scipy.sparse.csc_matrix(dense)
+    dense[np.arange(len(dense)), own] = 0
+    if neighbours < dense.shape[1]:
+        limit = np.partition(dense, -neighbours, axis=1)[:, [-neighbours]]
+        above = dense > limit
+        # Zeros are not stored, so they need no room.
+        row, column = np.nonzero((dense == limit) & (limit > 0))
+        place = np.arange(len(row)) - np.searchsorted(row, row)
+        stays = place < (neighbours - above.sum(axis=1))[row]
+        dense *= above
+        dense[row[stays], column[stays]] = limit[row[stays], 0]
+    return scipy.sparse.csr_matrix(dense)

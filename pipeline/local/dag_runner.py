@@ -8,10 +8,12 @@ and records a run that Ctrl-C stopped as stopped.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 from absl import logging
+from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.local import local_dag_runner, runner_utils
 from tfx.orchestration.portable import (
@@ -22,10 +24,14 @@ from tfx.orchestration.portable import (
 from tfx.orchestration.portable import execution_publish_utils as _publish
 from tfx.orchestration.portable import inputs_utils as _inputs
 from tfx.orchestration.portable.input_resolution import exceptions
-from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
+from tfx.proto.orchestration import (
+    executable_spec_pb2,
+    pipeline_pb2,
+    placeholder_pb2,
+)
 
 from pipeline import interrupts
-from pipeline.local import adoption, space, trust
+from pipeline.local import adoption, beam_workers, space, trust
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
@@ -37,12 +43,31 @@ class _PythonOperator(python_executor_operator.PythonExecutorOperator):
 
 
 class _BeamOperator(beam_executor_operator.BeamExecutorOperator):
-    """Runs an executor on Beam, and notes the files of its outputs."""
+    """Runs an executor on Beam, and notes the files of its outputs.
+
+    The number of processes is decided here, after the lookup in the cache, so that a
+    result is found whatever number made it.
+    """
+
+    def __init__(self, workers: int | None, **spec: Any) -> None:
+        """Keeps the number of processes; None chooses by the node's input."""
+        super().__init__(**spec)
+        self._workers = workers
 
     def run_executor(self, execution_info: Any, *args: Any, **options: Any) -> Any:
         _check_space(execution_info)
+        inputs = (a for found in execution_info.input_dict.values() for a in found)
+        workers = beam_workers.choose(self._workers, inputs)
+        for argument in beam_workers.arguments(workers):
+            self.beam_pipeline_args.append(_constant(argument))
         result = super().run_executor(execution_info, *args, **options)
         return trust.note_files(result)
+
+
+def _constant(text: str) -> placeholder_pb2.PlaceholderExpression:
+    """Returns the expression that TFX resolves to `text`."""
+    value = metadata_store_pb2.Value(string_value=text)
+    return placeholder_pb2.PlaceholderExpression(value=value)
 
 
 def _check_space(execution_info: Any) -> None:
@@ -57,24 +82,23 @@ def _check_space(execution_info: Any) -> None:
         )
 
 
-_OPERATORS = {
-    executable_spec_pb2.PythonClassExecutableSpec: _PythonOperator,
-    executable_spec_pb2.BeamExecutableSpec: _BeamOperator,
-}
-
-
 class Runner(local_dag_runner.LocalDagRunner):
     """A LocalDagRunner for a folder that this process has locked."""
 
-    def __init__(self, *, root: str, serving: str) -> None:
+    def __init__(
+        self, *, root: str, serving: str, beam_workers: int | None = None
+    ) -> None:
         """Keeps the folders.
 
         Args:
             root: the folder of all artifacts.
             serving: the serving folder, which has a copy of each model that was pushed.
+            beam_workers: the number of processes for each node on Beam; None chooses
+                by the size of the node's input.
         """
         super().__init__()
         self._root, self._serving = root, serving
+        self._beam_workers = beam_workers
 
     def run_with_ir(
         self,
@@ -106,7 +130,7 @@ class Runner(local_dag_runner.LocalDagRunner):
                 logging.warning("%s", line)
             before = max((e.id for e in handle.store.get_executions()), default=0)
         try:
-            with _ours_in_tfx():
+            with _ours_in_tfx(self._beam_workers):
                 super().run_with_ir(pipeline, run_options=run_options, **kwargs)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) or interrupts.was_pressed():
@@ -116,11 +140,13 @@ class Runner(local_dag_runner.LocalDagRunner):
 
 
 @contextlib.contextmanager
-def _ours_in_tfx() -> Iterator[None]:
+def _ours_in_tfx(workers: int | None) -> Iterator[None]:
     """Replaces operators and error handling in TFX's launcher, which has no option."""
     table = launcher.DEFAULT_EXECUTOR_OPERATORS
     before = dict(table)
-    table.update(_OPERATORS)
+    on_beam = functools.partial(_BeamOperator, workers)
+    table[executable_spec_pb2.PythonClassExecutableSpec] = _PythonOperator
+    table[executable_spec_pb2.BeamExecutableSpec] = on_beam
     try:
         with _resolvers_end_the_run():
             yield

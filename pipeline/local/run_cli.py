@@ -10,6 +10,7 @@ from pipeline import options
 from pipeline.messages import refuse, say
 from pipeline.options import (
     AsJson,
+    BeamWorkers,
     ConfigFile,
     DataDir,
     Dataset,
@@ -47,8 +48,10 @@ def run(
             help="Move records and artifacts of earlier runs aside; serving stays.",
         ),
     ] = False,
+    beam_workers: BeamWorkers = "auto",
 ) -> None:
     """Run the whole pipeline on this machine."""
+    workers = options.workers(beam_workers)
     if not quiet:  # Printed before slow imports.
         typer.echo("Checking the configuration and the data ...", err=as_json)
     from pipeline import inputs
@@ -70,6 +73,7 @@ def run(
             quiet=quiet,
             progress_to_errors=as_json,
             fresh_metadata=fresh_metadata,
+            beam_workers=workers,
         )
     except endings.RunFailed:
         raise typer.Exit(1) from None

@@ -66,6 +66,7 @@ def run(
     quiet: bool = False,
     progress_to_errors: bool = False,
     fresh_metadata: bool = False,
+    beam_workers: int | None = None,
 ) -> Summary | None:
     """Runs the pipeline, showing its progress; returns its summary.
 
@@ -84,6 +85,8 @@ def run(
         quiet: shows only whether the model was blessed, and errors.
         progress_to_errors: shows everything on standard error.
         fresh_metadata: moves records and artifacts of earlier runs aside; see `health`.
+        beam_workers: how many processes share the work of a node on Beam; None chooses
+            by the size of its input, see `beam_workers`.
 
     Returns:
         The summary; None if LocalDagRunner ran nothing, as when the `tfx` command only
@@ -116,7 +119,7 @@ def run(
         if fresh_metadata:
             health.set_aside(out)
         health.check(out)
-        return _run_alone(config, dataset, out, item_titles, shown)
+        return _run_alone(config, dataset, out, item_titles, shown, beam_workers)
 
 
 def _that_is_there(folder: pathlib.Path) -> pathlib.Path:
@@ -159,6 +162,7 @@ def _run_alone(
     out: pathlib.Path,
     item_titles: Mapping[str, str],
     shown: _Shown,
+    beam_workers: int | None,
 ) -> Summary | None:
     """Does what `run` promises, in a folder that this process has locked."""
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
@@ -173,7 +177,7 @@ def _run_alone(
         before = in_service.find(out)
         with endings.shown(display, log, out, stopped=STOPPED):
             with display.following(), measured.watching():
-                done = _run_pipeline(config, dataset, out, display)
+                done = _run_pipeline(config, dataset, out, display, beam_workers)
             if done is None:
                 return None
             titles.write(item_titles, out)
@@ -202,6 +206,7 @@ def _run_pipeline(
     dataset: catalogue.Dataset,
     out: pathlib.Path,
     display: terminal.RunDisplay,
+    beam_workers: int | None,
 ) -> _Done | None:
     """Runs all nodes; returns their records in ML Metadata, None if nothing ran.
 
@@ -239,7 +244,9 @@ def _run_pipeline(
             display.earlier = executions.seconds(handle.store, before)
     with display.progress_within_nodes(), node_events.told_to(display):
         dag_runner.Runner(
-            root=str(out / "pipeline_root"), serving=str(out / "serving")
+            root=str(out / "pipeline_root"),
+            serving=str(out / "serving"),
+            beam_workers=beam_workers,
         ).run(definition)
     done = None
     if (out / "metadata.sqlite").exists():

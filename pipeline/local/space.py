@@ -55,13 +55,17 @@ def check_node(
         exec_properties: of the node.
         node: the node's id, for the message.
     """
+    needed = noted_bytes(inputs) + _size(exec_properties.get("input_base"))
+    check(folder, needed, what=node)
+
+
+def noted_bytes(artifacts: Iterable[Any]) -> int:
+    """Returns the bytes of the files of artifacts, as `trust.note_files` noted them."""
     noted = (
         _BYTES.search(artifact.get_string_custom_property("files"))
-        for artifact in inputs
+        for artifact in artifacts
     )
-    needed = sum(int(found[1]) for found in noted if found)
-    needed += _size(exec_properties.get("input_base"))
-    check(folder, needed, what=node)
+    return sum(int(found[1]) for found in noted if found)
 
 
 def _size(path: Any) -> int:

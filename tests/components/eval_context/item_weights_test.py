@@ -72,8 +72,20 @@ def test_no_item_has_more_than_so_many_neighbours(neighbours):
 
 
 @pytest.mark.parametrize(
-    ("num_items", "width"), [(0, 512), (1_682, 512), (30_000, 319), (10**9, 1)]
+    ("num_items", "threads", "width"),
+    [(0, 1, 512), (1_682, 4, 512), (30_000, 1, 319), (30_000, 4, 79), (10**9, 1, 1)],
 )
-def test_what_is_dense_at_a_time_fits_whatever_the_catalogue(num_items, width):
-    """A dense block has 2**28 bytes at 28 per item, and one column at least."""
-    assert item_weights.block_width(num_items) == width
+def test_what_is_dense_at_a_time_fits_whatever_the_catalogue(num_items, threads, width):
+    """All threads have 2**28 bytes at 28 per item, and one row each at least."""
+    assert item_weights.block_width(num_items, threads) == width
+
+
+def test_any_number_of_threads_finds_the_same(monkeypatch):
+    rng = np.random.default_rng(0)
+    positives = scipy.sparse.csr_matrix(rng.random((60, 90)) < 0.2, dtype=np.float32)
+    expected = item_weights.item_knn(positives, neighbours=7)
+    monkeypatch.setattr(item_weights, "BLOCK_BYTES", 28 * 90 * 12)  # Twelve rows.
+    for threads in (1, 3, 40):
+        monkeypatch.setattr(item_weights.os, "cpu_count", lambda n=threads: n)
+        found = item_weights.item_knn(positives, neighbours=7)
+        assert (found != expected).nnz == 0
