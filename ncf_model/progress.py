@@ -13,6 +13,7 @@ ENDS = {
     "refit": 0.85,
     "fit": 0.95,
 }
+WRITES_MODEL = "writes the model"  # What Trainer does last.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

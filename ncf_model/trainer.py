@@ -76,8 +76,8 @@ def run_fn(fn_args: Any) -> None:
     with _folder_of_the_chief(fn_args.model_run_dir) as log_dir:
         network, trained, history = _fit(prepared, log_dir, distribution, saved)
     if strategy.is_chief():
-        share = progress.ENDS["fit"]
-        progress.emit(progress.StepProgress(fraction=share, doing="writes the model"))
+        share, doing = progress.ENDS["fit"], progress.WRITES_MODEL
+        progress.emit(progress.StepProgress(fraction=share, doing=doing))
         _export(
             network,
             prepared.interactions,

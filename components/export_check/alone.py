@@ -1,7 +1,8 @@
 """Asks a SavedModel; a script for a process that may import only TensorFlow.
 
-The script takes a folder, the path of `probe.json`, and folders of packages. It prints
-one line of JSON.
+The script takes folders of packages, and imports TensorFlow. Then it reads one line of
+JSON from standard input, the SavedModel's folder and the path of `probe.json`, and
+prints one line of JSON. If the input ends before that line, nobody has a question.
 """
 
 import gc
@@ -21,14 +22,19 @@ NOT_HERE = (
 REQUESTS = 20
 
 
-def main(folder: str, probe: str) -> dict[str, Any]:
-    """Returns the answers of the model in `folder`."""
+def import_tensorflow() -> Any:
+    """Returns TensorFlow, imported without the packages that it can do without."""
     for name in NOT_HERE:
         sys.modules[name] = None  # type: ignore[assignment]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     gc.disable()  # This saves time: hardly any object becomes garbage here.
-    import tensorflow as tf
+    import tensorflow
 
+    return tensorflow
+
+
+def answers(tf: Any, folder: str, probe: str) -> dict[str, Any]:
+    """Returns the answers of the model in `folder`."""
     with open(probe, encoding="utf-8") as f:
         pairs = json.load(f)
     started = time.perf_counter()
@@ -51,7 +57,7 @@ def main(folder: str, probe: str) -> dict[str, Any]:
         user_id=texts(pairs["user_ids"]), item_id=texts(pairs["item_ids"])
     )["score"]
     known = pairs["user_ids"][0]
-    answers = {
+    lists = {
         "known user": recommend([known], 10),
         "unknown user": recommend([pairs["unknown"]], 10),
         "empty user": recommend([""], 10),
@@ -64,11 +70,13 @@ def main(folder: str, probe: str) -> dict[str, Any]:
         times.append(time.perf_counter() - started)
     return {
         "scores": scores.numpy().tolist(),
-        "lists": answers,
+        "lists": lists,
         "seconds": {"load": load, "recommend": statistics.median(times)},
     }
 
 
 if __name__ == "__main__":
-    sys.path += sys.argv[3:]
-    print(json.dumps(main(*sys.argv[1:3])))
+    sys.path += sys.argv[1:]
+    tensorflow = import_tensorflow()
+    if question := sys.stdin.readline():
+        print(json.dumps(answers(tensorflow, *json.loads(question))))

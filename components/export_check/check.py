@@ -17,6 +17,45 @@ TIMEOUT_S = 600
 _ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 # Lines of TensorFlow's messages that do not say what is wrong.
 _BESIDE = re.compile(r"\s|$|Detected at node|<stack")
+# The process that waits for a question, if there is one.
+_ready: list[subprocess.Popen[str]] = []
+
+
+def get_ready() -> None:
+    """Starts the process that the next `ask` needs, and does not wait for it.
+
+    Meanwhile the process imports TensorFlow. It ends with this process, if not before.
+    """
+    if not _ready:
+        _ready.append(_start())
+
+
+def forget() -> None:
+    """Ends the process that `get_ready` has started, if nobody has asked it."""
+    while _ready:
+        with _ready.pop() as process:
+            process.kill()
+
+
+def _take() -> subprocess.Popen[str]:
+    """Returns a process to ask: the one that is ready, if it is still alive."""
+    if _ready and _ready[0].poll() is None:
+        return _ready.pop()
+    forget()
+    return _start()
+
+
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-I", alone.__file__, *sys.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tempfile.gettempdir(),
+        # The CPU answers, because this process may still hold the trainer's GPU.
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+    )
 
 
 def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,23 +75,20 @@ def ask(folder: str, expected: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         probe = pathlib.Path(temporary, "probe.json")
         probe.write_text(json.dumps(expected), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-I", alone.__file__, folder, str(probe), *sys.path],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=temporary,
-            # The CPU answers, because this process may still hold the trainer's GPU.
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
-            timeout=TIMEOUT_S,
-        )
-    if done.returncode:
-        reason = _reason(done.stderr) or f"exit status {done.returncode}"
+        question = json.dumps([folder, str(probe)]) + "\n"
+        with _take() as process:
+            try:
+                answers, errors = process.communicate(question, timeout=TIMEOUT_S)
+            except BaseException:
+                process.kill()
+                raise
+    if process.returncode:
+        reason = _reason(errors) or f"exit status {process.returncode}"
         raise ValueError(
             f"The exported model cannot be asked by TensorFlow alone: {reason}. "
             "It was not pushed."
         )
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    answer: dict[str, Any] = json.loads(answers.strip().splitlines()[-1])
     return answer
 
 

@@ -31,7 +31,7 @@ from tfx.proto.orchestration import (
 )
 
 from pipeline import interrupts
-from pipeline.local import adoption, beam_workers, space, trust
+from pipeline.local import adoption, beam_workers, early_start, space, trust
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
@@ -130,7 +130,7 @@ class Runner(local_dag_runner.LocalDagRunner):
                 logging.warning("%s", line)
             before = max((e.id for e in handle.store.get_executions()), default=0)
         try:
-            with _ours_in_tfx(self._beam_workers):
+            with _ours_in_tfx(self._beam_workers), early_start.of_export_check():
                 super().run_with_ir(pipeline, run_options=run_options, **kwargs)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) or interrupts.was_pressed():

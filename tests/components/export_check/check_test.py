@@ -1,6 +1,7 @@
 """Each kind of broken export is refused with a message that names the fault."""
 
 import copy
+import signal
 import sys
 import venv
 
@@ -75,3 +76,38 @@ def test_tensorflow_is_found_where_this_process_finds_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "empty" / "bin" / "python"))
     with pytest.raises(ValueError, match="SavedModel file does not exist"):
         check.ask(str(tmp_path / "none"), {})
+
+
+def test_a_process_that_is_ready_is_asked_and_no_other_one(tmp_path, monkeypatch):
+    check.get_ready()
+    check.get_ready()
+    (ready,) = check._ready
+    monkeypatch.setattr(check, "_start", lambda: pytest.fail("A second process."))
+    with pytest.raises(ValueError, match="SavedModel file does not exist"):
+        check.ask(str(tmp_path / "none"), {})
+    assert ready.returncode == 1
+    assert not check._ready
+
+
+def test_a_process_that_died_while_it_waited_is_replaced(tmp_path):
+    check.get_ready()
+    (dead,) = check._ready
+    dead.kill()
+    dead.wait()
+    with pytest.raises(ValueError, match="SavedModel file does not exist"):
+        check.ask(str(tmp_path / "none"), {})
+
+
+def test_a_process_that_nobody_asked_is_ended():
+    check.get_ready()
+    (ready,) = check._ready
+    check.forget()
+    assert ready.returncode == -signal.SIGKILL
+    assert not check._ready
+
+
+def test_a_process_ends_quietly_with_the_one_that_started_it():
+    """The end of that process closes the pipe on which a question would come."""
+    process = check._start()
+    assert process.communicate()[0] == ""
+    assert process.returncode == 0
