@@ -31,7 +31,14 @@ from tfx.proto.orchestration import (
 )
 
 from pipeline import interrupts
-from pipeline.local import adoption, beam_workers, early_start, space, trust
+from pipeline.local import (
+    adoption,
+    beam_workers,
+    early_start,
+    quick_beam,
+    space,
+    trust,
+)
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
@@ -130,7 +137,11 @@ class Runner(local_dag_runner.LocalDagRunner):
                 logging.warning("%s", line)
             before = max((e.id for e in handle.store.get_executions()), default=0)
         try:
-            with _ours_in_tfx(self._beam_workers), early_start.of_export_check():
+            with (
+                _ours_in_tfx(self._beam_workers),
+                early_start.of_export_check(),
+                quick_beam.remembering(),
+            ):
                 super().run_with_ir(pipeline, run_options=run_options, **kwargs)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) or interrupts.was_pressed():

@@ -1,0 +1,95 @@
+"""Beam computes views and signatures once in the block, and gives the same results."""
+
+import argparse
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    PipelineOptions,
+    StandardOptions,
+    TypeOptions,
+)
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms import core
+
+from pipeline.local import quick_beam
+
+
+class _Add(beam.DoFn):
+    def __init__(self, number):
+        self._number = number
+
+    def process(self, element, factor=2, window=beam.DoFn.WindowParam):
+        yield element * factor + self._number
+
+
+@pytest.fixture
+def parsers(monkeypatch):
+    """Returns a list with an entry for each parsing of arguments."""
+    made = []
+    parse = argparse.ArgumentParser.parse_known_args
+
+    def counted(self, *args, **named):
+        made.append(1)
+        return parse(self, *args, **named)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", counted)
+    return made
+
+
+def test_a_view_is_made_once_and_shares_its_values(parsers):
+    options = PipelineOptions(["--runner=DirectRunner"])
+    with quick_beam.remembering():
+        view = options.view_as(StandardOptions)
+        before = len(parsers)
+        assert options.view_as(StandardOptions) is view
+        assert len(parsers) == before
+        assert view.runner == "DirectRunner"
+        view.runner = "FnApiRunner"
+        assert options.view_as(DebugOptions).view_as(StandardOptions).runner == (
+            "FnApiRunner"
+        )
+        other = PipelineOptions(["--runner=PrismRunner"])
+        assert other.view_as(StandardOptions).runner == "PrismRunner"
+    assert options.view_as(StandardOptions) is not view
+    assert options.view_as(StandardOptions).runner == "FnApiRunner"
+
+
+def test_arguments_of_a_method_are_inspected_once(monkeypatch):
+    inspected = []
+    arguments = core.get_function_args_defaults
+
+    def counted(function):
+        inspected.append(function.__name__)
+        return arguments(function)
+
+    monkeypatch.setattr(core, "get_function_args_defaults", counted)
+    with quick_beam.remembering():
+        first = core.get_function_arguments(_Add(1), "process")
+        first[0].append("changed by the caller")
+        second = core.get_function_arguments(_Add(2), "process")
+        assert inspected == ["process"]
+    assert second == (
+        ["element", "factor", "window"],
+        [2, beam.DoFn.WindowParam],
+    )
+    core.get_function_arguments(_Add(1), "process")
+    assert inspected == ["process", "process"]
+
+
+def test_a_pipeline_does_not_parse_for_each_transform(parsers):
+    """Without the memory a pipeline parses for each transform, and more than once."""
+
+    def parsed(transforms):
+        parsers.clear()
+        with quick_beam.remembering(), beam.Pipeline("FnApiRunner") as pipeline:
+            pipeline.options.view_as(TypeOptions)
+            numbers = pipeline | beam.Create([1, 2])
+            for place in range(transforms):
+                numbers |= f"add {place}" >> beam.ParDo(_Add(1), 1)
+            assert_that(numbers, equal_to([1 + transforms, 2 + transforms]))
+        return len(parsers)
+
+    parsed(1)  # Beam parses more often in the first pipeline of a process.
+    assert parsed(9) == parsed(1)
