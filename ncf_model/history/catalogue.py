@@ -1,5 +1,7 @@
 """Validates in the lists and in the whole catalogue, and weighs the sum of parts."""
 
+import concurrent.futures
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,8 +15,8 @@ from ncf_model.training import validation
 _CUTOFF = validation.CUTOFF
 # At most so many lists are scored: the error of their mean is small enough.
 _MOST_LISTS = 8_192
-# Lists, and scores, at a time.
-_BLOCK, _SCORES = 1024, 1 << 24
+# Lists, and scores, at a time, by at most so many threads.
+_BLOCK, _SCORES, _THREADS = 1024, 1 << 24, 4
 # The weight that suited the validation items of several data sets.
 USUAL_WEIGHT = 32.0
 _TINY = 1e-9
@@ -44,6 +46,8 @@ class Beside(NamedTuple):
             total = np.float32(self.share) * (self.users[rows] @ self.items.T)
         if self.linear is not None:
             part = self.linear[rows]
+            if total is None and part.shape[1] == num_items:
+                return part
             if total is None:
                 total = np.zeros((len(part), num_items), np.float32)
             total[:, : part.shape[1]] += part
@@ -124,7 +128,16 @@ class Catalogue:
         return linear.scores(self._histories[:, : matrix.shape[0]].tocsr(), matrix)
 
     def use(self, beside: Beside) -> None:
-        """Makes `evaluate` and `calibrate` add the scores of `beside`."""
+        """Makes `evaluate` and `calibrate` add the scores of `beside`.
+
+        They are summed up once, in the memory of `beside.linear`, if that has a place
+        for each item. Its other scores are lost then.
+        """
+        num_items = self._touched.shape[1]
+        if beside.linear is not None and beside.linear.shape[1] == num_items:
+            for rows in self._blocks(num_items):
+                beside.linear[rows] = beside.scores(rows, num_items)
+            beside = Beside(beside.linear)
         self._beside = beside
 
     def gains(self, beside: Beside) -> np.ndarray:
@@ -223,32 +236,50 @@ class Catalogue:
             beside: the scores that are added to those of the deep part.
             listed: whether the lists' candidates compete, or all items.
         """
-        num_items = self._touched.shape[1]
         ranks = np.empty((len(weights), len(self)), np.int64)
         of = self._listed if listed else self._whole
-        for rows in self._blocks(num_items):
-            known = None
-            if listed:  # Only the candidates' scores are asked for, not all items'.
-                known = np.minimum(self._items[rows], num_items - 1).astype(np.int64)
-            deep = None
-            if model is not None:
-                deep = _finite(
-                    model.vectors[rows] @ model.item.T + model.bias,
-                    "A score is not finite: the model diverged. Try a smaller "
-                    "`model.history.learning_rate`.",
-                    known,
-                )
-            added = beside.scores(rows, num_items)
-            if added is not None:
-                added = _finite(
-                    added,
-                    "A score of EASE or iALS is not finite. Set a smaller "
-                    "`model.history.linear_l2` or `model.history.ials_l2`.",
-                    known,
-                )
+
+        def rank(rows: slice) -> None:
+            deep, added = self._scores(model, beside, rows, listed=listed)
             for number, weight in enumerate(weights):
                 ranks[number, rows] = of(_sum(deep, added, weight), rows)
+
+        threads = min(_THREADS, os.cpu_count() or 1)
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(rank, self._blocks(self._touched.shape[1])):
+                pass
         return ranks
+
+    def _scores(
+        self, model: _Deep | None, beside: Beside, rows: slice, *, listed: bool
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Returns the scores of the deep part and of `beside`, None for no part.
+
+        The scores are those of the lists' candidates, or of all items.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        num_items = self._touched.shape[1]
+        known = deep = None
+        if listed:  # Only the candidates' scores are asked for, not all items'.
+            known = np.minimum(self._items[rows], num_items - 1).astype(np.int64)
+        if model is not None:
+            deep = _finite(
+                model.vectors[rows] @ model.item.T + model.bias,
+                "A score is not finite: the model diverged. Try a smaller "
+                "`model.history.learning_rate`.",
+                known,
+            )
+        added = beside.scores(rows, num_items)
+        if added is not None:
+            added = _finite(
+                added,
+                "A score of EASE or iALS is not finite. Set a smaller "
+                "`model.history.linear_l2` or `model.history.ials_l2`.",
+                known,
+            )
+        return deep, added
 
     def _listed(self, scores: np.ndarray, rows: slice) -> np.ndarray:
         """Returns ranks by the scores of the lists' candidates."""

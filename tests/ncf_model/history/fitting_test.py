@@ -239,6 +239,30 @@ def test_scores_beside_the_deep_part_are_a_weighted_sum():
     assert catalogue.Beside().scores(slice(0, 2), 3) is None
 
 
+@pytest.mark.parametrize("covered", [ITEMS, ITEMS - 1])
+def test_what_is_added_is_summed_up_once(interactions, covered):
+    """With all items covered the sum replaces the linear scores; the ranks stay."""
+    positives = user_item_matrix(interactions.positives, ITEMS)
+    validator = catalogue.Catalogue(
+        _Lists(interactions), positives, positives, weights=(0.0, 8.0), seed=0
+    )
+    rng = np.random.default_rng(0)
+    shapes = (USERS, covered), (USERS, 2), (ITEMS, 2), (USERS, 3), (ITEMS, 3)
+    linear, users, items, vectors, item = (
+        rng.standard_normal(shape, np.float32) for shape in shapes
+    )
+    part = catalogue.Beside(linear.copy(), users, items, 2.0)
+    model = catalogue._Deep(vectors, item, np.zeros(ITEMS, np.float32))
+    expected = validator._ranks(model, (0.0, 8.0), part, listed=False)
+    validator.use(part)
+    assert (validator._beside.users is None) == (covered == ITEMS)
+    added = validator._beside.scores(slice(0, USERS), ITEMS)
+    dense = np.pad(linear, ((0, 0), (0, ITEMS - covered))) + 2 * users @ items.T
+    np.testing.assert_allclose(added, dense, rtol=1e-5, atol=1e-6)
+    ranks = validator._ranks(model, (0.0, 8.0), validator._beside, listed=False)
+    assert ranks.tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize(
     ("lists", "expected"),
     [
