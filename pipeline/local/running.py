@@ -223,12 +223,13 @@ def _run_pipeline(
 
     absl_logging.set_verbosity(absl_logging.INFO)
     store = metadata.sqlite_metadata_connection_config(str(out / "metadata.sqlite"))
+    root, serving = str(out / "pipeline_root"), str(out / "serving")
     definition = pipeline.create_pipeline(
         config,
         pipeline.Locations(
             interactions=dataset.location,
-            pipeline_root=str(out / "pipeline_root"),
-            serving=str(out / "serving"),
+            pipeline_root=root,
+            serving=serving,
             titles=str(out / titles.FILE_NAME),
             titles_digest=titles.digest(out),
         ),
@@ -242,12 +243,9 @@ def _run_pipeline(
         with metadata.Metadata(store) as handle:
             before = executions.latest_run(handle.store) or 0
             display.earlier = executions.seconds(handle.store, before)
+    runner = dag_runner.Runner(root=root, serving=serving, beam_workers=beam_workers)
     with display.progress_within_nodes(), node_events.told_to(display):
-        dag_runner.Runner(
-            root=str(out / "pipeline_root"),
-            serving=str(out / "serving"),
-            beam_workers=beam_workers,
-        ).run(definition)
+        runner.run(definition)
     done = None
     if (out / "metadata.sqlite").exists():
         with metadata.Metadata(store) as handle:
