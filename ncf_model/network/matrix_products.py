@@ -1,10 +1,13 @@
-"""Matrix products in bfloat16 inside an XLA program for a CPU.
+"""Matrix products inside an XLA program for a CPU, also in bfloat16.
 
-XLA hands larger products to the library oneDNN (in TF 2.16; not in 2.21). oneDNN can
-round the factors to bfloat16 and sum in float32, which is several times as fast on a
-processor with AMX. Everything around a product stays float32, so there are none of the
-conversions that cost much of the gain where XLA itself computes in 16 bits. A process
-decides once, at its first product, whether oneDNN rounds.
+XLA hands larger products to the library oneDNN (in TF 2.16; not in 2.21) and splits
+smaller ones between threads, which costs more than it saves. A product that is a few
+rows too small is therefore filled up.
+
+oneDNN can round the factors to bfloat16 and sum in float32, which is several times as
+fast on a processor with AMX. Everything around a product stays float32, so there are
+none of the conversions that cost much of the gain where XLA itself computes in 16 bits.
+A process decides once, at its first product, whether oneDNN rounds.
 """
 
 import functools
@@ -19,8 +22,11 @@ _MODE = "ONEDNN_DEFAULT_FPMATH_MODE"
 # layer has with a batch of 256. Up to 256 rows oneDNN uses one thread, which costs less
 # than to wake another: 40 us for 256 x 256 x 256 on a Xeon with AMX, against 270 us of
 # XLA's own product.
+_LEAST = 1 << 23
 _SIDE = 256
 _SMALLEST = 32
+# Without rounding only so few rows are added that they cost less than threads.
+_NEARLY = 240
 
 
 def round_to_bfloat16() -> None:
@@ -45,21 +51,34 @@ def _probe() -> bool:
         return bool(result[0, 0] == 1.0)
 
 
+@functools.cache
+def _has_onednn() -> bool:
+    """Returns whether XLA hands products to oneDNN on this machine's CPU."""
+
+    @tf.function(jit_compile=True, autograph=False)
+    def square(x: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(x, x)
+
+    with tf.init_scope(), tf.device("CPU:0"):
+        program = square.experimental_get_compiler_ir(tf.eye(_SIDE))
+        return "__onednn$matmul" in program(stage="optimized_hlo")
+
+
 def product(rows: Any, kernel: Any) -> Any:
     """Returns rows [..., n] @ kernel [n, m] as one matrix product.
 
-    Where products are rounded, a product that is a little too small for oneDNN, in the
-    forward or the backward direction, is filled up with zeros.
+    A product that is a little too small for oneDNN, in the forward or the backward
+    direction, is filled up with zeros: where products are rounded, by rows and columns,
+    otherwise by a few rows.
     """
-    if (
-        len(rows.shape) != 2
-        or rows.shape[0] is None
-        or not _worth_filling(rows.shape[0], *kernel.shape)
-    ):
+    if len(rows.shape) != 2 or rows.shape[0] is None:
         return ops.tensordot(rows, kernel, axes=1)
     count, width = rows.shape[0], kernel.shape[1]
-    rows = ops.pad(rows, [[0, _SIDE - count], [0, 0]])
-    kernel = ops.pad(kernel, [[0, 0], [0, max(0, _SIDE - width)]])
+    filled_count, filled_width = _filled(count, *kernel.shape)
+    if (filled_count, filled_width) == (count, width):
+        return ops.tensordot(rows, kernel, axes=1)
+    rows = ops.pad(rows, [[0, filled_count - count], [0, 0]])
+    kernel = ops.pad(kernel, [[0, 0], [0, filled_width - width]])
     return ops.matmul(rows, kernel)[:count, :width]
 
 
@@ -74,6 +93,15 @@ def add_bias(rows: Any, bias: Any) -> Any:
     return rows + bias, gradient
 
 
-def _worth_filling(count: int, depth: int, width: int) -> bool:
+def _filled(count: int, depth: int, width: int) -> tuple[int, int]:
+    """Returns the number of rows and columns to which to fill a product up.
+
+    The product is that of [count, depth] and [depth, width].
+    """
     small = _SMALLEST <= count <= _SIDE and width >= _SMALLEST
-    return small and depth >= _SIDE // 2 and are_rounded()
+    if small and depth >= _SIDE // 2 and are_rounded():
+        return _SIDE, max(_SIDE, width)
+    lacks = count * depth * width < _LEAST <= _SIDE * depth * width
+    if lacks and count >= _NEARLY and _has_onednn():
+        return _SIDE, width
+    return count, width

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,6 +36,40 @@ def test_filling_up_changes_nothing(monkeypatch, count, depth, width):
         results.append([result, *tape.gradient(total, [rows, kernel])])
     for filled, plain in zip(*results, strict=True):
         np.testing.assert_allclose(filled, plain, atol=1e-4)
+
+
+# From 2**23 multiplications on a product is oneDNN's: 256 * 256 * 128, for example.
+@pytest.mark.parametrize(
+    ("count", "width", "filled"),
+    [
+        (239, 128, 239),
+        (240, 128, 256),
+        (255, 128, 256),
+        (256, 128, 256),
+        (257, 128, 257),
+        (255, 127, 255),
+        (255, 256, 255),
+    ],
+)
+@pytest.mark.parametrize("has_onednn", [False, True])
+def test_a_few_rows_are_added_where_they_spare_threads(
+    monkeypatch, count, width, filled, has_onednn
+):
+    monkeypatch.setattr(matrix_products, "are_rounded", lambda: False)
+    monkeypatch.setattr(matrix_products, "_has_onednn", lambda: has_onednn)
+    rows, kernel = tf.ones([count, 256]), tf.ones([256, width])
+    multiplied = []
+    for module, name in ((keras.ops, "matmul"), (keras.ops, "tensordot")):
+        original = getattr(module, name)
+
+        def noted(x, y, original=original, **more):
+            multiplied.append(x.shape[0])
+            return original(x, y, **more)
+
+        monkeypatch.setattr(module, name, noted)
+    result = matrix_products.product(rows, kernel)
+    assert multiplied == [filled if has_onednn else count]
+    np.testing.assert_array_equal(result, np.full((count, width), 256.0))
 
 
 def test_takes_more_axes_and_unknown_numbers_of_rows():
