@@ -1,11 +1,13 @@
 """Chooses how many processes of this machine share a node's work on Beam."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import psutil
+from tfx.types import standard_component_specs
 
+from components.interactions_example_gen import files
 from pipeline.local import space
 
 # From so many bytes of Examples on, some nine million interactions, two processes need
@@ -13,26 +15,42 @@ from pipeline.local import space
 FROM_BYTES = 64 << 20
 # What a process needs, its own copy of TensorFlow and of a model included.
 MEMORY_BYTES = 2 << 30
+_TEXT_PER_EXAMPLE = 3  # Bytes of text for each byte of an Example.
 
 
-def choose(wanted: int | None, inputs: Iterable[Any]) -> int:
+def choose(
+    wanted: int | None, inputs: Iterable[Any], exec_properties: Mapping[str, Any]
+) -> int:
     """Returns the number of processes for a node.
 
     Args:
         wanted: the number that the user named; None chooses: one, or with much input
             one per core, as far as the free memory suffices.
         inputs: the node's input artifacts, whose sizes `trust.note_files` has noted.
-            Only Examples count. InteractionsExampleGen has none, as it reads a file,
-            and stays in one process: it sends all rows through the first process to
-            group them, so more processes made it slower.
+            Only Examples count.
+        exec_properties: the node's; those of InteractionsExampleGen name its files. A
+            node's processes share the files that the node before has written, so that
+            node must have written several.
     """
     if wanted is not None:
         return wanted
     examples = [one for one in inputs if one.type_name == "Examples"]
-    if space.noted_bytes(examples) < FROM_BYTES:
+    given = exec_properties.get(standard_component_specs.INPUT_BASE_KEY)
+    if space.noted_bytes(examples) + _bytes_of_examples(given) < FROM_BYTES:
         return 1
     fitting = psutil.virtual_memory().available // MEMORY_BYTES
     return max(1, min(len(os.sched_getaffinity(0)), fitting))
+
+
+def _bytes_of_examples(given: Any) -> int:
+    """Returns about how many bytes files of interactions take as Examples."""
+    if not isinstance(given, str) or files.is_remote(given):
+        return 0
+    paths = [given]
+    if os.path.isdir(given):
+        paths = [e.path for e in os.scandir(given) if e.is_file()]
+    found = [path for path in paths if files.is_interactions_file(path)]
+    return sum(map(files.size, found)) // _TEXT_PER_EXAMPLE
 
 
 def arguments(workers: int) -> list[str]:

@@ -64,7 +64,9 @@ class _BeamOperator(beam_executor_operator.BeamExecutorOperator):
     def run_executor(self, execution_info: Any, *args: Any, **options: Any) -> Any:
         _check_space(execution_info)
         inputs = (a for found in execution_info.input_dict.values() for a in found)
-        workers = beam_workers.choose(self._workers, inputs)
+        workers = beam_workers.choose(
+            self._workers, inputs, execution_info.exec_properties
+        )
         for argument in beam_workers.arguments(workers):
             self.beam_pipeline_args.append(_constant(argument))
         result = super().run_executor(execution_info, *args, **options)
@@ -141,6 +143,7 @@ class Runner(local_dag_runner.LocalDagRunner):
                 _ours_in_tfx(self._beam_workers),
                 early_start.of_export_check(),
                 quick_beam.remembering(),
+                quick_beam.large_batches(),
             ):
                 super().run_with_ir(pipeline, run_options=run_options, **kwargs)
         except BaseException as error:

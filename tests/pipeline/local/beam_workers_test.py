@@ -49,8 +49,23 @@ def test_much_input_is_shared_by_all_cores(
         "virtual_memory",
         lambda: types.SimpleNamespace(available=free),
     )
-    assert beam_workers.choose(None, [_artifact(kind, num_bytes)]) == expected
-    assert beam_workers.choose(3, [_artifact(kind, num_bytes)]) == 3
+    inputs = [_artifact(kind, num_bytes)]
+    assert beam_workers.choose(None, inputs, {}) == expected
+    assert beam_workers.choose(3, inputs, {}) == 3
+
+
+@pytest.mark.parametrize("given", ["data/a.csv", "data"])
+def test_large_files_are_read_by_all_cores(tmp_path, monkeypatch, given):
+    """Each process writes a file of Examples, which the next nodes share."""
+    monkeypatch.setattr(beam_workers.os, "sched_getaffinity", lambda _: {0, 1})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "_SUCCESS").write_bytes(b"0" * 1_000)
+    for size, expected in ((299, 1), (300, 2)):
+        monkeypatch.setattr(beam_workers, "FROM_BYTES", 100)
+        (tmp_path / "data" / "a.csv").write_bytes(b"0" * size)
+        base = {"input_base": str(tmp_path / given)}
+        assert beam_workers.choose(None, [], base) == expected
+    assert beam_workers.choose(None, [], {"input_base": "gs://bucket/a.csv"}) == 1
 
 
 def _records(folder, workers):

@@ -1,6 +1,7 @@
 """Beam computes views and signatures once in the block, and gives the same results."""
 
 import argparse
+import contextlib
 
 import apache_beam as beam
 import pytest
@@ -12,6 +13,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import core
+from tfx_bsl.coders import batch_util
 
 from pipeline.local import quick_beam
 
@@ -22,6 +24,10 @@ class _Add(beam.DoFn):
 
     def process(self, element, factor=2, window=beam.DoFn.WindowParam):
         yield element * factor + self._number
+
+
+def _users(number):
+    return [b"0" * 3_000] * number
 
 
 @pytest.fixture
@@ -76,6 +82,21 @@ def test_arguments_of_a_method_are_inspected_once(monkeypatch):
     )
     core.get_function_arguments(_Add(1), "process")
     assert inspected == ["process", "process"]
+
+
+@pytest.mark.parametrize(("large", "most"), [(True, 6_991), (False, 1_000)])
+def test_batches_are_as_large_as_their_bytes_allow(large, most):
+    """6,991 users of 3,000 bytes have 20 MB."""
+
+    def check(sizes):
+        assert sum(sizes) == 20_000
+        assert most * 0.9 < max(sizes) <= most
+
+    batches = quick_beam.large_batches() if large else contextlib.nullcontext()
+    with batches, beam.Pipeline("FnApiRunner") as pipeline:
+        users = pipeline | beam.Create([20_000]) | beam.FlatMap(_users)
+        batched = users | batch_util.BatchRecords(None, None)
+        assert_that(batched | beam.Map(len), check)
 
 
 def test_a_pipeline_does_not_parse_for_each_transform(parsers):
