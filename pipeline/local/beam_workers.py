@@ -4,11 +4,10 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import psutil
 from tfx.types import standard_component_specs
 
 from components.interactions_example_gen import files
-from pipeline.local import space
+from pipeline.local import free_memory, space
 
 # From so many bytes of Examples on, some nine million interactions, two processes need
 # less time than one (`docs/scale.md`). Each imports TFX, which takes six seconds.
@@ -38,7 +37,7 @@ def choose(
     given = exec_properties.get(standard_component_specs.INPUT_BASE_KEY)
     if space.noted_bytes(examples) + _bytes_of_examples(given) < FROM_BYTES:
         return 1
-    fitting = psutil.virtual_memory().available // MEMORY_BYTES
+    fitting = free_memory.free_bytes() // MEMORY_BYTES
     return max(1, min(len(os.sched_getaffinity(0)), fitting))
 
 

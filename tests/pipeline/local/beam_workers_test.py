@@ -44,11 +44,7 @@ def test_much_input_is_shared_by_all_cores(
     monkeypatch.setattr(
         beam_workers.os, "sched_getaffinity", lambda _: set(range(cores))
     )
-    monkeypatch.setattr(
-        beam_workers.psutil,
-        "virtual_memory",
-        lambda: types.SimpleNamespace(available=free),
-    )
+    monkeypatch.setattr(beam_workers.free_memory, "free_bytes", lambda: free)
     inputs = [_artifact(kind, num_bytes)]
     assert beam_workers.choose(None, inputs, {}) == expected
     assert beam_workers.choose(3, inputs, {}) == 3
