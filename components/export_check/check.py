@@ -47,7 +47,8 @@ def _take() -> subprocess.Popen[str]:
 
 def _start() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-I", alone.__file__, *sys.path],
+        # A relative one would be in the temporary folder, where everybody may write.
+        [sys.executable, "-I", alone.__file__, *filter(os.path.isabs, sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,7 +16,9 @@ def of_export_check() -> Iterator[None]:
 
     def observe(event: progress.StepProgress) -> None:
         if event.doing == progress.WRITES_MODEL:
-            check.get_ready()
+            # Too many processes, say: a trained model is not lost for that.
+            with contextlib.suppress(OSError):
+                check.get_ready()
 
     progress.observers.append(observe)
     try:

@@ -111,3 +111,14 @@ def test_a_process_ends_quietly_with_the_one_that_started_it():
     process = check._start()
     assert process.communicate()[0] == ""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("relative", ["", "folder"])
+def test_nothing_is_imported_from_the_temporary_folder(tmp_path, monkeypatch, relative):
+    """Everybody may write there, and the process works in it."""
+    monkeypatch.setattr(check.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path, relative])
+    process = check._start()
+    process.communicate()
+    assert relative not in process.args[3:]
+    assert sys.path[0] in process.args[3:]

@@ -31,3 +31,12 @@ def test_nothing_is_left_after_a_failure(calls):
         raise RuntimeError("disk")
     assert calls == ["forget"]
     assert progress.observers == before
+
+
+def test_a_process_that_cannot_start_early_does_not_end_the_training(monkeypatch):
+    def fail():
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(check, "get_ready", fail)
+    with early_start.of_export_check():
+        progress.emit(progress.StepProgress(fraction=0.95, doing="writes the model"))
