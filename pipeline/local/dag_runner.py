@@ -33,6 +33,7 @@ from tfx.proto.orchestration import (
 from pipeline import interrupts
 from pipeline.local import (
     adoption,
+    beam_processes,
     beam_workers,
     early_start,
     quick_beam,
@@ -142,6 +143,7 @@ class Runner(local_dag_runner.LocalDagRunner):
             with (
                 _ours_in_tfx(self._beam_workers),
                 early_start.of_export_check(),
+                beam_processes.ending_with_this_one(),
                 quick_beam.remembering(),
                 quick_beam.large_batches(),
             ):
