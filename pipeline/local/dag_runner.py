@@ -143,7 +143,7 @@ class Runner(local_dag_runner.LocalDagRunner):
             with (
                 _ours_in_tfx(self._beam_workers),
                 early_start.of_export_check(),
-                beam_processes.ending_with_this_one(),
+                beam_processes.contained(),
                 quick_beam.remembering(),
                 quick_beam.large_batches(),
             ):

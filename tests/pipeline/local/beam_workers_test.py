@@ -54,6 +54,7 @@ def test_much_input_is_shared_by_all_cores(
 def test_large_files_are_read_by_all_cores(tmp_path, monkeypatch, given):
     """Each process writes a file of Examples, which the next nodes share."""
     monkeypatch.setattr(beam_workers.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(beam_workers.free_memory, "free_bytes", lambda: 64 * GB)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "_SUCCESS").write_bytes(b"0" * 1_000)
     for size, expected in ((299, 1), (300, 2)):
