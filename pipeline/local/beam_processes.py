@@ -17,7 +17,6 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
 import psutil
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
@@ -34,6 +33,7 @@ _SCRIPT = (
 # After Ctrl-C the processes die, too, maybe before this one has noticed it.
 _CTRL_C_S = 1.0
 _modules = (local_job_service, worker_handlers)
+_grpc = local_job_service.grpc
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def contained() -> Iterator[None]:
                 signal.pthread_kill(main or 0, signal.SIGUSR1)
             raise
 
-    private = types.SimpleNamespace(**vars(grpc) | {"server": _private_server})
+    private = types.SimpleNamespace(**vars(_grpc) | {"server": _private_server})
     before = signal.signal(signal.SIGUSR1, _end_the_run) if is_main else None
     worker.run = run_ours
     for module in _modules:
@@ -72,7 +72,7 @@ def contained() -> Iterator[None]:
     finally:
         worker.run = run
         for module in _modules:
-            module.grpc = grpc
+            module.grpc = _grpc
         if is_main:
             signal.signal(signal.SIGUSR1, before)
 
@@ -92,9 +92,9 @@ def _end_the_run(*_: Any) -> None:
     )
 
 
-def _private_server(*args: Any, **named: Any) -> grpc.Server:
+def _private_server(*args: Any, **named: Any) -> Any:
     """Returns a gRPC server that only this machine reaches."""
-    server = grpc.server(*args, **named)
+    server = _grpc.server(*args, **named)
     add = server.add_insecure_port
     server.add_insecure_port = lambda at: add(at.replace("[::]", "localhost"))
     return server
