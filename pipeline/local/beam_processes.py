@@ -23,8 +23,8 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from pipeline import interrupts
 
-# 1 is PR_SET_PDEATHSIG: the kernel kills the process when its parent is gone.
 _MODULE = "apache_beam.runners.worker.sdk_worker_main"
+# 1 is PR_SET_PDEATHSIG: the kernel kills the process when its parent is gone.
 _SCRIPT = (
     "import ctypes, os, runpy, signal; ctypes.CDLL(None).prctl(1, signal.SIGKILL); "
     "os.getppid() == {parent} or os._exit(1); "
