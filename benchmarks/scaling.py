@@ -1,11 +1,12 @@
 """Times the nodes from file to evaluation lists on 1 to 20 million interactions.
 
 Usage: python benchmarks/scaling.py [--data DIR] [--items 27000] [--to NODE]
-                                    [--out DIR] [--set a.b=value ...] [MILLIONS ...]
+                                    [--out DIR] [--set a.b=value ...]
+                                    [--beam-workers N|auto] [MILLIONS ...]
 
 For each size the script makes interactions, 145 per user and 27,000 items as in
 MovieLens 20M (`made_up.py`, not timed). A process for each size then runs the pipeline
-with LocalDagRunner, from InteractionsExampleGen to NegativeSampling or to the node of
+as `ncf run` does, from InteractionsExampleGen to NegativeSampling or to the node of
 `--to`. The table has for each node the seconds of the clock, those of CPU, and the
 highest memory of the process while the node ran. `--out` keeps what the nodes wrote, in
 a folder per size. The script needs Linux.
@@ -23,6 +24,7 @@ import time
 from typing import Any
 
 from pipeline import config as config_module
+from pipeline import options as cli_options
 from pipeline.local import running, terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -94,7 +96,11 @@ def data_file(millions: float, items: int, folder: pathlib.Path) -> str:
 
 
 def run_nodes(
-    config: config_module.PipelineConfig, data: str, out: str, last: str
+    config: config_module.PipelineConfig,
+    data: str,
+    out: str,
+    last: str,
+    workers: int | None,
 ) -> None:
     """Runs the nodes in this process; writes their figures to `out`/figures.json."""
     folder = pathlib.Path(out)
@@ -104,10 +110,9 @@ def run_nodes(
             from absl import logging as absl_logging
             from tfx.orchestration import metadata
             from tfx.orchestration import pipeline as tfx_pipeline
-            from tfx.orchestration.local import local_dag_runner
 
             from pipeline import pipeline
-            from pipeline.local import node_events
+            from pipeline.local import dag_runner, node_events
 
             absl_logging.set_verbosity(absl_logging.INFO)
             definition = pipeline.create_pipeline(
@@ -125,9 +130,12 @@ def run_nodes(
             )
             try:
                 with node_events.told_to(meter):
-                    local_dag_runner.LocalDagRunner().run(
-                        definition, tfx_pipeline.RunOptions(to_nodes=[last])
+                    runner = dag_runner.Runner(
+                        root=str(folder / "root"),
+                        serving=str(folder / "serving"),
+                        beam_workers=workers,
                     )
+                    runner.run(definition, tfx_pipeline.RunOptions(to_nodes=[last]))
             finally:
                 (folder / "figures.json").write_text(json.dumps(meter.figures))
 
@@ -144,7 +152,7 @@ def measure(
         else:
             out = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         command = [sys.executable, __file__, "--run", data, str(out)]
-        command += ["--to", options.to]
+        command += ["--to", options.to, "--beam-workers", options.beam_workers]
         for override in options.overrides or []:
             command += ["--set", override]
         load = os.getloadavg()
@@ -201,6 +209,9 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         help="a field to change, as a.b=value",
     )
+    made.add_argument(
+        "--beam-workers", default="1", help="as of `ncf run`: a number or `auto`"
+    )
     made.add_argument("--run", nargs=2, metavar=("DATA", "OUT"), help="internal")
     return made
 
@@ -210,7 +221,9 @@ def main() -> None:
     options = parser().parse_args()
     if options.run:
         data, out = options.run
-        run_nodes(settings(data, options.overrides or []), data, out, options.to)
+        workers = cli_options.workers(options.beam_workers)
+        config = settings(data, options.overrides or [])
+        run_nodes(config, data, out, options.to, workers)
         return
     columns = {millions: measure(millions, options) for millions in options.millions}
     print("| | " + " | ".join(f"{millions:g} million" for millions in columns) + " |")
