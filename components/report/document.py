@@ -255,3 +255,9 @@ class Summary(Quality):
     held_out_users: HeldOutUsers | None = None
     run: Run = Run()
     versions: dict[str, str] = {}
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether the model is the network of pairs, which has no `model.history`."""
+        history = self.config.get("model.history")
+        return history is not None and history.value is None

@@ -36,7 +36,7 @@ def render(summary: Summary, *, earlier: str = "") -> str:
         summary=summary,
         words=wording,
         standing=standing.find(summary),
-        sentences=standing.sentences(summary),
+        sentences=standing.sentences(summary, of_pairs=summary.of_pairs),
         leads=_leads(summary),
         headline=[name for name in _HEADLINE if name in summary.metrics],
         methods=wording.methods(summary),

@@ -52,8 +52,13 @@ def find(quality: Quality) -> Standing | None:
     return Standing(wording.method(rival), difference, errors)
 
 
-def sentences(quality: Quality) -> list[str]:
-    """Returns which method is best and, where that is a baseline, what to do."""
+def sentences(quality: Quality, *, of_pairs: bool = False) -> list[str]:
+    """Returns which method is best and, where that is a baseline, what to do.
+
+    Args:
+        quality: of the model and the baselines.
+        of_pairs: whether the model is the network of pairs.
+    """
     standing = find(quality)
     if standing is None:
         return []
@@ -72,16 +77,19 @@ def sentences(quality: Quality) -> list[str]:
         f"{first} is best on these lists: its HR@10 is {abs(difference):.4f} above "
         f"that of {second}{apart}."
     )
-    return [said, *advice(standing)]
+    return [said, *advice(standing, of_pairs=of_pairs)]
 
 
-def advice(standing: Standing) -> list[str]:
+def advice(standing: Standing, *, of_pairs: bool) -> list[str]:
     """Returns what to do where a baseline is clearly better."""
     if not standing.is_beaten:
         return []
+    larger = "more factors (`--set model.history.factors=256`)"
+    if of_pairs:
+        larger = "the default model (a configuration without `model.history: null`)"
     return [
-        "`ncf tune` searches settings that suit the data; or try more factors (`--set "
-        "model.history.factors=256`) or more epochs (`--set train.epochs=30`). "
+        f"`ncf tune` searches settings that suit the data; or try {larger} or more "
+        "epochs (`--set train.epochs=30`). "
         f"Where nothing helps, {standing.rival} is what to ship; with `--set "
         "evaluation.gate.baseline=best` no model is blessed that a baseline beats."
     ]

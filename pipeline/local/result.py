@@ -32,7 +32,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     for sentence in left_out(summary.data):
         console.print(sentence, markup=False)
     console.print(_table(summary, console.width))
-    for sentence in standing.sentences(summary):
+    for sentence in standing.sentences(summary, of_pairs=summary.of_pairs):
         console.print(sentence, markup=False)
     print_verdict(console, summary)
 

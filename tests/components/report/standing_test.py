@@ -58,6 +58,11 @@ def test_advice_only_where_a_baseline_is_clearly_better():
     said = standing.sentences(_quality(0.25, 0.50))
     assert "item-kNN is what to ship" in said[1]
     assert "evaluation.gate.baseline=best" in said[1]
+    assert "--set model.history.factors=256" in said[1]
+    # The network of pairs has no such setting.
+    of_pairs = standing.sentences(_quality(0.25, 0.50), of_pairs=True)
+    assert "model.history.factors" not in of_pairs[1]
+    assert "without `model.history: null`" in of_pairs[1]
     assert len(standing.sentences(_quality(0.50, 0.51))) == 1
     assert len(standing.sentences(_quality(0.50, 0.25))) == 1
 

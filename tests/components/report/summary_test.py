@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from components.report import document
 from tests.components.report import examples
 
 
@@ -127,3 +128,15 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_says_why():
     assert result["not_blessed_because"] == ["hit_rate@10 is nan"]
     assert result["metrics"] == {"hit_rate@10": None}
     assert [rule["passed"] for rule in result["rules"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("history", "of_pairs"), [({"model.history": None}, True), ({}, False)]
+)
+def test_a_model_without_history_is_of_pairs(history, of_pairs):
+    config = {
+        name: document.Setting(value=value, default="set")
+        for name, value in history.items()
+    }
+    made = examples.result().model_copy(update={"config": config})
+    assert made.of_pairs is of_pairs
