@@ -39,28 +39,24 @@ def are_rounded() -> bool:
     return os.environ.get(_MODE) == "BF16" and _probe()
 
 
+def _compiled_square() -> Any:
+    """Returns a new function, compiled by XLA, of a matrix and its square."""
+    return tf.function(lambda x: tf.matmul(x, x), jit_compile=True, autograph=False)
+
+
 @functools.cache
 def _probe() -> bool:
-    @tf.function(jit_compile=True, autograph=False)
-    def square(x: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(x, x)
-
     with tf.init_scope(), tf.device("CPU:0"):
         # The next number of bfloat16 after 1 is 1 + 2**-7.
-        result = square((1.0 + 2.0**-12) * tf.eye(_SIDE))
+        result = _compiled_square()((1.0 + 2.0**-12) * tf.eye(_SIDE))
         return bool(result[0, 0] == 1.0)
 
 
 @functools.cache
 def _has_onednn() -> bool:
     """Returns whether XLA hands products to oneDNN on this machine's CPU."""
-
-    @tf.function(jit_compile=True, autograph=False)
-    def square(x: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(x, x)
-
     with tf.init_scope(), tf.device("CPU:0"):
-        program = square.experimental_get_compiler_ir(tf.eye(_SIDE))
+        program = _compiled_square().experimental_get_compiler_ir(tf.eye(_SIDE))
         return "__onednn$matmul" in program(stage="optimized_hlo")
 
 
