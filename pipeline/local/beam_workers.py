@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfx.types import standard_component_specs
-
 from components.interactions_example_gen import files
 from pipeline.local import free_memory, space
 
@@ -34,7 +32,7 @@ def choose(
     if wanted is not None:
         return wanted
     examples = [one for one in inputs if one.type_name == "Examples"]
-    given = exec_properties.get(standard_component_specs.INPUT_BASE_KEY)
+    given = exec_properties.get("input_base")
     if space.noted_bytes(examples) + _bytes_of_examples(given) < FROM_BYTES:
         return 1
     fitting = free_memory.free_bytes() // MEMORY_BYTES

@@ -1,6 +1,7 @@
-"""Starts ExportCheck's process while Trainer writes the model that it will load.
+"""Starts processes that import much while this process works on one core alone.
 
-The process needs two seconds to import TensorFlow, and Trainer writes on one core.
+ExportCheck's process imports TensorFlow, two seconds, while Trainer writes the model.
+The server of Beam's processes imports TFX, five seconds, while this process does.
 """
 
 import contextlib
@@ -8,6 +9,23 @@ from collections.abc import Iterator
 
 from components.export_check import check
 from ncf_model import progress
+from pipeline.local import beam_workers, fork_server
+
+
+@contextlib.contextmanager
+def of_beam(wanted: int | None, interactions: str) -> Iterator[None]:
+    """Starts the server if the first node will use it; ends it after the block.
+
+    Args:
+        wanted: the number of Beam's processes, as for `beam_workers.choose`.
+        interactions: the file or folder that the first node reads.
+    """
+    if beam_workers.choose(wanted, [], {"input_base": interactions}) > 1:
+        fork_server.get_ready()
+    try:
+        yield
+    finally:
+        fork_server.forget()
 
 
 @contextlib.contextmanager

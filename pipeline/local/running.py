@@ -18,6 +18,7 @@ from pipeline import config as config_module
 from pipeline import start_up
 from pipeline.data import catalogue, titles
 from pipeline.local import (
+    early_start,
     endings,
     health,
     in_service,
@@ -176,7 +177,11 @@ def _run_alone(
         display, measured = terminal.RunDisplay(console), Memory()
         before = in_service.find(out)
         with endings.shown(display, log, out, stopped=STOPPED):
-            with display.following(), measured.watching():
+            with (
+                display.following(),
+                measured.watching(),
+                early_start.of_beam(beam_workers, dataset.location),
+            ):
                 done = _run_pipeline(config, dataset, out, display, beam_workers)
             if done is None:
                 return None

@@ -6,8 +6,11 @@ import sys
 import time
 
 import psutil
+import pytest
 
 _RUN = """
+import time
+
 import apache_beam as beam
 from pipeline.local import beam_processes
 
@@ -15,53 +18,59 @@ arguments = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 options = beam.options.pipeline_options.PipelineOptions(arguments)
 with beam_processes.contained():
     with beam.Pipeline("FnApiRunner", options=options) as pipeline:
-        pipeline | beam.Create([1, 2]) | beam.Map(print)
+        pipeline | beam.Create([1, 2]) | beam.Map(lambda x: time.sleep(600))
 """
 
 
 def _wait_until(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, "It did not come to that."
         time.sleep(0.1)
 
 
 @contextlib.contextmanager
-def _with_two_processes():
-    """Starts a run; yields it when its two processes of Beam have started."""
+def _with_processes(number):
+    """Starts a run; yields it, the server and its processes when there are so many."""
     command = [sys.executable, "-c", _RUN]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-        children = []
+        found = []
         try:
-            _wait_until(lambda: len(psutil.Process(run.pid).children()) == 2)
-            children = psutil.Process(run.pid).children(recursive=True)
-            yield run, children
+            children = psutil.Process(run.pid).children
+            _wait_until(lambda: len(children(recursive=True)) == 1 + number)
+            found = children(recursive=True)
+            yield run, *found
         finally:
             run.kill()
-            for child in children:
+            for child in found:
                 with contextlib.suppress(psutil.Error):
                     child.kill()
 
 
-def test_processes_that_start_end_with_a_run_that_is_killed():
-    with _with_two_processes() as (run, children):
+@pytest.mark.parametrize("number", [0, 2])
+def test_processes_end_with_a_run_that_is_killed(number):
+    """Without processes the server is still importing TFX."""
+    with _with_processes(number) as (run, *children):
+        _wait_until(lambda: children[0].memory_info().rss > 100e6)
+        children[0].suspend()  # It cannot notice anything itself.
         run.kill()
         _wait_until(lambda: not any(map(_runs, children)))
 
 
-def test_a_process_that_dies_ends_the_run_and_the_others():
-    with _with_two_processes() as (run, children):
+@pytest.mark.parametrize(("number", "dies"), [(0, 0), (2, 0), (2, 1)])
+def test_a_process_that_dies_ends_the_run_and_the_others(number, dies):
+    with _with_processes(number) as (run, *children):
         listens = [
             connection.laddr.ip
             for connection in psutil.Process(run.pid).net_connections()
             if connection.status == psutil.CONN_LISTEN
         ]
-        children[0].kill()
+        children[dies].kill()
         _, said = run.communicate(timeout=60)
         assert run.returncode == 1
         assert "RuntimeError: A process of Beam has died" in said
         _wait_until(lambda: not any(map(_runs, children)))
-    assert listens
+    assert listens or not number
     assert all(ip.removeprefix("::ffff:") in ("::1", "127.0.0.1") for ip in listens)
 
 

@@ -1,10 +1,12 @@
-"""ExportCheck's process starts when Trainer begins to write the model."""
+"""Processes start while this one works on one core, and only if they are needed."""
+
+import os
 
 import pytest
 
 from components.export_check import check
 from ncf_model import progress
-from pipeline.local import early_start
+from pipeline.local import early_start, fork_server
 
 
 @pytest.fixture
@@ -40,3 +42,21 @@ def test_a_process_that_cannot_start_early_does_not_end_the_training(monkeypatch
     monkeypatch.setattr(check, "get_ready", fail)
     with early_start.of_export_check():
         progress.emit(progress.StepProgress(fraction=0.95, doing="writes the model"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "expected"),
+    [(None, 299, []), (None, 300, ["starts"]), (1, 300, []), (2, 299, ["starts"])],
+)
+def test_the_server_starts_if_the_first_node_needs_it(
+    tmp_path, monkeypatch, wanted, size, expected
+):
+    made = []
+    monkeypatch.setattr(fork_server, "get_ready", lambda: made.append("starts"))
+    monkeypatch.setattr(fork_server, "forget", lambda: made.append("ends"))
+    monkeypatch.setattr(early_start.beam_workers, "FROM_BYTES", 100)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    (tmp_path / "a.csv").write_bytes(b"0" * size)
+    with early_start.of_beam(wanted, str(tmp_path / "a.csv")):
+        assert made == expected
+    assert made == [*expected, "ends"]

@@ -1,0 +1,58 @@
+"""Forked processes of Beam find what the run finds, and do not run its script."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+_SCRIPT = """
+import os
+import sys
+
+import apache_beam as beam
+from pipeline.local import beam_processes, fork_server
+
+print("The script runs.", flush=True)
+arguments = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+options = beam.options.pipeline_options.PipelineOptions(arguments)
+with beam_processes.contained():
+    fork_server.get_ready()
+    os.chdir("later")
+    sys.path.append("modules")
+    os.environ["SET_LATER"] = "yes"
+    import own
+    for _ in range(2):
+        with beam.Pipeline("FnApiRunner", options=options) as pipeline:
+            pipeline | beam.Create([1]) | beam.Map(own.tell)
+"""
+_MODULE = """
+import os
+import sys
+
+
+def tell(_):
+    me = [os.environ["SET_LATER"], sys.stdin.read(), "tfx" in sys.modules]
+    print("A worker:", *me, flush=True)
+"""
+
+
+def test_modules_folder_and_environment_are_those_of_the_run(tmp_path):
+    modules = tmp_path / "later" / "modules"
+    modules.mkdir(parents=True)
+    (modules / "own.py").write_text(_MODULE)
+    (tmp_path / "script.py").write_text(_SCRIPT)
+    # A folder that is named from the run's, as of an entry in PYTHONPATH.
+    project = os.path.relpath(pathlib.Path(__file__).parents[3], tmp_path)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": project},
+        input="Only the run may read this.",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said == ["The script runs.", *2 * ["A worker: yes  True"]]
