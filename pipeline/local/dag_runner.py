@@ -31,15 +31,9 @@ from tfx.proto.orchestration import (
 )
 
 from pipeline import interrupts
-from pipeline.local import (
-    adoption,
-    beam_processes,
-    beam_workers,
-    early_start,
-    quick_beam,
-    space,
-    trust,
-)
+from pipeline.local import adoption, early_start, space, trust
+from pipeline.local.beam import processes, quick
+from pipeline.local.beam import workers as beam_workers
 
 
 class _PythonOperator(python_executor_operator.PythonExecutorOperator):
@@ -143,9 +137,9 @@ class Runner(local_dag_runner.LocalDagRunner):
             with (
                 _ours_in_tfx(self._beam_workers),
                 early_start.of_export_check(),
-                beam_processes.contained(),
-                quick_beam.remembering(),
-                quick_beam.large_batches(),
+                processes.contained(),
+                quick.remembering(),
+                quick.large_batches(),
             ):
                 super().run_with_ir(pipeline, run_options=run_options, **kwargs)
         except BaseException as error:

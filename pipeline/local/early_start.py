@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from components.export_check import check
 from ncf_model import progress
-from pipeline.local import beam_workers, fork_server
+from pipeline.local.beam import fork_server, workers
 
 
 @contextlib.contextmanager
@@ -17,10 +17,10 @@ def of_beam(wanted: int | None, interactions: str) -> Iterator[None]:
     """Starts the server if the first node will use it; ends it after the block.
 
     Args:
-        wanted: the number of Beam's processes, as for `beam_workers.choose`.
+        wanted: the number of Beam's processes, as for `workers.choose`.
         interactions: the file or folder that the first node reads.
     """
-    if beam_workers.choose(wanted, [], {"input_base": interactions}) > 1:
+    if workers.choose(wanted, [], {"input_base": interactions}) > 1:
         fork_server.get_ready()
     try:
         yield

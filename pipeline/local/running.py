@@ -87,7 +87,7 @@ def run(
         progress_to_errors: shows everything on standard error.
         fresh_metadata: moves records and artifacts of earlier runs aside; see `health`.
         beam_workers: how many processes share the work of a node on Beam; None chooses
-            by the size of its input, see `beam_workers`.
+            by the size of its input, see `beam.workers`.
 
     Returns:
         The summary; None if LocalDagRunner ran nothing, as when the `tfx` command only

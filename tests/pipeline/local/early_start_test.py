@@ -6,7 +6,8 @@ import pytest
 
 from components.export_check import check
 from ncf_model import progress
-from pipeline.local import early_start, fork_server
+from pipeline.local import early_start
+from pipeline.local.beam import fork_server, workers
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_the_server_starts_if_the_first_node_needs_it(
     made = []
     monkeypatch.setattr(fork_server, "get_ready", lambda: made.append("starts"))
     monkeypatch.setattr(fork_server, "forget", lambda: made.append("ends"))
-    monkeypatch.setattr(early_start.beam_workers, "FROM_BYTES", 100)
+    monkeypatch.setattr(workers, "FROM_BYTES", 100)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     (tmp_path / "a.csv").write_bytes(b"0" * size)
     with early_start.of_beam(wanted, str(tmp_path / "a.csv")):

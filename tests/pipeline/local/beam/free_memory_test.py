@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from pipeline.local import free_memory
+from pipeline.local.beam import free_memory
 
 
 @pytest.fixture

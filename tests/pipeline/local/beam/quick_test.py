@@ -15,7 +15,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import core
 from tfx_bsl.coders import batch_util
 
-from pipeline.local import quick_beam
+from pipeline.local.beam import quick
 
 
 class _Add(beam.DoFn):
@@ -46,7 +46,7 @@ def parsers(monkeypatch):
 
 def test_a_view_is_made_once_and_shares_its_values(parsers):
     options = PipelineOptions(["--runner=DirectRunner"])
-    with quick_beam.remembering():
+    with quick.remembering():
         view = options.view_as(StandardOptions)
         before = len(parsers)
         assert options.view_as(StandardOptions) is view
@@ -71,7 +71,7 @@ def test_arguments_of_a_method_are_inspected_once(monkeypatch):
         return arguments(function)
 
     monkeypatch.setattr(core, "get_function_args_defaults", counted)
-    with quick_beam.remembering():
+    with quick.remembering():
         first = core.get_function_arguments(_Add(1), "process")
         first[0].append("changed by the caller")
         second = core.get_function_arguments(_Add(2), "process")
@@ -92,7 +92,7 @@ def test_batches_are_as_large_as_their_bytes_allow(large, most):
         assert sum(sizes) == 20_000
         assert most * 0.9 < max(sizes) <= most
 
-    batches = quick_beam.large_batches() if large else contextlib.nullcontext()
+    batches = quick.large_batches() if large else contextlib.nullcontext()
     with batches, beam.Pipeline("FnApiRunner") as pipeline:
         users = pipeline | beam.Create([20_000]) | beam.FlatMap(_users)
         batched = users | batch_util.BatchRecords(None, None)
@@ -104,7 +104,7 @@ def test_a_pipeline_does_not_parse_for_each_transform(parsers):
 
     def parsed(transforms):
         parsers.clear()
-        with quick_beam.remembering(), beam.Pipeline("FnApiRunner") as pipeline:
+        with quick.remembering(), beam.Pipeline("FnApiRunner") as pipeline:
             pipeline.options.view_as(TypeOptions)
             numbers = pipeline | beam.Create([1, 2])
             for place in range(transforms):

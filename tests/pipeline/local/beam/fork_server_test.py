@@ -10,12 +10,12 @@ import os
 import sys
 
 import apache_beam as beam
-from pipeline.local import beam_processes, fork_server
+from pipeline.local.beam import fork_server, processes
 
 print("The script runs.", flush=True)
 arguments = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 options = beam.options.pipeline_options.PipelineOptions(arguments)
-with beam_processes.contained():
+with processes.contained():
     fork_server.get_ready()
     os.chdir("later")
     sys.path.append("modules")
@@ -42,7 +42,7 @@ def test_modules_folder_and_environment_are_those_of_the_run(tmp_path):
     (modules / "own.py").write_text(_MODULE)
     (tmp_path / "script.py").write_text(_SCRIPT)
     # A folder that is named from the run's, as of an entry in PYTHONPATH.
-    project = os.path.relpath(pathlib.Path(__file__).parents[3], tmp_path)
+    project = os.path.relpath(pathlib.Path(__file__).parents[4], tmp_path)
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,

@@ -12,11 +12,11 @@ _RUN = """
 import time
 
 import apache_beam as beam
-from pipeline.local import beam_processes
+from pipeline.local.beam import processes
 
 arguments = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 options = beam.options.pipeline_options.PipelineOptions(arguments)
-with beam_processes.contained():
+with processes.contained():
     with beam.Pipeline("FnApiRunner", options=options) as pipeline:
         pipeline | beam.Create([1, 2]) | beam.Map(lambda x: time.sleep(600))
 """

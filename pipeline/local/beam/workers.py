@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.interactions_example_gen import files
-from pipeline.local import free_memory, space
+from pipeline.local import space
+from pipeline.local.beam import free_memory
 
 # From so many bytes of Examples on, some nine million interactions, two processes need
 # less time than one (`docs/scale.md`). Each imports TFX, which takes six seconds.

@@ -18,7 +18,7 @@ from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from pipeline import interrupts
-from pipeline.local import fork_server
+from pipeline.local.beam import fork_server
 
 # After Ctrl-C the processes die, too, maybe before this one has noticed it.
 _CTRL_C_S = 1.0

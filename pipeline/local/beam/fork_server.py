@@ -20,7 +20,7 @@ from pipeline import start_up
 
 _SCRIPT = (
     "import sys; sys.path[:] = {path!r}; "
-    "from pipeline.local import fork_server; fork_server.serve({parent})"
+    "from pipeline.local.beam import fork_server; fork_server.serve({parent})"
 )
 _PR_SET_PDEATHSIG = 1
 _DONE = b"."

@@ -15,7 +15,8 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from components.interactions_example_gen.component import InteractionsExampleGen
 from components.interactions_example_gen.config import ReadingConfig
 from pipeline import options
-from pipeline.local import beam_workers, dag_runner, running
+from pipeline.local import dag_runner, running
+from pipeline.local.beam import workers as beam_workers
 
 GB = 1 << 30
 

@@ -1,0 +1,1 @@
+"""The nodes on Beam: how many processes share one, safely, and in less time."""
