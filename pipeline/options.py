@@ -50,7 +50,7 @@ BeamWorkers = Annotated[
     typer.Option(
         metavar="auto|N",
         help="How many processes share a node's work on Beam. `auto`: all cores, from "
-        "some nine million interactions on.",
+        "some three million interactions on.",
     ),
 ]
 

@@ -27,6 +27,11 @@ _SIDE = 256
 _SMALLEST = 32
 # Without rounding only so few rows are added that they cost less than threads.
 _NEARLY = 240
+# From so many columns on a product of a single row, which XLA fuses with what comes
+# before it, takes longer than one of two rows, where XLA hands products to oneDNN.
+_WIDE = 64
+# With fewer multiplications, one operation more costs more than a quicker product.
+_WORTH_SWAPPING = 1 << 17
 
 
 def round_to_bfloat16() -> None:
@@ -72,10 +77,38 @@ def product(rows: Any, kernel: Any) -> Any:
     count, width = rows.shape[0], kernel.shape[1]
     filled_count, filled_width = _filled(count, *kernel.shape)
     if (filled_count, filled_width) == (count, width):
-        return ops.tensordot(rows, kernel, axes=1)
+        return _product(rows, kernel)
     rows = ops.pad(rows, [[0, filled_count - count], [0, 0]])
     kernel = ops.pad(kernel, [[0, 0], [0, filled_width - width]])
-    return ops.matmul(rows, kernel)[:count, :width]
+    return _product(rows, kernel)[:count, :width]
+
+
+@tf.custom_gradient
+def _product(rows: Any, kernel: Any) -> Any:
+    """Returns rows [n, k] @ kernel [k, m], whose gradients XLA computes faster."""
+
+    def gradient(upstream: Any) -> Any:
+        to_rows = tf.matmul(upstream, kernel, transpose_b=True)
+        return to_rows, _kernel_gradient(rows, upstream)
+
+    return tf.matmul(rows, kernel), gradient
+
+
+def _kernel_gradient(rows: Any, upstream: Any) -> Any:
+    """Returns rows [n, k], transposed, @ upstream [n, m].
+
+    XLA takes up to three times as long where the wider of the two is the transposed
+    one. Zeros are added to what is transposed back, or XLA would undo all this.
+    """
+    (count, depth), width = rows.shape, upstream.shape[1]
+    multiplications = count * depth * width
+    by_onednn = multiplications >= _LEAST and _has_onednn()
+    if width >= depth or by_onednn or multiplications < _WORTH_SWAPPING:
+        return tf.matmul(rows, upstream, transpose_a=True)
+    if width == 1:
+        upstream = tf.pad(upstream, [[0, 0], [0, 1]])
+    swapped = tf.matmul(upstream, rows, transpose_a=True)
+    return tf.transpose(tf.pad(swapped, [[0, 1], [0, 0]]))[:, :width]
 
 
 @tf.custom_gradient
@@ -83,7 +116,9 @@ def add_bias(rows: Any, bias: Any) -> Any:
     """Returns rows [n, m] + bias [m], as a product, whose gradient XLA sums faster."""
 
     def gradient(upstream: Any) -> Any:
-        ones = tf.ones([1, upstream.shape[0] or tf.shape(upstream)[0]], upstream.dtype)
+        lines = 2 if upstream.shape[1] >= _WIDE and _has_onednn() else 1
+        count = upstream.shape[0] or tf.shape(upstream)[0]
+        ones = tf.ones([lines, count], upstream.dtype)
         return upstream, tf.matmul(ones, upstream)[0]
 
     return rows + bias, gradient

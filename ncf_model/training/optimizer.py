@@ -128,13 +128,7 @@ class Adam:
         """
         rate = self.rate(tf.cast(step, tf.float32), decay_steps)
         fields = self.update(rows.values, rows.first, rows.second, gradient, rate)
-        before = _digits(step - 1)
-        stands = [
-            rows.clock[:, i : i + 1] + (digit - before[i])
-            for i, digit in enumerate(_digits(step))
-        ]
-        clock = self._clock(stands, step, decay_steps)
-        return Rows(*fields, clock)
+        return Rows(*fields, self._clock(rows.clock, step, decay_steps))
 
     def catch_up(self, rows: Rows, now: tf.Tensor, decay_steps: tf.Tensor) -> Rows:
         """Returns the rows as dense Adam would have left them after step `now`.
@@ -156,27 +150,26 @@ class Adam:
         centre = self._centre - tf.math.divide_no_nan(missed * rest, 1.0 - rest)
         rate = rate + slope * (centre - 1.0)
         drift = rate * length * rows.first / (tf.sqrt(rows.second) + self._epsilon)
-        # The value is always `now`. It is written as if it depended on the whole old
-        # clock, so that XLA overwrites that one instead of copying the table's.
-        read = tf.abs(rate * length) + fading + shrinking
-        stands = [tf.maximum(digit, -read) for digit in digits]
         return Rows(
             rows.values - drift,
             fading * rows.first,
             tf.square(shrinking) * rows.second,
-            self._clock(stands, now, decay_steps),
+            self._clock(rows.clock, now, decay_steps),
         )
 
     def _clock(
-        self, stands: list[tf.Tensor], step: tf.Tensor, decay_steps: tf.Tensor
+        self, before: tf.Tensor, step: tf.Tensor, decay_steps: tf.Tensor
     ) -> tf.Tensor:
-        """Returns the `clock` of rows that have done `step`, given as digits [n, 1]."""
-        step = tf.cast(step, tf.float32)
-        rate = self.rate(step + 1.0, decay_steps)
-        later = self.rate(step + self._centre, decay_steps)
+        """Returns the `clock` of rows that have done `step`; it was `before`.
+
+        All rows are equal. They are written as if they depended on the old ones, so
+        that XLA overwrites those instead of copying the table's.
+        """
+        at = tf.cast(step, tf.float32)
+        rate = self.rate(at + 1.0, decay_steps)
+        later = self.rate(at + self._centre, decay_steps)
         slope = (later - rate) / max(self._centre - 1.0, 1.0)
-        ones = tf.ones_like(stands[0])
-        return tf.concat([*stands, rate * ones, slope * ones], axis=1)
+        return tf.stack([*_digits(step), rate, slope]) + 0.0 * before
 
 
 def _digits(step: tf.Tensor) -> list[tf.Tensor]:

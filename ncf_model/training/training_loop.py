@@ -206,8 +206,12 @@ class TrainingLoop:
         def run(
             users: tf.Tensor, items: tf.Tensor, count: tf.Tensor, decay_steps: tf.Tensor
         ) -> tf.Tensor:
+            # XLA reads a step's items faster from one axis than from two.
+            flat = tf.reshape(items, [items.shape[0], -1])
+
             def body(i: tf.Tensor, state: Any, losses: tf.Tensor) -> Any:
-                batch = self._batch(users[i], items[i], i, count)
+                own = tf.reshape(flat[i], items.shape[1:])
+                batch = self._batch(users[i], own, i, count)
                 gradients, random = self._step.gradients(state, batch, decay_steps)
                 state = self._step.apply(
                     state, batch.users, batch.items, gradients, random, decay_steps

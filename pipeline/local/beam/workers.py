@@ -8,9 +8,9 @@ from components.interactions_example_gen import files
 from pipeline.local import space
 from pipeline.local.beam import free_memory
 
-# From so many bytes of Examples on, some nine million interactions, two processes need
-# less time than one (`docs/scale.md`). Each imports TFX, which takes six seconds.
-FROM_BYTES = 64 << 20
+# From so many bytes of Examples on, some three million interactions, two processes need
+# less time than one (`docs/scale.md`).
+FROM_BYTES = 20 << 20
 # What a process needs, its own copy of TensorFlow and of a model included.
 MEMORY_BYTES = 2 << 30
 _TEXT_PER_EXAMPLE = 3  # Bytes of text for each byte of an Example.

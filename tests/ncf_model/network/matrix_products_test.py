@@ -4,7 +4,6 @@ import pathlib
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,18 +57,34 @@ def test_a_few_rows_are_added_where_they_spare_threads(
     monkeypatch.setattr(matrix_products, "are_rounded", lambda: False)
     monkeypatch.setattr(matrix_products, "_has_onednn", lambda: has_onednn)
     rows, kernel = tf.ones([count, 256]), tf.ones([256, width])
-    multiplied = []
-    for module, name in ((keras.ops, "matmul"), (keras.ops, "tensordot")):
-        original = getattr(module, name)
+    multiplied, matmul = [], tf.matmul
 
-        def noted(x, y, original=original, **more):
-            multiplied.append(x.shape[0])
-            return original(x, y, **more)
+    def noted(x, y, **more):
+        multiplied.append(x.shape[0])
+        return matmul(x, y, **more)
 
-        monkeypatch.setattr(module, name, noted)
+    monkeypatch.setattr(tf, "matmul", noted)
     result = matrix_products.product(rows, kernel)
     assert multiplied == [filled if has_onednn else count]
     np.testing.assert_array_equal(result, np.full((count, width), 256.0))
+
+
+# The gradient of a kernel wider than deep, deeper than wide, and of a single column.
+@pytest.mark.parametrize(("depth", "width"), [(3, 5), (5, 3), (5, 5), (5, 1), (1, 1)])
+def test_gradients_are_those_of_a_plain_product(monkeypatch, depth, width):
+    monkeypatch.setattr(matrix_products, "_WORTH_SWAPPING", 0)
+    rng = np.random.default_rng(0)
+    rows = tf.constant(rng.normal(size=(7, depth)).astype("f"))
+    kernel = tf.constant(rng.normal(size=(depth, width)).astype("f"))
+    weights = tf.constant(rng.normal(size=(7, width)).astype("f"))
+    found = []
+    for multiply in (matrix_products.product, tf.matmul):
+        with tf.GradientTape() as tape:
+            tape.watch([rows, kernel])
+            total = tf.reduce_sum(tf.square(multiply(rows, kernel)) * weights)
+        found.append(tape.gradient(total, [rows, kernel]))
+    for ours, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-5)
 
 
 def test_takes_more_axes_and_unknown_numbers_of_rows():

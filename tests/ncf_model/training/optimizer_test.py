@@ -140,8 +140,7 @@ def _error_after_waiting(beta1, beta2, epsilon=1e-8):
         scale = np.sqrt(1 - beta2**step) / (1 - beta1**step)
         value = value - 0.1 * scale * first / (np.sqrt(second) + epsilon)
         if step == 200:
-            stands = [tf.constant([[0.0]]), tf.constant([[200.0]])]
-            clock = adam._clock(stands, np.int64(200), CONSTANT)
+            clock = adam._clock(tf.zeros([1, 4]), np.int64(200), CONSTANT)
             fields = [tf.constant(x, tf.float32)[None] for x in (value, first, second)]
             rows, before = optimizer.Rows(*fields, clock), value
     ours = adam.catch_up(rows, np.int64(600), CONSTANT).values.numpy()[0]
