@@ -11,8 +11,10 @@ from pipeline.local.beam import free_memory
 # From so many bytes of Examples on, some three million interactions, two processes need
 # less time than one (`docs/scale.md`).
 FROM_BYTES = 20 << 20
-# What a process needs, its own copy of TensorFlow and of a model included.
-MEMORY_BYTES = 2 << 30
+# What each process needs, a copy of a model included, and what all of them together
+# need for a byte of Examples: 3.2 GB with 155 MB, in the InteractionsExampleGen.
+MEMORY_BYTES = 1 << 30
+MEMORY_PER_BYTE = 12
 _TEXT_PER_EXAMPLE = 3  # Bytes of text for each byte of an Example.
 
 
@@ -34,9 +36,11 @@ def choose(
         return wanted
     examples = [one for one in inputs if one.type_name == "Examples"]
     given = exec_properties.get("input_base")
-    if space.noted_bytes(examples) + _bytes_of_examples(given) < FROM_BYTES:
+    num_bytes = space.noted_bytes(examples) + _bytes_of_examples(given)
+    if num_bytes < FROM_BYTES:
         return 1
-    fitting = free_memory.free_bytes() // MEMORY_BYTES
+    free = free_memory.free_bytes() - MEMORY_PER_BYTE * num_bytes
+    fitting = free // MEMORY_BYTES
     return max(1, min(len(os.sched_getaffinity(0)), fitting))
 
 

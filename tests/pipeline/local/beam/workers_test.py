@@ -33,8 +33,10 @@ def _artifact(kind, num_bytes):
     [
         ("Examples", beam_workers.FROM_BYTES - 1, 8, 64 * GB, 1),
         ("Examples", beam_workers.FROM_BYTES, 8, 64 * GB, 8),
-        ("Examples", beam_workers.FROM_BYTES, 8, 5 * GB, 2),
+        ("Examples", beam_workers.FROM_BYTES, 8, 5 * GB, 4),
         ("Examples", beam_workers.FROM_BYTES, 8, GB, 1),
+        ("Examples", GB, 8, 14 * GB, 2),
+        ("Examples", GB, 8, 10 * GB, 1),
         ("Examples", beam_workers.FROM_BYTES, 1, 64 * GB, 1),
         ("Model", beam_workers.FROM_BYTES, 8, 64 * GB, 1),
     ],
