@@ -68,8 +68,11 @@ class Meter(terminal.RunDisplay):
 def _cpu_seconds() -> float:
     """Returns the user and system time of this process and all its children."""
     me = psutil.Process()
-    times = [one.cpu_times() for one in (me, *me.children(recursive=True))]
-    return sum(sum(one[:4]) for one in times)
+    total = sum(me.cpu_times()[:4])
+    for one in me.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # It has just ended.
+            total += sum(one.cpu_times()[:4])
+    return total
 
 
 def _peak_mb() -> float:

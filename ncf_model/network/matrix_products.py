@@ -89,19 +89,18 @@ def _product(rows: Any, kernel: Any) -> Any:
 
     def gradient(upstream: Any) -> Any:
         to_rows = tf.matmul(upstream, kernel, transpose_b=True)
-        return to_rows, _kernel_gradient(rows, upstream)
+        return to_rows, _kernel_gradient(rows, upstream, *kernel.shape)
 
     return tf.matmul(rows, kernel), gradient
 
 
-def _kernel_gradient(rows: Any, upstream: Any) -> Any:
-    """Returns rows [n, k], transposed, @ upstream [n, m].
+def _kernel_gradient(rows: Any, upstream: Any, depth: int, width: int) -> Any:
+    """Returns rows [n, depth], transposed, @ upstream [n, width].
 
     XLA takes up to three times as long where the wider of the two is the transposed
     one. Zeros are added to what is transposed back, or XLA would undo all this.
     """
-    (count, depth), width = rows.shape, upstream.shape[1]
-    multiplications = count * depth * width
+    multiplications = rows.shape[0] * depth * width
     by_onednn = multiplications >= _LEAST and _has_onednn()
     if width >= depth or by_onednn or multiplications < _WORTH_SWAPPING:
         return tf.matmul(rows, upstream, transpose_a=True)

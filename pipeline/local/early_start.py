@@ -21,7 +21,9 @@ def of_beam(wanted: int | None, interactions: str) -> Iterator[None]:
         interactions: the file or folder that the first node reads.
     """
     if workers.choose(wanted, [], {"input_base": interactions}) > 1:
-        fork_server.get_ready()
+        # If it cannot start now, the first node will try again.
+        with contextlib.suppress(OSError):
+            fork_server.get_ready()
     try:
         yield
     finally:

@@ -44,10 +44,13 @@ class Memory(watching.Watcher):
 
 
 def _in_use(process: psutil.Process) -> int:
-    """Returns the resident bytes of a process and all its children."""
-    total = 0
-    for one in (process, *process.children(recursive=True)):
+    """Returns the resident bytes of a process and all its children.
+
+    Pages that forked processes share count once.
+    """
+    total = process.memory_info().rss
+    for one in process.children(recursive=True):
         # A process may end while it is measured.
         with contextlib.suppress(psutil.Error):
-            total += one.memory_info().rss
+            total += one.memory_full_info().pss
     return total

@@ -16,6 +16,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pipeline import start_up
 
 _SCRIPT = (
@@ -36,7 +38,7 @@ def get_ready() -> None:
     if _server:
         return
     ours, theirs = socket.socketpair()
-    script = _SCRIPT.format(path=sys.path, parent=os.getpid())
+    script = _SCRIPT.format(path=[*map(str, sys.path)], parent=os.getpid())
     command = [sys.executable, "-c", script]
     with theirs:
         process = subprocess.Popen(command, stdin=theirs.fileno())
@@ -69,15 +71,15 @@ class Worker:
         """Asks the server for the process; `wait` tells if that is dead, too."""
         self.returncode: int | None = None
         self._channel, theirs = socket.socketpair()
-        about = [dict(environment), os.getcwd(), sys.path]
         with contextlib.suppress(OSError):
+            about = [dict(environment), os.getcwd(), [*map(str, sys.path)]]
             with theirs:
                 socket.send_fds(_server[0][1], [b" "], [theirs.fileno()])
             self._channel.sendall(json.dumps(about).encode())
             self._channel.shutdown(socket.SHUT_WR)
 
     def wait(self) -> None:
-        """Returns when the process has ended."""
+        """Returns when the process has done its work, or has died."""
         said = b""
         with self._channel, contextlib.suppress(OSError):
             said = self._channel.recv(1)
@@ -96,6 +98,8 @@ def serve(parent: int) -> None:
         from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
 
         from pipeline import pipeline  # noqa: F401
+    sys.stdout.flush()
+    sys.stderr.flush()
     on_end = signal.signal(signal.SIGCHLD, _reap)
     me = os.getpid()
     with socket.socket(fileno=0) as requests:
@@ -118,6 +122,8 @@ def _work(channel: socket.socket, parent: int) -> int:
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(folder)
+        # TFX draws from this state, and all processes would draw the same numbers.
+        np.random.seed()  # noqa: NPY002
         from apache_beam.runners.worker import sdk_worker_main
 
         sdk_worker_main.main([])

@@ -8,6 +8,7 @@ ask for no password.
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 import types
@@ -34,9 +35,11 @@ def contained() -> Iterator[None]:
         RuntimeError: a process died; only where the block is in the main thread.
     """
     worker = local_job_service.SubprocessSdkWorker
-    make, run = worker.__init__, worker.run
+    manager = worker_handlers.WorkerHandlerManager
+    make, run, close_all = worker.__init__, worker.run, manager.close_all
     is_main = threading.current_thread() is threading.main_thread()
     dead: list[Any] = []
+    over = threading.Event()
 
     def make_ours(self: Any, *args: Any) -> None:
         # Here, as the server ends with its thread, and each worker runs in its own.
@@ -46,26 +49,36 @@ def contained() -> Iterator[None]:
     def run_ours(self: Any) -> None:
         try:
             run(self)
-        except RuntimeError:
+        except Exception:
             dead.append(self)
             time.sleep(_CTRL_C_S)
-            if dead[0] is self and is_main and not interrupts.was_pressed():
+            known = interrupts.was_pressed() or over.is_set()
+            if dead[0] is self and is_main and not known:
                 fork_server.kill()
                 main = threading.main_thread().ident
                 signal.pthread_kill(main or 0, signal.SIGUSR1)
             raise
 
+    def close_all_ours(self: Any) -> None:
+        # After Ctrl-C, for one. Beam would wait for processes that are still to come.
+        if sys.exc_info()[0]:
+            fork_server.kill()
+        close_all(self)
+
     private = types.SimpleNamespace(**vars(_grpc) | {"server": _private_server})
     before = signal.signal(signal.SIGUSR1, _end_the_run) if is_main else None
     worker.__init__, worker.run = make_ours, run_ours
+    manager.close_all = close_all_ours
     local_job_service.subprocess = types.SimpleNamespace(Popen=_forked)
     for module in _modules:
         module.grpc = private
     try:
         yield
     finally:
+        over.set()
         fork_server.forget()
         worker.__init__, worker.run = make, run
+        manager.close_all = close_all
         local_job_service.subprocess = _subprocess
         for module in _modules:
             module.grpc = _grpc

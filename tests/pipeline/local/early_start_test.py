@@ -57,6 +57,7 @@ def test_the_server_starts_if_the_first_node_needs_it(
     monkeypatch.setattr(fork_server, "forget", lambda: made.append("ends"))
     monkeypatch.setattr(workers, "FROM_BYTES", 100)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(workers.free_memory, "free_bytes", lambda: 1 << 36)
     (tmp_path / "a.csv").write_bytes(b"0" * size)
     with early_start.of_beam(wanted, str(tmp_path / "a.csv")):
         assert made == expected

@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 from typer import testing
@@ -19,11 +20,11 @@ from pipeline.local import (
     history_cli,
     lineage,
     lock,
+    memory,
     run_record,
     runs,
     tensorboard,
 )
-from pipeline.local.memory import Memory
 from pipeline.local.store import Store
 
 RUNNING = metadata_store_pb2.Execution.RUNNING
@@ -244,11 +245,36 @@ def test_a_cached_node_has_the_seconds_of_its_computation(three_runs, store):
 
 
 def test_memory_is_the_peak_between_two_times():
-    memory = Memory()
-    memory._times, memory._bytes = [1.0, 2.0, 3.0], [10_000_000, 30_000_000, 20_000_000]
-    assert memory.between(0.5, 2.5) == 30.0
-    assert memory.between(2.2, 2.8) == 30.0  # The measurement before.
-    assert memory.between(0.0, 0.5) is None
+    measured = memory.Memory()
+    measured._times, measured._bytes = (
+        [1.0, 2.0, 3.0],
+        [10_000_000, 30_000_000, 20_000_000],
+    )
+    assert measured.between(0.5, 2.5) == 30.0
+    assert measured.between(2.2, 2.8) == 30.0  # The measurement before.
+    assert measured.between(0.0, 0.5) is None
+
+
+_FORKS = """
+import os, time
+data = b"0" * 400_000_000
+child = os.fork()
+child or time.sleep(600)
+print("ready", flush=True)
+input()
+os.kill(child, 9)
+"""
+
+
+def test_pages_that_forked_processes_share_count_once():
+    """Of two processes that share 400 MB, the second counts with half of them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as run:
+        assert run.stdout.readline() == b"ready\n"
+        in_use = memory._in_use(psutil.Process(run.pid))
+        run.communicate(b"\n")
+    assert 550e6 < in_use < 700e6
 
 
 def test_the_error_of_a_difference_is_that_of_pairs():

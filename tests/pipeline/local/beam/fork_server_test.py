@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 _SCRIPT = """
 import os
 import sys
@@ -16,7 +18,7 @@ print("The script runs.", flush=True)
 arguments = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 options = beam.options.pipeline_options.PipelineOptions(arguments)
 with processes.contained():
-    fork_server.get_ready()
+    {early}
     os.chdir("later")
     sys.path.append("modules")
     os.environ["SET_LATER"] = "yes"
@@ -36,11 +38,13 @@ def tell(_):
 """
 
 
-def test_modules_folder_and_environment_are_those_of_the_run(tmp_path):
+# Without an early start the first of Beam's processes asks for the server.
+@pytest.mark.parametrize("early", ["fork_server.get_ready()", ""])
+def test_modules_folder_and_environment_are_those_of_the_run(tmp_path, early):
     modules = tmp_path / "later" / "modules"
     modules.mkdir(parents=True)
     (modules / "own.py").write_text(_MODULE)
-    (tmp_path / "script.py").write_text(_SCRIPT)
+    (tmp_path / "script.py").write_text(_SCRIPT.format(early=early))
     # A folder that is named from the run's, as of an entry in PYTHONPATH.
     project = os.path.relpath(pathlib.Path(__file__).parents[4], tmp_path)
     done = subprocess.run(

@@ -1,6 +1,8 @@
 """Processes of Beam do not outlive their run, nor die unnoticed, and are private."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,11 +14,12 @@ _RUN = """
 import time
 
 import apache_beam as beam
+from pipeline import interrupts
 from pipeline.local.beam import processes
 
 arguments = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 options = beam.options.pipeline_options.PipelineOptions(arguments)
-with processes.contained():
+with interrupts.never_lost(), processes.contained():
     with beam.Pipeline("FnApiRunner", options=options) as pipeline:
         pipeline | beam.Create([1, 2]) | beam.Map(lambda x: time.sleep(600))
 """
@@ -33,7 +36,9 @@ def _wait_until(condition):
 def _with_processes(number):
     """Starts a run; yields it, the server and its processes when there are so many."""
     command = [sys.executable, "-c", _RUN]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
         found = []
         try:
             children = psutil.Process(run.pid).children
@@ -72,6 +77,17 @@ def test_a_process_that_dies_ends_the_run_and_the_others(number, dies):
         _wait_until(lambda: not any(map(_runs, children)))
     assert listens or not number
     assert all(ip.removeprefix("::ffff:") in ("::1", "127.0.0.1") for ip in listens)
+
+
+@pytest.mark.parametrize("to_group", [True, False])
+def test_ctrl_c_ends_a_run_whose_processes_are_still_to_come(to_group):
+    """The server is still importing TFX, and does not heed Ctrl-C."""
+    with _with_processes(0) as (run, server):
+        _wait_until(lambda: server.memory_info().rss > 100e6)
+        (os.killpg if to_group else os.kill)(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+        assert run.returncode == -signal.SIGINT, said
+        _wait_until(lambda: not _runs(server))
 
 
 def _runs(process):
