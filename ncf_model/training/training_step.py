@@ -334,7 +334,8 @@ def _written(
     row of the table that is there. If that is a large part of the table, each row
     fetches its value from there, because XLA does not share a scatter between threads.
     """
-    if index.shape[0] < field.shape[0] // _ROWS_PER_FETCH:
+    size = field.shape[0]  # None on parameter servers.
+    if size is None or index.shape[0] < size // _ROWS_PER_FETCH:
         return tf.tensor_scatter_nd_update(field, index[:, tf.newaxis], rows)
     used = tf.equal(tf.gather(index, slot), tf.range(field.shape[0]))
     return tf.where(used[:, tf.newaxis], tf.gather(rows, slot), field)
