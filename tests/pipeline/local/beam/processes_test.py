@@ -79,6 +79,7 @@ def test_a_process_that_dies_ends_the_run_and_the_others(number, dies):
     assert all(ip.removeprefix("::ffff:") in ("::1", "127.0.0.1") for ip in listens)
 
 
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("to_group", [True, False])
 def test_ctrl_c_ends_a_run_whose_processes_are_still_to_come(to_group):
     """The server is still importing TFX, and does not heed Ctrl-C."""
