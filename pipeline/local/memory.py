@@ -46,7 +46,7 @@ class Memory(watching.Watcher):
 def _in_use(process: psutil.Process) -> int:
     """Returns the resident bytes of a process and all its children.
 
-    Pages that forked processes share count once.
+    Pages that its children share with each other count once.
     """
     total = process.memory_info().rss
     for one in process.children(recursive=True):

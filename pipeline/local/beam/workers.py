@@ -12,7 +12,7 @@ from pipeline.local.beam import free_memory
 # less time than one (`docs/scale.md`).
 FROM_BYTES = 20 << 20
 # What each process needs, a copy of a model included, and what all of them together
-# need for a byte of Examples: 3.2 GB with 155 MB, in the InteractionsExampleGen.
+# need for a byte of Examples: 3.2 GB with 155 MB, in InteractionsExampleGen.
 MEMORY_BYTES = 1 << 30
 MEMORY_PER_BYTE = 12
 _TEXT_PER_EXAMPLE = 3  # Bytes of text for each byte of an Example.
