@@ -318,27 +318,29 @@ class TrainingStep:
         new = self._adam.update_rows(
             old, tf.gather(total, first), before.step + 1, decay_steps
         )
-        rows = [
-            _written(field, index, slot, keep(*changed))
-            for field, *changed in zip(table.rows, new, old, strict=True)
-        ]
-        return TrainedTable(optimizer.Rows(*rows), slot)
+        changed = tf.nest.map_structure(keep, new, old)
+        return TrainedTable(_written(table.rows, index, slot, changed), slot)
 
 
 def _written(
-    field: tf.Tensor, index: tf.Tensor, slot: tf.Tensor, rows: tf.Tensor
-) -> tf.Tensor:
-    """Returns a table's field [n, width] with `rows` [k, width] at `index` [k].
+    table: optimizer.Rows, index: tf.Tensor, slot: tf.Tensor, rows: optimizer.Rows
+) -> optimizer.Rows:
+    """Returns the n rows of a table with `rows` [k] at `index` [k].
 
     Equal indices have equal rows, and `slot` [n] has the position in `index` of each
     row of the table that is there. If that is a large part of the table, each row
     fetches its value from there, because XLA does not share a scatter between threads.
     """
-    size = field.shape[0]  # None on parameter servers.
+    size = table.values.shape[0]  # None on parameter servers.
     if size is None or index.shape[0] < size // _ROWS_PER_FETCH:
-        return tf.tensor_scatter_nd_update(field, index[:, tf.newaxis], rows)
-    used = tf.equal(tf.gather(index, slot), tf.range(field.shape[0]))
-    return tf.where(used[:, tf.newaxis], tf.gather(rows, slot), field)
+        at = index[:, tf.newaxis]
+        return tf.nest.map_structure(
+            lambda field, new: tf.tensor_scatter_nd_update(field, at, new), table, rows
+        )
+    used = tf.equal(tf.gather(index, slot), tf.range(size))[:, tf.newaxis]
+    return tf.nest.map_structure(
+        lambda field, new: tf.where(used, tf.gather(new, slot), field), table, rows
+    )
 
 
 def _cross_entropy(logits: tf.Tensor) -> tf.Tensor:
