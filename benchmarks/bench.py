@@ -3,8 +3,9 @@
 Usage: python -m benchmarks.bench [--full] [--only PART ...] [--data-dir DIR]
                                   [--peer PYTHON] [--out DIR]
 
-Each part runs in a process of its own. Each run writes its result as a file into the
-folder `--out`, beside the page `index.html`. The result is compared with the newest
+Each part runs in a process of its own, whose standard error goes to a log file. Each
+run writes its result as a file into the folder `--out`, beside the logs and the page
+`index.html`. The result is compared with the newest
 earlier one of the same machine and versions, in that folder or in `benchmarks/stored`.
 The exit status is 1 if a part fails. It is 0 if only something got slower, because a
 person has to decide whether that matters.
@@ -23,6 +24,7 @@ from benchmarks import bench_page, comparison, parts, results
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STORED = ROOT / "benchmarks" / "stored"
 OUT = ROOT / "build" / "bench"
+_TOLD = 20  # Lines of the log of a part that failed.
 
 
 def main() -> int:
@@ -78,7 +80,9 @@ def _data_dir() -> str | None:
 def _in_a_process(
     name: str, options: argparse.Namespace
 ) -> list[results.Figure] | None:
-    """Returns a part's figures; None if the part failed, after it has printed why."""
+    """Returns a part's figures; None after having told why the part failed."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    log = options.out / f"{name}.log"
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "figures"
         command = [sys.executable, "-m", "benchmarks.bench", "--part", name, str(file)]
@@ -86,7 +90,11 @@ def _in_a_process(
         for flag in ("data_dir", "peer"):
             if value := getattr(options, flag):
                 command += [f"--{flag.replace('_', '-')}", value]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        with log.open("w") as errors:
+            done = subprocess.run(command, cwd=ROOT, check=False, stderr=errors)
+        if done.returncode:
+            print(f"bench: {name} failed; the end of {log}:", file=sys.stderr)
+            print(*log.read_text().splitlines()[-_TOLD:], sep="\n", file=sys.stderr)
             return None
         return [results.Figure(*values) for values in json.loads(file.read_text())]
 

@@ -27,10 +27,10 @@ def render(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
         f"<h1>Benchmarks</h1><p class='muted'>{html.escape(_machine(new))}</p>",
         _changes(new, old, found),
     ]
-    for title, figures in _groups(new):
-        parts.append(f"<h2>{html.escape(title)}</h2>")
-        parts.append(f"<div class='drawings'>{_drawn(title, figures)}</div>")
-        parts.append(_table(figures))
+    for part, figures in _by_part(new).items():
+        drawings = "".join(_drawn(title, group) for title, group in _groups(figures))
+        parts.append(f"<h2>{html.escape(part)}</h2>")
+        parts.append(f"<div class='drawings'>{drawings}</div>{_table(figures)}")
     return "\n".join(parts) + "\n</html>\n"
 
 
@@ -65,28 +65,38 @@ def _changes(new: Result, old: Result | None, found: list[SpeedChange]) -> str:
     )
 
 
-def _groups(new: Result) -> Iterator[tuple[str, list[Figure]]]:
-    """Yields the figures that can share an axis: those of one part, case and unit."""
-    groups: dict[str, list[Figure]] = {}
+def _by_part(new: Result) -> dict[str, list[Figure]]:
+    """Returns the figures of each part of the benchmarks."""
+    parts: dict[str, list[Figure]] = {}
     for figure in new.figures.values():
-        case = figure.name.rpartition("/")[0]
-        if figure.name.startswith("scaling/"):
-            case = case.rpartition("/")[0]
-        groups.setdefault(f"{case}, {figure.unit}", []).append(figure)
-    yield from groups.items()
+        parts.setdefault(figure.name.split("/")[0], []).append(figure)
+    return parts
 
 
-def _short(figure: Figure) -> str:
-    parts = figure.name.split("/")
-    return parts[-2] if parts[0] == "scaling" else parts[-1]
+def _groups(figures: list[Figure]) -> Iterator[tuple[str, list[Figure]]]:
+    """Yields the figures that can share an axis: those of one case and unit."""
+    groups: dict[tuple[str, str], list[Figure]] = {}
+    for figure in figures:
+        if figure.median >= _NEGLIGIBLE.get(figure.unit, 0):
+            case, _ = _case_and_name(figure)
+            groups.setdefault((case, figure.unit), []).append(figure)
+    for (case, unit), group in groups.items():
+        if len(group) > 1:
+            yield f"{case}, {unit}", group
+
+
+def _case_and_name(figure: Figure) -> tuple[str, str]:
+    """Returns what a figure shares with others of its case, and its name among them."""
+    *case, name = figure.name.split("/")
+    if case[0] == "scaling":  # A node's figures have units of their own.
+        name = case.pop()
+    return "/".join(case), name
 
 
 def _drawn(title: str, figures: list[Figure]) -> str:
-    shown = [f for f in figures if f.median >= _NEGLIGIBLE.get(f.unit, 0)]
-    if not shown:
-        return ""
     rows = [
-        drawing.Dot(_short(f), f.median, (f.spread or 0) * abs(f.median)) for f in shown
+        drawing.Dot(_case_and_name(f)[1], f.median, (f.spread or 0) * abs(f.median))
+        for f in figures
     ]
     label = f"{figures[0].unit}, median and spread"
     return drawing.svg(drawing.dots(title, rows, label=label))
@@ -94,12 +104,13 @@ def _drawn(title: str, figures: list[Figure]) -> str:
 
 def _table(figures: list[Figure]) -> str:
     rows = [
-        f"<tr><td>{html.escape(_short(f))}</td><td>{f.median:,.4g}</td>"
+        f"<tr><td>{html.escape(f.name.partition('/')[2])}</td>"
+        f"<td>{f.median:,.4g}</td><td>{html.escape(f.unit)}</td>"
         f"<td>{'' if f.spread is None else format(f.spread, '.0%')}</td>"
         f"<td>{len(f.values)}</td></tr>"
         for f in figures
     ]
     return (
-        "<div class='scroll'><table><tr><th></th><th>median</th><th>spread</th>"
-        f"<th>rounds</th></tr>{''.join(rows)}</table></div>"
+        "<div class='scroll'><table><tr><th></th><th>median</th><th>unit</th>"
+        f"<th>spread</th><th>rounds</th></tr>{''.join(rows)}</table></div>"
     )

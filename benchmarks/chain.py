@@ -76,7 +76,7 @@ def run_once(dataset: str, data_dir: str | None, extra: list[str]) -> dict[str, 
         "command to table": seconds,
         "CPU s": cpu,
         "peak MB": peak / 1024,
-        "examples/s": summary["train"]["examples_per_second"],
+        "training speed": summary["train"]["examples_per_second"],
         **summary["metrics"],
     }
 

@@ -23,11 +23,16 @@ def chain(options: argparse.Namespace) -> Iterator[Figure]:
             for _ in range(3 if options.full else 1)
         ]
         for name in runs[0]:
-            if name == "examples/s" or "@" in name:
-                unit = name
-            else:
-                unit = {"peak MB": "MB", "CPU s": "CPU s"}.get(name, "s")
-            yield Figure(f"chain/{dataset}/{name}", unit, [run[name] for run in runs])
+            values = [run[name] for run in runs]
+            yield Figure(f"chain/{dataset}/{name}", _chain_unit(name), values)
+
+
+def _chain_unit(name: str) -> str:
+    """Returns the unit of one of the chain's figures."""
+    if name == "mrr" or "@" in name:
+        return "metric"
+    named = {"peak MB": "MB", "CPU s": "CPU s", "training speed": "examples/s"}
+    return named.get(name, "s")
 
 
 def _datasets(data_dir: str | None) -> list[str]:
@@ -92,7 +97,8 @@ def serving(options: argparse.Namespace) -> Iterator[Figure]:
     if options.peer:
         for peer, measure in (("implicit", bench.implicit), ("recbole", bench.recbole)):
             for name, value in measure(options.peer).items():
-                yield Figure(f"serving/{peer}/{name}", "s", [value])
+                unit = "CPU s" if name.endswith("_cpu") else "s"
+                yield Figure(f"serving/{peer}/{name}", unit, [value])
 
 
 def scaling(options: argparse.Namespace) -> Iterator[Figure]:

@@ -22,7 +22,7 @@ class Figure:
     Attributes:
         name: the name, which begins with the part: `training/small/2048/ours`.
         unit: of `s`, `CPU s`, `ns` and `MB` less is better, of a unit that ends in `/s`
-            more; figures of any other unit, such as `HR@10`, are not compared.
+            more; figures of any other unit, such as `metric`, are not compared.
         values: the measured values, round by round.
     """
 

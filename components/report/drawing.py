@@ -145,6 +145,7 @@ def dots(title: str, rows: Sequence[Dot], *, label: str) -> Drawing:
                 )
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.locator_params(axis="x", nbins=_MOST_TICKS)
         axes.set_xlabel(label)
         axes.grid(axis="x")
 

@@ -1,5 +1,7 @@
 """When `make bench` calls a measurement slower, faster or the same."""
 
+import re
+
 import pytest
 
 from benchmarks import bench_page, comparison, results
@@ -76,5 +78,26 @@ def test_the_page_says_what_got_slower():
     new = _result("2026-01-02T00:00:00Z", {"a/<x>": ("s", [2.0, 2.0])})
     page = bench_page.render(new, old, comparison.changes(new, old))
     assert "a/&lt;x&gt;: slower, 2.00 times as slow (noise 10%)" in page
-    assert "<svg" in page
     assert "no earlier result" in bench_page.render(new, None, [])
+
+
+def test_figures_that_can_share_an_axis_are_drawn():
+    figures = {
+        "chain/a/Trainer": ("s", [2.0]),
+        "chain/a/Report": ("s", [1.0]),
+        "chain/a/peak MB": ("MB", [900.0]),
+        "scaling/1M/Transform/seconds": ("s", [2.0]),
+        "scaling/1M/Evaluator/seconds": ("s", [3.0]),
+    }
+    page = bench_page.render(_result("2026-01-01T00:00:00Z", figures), None, [])
+    assert page.count("<svg") == 2
+    shown = re.findall(r"<h2>(\w+)</h2>|<td>([^<]+)</td><td>([^<]+)</td>", page)
+    assert shown == [
+        ("chain", "", ""),
+        ("", "a/Trainer", "2"),
+        ("", "a/Report", "1"),
+        ("", "a/peak MB", "900"),
+        ("scaling", "", ""),
+        ("", "1M/Transform/seconds", "2"),
+        ("", "1M/Evaluator/seconds", "3"),
+    ]
