@@ -31,12 +31,13 @@ _server: list[tuple[subprocess.Popen[bytes], socket.socket]] = []
 
 
 def get_ready() -> None:
-    """Starts the server if there is none, and does not wait for it.
+    """Starts the server if there is none, or it has died, and does not wait for it.
 
     The server ends with the thread that has started it, if not before.
     """
-    if _server:
+    if _server and _server[0][0].poll() is None:
         return
+    forget()
     ours, theirs = socket.socketpair()
     script = _SCRIPT.format(path=[*map(str, sys.path)], parent=os.getpid())
     command = [sys.executable, "-c", script]

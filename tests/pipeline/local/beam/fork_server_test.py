@@ -23,7 +23,9 @@ with processes.contained():
     sys.path.append("modules")
     os.environ["SET_LATER"] = "yes"
     import own
-    for _ in range(2):
+    for number in range(2):
+        if number:
+            {between}
         with beam.Pipeline("FnApiRunner", options=options) as pipeline:
             pipeline | beam.Create([1]) | beam.Map(own.tell)
 """
@@ -38,13 +40,21 @@ def tell(_):
 """
 
 
-# Without an early start the first of Beam's processes asks for the server.
-@pytest.mark.parametrize("early", ["fork_server.get_ready()", ""])
-def test_modules_folder_and_environment_are_those_of_the_run(tmp_path, early):
+# Without an early start the first of Beam's processes asks for the server. One that has
+# died between two nodes, such as for want of memory, is replaced.
+@pytest.mark.parametrize(
+    ("early", "between"),
+    [
+        ("fork_server.get_ready()", "pass"),
+        ("", "pass"),
+        ("", "fork_server.kill(); fork_server._server[0][0].wait()"),
+    ],
+)
+def test_modules_folder_and_environment_are_those_of_the_run(tmp_path, early, between):
     modules = tmp_path / "later" / "modules"
     modules.mkdir(parents=True)
     (modules / "own.py").write_text(_MODULE)
-    (tmp_path / "script.py").write_text(_SCRIPT.format(early=early))
+    (tmp_path / "script.py").write_text(_SCRIPT.format(early=early, between=between))
     # A folder that is named from the run's, as of an entry in PYTHONPATH.
     project = os.path.relpath(pathlib.Path(__file__).parents[4], tmp_path)
     done = subprocess.run(
