@@ -130,9 +130,14 @@ def refusal(
     `ncf prepare --write-config` skips bad rows, would be wrong.
     """
     if first.kind.startswith(_NOT_UTF8):
-        return SettingError(
+        convert = (
             f"{first.message}. Convert the file from its encoding, for example with "
-            f"{TO_UTF8}. If only a few rows are damaged, set `data.bad_rows: skip` to "
+            f"{TO_UTF8}."
+        )
+        if np.all(np.any([mask.rows for mask in masks], axis=0)):
+            return SettingError(convert)
+        return SettingError(
+            f"{convert} If only a few rows are damaged, set `data.bad_rows: skip` to "
             "leave them out and count them."
         )
     for role, rule, mask in masks:

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from components.interactions_example_gen import config, files
 from components.interactions_example_gen import names as common
@@ -14,6 +14,7 @@ ROLES = ("user", "item", "rating", "timestamp")
 DELIMITERS = ("::", "\t", ",", ";", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([ T].*)?")
+_EXCEL_MARK = re.compile(r'(?i)"?sep=.{0,2}"?\s*')
 _SMALLEST_TIME = 1e8  # In 1973. A third column of larger numbers is a time, no rating.
 # Times from 2001 to 2065 in seconds or milliseconds, and dates such as 14/12/2009.
 _USUAL_TIMES = ((1e9, 3e9), (1e12, 3e12))
@@ -80,6 +81,12 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
     Raises:
         ValueError: a column is missing, or the header cannot be told from data.
     """
+    if _EXCEL_MARK.fullmatch(lines[0]):
+        raise ValueError(
+            f"{path}, line 1: must be a header or a row; {short(lines[0])} only tells "
+            "Excel what separates the fields. Remove the line: "
+            "`tail -n +2 OLD.csv > NEW.csv`."
+        )
     delimiter = reading.delimiter
     if delimiter == "auto":
         delimiter = _guess_delimiter(lines, path)
@@ -97,6 +104,13 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
         if has_header
         else _by_position(rows[0], reading.columns)
     )
+    given = {p for p in dict(reading.columns).values() if isinstance(p, int)}
+    if twice := _named_twice(names, set(found.values()) - given):
+        role = next(r for r, p in found.items() if p is not None and names[p] in twice)
+        raise ValueError(
+            f"{path}, line 1: {_twice(twice)} Rename them, or give the position, "
+            f"counted from 0: `data.columns.{role}: {found[role]}`."
+        )
     return _checked(
         found, names, path, reading, delimiter=delimiter, has_header=has_header
     )
@@ -105,12 +119,9 @@ def of_text(lines: Sequence[str], path: str, reading: config.ReadingConfig) -> L
 def of_table(names: Sequence[str], path: str, reading: config.ReadingConfig) -> Layout:
     """Returns the layout of a file whose columns have `names`; see `of_text`."""
     found = _by_name(names, reading.columns)
-    named = {names[p] for p in found.values() if p is not None and p < len(names)}
-    if twice := sorted(name for name in named if list(names).count(name) > 1):
+    if twice := _named_twice(names, found.values()):
         raise ValueError(
-            f"{path}: each column that is used must have a name of its own; "
-            f"{short(twice)} stand there more than once. Rename them when you write "
-            "the file."
+            f"{path}: {_twice(twice)} Rename them when you write the file."
         )
     return _checked(found, tuple(names), path, reading, delimiter="", has_header=True)
 
@@ -184,6 +195,19 @@ def short(value: object) -> str:
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 40
+
+
+def _named_twice(names: Sequence[str], used: Iterable[int | None]) -> list[str]:
+    """Returns the names of used columns that another column has, too."""
+    named = {names[p] for p in used if p is not None and p < len(names)}
+    return sorted(name for name in named if list(names).count(name) > 1)
+
+
+def _twice(names: list[str]) -> str:
+    return (
+        "each column that is used must have a name of its own; "
+        f"{short(names)} stand there more than once."
+    )
 
 
 def _positions(row: Sequence[str]) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def survey(
         if not complete:
             break
     if counts.bad_rows and counts.skipped.total() == counts.rows:
-        raise _nothing_left(first_path, reading_config)
+        raise _nothing_left(first_path, reading_config, counts.bad_rows[0])
     sampled = _sample(first_path, found)
     return Overview(
         paths=paths,
@@ -217,21 +217,30 @@ def _sample(path: str, found: layout.Layout) -> list[dict[str, str]]:
             rows = [tables.json_object(line) for line in lines]
         else:
             split = [layout.split(line, found.delimiter) for line in lines]
-            rows = [dict(zip(found.names, row, strict=False)) for row in split]
+            rows = [_by_column(row, found) for row in split]
     return [
         {n: "" if row.get(n) is None else str(row[n]) for n in found.names}
         for row in rows
     ]
 
 
-def _nothing_left(path: str, config: ReadingConfig) -> ValueError:
-    """Returns the error that no row can be read, with the first row's message."""
+def _by_column(row: Sequence[str], found: layout.Layout) -> dict[str, str]:
+    """Returns column -> text; of columns of one name that which has a role."""
+    used = [getattr(found, role) for role in (*layout.ROLES, "title")]
+    places = [*range(len(found.names)), *(p for p in used if p is not None)]
+    return {found.names[p]: row[p] for p in places if p < len(row)}
+
+
+def _nothing_left(path: str, config: ReadingConfig, first: BadRow) -> ValueError:
+    """Returns the error that no row can be read, and the setting that is wrong."""
     strict = config.model_copy(update={"bad_rows": "error"})
     try:
         next(reading.read_blocks(path, strict))
-    except ValueError as error:
+    except faults.SettingError as error:
         return error
-    return ValueError(f"{path}: no row of it can be read.")
+    except ValueError:
+        pass
+    return ValueError(f"There must be a row that can be read. {first.message}.")
 
 
 def _time_notes(

@@ -29,7 +29,7 @@ def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
 
     Returns:
         `pa.string()` [n], null where a rule is broken, and masks, bool [n]: `not_utf8`,
-        `blank` and, for Parquet and JSON, `line_end`.
+        `blank` and `line_end`, which a zero byte breaks, too.
     """
     lines = pa.types.is_binary(column.type)  # From text: no line ends.
     if pa.types.is_dictionary(column.type):
@@ -44,9 +44,11 @@ def parse_ids(column: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
         "not_utf8": undecodable,
         "blank": _mask(pc.fill_null(blank, True)) & ~undecodable,
     }
-    if not lines:
+    if lines:
+        ended = pc.match_substring(ids, "\x00")
+    else:
         ended = pc.match_substring_regex(ids, r"[\r\n\x00]")
-        masks["line_end"] = _mask(pc.fill_null(ended, False))
+    masks["line_end"] = _mask(pc.fill_null(ended, False))
     return ids, masks
 
 

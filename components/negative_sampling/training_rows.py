@@ -101,8 +101,9 @@ def _epochs(
 def _check_negatives_exist(users: Users, rows: Ragged, *, num_items: int) -> None:
     full = np.flatnonzero(rows.sizes >= num_items)
     if len(full):
+        user_id = users.user_ids[full[0]].decode(errors="replace")
         raise ValueError(
-            f"No negative can be drawn for user {users.user_ids[full[0]]!r}, who "
+            f"No negative can be drawn for user {user_id!r}, who "
             f"trains on all {num_items} items there are. Drop such users with "
             "`data.max_interactions`, or add data: the catalogue must be larger."
         )

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -117,7 +118,8 @@ def prepare(
             _show(seen, errors=True)
         if new_config is not None:
             understood.write_config(new_config, seen.overview, settings.data)
-            say(f"Wrote {new_config}. Next: ncf run --config {new_config}", "green")
+            command = shlex.join(["ncf", "run", "--config", str(new_config)])
+            say(f"Wrote {new_config}. Next: {command}", "green")
     except ValueError as error:
         refuse(error)
     if as_json:

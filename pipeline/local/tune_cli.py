@@ -1,6 +1,7 @@
 """`ncf tune`: searches better hyperparameters and writes a configuration with them."""
 
 import pathlib
+import shlex
 from typing import Annotated
 
 import typer
@@ -85,9 +86,8 @@ def tune(
         )
         if new_config is not None:
             tuning.write_config(new_config, settings, result)
-            typer.echo(
-                f"Wrote {new_config}. Next: ncf run --config {new_config}", err=as_json
-            )
+            command = shlex.join(["ncf", "run", "--config", str(new_config)])
+            typer.echo(f"Wrote {new_config}. Next: {command}", err=as_json)
     except endings.RunFailed:
         raise typer.Exit(1) from None
     except ValueError as error:

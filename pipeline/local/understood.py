@@ -111,7 +111,8 @@ def write_config(file: pathlib.Path, overview: "Overview", data: "DataConfig") -
     found = overview.found
     columns: dict[str, Any] = dict.fromkeys(("user", "item", "rating", "timestamp"))
     for role, name in found.columns().items():
-        columns[role] = name if found.has_header else int(name)
+        by_name = found.has_header and found.names.count(name) == 1
+        columns[role] = name if by_name else getattr(found, role)
     if data.columns.title is not None:
         columns["title"] = data.columns.title
     path = pathlib.Path(data.dataset).expanduser()

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -117,9 +118,9 @@ def _load(
     serving = serving_folder(None, out)
     newest = versions.newest(serving)
     if newest is None:
-        run = pathlib.Path(serving).parent
+        command = shlex.join(["ncf", "run", "--out", str(pathlib.Path(serving).parent)])
         raise ValueError(
-            f"No pushed model under {serving}. Run `ncf run --out {run}` "
+            f"No pushed model under {serving}. Run `{command}` "
             "first; if it did run, its report says why the model was not blessed."
         )
     names = Titles(titles or loaded_model.default_titles(serving))

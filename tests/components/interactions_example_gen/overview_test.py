@@ -45,6 +45,20 @@ def test_a_shops_invoices(tmp_path):
     assert "`data.min_rating: 1`" in note
 
 
+def test_of_columns_of_one_name_the_one_that_is_read_is_shown(tmp_path):
+    content = "user,item,item\nu,a,b\n"
+    for place, value in ((1, "a"), (2, "b")):
+        found = _survey(tmp_path, content, columns={"item": place})
+        assert found.samples[0]["item"] == value
+
+
+def test_who_skips_bad_rows_is_not_advised_to(tmp_path):
+    with pytest.raises(ValueError, match="a row that can be read") as refused:
+        _survey(tmp_path, "user,item,time\nu,,1\nv,a,x\n", bad_rows="skip")
+    assert "line 2, column 'item'" in str(refused.value)
+    assert "data.bad_rows" not in str(refused.value)
+
+
 def test_cancellations_are_not_asked_about_again(tmp_path):
     columns = {"rating": "Quantity"}
     settings = {"bad_rows": "skip", "min_rating": 1, **DAY_FIRST}

@@ -230,6 +230,20 @@ BAD_LINES = [
 ]
 
 
+@pytest.mark.parametrize(("line", "role"), [("1\0,2", "user"), ("1,\x002", "item")])
+def test_a_zero_byte_far_from_the_beginning(tmp_path, monkeypatch, line, role):
+    monkeypatch.setattr(reading.files, "_READ_BYTES", 7)
+    path = write(tmp_path, f"user,item\n3,4\n{line}\n")
+    message = refusal(path)
+    assert "line 3" in message
+    assert "must be one line of text without zero bytes" in message
+    blocks = list(reading.read_blocks(path, SKIP))
+    assert sum(len(b.rows) for b in blocks) == 1
+    assert sum((b.skipped for b in blocks), start=reading.Counter()) == {
+        f"line_end_{role}": 1
+    }
+
+
 @pytest.mark.parametrize(("line", "kind", "said"), BAD_LINES)
 @pytest.mark.parametrize(("piece", "end"), [(1, b"\r\n"), (7, b"\n"), (1 << 20, b"\n")])
 def test_bad_row(tmp_path, monkeypatch, line, kind, said, piece, end):

@@ -51,6 +51,31 @@ def test_file_that_cannot_be_read(tmp_path, content, said):
         reading.check_input(path, ReadingConfig())
 
 
+def test_encoding_of_all_rows_is_no_matter_of_skipping(tmp_path):
+    rows = "1,Öl\n2,Käse\n"
+    path = write(tmp_path, f"userId,movieId\n{rows}".encode("cp1252"))
+    assert "bad_rows" not in refusal(path)
+    path = write(tmp_path, f"userId,movieId\n{rows}3,Tee\n".encode("cp1252"))
+    assert "set `data.bad_rows: skip`" in refusal(path)
+
+
+def test_what_excel_writes_above_the_header(tmp_path):
+    for line in ("sep=;", '"sep=,"', "SEP=\t"):
+        path = write(tmp_path, f"{line}\nuser;item\n1;2\n")
+        assert "only tells Excel what separates the fields" in refusal(path)
+
+
+def test_a_name_that_two_columns_have(tmp_path):
+    path = write(tmp_path, "user,item,item,time\n1,10,20,100\n")
+    message = refusal(path)
+    assert "['item'] stand there more than once" in message
+    assert "`data.columns.item: 1`" in message
+    by_place = ReadingConfig(columns={"item": 2})
+    assert read_rows(path, by_place) == [("1", "20", 100.0)]
+    unused = write(tmp_path, "user,item,x,x\n1,10,20,100\n")
+    assert read_rows(unused) == [("1", "10", 0.0)]
+
+
 @pytest.mark.parametrize("lines", ["1,Öl\n2,Käse\n", "1,Tee\n2,Käse\n"])
 def test_ids_of_another_encoding_are_to_be_converted(tmp_path, lines):
     path = write(tmp_path, f"userId,movieId\n{lines}".encode("cp1252"))

@@ -110,7 +110,7 @@ def test_user_who_has_seen_everything(mode):
     """All of user z's items are before the split; the last trains in the refit."""
     users = {b"a": [0], b"z": [2, 1, 0]}
     options = {"users": users, "split": "temporal", "split_time": 9, "mode": mode}
-    with pytest.raises(ValueError, match="user b'z', who trains on all 3 items"):
+    with pytest.raises(ValueError, match="user 'z', who trains on all 3 items"):
         _rows(num_items=3, **options)
     assert len(_rows(num_items=4, **options)) == 2
 

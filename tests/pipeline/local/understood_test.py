@@ -69,11 +69,11 @@ def test_it_fits_any_terminal(shop, width):
 
 
 def test_own_data_is_two_commands(shop, tmp_path):
-    written = tmp_path / "mine.yaml"
+    written = tmp_path / "my own.yaml"
     arguments = ["prepare", "--dataset", str(shop), "--write-config", str(written)]
     result = testing.CliRunner().invoke(cli.app, arguments)
     assert result.exit_code == 0, result.output
-    assert f"ncf run --config {written}" in result.output
+    assert f"ncf run --config '{written}'" in result.output
     loaded = config.load(written).data
     assert loaded.dataset == str(shop)
     assert loaded.columns.model_dump() == {
@@ -90,6 +90,15 @@ def test_own_data_is_two_commands(shop, tmp_path):
     again = testing.CliRunner().invoke(cli.app, arguments)
     assert again.exit_code == 2
     assert "exists; name another file" in again.output
+
+
+def test_a_column_whose_name_stands_twice_is_written_by_its_position(shop, tmp_path):
+    shop.write_text("user,item,item\nu,a,x\nv,b,y\n")
+    settings, _, seen = _settled(shop, "data.columns.item=2")
+    written = tmp_path / "mine.yaml"
+    understood.write_config(written, seen.overview, settings.data)
+    columns = config.load(written).data.columns
+    assert (columns.user, columns.item) == ("user", 2)
 
 
 def test_where_two_answers_would_do_the_person_is_asked(shop):

@@ -78,6 +78,8 @@ def test_refuses_k_below_1(tmp_path):
 
 def test_says_what_to_do_when_nothing_was_pushed(tmp_path):
     assert f"Run `ncf run --out {tmp_path}`" in _ask(tmp_path).output.replace("\n", "")
+    spaced = tmp_path / "a b"
+    assert f"Run `ncf run --out '{spaced}'`" in _ask(spaced).output.replace("\n", "")
     with pytest.raises(ValueError, match="Run `ncf run` first"):
         serving_cli._latest_out(tmp_path)
 
