@@ -1,0 +1,42 @@
+"""A setting that changes nothing is not passed over in silence."""
+
+import pytest
+from typer import testing
+
+from pipeline import cli, config
+from pipeline.local import idle_settings
+
+
+def _notes(*overrides):
+    loaded = config.load(None, overrides)
+    return idle_settings.notes(loaded.model, loaded.train)
+
+
+def test_a_setting_of_the_other_network():
+    rate, schedule = _notes(
+        "train.learning_rate=0.1", "train.learning_rate_schedule=constant"
+    )
+    assert rate.startswith("`train.learning_rate: 0.1` changes nothing")
+    assert "Its own setting is `model.history.learning_rate`." in rate
+    assert schedule.startswith("`train.learning_rate_schedule: constant` changes")
+    assert "Its own setting" not in schedule
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("train.learning_rate=0.007", "train.epochs=3", "train.patience=2"),
+        ("model.history=null", "train.learning_rate=0.1", "train.batch_size=64"),
+    ],
+)
+def test_what_is_used_needs_no_note(overrides):
+    assert _notes(*overrides) == []
+
+
+def test_a_run_says_so_before_it_reads_the_data():
+    arguments = ["run", "no.csv", "--set", "train.beta1=0.5"]
+    result = testing.CliRunner().invoke(cli.app, arguments)
+    assert "`train.beta1: 0.5` changes nothing" in result.output
+    quiet = testing.CliRunner().invoke(cli.app, [*arguments, "--quiet"])
+    assert "train.beta1" not in quiet.output
