@@ -5,6 +5,7 @@ import glob
 import gzip
 import lzma
 import os
+import shlex
 import stat
 import zipfile
 import zlib
@@ -55,11 +56,12 @@ def find(input_base: str, pattern: str = "*") -> list[str]:
         _check_regular(path)
     if not fitting:
         seen = f"; found {[os.path.basename(p)[:60] for p in paths][:10]}"
+        alone = paths == [input_base]
         raise ValueError(
             f"{_advice(paths)} There must be a file of interactions "
             f"({', '.join(EXTENSIONS)}; packed as {', '.join(PACKED)} or not) at "
-            f"{os.path.join(input_base, pattern)}; there is none"
-            f"{seen if paths else ''}."
+            f"{input_base if alone else os.path.join(input_base, pattern)}; there is "
+            f"none{seen if paths else ''}."
         )
     return fitting
 
@@ -187,7 +189,7 @@ def _advice(paths: list[str]) -> str:
         name = os.path.basename(path)
         for extensions, how in _CONVERSIONS.items():
             if unpacked_name(path).endswith(extensions):
-                return f"{name} is {how.format(name=name)}."
+                return f"{name} is {how.format(name=shlex.quote(name))}."
     return "Check the path given as data set."
 
 

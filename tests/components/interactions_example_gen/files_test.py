@@ -25,6 +25,11 @@ def test_nothing_to_read(tmp_path):
     (tmp_path / "note.md").touch()
     with pytest.raises(ValueError, match=r"there is none; found \['note.md'\]"):
         files.find(str(tmp_path))
+    with pytest.raises(ValueError, match=r"at .*/note\.md; there is none; found"):
+        files.find(str(tmp_path / "note.md"))
+    (tmp_path / "my data.json").touch()
+    with pytest.raises(ValueError, match=r"jq -c '\.\[\]' 'my data\.json' > data"):
+        files.find(str(tmp_path / "my data.json"))
     with pytest.raises(ValueError, match=r"^Check .* there is none\.$"):
         files.find(str(tmp_path / "absent"))
 
