@@ -16,9 +16,13 @@ BLOCK = 512
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """How many users and rows were written, and into which files."""
+    """How many users and rows were written, and into which files.
+
+    `unknown` of the users were known to the model neither by id nor by a basket.
+    """
 
     users: int
+    unknown: int
     rows: int
     files: tuple[str, ...]
 
@@ -53,15 +57,17 @@ def write(
     """
     if k < 1:
         raise ValueError(f"`k` must be >= 1; got {k}.")
-    users = rows = 0
+    users = unknown = rows = 0
     with list_files.ListFiles(output, shards) as files:
         for number, block in enumerate(blocks):
             table = _table(model, block, k, title_of)
             files.write(number % shards, table)
             users += len(block.user_ids)
+            if block.baskets is None and model.user_ids:  # Else it lists no users.
+                unknown += sum(not model.knows_user(u) for u in block.user_ids)
             rows += table.num_rows
             progress(len(block.user_ids))
-    return Written(users, rows, tuple(files.names))
+    return Written(users, unknown, rows, tuple(files.names))
 
 
 def _table(

@@ -183,6 +183,12 @@ def _write(
     typer.echo(
         f"{done.rows:,} rows of {done.users:,} users in {seconds:.1f} s into {files}"
     )
+    if done.unknown:
+        say(
+            f"{done.unknown:,} of these users are not in the training data; they have "
+            "the most popular items.",
+            "yellow",
+        )
 
 
 def _print(

@@ -128,6 +128,16 @@ def test_everybody_in_each_form(shared_out, tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 3
 
 
+def test_users_of_a_file_whom_the_model_lacks_are_counted(shared_out, tmp_path):
+    file = tmp_path / "who.txt"
+    said = "2 of these users are not in the training data"
+    for content, unknown in (("ann\nAnn\nbobby\n", True), ("ann\nbob\n", False)):
+        file.write_text(content)
+        output = ("--output", tmp_path / "a.csv", "--out", shared_out)
+        done = _ok("recommend", "--users-file", file, *output)
+        assert (said in done.output.replace("\n", " ")) == unknown
+
+
 @pytest.fixture
 def model(shared_out):
     return loaded_model.LoadedModel(7, str(shared_out / "serving" / "7"))
