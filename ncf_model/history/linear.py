@@ -70,7 +70,13 @@ def products(positives: scipy.sparse.csr_matrix) -> np.ndarray:
 
 
 def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
-    """Returns the inverse of gram + l2, float32; `gram` is overwritten."""
+    """Returns the inverse of gram + l2, float32; `gram` may be overwritten."""
+    size = len(gram)
+    if size % 2:
+        # With an odd order `spotri` on one thread ends the process by a fault, where
+        # OpenBLAS does not know the CPU and takes its kernels for the Prescott.
+        gram = np.pad(gram, (0, 1))
+        gram[-1, -1] = 1
     gram[np.diag_indices(len(gram))] += l2
     factor, lower = scipy.linalg.cho_factor(
         gram, lower=True, overwrite_a=True, check_finite=False
@@ -86,7 +92,7 @@ def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
         corner = inverse[start:stop, start:stop]
         corner[:] = np.triu(corner) + np.triu(corner, 1).T
         inverse[stop:, start:stop] = inverse[start:stop, stop:].T
-    return inverse
+    return inverse[:size, :size]
 
 
 def scores(positives: scipy.sparse.csr_matrix, matrix: np.ndarray) -> np.ndarray:

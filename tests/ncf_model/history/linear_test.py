@@ -1,5 +1,9 @@
 """EASE's closed form, against hand arithmetic and against ridge regressions."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -65,3 +69,28 @@ def test_more_columns_than_a_block():
     np.fill_diagonal(expected, 0)
     weights = linear.weights(positives, l2=30)
     np.testing.assert_allclose(weights, expected, atol=1e-5)
+
+
+ODD = """
+import numpy as np, scipy.sparse
+from ncf_model.history import linear
+rows = scipy.sparse.random(700, 601, density=0.1, random_state=1, format="csr")
+rows = (rows > 0).astype(np.float32)
+found = linear.weights(rows, l2=5.0)
+p = np.linalg.inv(rows.toarray().T.astype(float) @ rows.toarray() + 5 * np.eye(601))
+expected = -p / np.diag(p)
+np.fill_diagonal(expected, 0)
+np.testing.assert_allclose(found, expected, atol=1e-4)
+"""
+
+
+def test_an_odd_number_of_items_on_one_thread_of_an_unknown_cpu():
+    kernels = {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", ODD],
+        env=os.environ | kernels,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
