@@ -19,6 +19,7 @@ from ncf_model.tuning import oracle, progress, trial, worker
 from ncf_model.tuning.shared import Shared
 
 _MOST_FAILURES = 5
+_ALL = 1_000_000
 _Run = Callable[[Mapping[str, Any], trial.Report], None]
 
 
@@ -47,6 +48,7 @@ class Tuner(base_tuner.BaseTuner):
         # locked.
         self._lock = threading.Lock()
         self._failures = 0
+        self._why: str | None = None
 
     def search(
         self,
@@ -67,7 +69,7 @@ class Tuner(base_tuner.BaseTuner):
             threads: how many threads each of several processes has.
 
         Raises:
-            RuntimeError: five trials in a row failed.
+            RuntimeError: five trials in a row failed, or the first one did.
         """
         if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
             super().search()  # The chief serves the oracle and runs no trial.
@@ -75,6 +77,7 @@ class Tuner(base_tuner.BaseTuner):
         with _runs(shared, custom, objective, processes, threads) as runs:
             if len(runs) == 1:
                 self._work(0, runs[0])
+                self._check_first()
                 return
             with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
                 loops = [pool.submit(self._work, *slot) for slot in enumerate(runs)]
@@ -85,6 +88,18 @@ class Tuner(base_tuner.BaseTuner):
                     for run in runs:
                         run.close()
                     raise
+        self._check_first()
+
+    def _check_first(self) -> None:
+        """Checks that there is a figure of the configuration before the search."""
+        if not isinstance(self.oracle, keras_tuner.Oracle):
+            return  # It may still run on another machine.
+        first = [t for t in self.oracle.get_best_trials(_ALL) if int(t.trial_id) == 0]
+        if not first or first[0].score is None:
+            raise RuntimeError(
+                "The first trial, with the configuration as it is, failed; the last "
+                f"failure: {self._why}"
+            )
 
     def _work(self, slot: int, run: Any) -> None:
         """Runs one trial after the other."""
@@ -127,6 +142,7 @@ class Tuner(base_tuner.BaseTuner):
         failed = ended.status != trial_module.TrialStatus.COMPLETED
         self._failures = self._failures + 1 if failed else 0
         if failed:
+            self._why = ended.message
             logging.warning("Trial %s failed: %s", ended.trial_id, ended.message)
         if self._failures == _MOST_FAILURES:
             raise RuntimeError(

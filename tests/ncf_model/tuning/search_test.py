@@ -126,6 +126,12 @@ def test_what_diverged_is_not_tried_again(monkeypatch, tmp_path, read):
     assert scores[best] == 0.5
 
 
+def test_the_configuration_as_it_is_must_not_fail(monkeypatch, tmp_path, read):
+    _scripted(monkeypatch, [worker.Died("status -11")] * 2 + [0.3])
+    with pytest.raises(RuntimeError, match=r"as it is, failed; .*status -11"):
+        _search(tmp_path, read)
+
+
 def test_nothing_but_failures(monkeypatch, tmp_path, read):
     fields = {"train.epochs": space.SearchedField(tuple(range(1, 10)), 2)}
     monkeypatch.setitem(globals(), "FIELDS", fields)
