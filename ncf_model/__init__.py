@@ -1,1 +1,7 @@
 """NeuMF and what it needs: features, sampling, model, metrics, training, serving."""
+
+import os
+
+from ncf_model import openblas
+
+openblas.choose_kernels(os.environ)

@@ -1,0 +1,60 @@
+"""Chooses OpenBLAS' kernels for processors that NumPy's OpenBLAS does not know.
+
+The OpenBLAS of the older line's NumPy and SciPy (0.3.23 and 0.3.21) takes its kernels
+for the Prescott of 2004 on each processor that came out after it. They take two to
+three times as long, and `spotri` may end the process (see `history/linear.py`).
+"""
+
+import os
+import platform
+from collections.abc import MutableMapping
+
+_VARIABLE = "OPENBLAS_CORETYPE"
+# Vendor -> the last family and model that OpenBLAS 0.3.21 knows.
+_LAST_KNOWN = {"GenuineIntel": (6, 0xA7), "AuthenticAMD": (0x19, 0xFF)}
+_KERNELS = {  # Newer releases of OpenBLAS take the same.
+    "SkylakeX": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
+    "Haswell": {"avx2", "fma"},
+}
+
+
+def choose_kernels(
+    environment: MutableMapping[str, str], cpuinfo: str = "/proc/cpuinfo"
+) -> None:
+    """Sets OPENBLAS_CORETYPE if it is not set and OpenBLAS would choose badly.
+
+    It acts on NumPy and SciPy in processes that have not imported them yet.
+
+    Args:
+        environment: `os.environ`.
+        cpuinfo: the file in which Linux describes the processor.
+    """
+    if _VARIABLE in environment or platform.machine() != "x86_64":
+        return
+    if not os.path.isfile(cpuinfo):
+        return
+    found = _first_core(cpuinfo)
+    last = _LAST_KNOWN.get(found.get("vendor_id", ""))
+    try:
+        kind = int(found["cpu family"]), int(found["model"])
+    except (KeyError, ValueError):
+        return
+    if last is None or kind <= last:
+        return
+    has = set(found.get("flags", "").split())
+    for kernels, needed in _KERNELS.items():
+        if needed <= has:
+            environment[_VARIABLE] = kernels
+            return
+
+
+def _first_core(cpuinfo: str) -> dict[str, str]:
+    """Returns the fields of the first core; the others' take Linux time to write."""
+    fields = {}
+    with open(cpuinfo) as lines:
+        for line in lines:
+            if not line.strip():
+                break
+            name, _, value = line.partition(":")
+            fields[name.strip()] = value.strip()
+    return fields
