@@ -19,7 +19,6 @@ from ncf_model.tuning import oracle, progress, trial, worker
 from ncf_model.tuning.shared import Shared
 
 _MOST_FAILURES = 5
-_ALL = 1_000_000
 _Run = Callable[[Mapping[str, Any], trial.Report], None]
 
 
@@ -48,7 +47,6 @@ class Tuner(base_tuner.BaseTuner):
         # locked.
         self._lock = threading.Lock()
         self._failures = 0
-        self._why: str | None = None
 
     def search(
         self,
@@ -77,7 +75,6 @@ class Tuner(base_tuner.BaseTuner):
         with _runs(shared, custom, objective, processes, threads) as runs:
             if len(runs) == 1:
                 self._work(0, runs[0])
-                self._check_first()
                 return
             with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
                 loops = [pool.submit(self._work, *slot) for slot in enumerate(runs)]
@@ -88,18 +85,6 @@ class Tuner(base_tuner.BaseTuner):
                     for run in runs:
                         run.close()
                     raise
-        self._check_first()
-
-    def _check_first(self) -> None:
-        """Checks that there is a figure of the configuration before the search."""
-        if not isinstance(self.oracle, keras_tuner.Oracle):
-            return  # It may still run on another machine.
-        first = [t for t in self.oracle.get_best_trials(_ALL) if int(t.trial_id) == 0]
-        if not first or first[0].score is None:
-            raise RuntimeError(
-                "The first trial, with the configuration as it is, failed; the last "
-                f"failure: {self._why}"
-            )
 
     def _work(self, slot: int, run: Any) -> None:
         """Runs one trial after the other."""
@@ -137,13 +122,13 @@ class Tuner(base_tuner.BaseTuner):
         """Tells log and observers how far the search is.
 
         Raises:
-            RuntimeError: five trials in a row failed.
+            RuntimeError: five trials in a row failed, or the first one did.
         """
         failed = ended.status != trial_module.TrialStatus.COMPLETED
         self._failures = self._failures + 1 if failed else 0
         if failed:
-            self._why = ended.message
             logging.warning("Trial %s failed: %s", ended.trial_id, ended.message)
+            self._check_first(ended)
         if self._failures == _MOST_FAILURES:
             raise RuntimeError(
                 f"{_MOST_FAILURES} trials in a row failed; the last: {ended.message}"
@@ -159,6 +144,19 @@ class Tuner(base_tuner.BaseTuner):
                     objective=self.oracle.objective.name,
                     best=best,
                 )
+            )
+
+    def _check_first(self, failed: trial_module.Trial) -> None:
+        """Checks that it is not the first trial that failed and is not tried again."""
+        if int(failed.trial_id) or not isinstance(self.oracle, keras_tuner.Oracle):
+            return
+        if (
+            self.oracle.trials[failed.trial_id].status
+            == trial_module.TrialStatus.FAILED
+        ):
+            raise RuntimeError(
+                "The first trial, with the configuration as it is, failed: "
+                f"{failed.message}"
             )
 
 

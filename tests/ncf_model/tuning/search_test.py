@@ -127,15 +127,16 @@ def test_what_diverged_is_not_tried_again(monkeypatch, tmp_path, read):
 
 
 def test_the_configuration_as_it_is_must_not_fail(monkeypatch, tmp_path, read):
-    _scripted(monkeypatch, [worker.Died("status -11")] * 2 + [0.3])
-    with pytest.raises(RuntimeError, match=r"as it is, failed; .*status -11"):
+    fake = _scripted(monkeypatch, [worker.Died("status -11")] * 2 + [0.3])
+    with pytest.raises(RuntimeError, match=r"as it is, failed: status -11"):
         _search(tmp_path, read)
+    assert len(fake.ran) == 2
 
 
-def test_nothing_but_failures(monkeypatch, tmp_path, read):
+def test_many_failures_in_a_row(monkeypatch, tmp_path, read):
     fields = {"train.epochs": space.SearchedField(tuple(range(1, 10)), 2)}
     monkeypatch.setitem(globals(), "FIELDS", fields)
-    _scripted(monkeypatch, [ValueError("no memory")] * 9)
+    _scripted(monkeypatch, [0.3, *[ValueError("no memory")] * 8])
     with pytest.raises(RuntimeError, match=r"5 trials in a row failed; .*no memory"):
         _search(tmp_path, read, trials=9)
 
