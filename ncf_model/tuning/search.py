@@ -47,6 +47,7 @@ class Tuner(base_tuner.BaseTuner):
         # locked.
         self._lock = threading.Lock()
         self._failures = 0
+        self._ended = False  # By Ctrl-C or an error: running trials are to run again.
 
     def search(
         self,
@@ -72,6 +73,7 @@ class Tuner(base_tuner.BaseTuner):
         if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
             super().search()  # The chief serves the oracle and runs no trial.
             return
+        self._check_first()  # An earlier process may have begun this search.
         with _runs(shared, custom, objective, processes, threads) as runs:
             if len(runs) == 1:
                 self._work(0, runs[0])
@@ -82,6 +84,7 @@ class Tuner(base_tuner.BaseTuner):
                     for loop in concurrent.futures.as_completed(loops):
                         loop.result()
                 except BaseException:
+                    self._ended = True
                     for run in runs:
                         run.close()
                     raise
@@ -95,28 +98,33 @@ class Tuner(base_tuner.BaseTuner):
             if chosen.status == trial_module.TrialStatus.STOPPED:
                 return
             logging.info("Trial %s: %s", chosen.trial_id, chosen.hyperparameters.values)
-            self._try(chosen, run)
+            status, message = self._try(chosen, run)
             with self._lock:
+                if self._ended:
+                    return
+                # Not before, as others sort the trials that are complete by score.
+                chosen.status, chosen.message = status, message
                 self.on_trial_end(chosen)
                 self._tell(chosen)
 
-    def _try(self, chosen: trial_module.Trial, run: _Run) -> None:
+    def _try(self, chosen: trial_module.Trial, run: _Run) -> tuple[str, str | None]:
+        """Runs a trial; returns the status with which it ended, and why it failed."""
+
         def report(step: int, figure: float) -> bool:
             with self._lock:
                 metrics = {self.oracle.objective.name: figure}
                 told = self.oracle.update_trial(chosen.trial_id, metrics, step=step)
             return bool(told.status == trial_module.TrialStatus.STOPPED)
 
+        status = trial_module.TrialStatus
         try:
             run(chosen.hyperparameters.values, report)
-        except (ValueError, worker.Died) as error:
-            # A process that died, as for lack of memory, may live the second time.
-            again = isinstance(error, worker.Died)
-            status = trial_module.TrialStatus
-            chosen.status = status.INVALID if again else status.FAILED
-            chosen.message = str(error)
-        else:
-            chosen.status = trial_module.TrialStatus.COMPLETED
+        except ValueError as error:
+            return status.FAILED, str(error)
+        except worker.Died as error:
+            # As for lack of memory; it may live the second time.
+            return status.INVALID, str(error)
+        return status.COMPLETED, None
 
     def _tell(self, ended: trial_module.Trial) -> None:
         """Tells log and observers how far the search is.
@@ -128,7 +136,7 @@ class Tuner(base_tuner.BaseTuner):
         self._failures = self._failures + 1 if failed else 0
         if failed:
             logging.warning("Trial %s failed: %s", ended.trial_id, ended.message)
-            self._check_first(ended)
+            self._check_first()
         if self._failures == _MOST_FAILURES:
             raise RuntimeError(
                 f"{_MOST_FAILURES} trials in a row failed; the last: {ended.message}"
@@ -146,18 +154,17 @@ class Tuner(base_tuner.BaseTuner):
                 )
             )
 
-    def _check_first(self, failed: trial_module.Trial) -> None:
-        """Checks that it is not the first trial that failed and is not tried again."""
-        if int(failed.trial_id) or not isinstance(self.oracle, keras_tuner.Oracle):
-            return
-        if (
-            self.oracle.trials[failed.trial_id].status
-            == trial_module.TrialStatus.FAILED
-        ):
-            raise RuntimeError(
-                "The first trial, with the configuration as it is, failed: "
-                f"{failed.message}"
-            )
+    def _check_first(self) -> None:
+        """Checks that the first trial has not failed for good."""
+        if not isinstance(self.oracle, keras_tuner.Oracle):
+            return  # The chief has the trials.
+        for first in self.oracle.trials.values():
+            failed = first.status == trial_module.TrialStatus.FAILED
+            if failed and int(first.trial_id) == 0:
+                raise RuntimeError(
+                    "The first trial, with the configuration as it is, failed: "
+                    f"{first.message}. To try it again, remove {self.project_dir}."
+                )
 
 
 class _Here:

@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -127,10 +129,68 @@ def test_what_diverged_is_not_tried_again(monkeypatch, tmp_path, read):
 
 
 def test_the_configuration_as_it_is_must_not_fail(monkeypatch, tmp_path, read):
+    """The same search says so again, and runs no other trial."""
     fake = _scripted(monkeypatch, [worker.Died("status -11")] * 2 + [0.3])
-    with pytest.raises(RuntimeError, match=r"as it is, failed: status -11"):
-        _search(tmp_path, read)
-    assert len(fake.ran) == 2
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"as it is, failed: status -11\. To"):
+            _search(tmp_path, read)
+        assert len(fake.ran) == 2
+
+
+class _Slow:
+    """Stands in for a process that never ends a trial, and dies with the search."""
+
+    def __init__(self):
+        self._closed = threading.Event()
+
+    def __call__(self, values, report):
+        del values, report
+        self._closed.wait()
+        raise worker.Died("The search has ended.")
+
+    def close(self):
+        self._closed.set()
+
+
+class _CtrlC:
+    """Stands in for a process during whose trial Ctrl-C is pressed."""
+
+    def __call__(self, values, report):
+        raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+
+def test_trials_that_end_at_the_same_time(monkeypatch, tmp_path, read):
+    together = threading.Barrier(2, timeout=60)
+
+    def run(values, report):
+        report(oracle.WHOLE, 0.1)
+        together.wait()
+
+    run.close = lambda: None
+    monkeypatch.setattr(search, "_runs", lambda *_: contextlib.nullcontext([run, run]))
+    end = search.Tuner.on_trial_end
+
+    def slowly(self, ended):
+        time.sleep(0.2)  # The other trial's thread is done, too.
+        end(self, ended)
+
+    monkeypatch.setattr(search.Tuner, "on_trial_end", slowly)
+    scores, _ = _search(tmp_path, read, trials=2)
+    assert list(scores.values()) == [0.1, 0.1]
+
+
+def test_trials_that_ran_at_the_end_run_again(monkeypatch, tmp_path, read):
+    interrupted = contextlib.nullcontext([_Slow(), _CtrlC()])
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "_runs", lambda *_: interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _search(tmp_path, read)
+    _scripted(monkeypatch, [0.3, 0.2, 0.1])
+    scores, _ = _search(tmp_path, read)
+    assert sorted(scores.values()) == [0.1, 0.2, 0.3]
 
 
 def test_many_failures_in_a_row(monkeypatch, tmp_path, read):
