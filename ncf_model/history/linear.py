@@ -70,7 +70,7 @@ def products(positives: scipy.sparse.csr_matrix) -> np.ndarray:
 
 
 def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
-    """Returns the inverse of gram + l2, float32; `gram` may be overwritten."""
+    """Returns the inverse of gram + l2, float32, in rows; `gram` may be overwritten."""
     size = len(gram)
     if size % 2:
         # With an odd order `spotri` on one thread ends the process by a fault, where
@@ -78,8 +78,9 @@ def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
         gram = np.pad(gram, (0, 1))
         gram[-1, -1] = 1
     gram[np.diag_indices(len(gram))] += l2
+    # Of a symmetric matrix LAPACK needs no copy, in its own order of columns.
     factor, lower = scipy.linalg.cho_factor(
-        gram, lower=True, overwrite_a=True, check_finite=False
+        gram.T, lower=True, overwrite_a=True, check_finite=False
     )
     inverse, info = scipy.linalg.lapack.spotri(factor, lower=lower, overwrite_c=True)
     if info:
@@ -92,7 +93,15 @@ def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
         corner = inverse[start:stop, start:stop]
         corner[:] = np.triu(corner) + np.triu(corner, 1).T
         inverse[stop:, start:stop] = inverse[start:stop, stop:].T
-    return inverse[:size, :size]
+    return _shrunk(inverse, size)
+
+
+def _shrunk(matrix: np.ndarray, size: int) -> np.ndarray:
+    """Returns the first rows and columns as whole rows, in the memory of `matrix`."""
+    kept = matrix.reshape(-1)[: size * size].reshape(size, size)
+    for row in range(size if size < len(matrix) else 0):
+        kept[row] = matrix[row, :size]
+    return kept
 
 
 def scores(positives: scipy.sparse.csr_matrix, matrix: np.ndarray) -> np.ndarray:

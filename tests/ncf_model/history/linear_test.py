@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -94,3 +95,16 @@ def test_an_odd_number_of_items_on_one_thread_of_an_unknown_cpu():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("items", [2000, 2001])
+def test_scores_copy_no_weights(items):
+    """The weights are whole rows, and an inverse takes little memory beside `inner`."""
+    positives = _sparse(np.eye(items + 1, items))
+    inner = linear.products(positives)
+    tracemalloc.start()
+    weights = linear.weights(positives, l2=1, inner=inner)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert weights.flags.c_contiguous
+    assert peak < 2.5 * inner.nbytes
