@@ -35,6 +35,7 @@ def write(
     k: int,
     title_of: Callable[[str], str],
     shards: int = 1,
+    known: bool = False,
     progress: Callable[[int], None] = lambda users: None,
 ) -> Written:
     """Writes a row per item: `user_id`, `rank` (from 1), `item_id`, `score`, `title`.
@@ -49,6 +50,8 @@ def write(
         title_of: returns an item's title, "" without one.
         shards: how many files are written. Several are named like
             `name-00000-of-00008.parquet`.
+        known: the users are the model's own; then its list of them, which may be long,
+            is not kept in memory.
         progress: called with the number of users done.
 
     Raises:
@@ -63,7 +66,8 @@ def write(
             table = _table(model, block, k, title_of)
             files.write(number % shards, table)
             users += len(block.user_ids)
-            if block.baskets is None and model.user_ids:  # Else it lists no users.
+            # A model may list no users.
+            if not known and block.baskets is None and model.user_ids:
                 unknown += sum(not model.knows_user(u) for u in block.user_ids)
             rows += table.num_rows
             progress(len(block.user_ids))

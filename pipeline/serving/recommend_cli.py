@@ -71,7 +71,7 @@ def recommend(
         model, names = _load(out, titles)
         if output is not None:
             blocks = _blocks(model, user, item, users_file)
-            _write(model, names, blocks, output, k=k, shards=shards)
+            _write(model, names, blocks, output, k=k, shards=shards, known=everybody)
             return
         lists = _lists(model, user, item, k)
     except (ValueError, OSError, RequestError) as error:
@@ -173,11 +173,14 @@ def _write(
     *,
     k: int,
     shards: int,
+    known: bool,
 ) -> None:
     from pipeline.serving import bulk
 
     started = time.monotonic()
-    done = bulk.write(model, blocks, output, k=k, title_of=titles.get, shards=shards)
+    done = bulk.write(
+        model, blocks, output, k=k, title_of=titles.get, shards=shards, known=known
+    )
     seconds = time.monotonic() - started
     files = done.files[0] if len(done.files) == 1 else f"{len(done.files)} files"
     typer.echo(

@@ -159,6 +159,15 @@ def test_shards_hold_every_user_once(model, tmp_path):
     assert [len(part) for part in found] == [8, 8, 4]
 
 
+def test_the_models_own_users_are_not_kept_in_memory(shared_out, tmp_path, monkeypatch):
+    def kept(model):
+        raise AssertionError("The list of all users is read.")
+
+    monkeypatch.setattr(loaded_model.LoadedModel, "user_ids", property(kept))
+    output = ("--output", tmp_path / "a.csv", "--out", shared_out)
+    _ok("recommend", "--all", *output)
+
+
 def test_users_with_baskets_are_asked_about_those(model, tmp_path):
     file = tmp_path / "who.jsonl"
     file.write_text(
