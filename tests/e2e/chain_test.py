@@ -48,8 +48,6 @@ NODES = [
 RESOLVERS = {"LatestBlessedModel", "ShrinkGuard"}
 SETTINGS = [
     "train.epochs=12",
-    "train.batch_size=128",
-    "train.learning_rate=0.01",
     "evaluation.gate.min_hit_rate=0.5",
 ]
 
@@ -130,7 +128,8 @@ def second(folder, first):
 @pytest.fixture(scope="module")
 def third(folder, second):
     """A run without `model.history`, which needs another learning rate."""
-    return _run_checked(folder, "model.history=null", "train.learning_rate=0.02")
+    pairs = ("model.history=null", "train.batch_size=128", "train.learning_rate=0.02")
+    return _run_checked(folder, *pairs)
 
 
 def _run_checked(folder, *settings):
