@@ -26,7 +26,7 @@ def choose_kernels(
     It acts on NumPy and SciPy in processes that have not imported them yet.
 
     Args:
-        environment: `os.environ`.
+        environment: `os.environ`, or what a process will find there.
         cpuinfo: the file in which Linux describes the processor.
     """
     if _VARIABLE in environment or platform.machine() != "x86_64":

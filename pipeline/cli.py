@@ -5,11 +5,13 @@ service failed; 2, the configuration, the data or the command line is refused, a
 nothing has run; 130, stopped with Ctrl-C.
 """
 
+import os
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
+from ncf_model import openblas
 from pipeline import gc_cli, interrupts, start_up
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli, run_cli, tune_cli
@@ -136,6 +138,7 @@ def version() -> None:
 
 def main() -> None:
     """Runs the command."""
+    openblas.choose_kernels(os.environ)
     app()
 
 

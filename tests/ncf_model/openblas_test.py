@@ -64,15 +64,20 @@ def test_a_processor_that_is_not_described(tmp_path):
     assert _chosen(tmp_path, "GenuineIntel", "", "", AVX512, environment) is None
 
 
-@pytest.mark.parametrize("module", ["pipeline.cli", "pipeline.cluster.entrypoint"])
-def test_kernels_are_chosen_before_numpy_is_imported(module):
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("pipeline.cli", ""),
+        ("pipeline.cluster.entrypoint", "[]"),
+        ("ncf_model.train_job", "[]"),
+    ],
+)
+def test_programs_choose_before_numpy_is_imported(module, arguments):
     """A variable that is set when OpenBLAS is loaded already does nothing."""
     script = (
-        "import builtins; real = builtins.__import__; seen = []\n"
-        "def watched(name, *rest):\n"
-        "    if name.split('.')[0] in ('numpy', 'ncf_model'): seen.append(name)\n"
-        "    return real(name, *rest)\n"
-        f"builtins.__import__ = watched; import {module}\n"
-        "assert seen[0].startswith('ncf_model'), seen[:3]"
+        f"import sys; from ncf_model import openblas; import {module} as program\n"
+        "def choose(_): sys.exit(3 if 'numpy' not in sys.modules else 'too late')\n"
+        f"openblas.choose_kernels = choose; program.main({arguments})"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == 3
