@@ -94,7 +94,8 @@ def _in_a_process(
             done = subprocess.run(command, cwd=ROOT, check=False, stderr=errors)
         if done.returncode:
             print(f"bench: {name} failed; the end of {log}:", file=sys.stderr)
-            print(*log.read_text().splitlines()[-_TOLD:], sep="\n", file=sys.stderr)
+            told = log.read_text(errors="replace").splitlines()[-_TOLD:]
+            print(*told, sep="\n", file=sys.stderr)
             return None
         return [results.Figure(*values) for values in json.loads(file.read_text())]
 

@@ -33,7 +33,8 @@ def test_noise_goes_to_the_log(tmp_path, monkeypatch, capfd) -> None:
 
 
 def test_failed_part_shows_the_end_of_its_log(tmp_path, monkeypatch, capfd) -> None:
-    _python_that("seq 100 >&2; exit 3", tmp_path, monkeypatch)
+    does = r"printf '\377\n' >&2; seq 100 >&2; exit 3"  # A byte that is not UTF-8.
+    _python_that(does, tmp_path, monkeypatch)
     assert bench._in_a_process("sampling", _options(tmp_path / "out")) is None
     told = capfd.readouterr().err.splitlines()
     assert told[0].endswith("sampling.log:")
