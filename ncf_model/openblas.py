@@ -1,8 +1,9 @@
-"""Chooses OpenBLAS' kernels for processors that NumPy's OpenBLAS does not know.
+"""Chooses OpenBLAS' kernels for Intel's processors that NumPy's OpenBLAS does not know.
 
 The OpenBLAS of the older line's NumPy and SciPy (0.3.23 and 0.3.21) takes its kernels
-for the Prescott of 2004 on each processor that came out after it. They take two to
-three times as long, and `spotri` may end the process (see `history/linear.py`).
+for the Prescott of 2004 on each of Intel's processors that came out after it. They take
+two to three times as long, and `spotri` may end the process (see `history/linear.py`).
+For a processor of AMD it asks what the processor can do.
 """
 
 import os
@@ -10,8 +11,7 @@ import platform
 from collections.abc import MutableMapping
 
 _VARIABLE = "OPENBLAS_CORETYPE"
-# Vendor -> the last family and model that OpenBLAS 0.3.21 knows.
-_LAST_KNOWN = {"GenuineIntel": (6, 0xA7), "AuthenticAMD": (0x19, 0xFF)}
+_LAST_KNOWN = 6, 0xA7  # Intel's last family and model that OpenBLAS 0.3.21 knows.
 _KERNELS = {  # Newer releases of OpenBLAS take the same.
     "SkylakeX": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
     "Haswell": {"avx2", "fma"},
@@ -34,12 +34,13 @@ def choose_kernels(
     if not os.path.isfile(cpuinfo):
         return
     found = _first_core(cpuinfo)
-    last = _LAST_KNOWN.get(found.get("vendor_id", ""))
+    if found.get("vendor_id") != "GenuineIntel":
+        return
     try:
         kind = int(found["cpu family"]), int(found["model"])
     except (KeyError, ValueError):
         return
-    if last is None or kind <= last:
+    if kind <= _LAST_KNOWN:
         return
     has = set(found.get("flags", "").split())
     for kernels, needed in _KERNELS.items():

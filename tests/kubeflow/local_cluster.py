@@ -256,7 +256,9 @@ def _cache_key(inputs, outputs, container):
 
 
 def _run_cold(command, pod, environment, log):
-    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    # Two kinds of OpenBLAS' kernels differ in the last digit of a metric.
+    names = ("PATH", "HOME", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    kept = {key: os.environ[key] for key in names if key in os.environ}
     with open(log, "wb") as stream:
         ended = subprocess.run(
             [sys.executable, *command[1:]],

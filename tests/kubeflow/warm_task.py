@@ -2,11 +2,7 @@
 
 import os
 
-from ncf_model import openblas
 from pipeline.cluster import entrypoint
-
-# As the command does; what is imported after this module imports NumPy.
-openblas.choose_kernels(os.environ)
 
 
 def run(arguments, folder, environment, log):
