@@ -10,7 +10,7 @@ import os
 import types
 from collections.abc import Sequence
 
-from ncf_model import features, openblas
+from ncf_model import cores, features, openblas
 from ncf_model.serving import folders
 
 EXAMPLES_FLAG = "--examples"
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     look for the chief's model and checkpoints there.
     """
     openblas.choose_kernels(os.environ)
+    cores.limit_threads(os.environ)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(EXAMPLES_FLAG, required=True, help="NegativeSampling's.")
     parser.add_argument(TRANSFORM_GRAPH_FLAG, required=True, help="Transform's.")

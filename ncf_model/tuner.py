@@ -1,13 +1,12 @@
 """TFX Tuner's entry point: searches hyperparameters on the validation items."""
 
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 from absl import logging
 
-from ncf_model import trainer
+from ncf_model import cores, trainer
 from ncf_model.history import resolve
 from ncf_model.training import checkpoint, data, validation
 from ncf_model.tuning import config, oracle, search, space
@@ -78,7 +77,7 @@ def tuner_fn(fn_args: Any) -> Tuning:
             "custom": base,
             "objective": objective,
             "processes": processes,
-            "threads": max(1, _cores() // processes),
+            "threads": max(1, cores.usable() // processes),
         },
     )
 
@@ -118,8 +117,4 @@ def _processes(tune: config.TuneConfig) -> int:
         return min(tune.processes, tune.trials)
     if tf.config.list_physical_devices("GPU"):
         return 1  # One core is not enough for two processes.
-    return min(_cores(), _MOST_PROCESSES, tune.trials)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return min(cores.usable(), _MOST_PROCESSES, tune.trials)

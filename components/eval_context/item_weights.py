@@ -6,10 +6,11 @@ scores of user u are row u of X @ W. EASE has this form, too: see
 """
 
 import concurrent.futures
-import os
 
 import numpy as np
 import scipy.sparse
+
+from ncf_model import cores
 
 # How many rows of the similarity matrix are dense at a time, and in what memory.
 _BLOCK = 512
@@ -50,7 +51,7 @@ class Nearest:
         order = np.argsort(-norms, kind="stable")
         self._place = np.argsort(order)
         items, ranked = unit.T.tocsr(), unit[:, order]
-        threads = os.cpu_count() or 1
+        threads = cores.usable()
         width = block_width(len(norms), threads)
 
         def block(start: int) -> scipy.sparse.csr_matrix:

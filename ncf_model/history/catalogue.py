@@ -1,13 +1,13 @@
 """Validates in the lists and in the whole catalogue, and weighs the sum of parts."""
 
 import concurrent.futures
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 
+from ncf_model import cores
 from ncf_model.evaluation import ranking
 from ncf_model.history import calibration, linear
 from ncf_model.training import validation
@@ -244,7 +244,7 @@ class Catalogue:
             for number, weight in enumerate(weights):
                 ranks[number, rows] = of(_sum(deep, added, weight), rows)
 
-        threads = min(_THREADS, os.cpu_count() or 1)
+        threads = min(_THREADS, cores.usable())
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(rank, self._blocks(self._touched.shape[1])):
                 pass

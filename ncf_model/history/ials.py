@@ -17,12 +17,12 @@ processor's cache, and take a sixth of the time that NumPy takes with copies of 
 """
 
 import concurrent.futures
-import os
 
 import numba
 import numpy as np
 import scipy.sparse
 
+from ncf_model import cores
 from ncf_model.sampling import compiled_cache
 
 # Steps of conjugate gradients per row and epoch; the next epoch continues from there.
@@ -95,7 +95,7 @@ def fold_in(
 
 
 def _workers() -> int:
-    return min(4, os.cpu_count() or 1)
+    return min(4, cores.usable())
 
 
 def _solve(

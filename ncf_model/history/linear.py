@@ -8,13 +8,13 @@ so that no item predicts itself. With P the inverse of X'X + l2, column i of W i
 
 import concurrent.futures
 import functools
-import os
 from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
 
+from ncf_model import cores
 from ncf_model.sampling import compiled_cache
 
 # So many users are made dense at a time.
@@ -128,7 +128,7 @@ def _arrays(matrix: scipy.sparse.csr_matrix) -> tuple[np.ndarray, ...]:
 
 def _in_parts(work: Callable[[int, int], None], count: int, width: int) -> None:
     """Calls `work(first, end)` for parts of `count`, on all cores."""
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(cores.usable()) as pool:
         starts = range(0, count, width)
         ends = (min(start + width, count) for start in starts)
         for _ in pool.map(work, starts, ends):

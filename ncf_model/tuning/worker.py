@@ -15,6 +15,8 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any
 
+from ncf_model import cores
+
 DATA_FILE, JOB_FILE = "data.npz", "job.json"
 
 
@@ -69,10 +71,7 @@ class Worker:
             if self._closed:
                 raise Died("The search has ended.")
             if self._process is None:
-                threads = str(self._threads)
-                names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
-                limits = {f"{name}_NUM_THREADS": threads for name in names}
-                limits["TF_NUM_INTRAOP_THREADS"] = threads
+                limits = cores.thread_limits(self._threads)
                 path = os.pathsep.join(place or os.getcwd() for place in sys.path)
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", __name__, str(self._folder)],

@@ -3,13 +3,13 @@
 import asyncio
 import concurrent.futures
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ncf_model import cores
 from pipeline.serving.errors import RequestError
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metrics import Metrics
@@ -32,7 +32,7 @@ class Service:
     def __post_init__(self) -> None:
         # TensorFlow uses all cores by itself. A few more threads than cores keep it
         # busy while other threads turn arrays into text.
-        self._threads = concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 2)
+        self._threads = concurrent.futures.ThreadPoolExecutor(cores.usable() + 2)
 
     async def in_thread(self, signature: str, compute: Callable[[], T]) -> T:
         """Returns `compute()`, called and timed in a thread."""

@@ -63,6 +63,7 @@ def test_a_processor_that_is_not_described(tmp_path):
     assert _chosen(tmp_path, "GenuineIntel", "", "", AVX512, environment) is None
 
 
+@pytest.mark.parametrize("chosen", ["openblas.choose_kernels", "cores.limit_threads"])
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
@@ -71,12 +72,13 @@ def test_a_processor_that_is_not_described(tmp_path):
         ("ncf_model.train_job", "[]"),
     ],
 )
-def test_programs_choose_before_numpy_is_imported(module, arguments):
+def test_programs_choose_before_numpy_is_imported(module, arguments, chosen):
     """A variable that is set when OpenBLAS is loaded already does nothing."""
     script = (
-        f"import sys; from ncf_model import openblas; import {module} as program\n"
+        "import sys; from ncf_model import cores, openblas\n"
+        f"import {module} as program\n"
         "def choose(_): sys.exit(3 if 'numpy' not in sys.modules else 'too late')\n"
-        f"openblas.choose_kernels = choose; program.main({arguments})"
+        f"{chosen} = choose; program.main({arguments})"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == 3

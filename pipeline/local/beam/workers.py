@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.interactions_example_gen import files
+from ncf_model import cores
 from pipeline.local import space
 from pipeline.local.beam import free_memory
 
@@ -41,7 +42,7 @@ def choose(
         return 1
     free = free_memory.free_bytes() - MEMORY_PER_BYTE * num_bytes
     fitting = free // MEMORY_BYTES
-    return max(1, min(len(os.sched_getaffinity(0)), fitting))
+    return max(1, min(cores.usable(), fitting))
 
 
 def _bytes_of_examples(given: Any) -> int:

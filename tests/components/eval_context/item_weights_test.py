@@ -86,6 +86,6 @@ def test_any_number_of_threads_finds_the_same(monkeypatch):
     expected = item_weights.item_knn(positives, neighbours=7)
     monkeypatch.setattr(item_weights, "BLOCK_BYTES", 28 * 90 * 12)  # Twelve rows.
     for threads in (1, 3, 40):
-        monkeypatch.setattr(item_weights.os, "cpu_count", lambda n=threads: n)
+        monkeypatch.setattr(item_weights.cores, "usable", lambda n=threads: n)
         found = item_weights.item_knn(positives, neighbours=7)
         assert (found != expected).nnz == 0

@@ -54,7 +54,7 @@ def test_one_of_each_by_hand():
 
 def test_threads_make_no_difference(monkeypatch):
     whole = _fit(_positives())
-    monkeypatch.setattr(ials.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(ials.cores, "usable", lambda: 1)
     for one, other in zip(whole, _fit(_positives()), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -44,9 +44,7 @@ def _artifact(kind, num_bytes):
 def test_much_input_is_shared_by_all_cores(
     monkeypatch, kind, num_bytes, cores, free, expected
 ):
-    monkeypatch.setattr(
-        beam_workers.os, "sched_getaffinity", lambda _: set(range(cores))
-    )
+    monkeypatch.setattr(beam_workers.cores, "usable", lambda: cores)
     monkeypatch.setattr(beam_workers.free_memory, "free_bytes", lambda: free)
     inputs = [_artifact(kind, num_bytes)]
     assert beam_workers.choose(None, inputs, {}) == expected
@@ -56,7 +54,7 @@ def test_much_input_is_shared_by_all_cores(
 @pytest.mark.parametrize("given", ["data/a.csv", "data"])
 def test_large_files_are_read_by_all_cores(tmp_path, monkeypatch, given):
     """Each process writes a file of Examples, which the next nodes share."""
-    monkeypatch.setattr(beam_workers.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(beam_workers.cores, "usable", lambda: 2)
     monkeypatch.setattr(beam_workers.free_memory, "free_bytes", lambda: 64 * GB)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "_SUCCESS").write_bytes(b"0" * 1_000)
