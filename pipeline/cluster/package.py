@@ -8,7 +8,13 @@ from typing import Any
 import yaml
 
 from pipeline.cluster import buckets, exit_task
-from pipeline.cluster.parameters import DATA_PATH, DATA_VERSION, LATEST_SPAN, SPAN
+from pipeline.cluster.parameters import (
+    DATA_PATH,
+    DATA_VERSION,
+    LATEST_SPAN,
+    SPAN,
+    check,
+)
 from pipeline.nodes import ids
 
 # Nodes whose results depend on more than their inputs: on files, or the serving folder.
@@ -54,7 +60,8 @@ def parse_parameters(spec: dict[str, Any], given: Sequence[str]) -> dict[str, An
         given: `name=value`, as on the command line.
 
     Raises:
-        ValueError: there is no such parameter, or the value is of another type.
+        ValueError: there is no such parameter, or the value is of another type or
+            impossible.
     """
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     values = {}
@@ -72,6 +79,7 @@ def parse_parameters(spec: dict[str, Any], given: Sequence[str]) -> dict[str, An
             raise ValueError(
                 f"Parameter {name!r} must be {wanted}; got {value!r}."
             ) from None
+    check(values)
     return values
 
 

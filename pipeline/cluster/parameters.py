@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pipeline.config import PipelineConfig
+from pipeline.config import PipelineConfig, load
 from pipeline.evaluation import GATE_TOP_K
 from pipeline.nodes import ids
 
@@ -23,6 +23,13 @@ PLACES_FLAG = "--parameter_places"
 
 Path = tuple[str | int, ...]
 
+# Parameter -> the field of the configuration that has the same limits.
+_FIELDS = {
+    "epochs": "train.epochs",
+    "learning_rate": "train.learning_rate",
+    "batch_size": "train.batch_size",
+    "min_hit_rate": "evaluation.gate.min_hit_rate",
+}
 _BOUND = ("threshold", "value_threshold", "lower_bound")
 _KFP_TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
 
@@ -100,41 +107,55 @@ def _of_data(config: PipelineConfig) -> list[Parameter]:
 
 
 def _of_training(config: PipelineConfig) -> list[Parameter]:
-    return [
-        Parameter(
-            "epochs",
-            config.train.epochs,
-            "Passes over the training data.",
-            _epochs_places(config),
-        ),
-        Parameter(
-            "learning_rate",
-            config.train.learning_rate,
-            "Adam's step size.",
-            _train(config, "learning_rate"),
-        ),
-        Parameter(
-            "batch_size",
-            config.train.batch_size,
-            "Rows per step, over all replicas.",
-            _train(config, "batch_size"),
-        ),
-    ]
-
-
-def _train(config: PipelineConfig, field: str) -> tuple[PropertyPlace, ...]:
-    """Returns the places of a field of `train`, in Trainer and in Tuner."""
-    tasks = (ids.TRAINER,) if config.tune is None else (ids.TUNER, ids.TRAINER)
-    return tuple(
-        PropertyPlace(task, "custom_config", ("train", field)) for task in tasks
+    epochs = Parameter(
+        "epochs",
+        config.train.epochs,
+        "Passes over the training data.",
+        _epochs_places(config),
     )
+    rate_of, rate = ("train",), config.train.learning_rate
+    if history := config.model.history:
+        rate_of, rate = ("model", "history"), history.learning_rate
+    learning_rate = Parameter(
+        "learning_rate",
+        rate,
+        "Adam's step size.",
+        _training(config, *rate_of, "learning_rate"),
+    )
+    if history:  # Its `users_per_batch` may be `auto`, which no number stands for.
+        return [epochs, learning_rate]
+    batch_size = Parameter(
+        "batch_size",
+        config.train.batch_size,
+        "Rows per step, over all replicas.",
+        _training(config, "train", "batch_size"),
+    )
+    return [epochs, learning_rate, batch_size]
+
+
+def _training(config: PipelineConfig, *path: str) -> tuple[PropertyPlace, ...]:
+    """Returns the places of a setting of the training, in Trainer and in Tuner."""
+    tasks = (ids.TRAINER,) if config.tune is None else (ids.TUNER, ids.TRAINER)
+    return tuple(PropertyPlace(task, "custom_config", path) for task in tasks)
 
 
 def _epochs_places(config: PipelineConfig) -> tuple[PropertyPlace, ...]:
-    places = _train(config, "epochs")
+    places = _training(config, "train", "epochs")
     if config.sampling.mode == "materialised":
         return (*places, PropertyPlace(ids.SAMPLING, "epochs"))
     return places
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raises ValueError if a value is one that the configuration would refuse.
+
+    The task that uses the value would refuse it, too, but perhaps after hours.
+    """
+    fields = {_FIELDS[name]: values[name] for name in _FIELDS if name in values}
+    try:
+        load(overrides=[f"{field}={value}" for field, value in fields.items()])
+    except ValueError as error:
+        raise ValueError(f"The parameters cannot be used: {error}") from None
 
 
 def floor_path(eval_config: Mapping[str, Any]) -> Path:

@@ -66,10 +66,12 @@ def compile_kfp(
     """Compile the pipeline for Kubeflow Pipelines 2.x; needs no cluster."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
+    from pipeline import idle_settings
     from pipeline.kfp import config as kfp_config
 
     with failures():
         settings = config_module.load(config, overrides or (), dataset=dataset)
+        idle_settings.tell(settings)
         kfp = kfp_config.load(
             platform,
             image=image,

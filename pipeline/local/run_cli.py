@@ -55,14 +55,14 @@ def run(
     workers = options.workers(beam_workers)
     if not quiet:  # Printed before slow imports.
         typer.echo("Checking the configuration and the data ...", err=as_json)
-    from pipeline import inputs
-    from pipeline.local import endings, idle_settings, running
+    from pipeline import idle_settings, inputs
+    from pipeline.local import endings, running
 
     named = options.named(argument, dataset)
     lifted = ["data.max_shrink=1"] if allow_shrink else []
     settings = options.settings(named, config, [*(overrides or ()), *lifted])
-    for note in [] if quiet else idle_settings.notes(settings.model, settings.train):
-        say(note, "bold yellow")
+    if not quiet:
+        idle_settings.tell(settings)
     found = options.data(settings, data_dir)
     try:
         seen = inputs.understand(settings, found)

@@ -54,7 +54,7 @@ def tune(
     """Search for better hyperparameters on the validation items."""
     typer.echo("Checking the configuration and the data ...", err=as_json)
     from pipeline import config as config_module
-    from pipeline import inputs, options
+    from pipeline import idle_settings, inputs, options
     from pipeline.local import endings, running
 
     told = {
@@ -75,6 +75,7 @@ def tune(
             settings = config_module.load(
                 config, [*(overrides or ()), "tune={}"], dataset=named
             )
+        idle_settings.tell(settings)
         found = inputs.find_data(settings, data_dir)
         from pipeline.local import tuning
 

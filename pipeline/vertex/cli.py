@@ -73,11 +73,13 @@ def compile_vertex(
     """Compile the pipeline for Vertex AI Pipelines; needs no cloud account."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline import config as config_module
+    from pipeline import idle_settings
     from pipeline.cluster import config as cluster_config
     from pipeline.vertex import config as vertex_config
 
     with failures():
         settings = config_module.load(config, overrides or (), dataset=dataset)
+        idle_settings.tell(settings)
         chosen = cluster_config.load(
             vertex_config.VertexConfig,
             platform,

@@ -8,6 +8,8 @@ SPEC = {
             "parameters": {
                 "epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 20},
                 "learning_rate": {"parameterType": "NUMBER_DOUBLE"},
+                "batch_size": {"parameterType": "NUMBER_INTEGER"},
+                "min_hit_rate": {"parameterType": "NUMBER_DOUBLE"},
                 "data_path": {"parameterType": "STRING"},
             }
         },
@@ -30,6 +32,10 @@ def test_values_have_the_declared_types():
         ("epochs", "must be `name=value`; got 'epochs'"),
         ("epochs=3.5", "'epochs' must be a whole number; got '3.5'"),
         ("learning_rate=fast", "'learning_rate' must be a number; got 'fast'"),
+        ("learning_rate=nan", "(?s)cannot be used.*learning_rate: .*got 'nan'"),
+        ("epochs=0", "(?s)cannot be used.*train.epochs: .*or equal to 1; got 0"),
+        ("batch_size=-1", "(?s)batch_size: .*or equal to 1; got -1"),
+        ("min_hit_rate=65", "(?s)min_hit_rate: .*less than or equal to 1; got 65"),
     ],
 )
 def test_refuses(text, message):

@@ -90,11 +90,10 @@ def test_every_parameter_has_a_default(compiled):
     declared = spec["root"]["inputDefinitions"]["parameters"]
     defaults = {name: item["defaultValue"] for name, item in declared.items()}
     assert defaults == {
-        "batch_size": 2048,
         "data_path": "ml-100k",
         "data_version": "",
         "epochs": 15,
-        "learning_rate": 0.007,
+        "learning_rate": 0.005,
         "min_hit_rate": 0.0,
         "span": -1,
     }
@@ -106,6 +105,31 @@ def test_defaults_are_the_configurations():
     declared = spec["root"]["inputDefinitions"]["parameters"]
     assert declared["epochs"]["defaultValue"] == 3
     assert declared["min_hit_rate"]["defaultValue"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "places"),
+    [
+        (
+            ["model.history.learning_rate=0.02"],
+            {"learning_rate": ["custom_config", "model", "history", "learning_rate"]},
+        ),
+        (
+            ["model.history=null", "train.learning_rate=0.02"],
+            {
+                "learning_rate": ["custom_config", "train", "learning_rate"],
+                "batch_size": ["custom_config", "train", "batch_size"],
+            },
+        ),
+    ],
+)
+def test_only_settings_of_the_network_that_is_trained(settings, places):
+    spec, _ = _documents(settings)
+    declared = spec["root"]["inputDefinitions"]["parameters"]
+    assert declared["learning_rate"]["defaultValue"] == 0.02
+    assert ("batch_size" in declared) == ("batch_size" in places)
+    of_both = {"epochs": ["custom_config", "train", "epochs"]}
+    assert _places(spec, "Trainer") == of_both | places
 
 
 def _places(spec, task):

@@ -3,13 +3,11 @@
 import pytest
 from typer import testing
 
-from pipeline import cli, config
-from pipeline.local import idle_settings
+from pipeline import cli, config, idle_settings
 
 
 def _notes(*overrides):
-    loaded = config.load(None, overrides)
-    return idle_settings.notes(loaded.model, loaded.train)
+    return idle_settings.notes(config.load(None, overrides))
 
 
 def test_a_setting_of_the_other_network():
@@ -20,6 +18,13 @@ def test_a_setting_of_the_other_network():
     assert "Its own setting is `model.history.learning_rate`." in rate
     assert schedule.startswith("`train.learning_rate_schedule: constant` changes")
     assert "Its own setting" not in schedule
+
+
+def test_a_search_of_a_setting_of_the_other_network():
+    space = "tune.space={train.batch_size: [256, 512], train.epochs: [8, 15]}"
+    (size,) = _notes(space)
+    assert size.startswith("`train.batch_size` in `tune.space` changes nothing")
+    assert _notes("model.history=null", space) == []
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,18 @@ def test_a_run_says_so_before_it_reads_the_data():
     assert "`train.beta1: 0.5` changes nothing" in result.output
     quiet = testing.CliRunner().invoke(cli.app, [*arguments, "--quiet"])
     assert "train.beta1" not in quiet.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tune", "no.csv"),
+        ("compile", "kfp", "--serving", "no"),
+        ("compile", "vertex", "--serving", "no", "--root", "no", "--image", "no"),
+    ],
+)
+def test_other_commands_say_so_before_anything_else(command):
+    arguments = [*command, "--set", "train.beta1=0.5"]
+    result = testing.CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 2
+    assert "`train.beta1: 0.5` changes nothing" in result.output
