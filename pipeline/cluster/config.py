@@ -57,6 +57,10 @@ class ClusterConfig(Config):
                 f"`serving` names no bucket: {bucket!r} is not lower case. Put in yours"
             )
         for image in self._images():
+            if image.split() != [image]:
+                raise ValueError(
+                    f"{image!r} names no image: a name is not empty and has no spaces"
+                )
             name = image.split("@")[0]
             if name.rpartition("/")[0] != name.rpartition("/")[0].lower():
                 raise ValueError(

@@ -1,7 +1,7 @@
 """The settings of one node of the pipeline that every cluster has."""
 
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 
@@ -10,6 +10,9 @@ from ncf_model.config import Config
 GPU_RESOURCE = "nvidia.com/gpu"
 TPU_RESOURCE = "google.com/tpu"
 EVERY_NODE = "*"
+
+# The name of a variable of the environment.
+Variable = Annotated[str, pydantic.Field(pattern="^[A-Za-z_.-][A-Za-z0-9_.-]*$")]
 
 # Node ids become names of Argo's templates, which must have this form.
 _NODE_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
@@ -47,7 +50,7 @@ class NodeConfig(Config):
     cpu: pydantic.PositiveFloat | None = None
     memory_gb: pydantic.PositiveFloat | None = None
     accelerator: AcceleratorConfig | None = None
-    env: dict[str, str] = pydantic.Field(default_factory=dict)
+    env: dict[Variable, str] = pydantic.Field(default_factory=dict)
     timeout_s: pydantic.PositiveInt | None = None
     retries: pydantic.NonNegativeInt = 1
     image: str | None = None

@@ -113,14 +113,13 @@ def _of_training(config: PipelineConfig) -> list[Parameter]:
         "Passes over the training data.",
         _epochs_places(config),
     )
-    rate_of, rate = ("train",), config.train.learning_rate
-    if history := config.model.history:
-        rate_of, rate = ("model", "history"), history.learning_rate
+    history = config.model.history
+    section = ("train",) if history is None else ("model", "history")
     learning_rate = Parameter(
         "learning_rate",
-        rate,
+        (history or config.train).learning_rate,
         "Adam's step size.",
-        _training(config, *rate_of, "learning_rate"),
+        _training(config, *section, "learning_rate"),
     )
     if history:  # Its `users_per_batch` may be `auto`, which no number stands for.
         return [epochs, learning_rate]

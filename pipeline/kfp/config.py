@@ -1,6 +1,7 @@
 """The typed, validated settings of a pipeline on Kubeflow Pipelines."""
 
 import pathlib
+import posixpath
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from components.kubeflow_pusher.config import RegistryConfig
 from ncf_model.config import Config
 from pipeline.cluster import config
 from pipeline.kfp import gke, pods
+from pipeline.kfp.names import DataKey, Name
 from pipeline.kfp.pods import PodConfig, VolumeConfig
 from pipeline.nodes import ids
 
@@ -26,8 +28,8 @@ class NotifyConfig(Config):
         when: `failure` tells of runs that did not succeed, `always` of all runs.
     """
 
-    secret: str
-    key: str = "url"
+    secret: Name
+    key: DataKey = "url"
     when: Literal["failure", "always"] = "failure"
 
 
@@ -76,6 +78,11 @@ class KfpConfig(config.ClusterConfig):
                 f"`serving` is {self.serving!r}, but no claim in `volumes` is mounted "
                 "there, so the next run would not find the model. Use gs://, or add "
                 "the claim"
+            )
+        if not self.is_shared(posixpath.dirname(self.serving.rstrip("/"))):
+            raise ValueError(
+                f"`serving` is {self.serving!r}, but must be a folder in the bucket or "
+                "volume: Trainer's checkpoints go into a folder beside it"
             )
         return self
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 import pydantic
 
 from ncf_model.config import Config
-from pipeline.cluster.node_config import NodeConfig
+from pipeline.cluster.node_config import NodeConfig, Variable
+from pipeline.kfp.names import DataKey, LabelKey, LabelValue, Name
 
 # Fields of pods that Kubeflow Pipelines cannot set -> what to do instead.
 _REFUSED = {
@@ -26,9 +27,9 @@ _REFUSED = {
 class TolerationConfig(Config):
     """A taint that the pod tolerates, in Kubernetes' own fields."""
 
-    key: str
+    key: LabelKey
     operator: Literal["Exists", "Equal"] = "Exists"
-    value: str = ""
+    value: LabelValue = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute", ""] = "NoSchedule"
 
     @pydantic.model_validator(mode="after")
@@ -49,8 +50,8 @@ class SecretConfig(Config):
         mount_path: a folder of the container that gets a file per key.
     """
 
-    name: str
-    env: dict[str, str] = pydantic.Field(default_factory=dict)
+    name: Name
+    env: dict[DataKey, Variable] = pydantic.Field(default_factory=dict)
     mount_path: str | None = None
 
     @pydantic.model_validator(mode="after")
@@ -72,7 +73,7 @@ class VolumeConfig(Config):
         mount_path: the folder of the container where the volume is.
     """
 
-    claim: str
+    claim: Name
     mount_path: str = pydantic.Field(pattern="^/")
 
 
@@ -87,7 +88,7 @@ class ScratchConfig(Config):
 
     mount_path: str = pydantic.Field(pattern="^/")
     size_gb: pydantic.PositiveFloat
-    storage_class: str | None = None
+    storage_class: Name | None = None
 
 
 class PodConfig(NodeConfig):
@@ -111,16 +112,16 @@ class PodConfig(NodeConfig):
             `retries`, too.
     """
 
-    node_selector: dict[str, str] = pydantic.Field(default_factory=dict)
+    node_selector: dict[LabelKey, LabelValue] = pydantic.Field(default_factory=dict)
     tolerations: tuple[TolerationConfig, ...] = ()
     secrets: tuple[SecretConfig, ...] = ()
     config_maps: tuple[ConfigMapConfig, ...] = ()
     volumes: tuple[VolumeConfig, ...] = ()
     scratch: tuple[ScratchConfig, ...] = ()
     shared_memory_gb: pydantic.PositiveFloat | None = None
-    labels: dict[str, str] = pydantic.Field(default_factory=dict)
-    annotations: dict[str, str] = pydantic.Field(default_factory=dict)
-    image_pull_secrets: tuple[str, ...] = ()
+    labels: dict[LabelKey, LabelValue] = pydantic.Field(default_factory=dict)
+    annotations: dict[LabelKey, str] = pydantic.Field(default_factory=dict)
+    image_pull_secrets: tuple[Name, ...] = ()
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     run_as_user: pydantic.PositiveInt | None = None
     spot: bool = False

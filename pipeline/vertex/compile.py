@@ -15,7 +15,7 @@ from components.vertex_pusher import component as vertex_pusher
 from components.vertex_pusher import executor as pusher_executor
 from pipeline import pipeline
 from pipeline.cluster import compile as compiler
-from pipeline.cluster import exit_task, machines
+from pipeline.cluster import buckets, exit_task, machines
 from pipeline.cluster.entrypoint import KEEP_URIS_FLAG, TIMEOUT_FLAG
 from pipeline.config import PipelineConfig
 from pipeline.nodes import ids, infra_validator
@@ -54,8 +54,7 @@ def compile_pipeline(
         ValueError: `root` is not in a bucket, or a node is configured that does not
             exist or cannot run on Vertex.
     """
-    if not root.startswith("gs://"):
-        raise ValueError(f"On Vertex `root` must be gs://...; got {root!r}.")
+    buckets.check_root(root)
     infra_validator.refuse(config, where="Vertex AI")
     compiled = compiler.compile_spec(
         config,

@@ -121,7 +121,8 @@ class VertexConfig(config.ClusterConfig):
             succeeded or failed.
     """
 
-    serving: str = pydantic.Field(pattern="^gs://")
+    # A folder in the bucket, because Trainer's checkpoints go beside it.
+    serving: str = pydantic.Field(pattern="^gs://[^/]+/+[^/]")
     project: str | None = None
     region: str | None = None
     service_account: str | None = None

@@ -283,6 +283,12 @@ def test_secrets():
         ({"gpus": 0}, "gpus: .*greater than 0; got 0"),
         ({"images": "x"}, "images: .*not permitted"),
         ({"image": "REGION/PROJECT/ncf"}, "'REGION/PROJECT/ncf' names no image"),
+        ({"image": ""}, "'' names no image: a name is not empty and has no spaces"),
+        ({"trainer_image": "ncf:1 "}, "'ncf:1 ' names no image"),
+        ({"serving": "gs://b"}, "'gs://b', but must be a folder in the bucket"),
+        ({"serving": "gs://b/"}, "checkpoints go into a folder beside it"),
+        ({"serving": "gs://"}, "'gs://', but must be a folder in the bucket"),
+        ({"serving": "/mnt/ncf/"}, "'/mnt/ncf/', but must be a folder in .* volume"),
         ({"serving": "gs://BUCKET/serving"}, "names no bucket: 'BUCKET'"),
         ({"nodes": {"a_b": {}}}, "letters, digits and inner hyphens.*got 'a_b'"),
         ({"nodes": {"A": {"gpu": 1}}}, "nodes.A.gpu: .*not permitted"),
@@ -305,6 +311,17 @@ def test_secrets():
             "has no `fs_group`: the claim must be writable for user 1000",
         ),
         ({"nodes": {"A": {"replace": ["cpu"]}}}, r"`replace` names \['cpu'\]"),
+        ({"nodes": {"A": {"labels": {"a b": "x"}}}}, r"labels.a b.\[key\]: .*got 'a b'"),
+        ({"nodes": {"A": {"labels": {"a": "b c"}}}}, "labels.a: .*got 'b c'"),
+        ({"nodes": {"A": {"labels": {"a": "x" * 64}}}}, "labels.a: .*pattern"),
+        ({"nodes": {"A": {"node_selector": {"a/b/c": "d"}}}}, "got 'a/b/c'"),
+        ({"nodes": {"A": {"annotations": {"": "d"}}}}, "annotations.*got ''"),
+        ({"nodes": {"A": {"env": {"A B": "x"}}}}, "env.*got 'A B'"),
+        ({"nodes": {"A": {"image_pull_secrets": ["My_Secret"]}}}, "got 'My_Secret'"),
+        ({"nodes": {"A": {"secrets": [{"name": "S", "env": {"k": "V"}}]}}}, "got 'S'"),
+        ({"nodes": {"A": {"tolerations": [{"key": "a b"}]}}}, "key: .*got 'a b'"),
+        ({"volumes": [{"claim": "My_Claim", "mount_path": "/m"}]}, "got 'My_Claim'"),
+        ({"notify": {"secret": "My_Secret"}}, "notify.secret: .*got 'My_Secret'"),
         ({"nodes": {"A": {"timeout_s": 0}}}, "timeout_s: .*greater than 0; got 0"),
         (
             {"nodes": {"A": {"secrets": [{"name": "s"}]}}},
@@ -315,6 +332,12 @@ def test_secrets():
 def test_refuses(settings, message):
     with pytest.raises(ValueError, match=message):
         config.load(None, **settings)
+
+
+def test_takes_the_longest_names_that_kubernetes_takes():
+    label = {f"kueue.x-k8s.io/{'a' * 63}": "Z" * 63, "empty": ""}
+    node = {"labels": label, "image_pull_secrets": ["a.b-c" + "d" * 248]}
+    assert config.load(None, nodes={"A": node}).nodes["A"].labels == label
 
 
 @pytest.mark.parametrize(
@@ -330,7 +353,7 @@ def test_a_claim_that_nothing_is_in_is_not_waited_for(settings, claims):
     assert [volume.claim for volume in chosen.volumes] == list(claims)
 
 
-@pytest.mark.parametrize("path", ["/mnt/ncf", "/mnt/ncf/", "/mnt/ncf/a/b"])
+@pytest.mark.parametrize("path", ["/mnt/ncf/a", "/mnt/ncf/a/", "/mnt/ncf/a/b"])
 def test_paths_in_a_volume(path):
     assert config.load(None, serving=path, volumes=[MOUNTED]).serving == path
 

@@ -97,7 +97,10 @@ def test_accelerators_have_vertex_names(file):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"root": "s3://b/r"}, "`root` must be gs://...; got 's3://b/r'"),
+        ({"root": "s3://b/r"}, "must be gs://bucket/folder; got 's3://b/r'"),
+        ({"root": "gs://My-Bucket/r"}, "bucket/folder; got 'gs://My-Bucket/r'"),
+        ({"root": "gs://"}, "bucket/folder; got 'gs://'"),
+        ({"serving": "gs://bucket"}, "serving: .*pattern.*got 'gs://bucket'"),
         ({"profile": "tpu", "trainer_image": "t"}, "neither a TPU nor a spot machine"),
         ({"spot": True}, "neither a TPU nor a spot machine"),
         (
