@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 POLL_S = 10.0
+# A service that does not answer, as while it is updated, is asked again for so long.
+_SILENCE_S = 600.0
 
 
 class RemoteRunFailed(Exception):
@@ -57,11 +59,20 @@ def wait(
 
     Raises:
         RemoteRunFailed: the run failed or was cancelled.
-        ValueError: the run was not done in time; it continues.
+        ValueError: the run was not done in time, or the service did not tell its state
+            for some minutes; it continues.
     """
-    end = time.monotonic() + timeout_s
+    answered = time.monotonic()
+    end = answered + timeout_s
     while True:
-        state = ask()
+        try:
+            state = ask()
+            answered = time.monotonic()
+        except ValueError as error:
+            if time.monotonic() > min(end, answered + _SILENCE_S):
+                raise ValueError(f"{error} The run goes on. See {run.url}") from None
+            time.sleep(poll_s)
+            continue
         if state.succeeded:
             return
         if state.failure is not None:

@@ -14,8 +14,8 @@ from tfx.extensions.google_cloud_ai_platform.trainer import component as vertex_
 from components.vertex_pusher import component as vertex_pusher
 from components.vertex_pusher import executor as pusher_executor
 from pipeline import pipeline
-from pipeline.cluster import compile as compiler
 from pipeline.cluster import buckets, exit_task, machines
+from pipeline.cluster import compile as compiler
 from pipeline.cluster.entrypoint import KEEP_URIS_FLAG, TIMEOUT_FLAG
 from pipeline.config import PipelineConfig
 from pipeline.nodes import ids, infra_validator
