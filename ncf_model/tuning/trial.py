@@ -44,7 +44,7 @@ def run(
     network, train, sampling = space.settings(space.apply(custom, values))
     # Each trial runs on one device, and ends with the epoch best on validation items.
     alone = {"refit": False, "hit_rate_target": None, "strategy": "one_device"}
-    alone |= {"mlperf_log": False, "warm_start": None}
+    alone |= {"mlperf_log": False, "warm_start": None, "num_gpus": None}
     train = config.TrainConfig(**{**train.model_dump(), **alone})
     config.check_together(network, train, sampling)
     if network.history:

@@ -86,6 +86,19 @@ def test_an_objective_that_is_not_there(read):
         trial.run(read, CUSTOM, {}, objective="mrr", report=lambda *_: False)
 
 
+def test_a_trial_needs_none_of_the_gpus_that_the_training_needs(read):
+    """On a cluster the training has a machine with GPUs, and the search has not."""
+    steps = []
+
+    def report(step, figure):
+        steps.append(step)
+        return False
+
+    custom = {**CUSTOM, "train": {**CUSTOM["train"], "num_gpus": 1}}
+    trial.run(read, custom, {}, objective=FIGURE, report=report)
+    assert steps == [5000, 10_000]
+
+
 class _Fake:
     """Stands in for a process: each trial reports or raises an entry of `script`."""
 
