@@ -1,5 +1,6 @@
 """The file from which a killed training continues."""
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -64,7 +65,9 @@ class Checkpoint:
             with tf.io.gfile.GFile(partial, "wb") as f:
                 while block := local.read(1 << 24):
                     f.write(block)
-        tf.io.gfile.rename(partial, self.path, overwrite=True)
+        # The same training that runs twice at once may have renamed it already.
+        with contextlib.suppress(tf.errors.NotFoundError):
+            tf.io.gfile.rename(partial, self.path, overwrite=True)
 
     def load(self) -> tuple[dict[str, Any], Arrays] | None:
         """Returns what was saved; None if the file is absent or damaged.
@@ -94,7 +97,7 @@ class Checkpoint:
         """Removes the file, if it exists, and old files of trainings never resumed."""
         if not self._writes:
             return
-        if tf.io.gfile.exists(self.path):
+        with contextlib.suppress(tf.errors.NotFoundError):
             tf.io.gfile.remove(self.path)
         self._remove_forgotten()
 

@@ -31,6 +31,7 @@ _DATA_NODES = (
     ids.CONTEXT,
     ids.RANKS,
     ids.EVALUATOR,
+    ids.BULK,
 )
 
 

@@ -41,6 +41,21 @@ def test_only_one_machine_writes(tmp_path):
     assert other.load() == ({"epoch": 1}, {})
 
 
+def test_the_same_training_may_run_twice_at_once(tmp_path, monkeypatch):
+    """As when a pipeline is submitted twice. The state of either is that of both."""
+    one, two = (checkpoint.Checkpoint(str(tmp_path), "abc") for _ in range(2))
+    rename = checkpoint.tf.io.gfile.rename
+
+    def other_is_faster(*args, **kwargs):
+        monkeypatch.undo()
+        two.save({"epoch": 3}, ARRAYS)
+        rename(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoint.tf.io.gfile, "rename", other_is_faster)
+    one.save({"epoch": 3}, ARRAYS)
+    assert one.load()[0] == {"epoch": 3}
+
+
 def _damaged(content, rng):
     content = bytearray(content)
     how, place = rng.randrange(3), rng.randrange(len(content))

@@ -367,10 +367,14 @@ def test_what_the_services_pages_show_are_outputs_of_report(compiled):
 
 
 def test_everybodys_lists_are_a_task_too():
-    tasks = _documents(("push.bulk.k=7",))[0]["root"]["dag"]["tasks"]
+    spec, _ = _documents(("push.bulk.k=7",))
+    tasks = spec["root"]["dag"]["tasks"]
     assert {"Pusher", "Trainer"} <= {*tasks["BulkRecommendations"]["dependentTasks"]}
     inputs = tasks["BulkRecommendations"]["inputs"]["parameters"]
     assert inputs["k"]["runtimeValue"]["constant"] == 7
+    container = spec["deploymentSpec"]["executors"]["BulkRecommendations_executor"]
+    size = container["container"]["resources"]
+    assert (size["cpuLimit"], size["memoryLimit"]) == (3.5, 12)  # It runs on Beam.
 
 
 def test_pushed_versions_are_entered_into_the_model_registry():
