@@ -61,12 +61,18 @@ def compile_spec(
             sets no limit.
 
     Raises:
-        ValueError: a node is configured that does not exist, or the name of a node is
-            one that Argo refuses.
+        ValueError: a node is configured that does not exist, the name of a node is one
+            that Argo refuses, or Trainer has none of the GPUs that it is to use.
     """
     config = with_train(config, cluster.train)
     definition = _definition(config, cluster, variants)
     nodes = _nodes(definition, cluster)
+    gpus, accelerator = config.train.num_gpus, nodes[ids.TRAINER].accelerator
+    if gpus and cluster.profile == "cpu" and accelerator is None:
+        raise ValueError(
+            f"`train.num_gpus` is {gpus}, but with profile 'cpu' Trainer has no GPU "
+            "and would fail. Leave `train.num_gpus` out, or choose profile 'gpu'."
+        )
     spec = _tfx_spec(definition)
     _check_types(spec)
     ui_outputs.declare(spec)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import pydantic
-import yaml
 
 from ncf_model.config import Config
+from pipeline import yaml_values
 from pipeline.cluster import machines, node_config, profiles
 from pipeline.cluster.machines import Gpu, Topology
 from pipeline.cluster.node_config import EVERY_NODE, NodeConfig
@@ -182,7 +182,12 @@ def load(
         file = pathlib.Path(path)
         if not file.exists():
             raise ValueError(f"No platform file {file}.")
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        try:
+            values = yaml_values.read(file.read_text(encoding="utf-8")) or {}
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"The platform file {file} cannot be read: {error}"
+            ) from None
         if not isinstance(values, dict):
             raise ValueError(f"{file} must hold `field: value` lines.")
     given = {name: value for name, value in changes.items() if value is not None}

@@ -57,6 +57,8 @@ def test_no_pipeline(tmp_path, text, message):
 def test_no_file(tmp_path):
     with pytest.raises(ValueError, match="ncf compile kfp -o"):
         package.read(tmp_path / "none.yaml")
+    with pytest.raises(ValueError, match="No compiled pipeline"):
+        package.read(tmp_path)
 
 
 def _tasks(**options):

@@ -366,6 +366,13 @@ def test_what_the_services_pages_show_are_outputs_of_report(compiled):
     }
 
 
+def test_gpus_for_a_trainer_that_has_none():
+    with pytest.raises(ValueError, match=r"`train\.num_gpus` is 2, but with profile"):
+        _compile(["train.num_gpus=2"])
+    own = {"Trainer": {"accelerator": {"resource": "nvidia.com/gpu", "count": 2}}}
+    _compile(["train.num_gpus=2"], nodes=own)
+
+
 def test_everybodys_lists_are_a_task_too():
     spec, _ = _documents(("push.bulk.k=7",))
     tasks = spec["root"]["dag"]["tasks"]

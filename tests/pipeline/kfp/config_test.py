@@ -58,3 +58,22 @@ def test_file_and_changes(tmp_path):
     assert (settings.image, settings.profile, settings.gpu) == ("b:2", "gpu", "T4")
     with pytest.raises(ValueError, match="No platform file"):
         config.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image: [", "cannot be read: not valid YAML, line 1"),
+        ("nodes: {A: {cpu: 1}, A: {cpu: 2}}", "the key `A` is there twice"),
+        (b"image: \xff", "cannot be read: .*utf-8"),
+        (None, "cannot be read: .*directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path, text, message):
+    file = tmp_path / "gke.yaml"
+    if text is None:
+        file.mkdir()
+    else:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=f"(?s)platform file .*gke.yaml .*{message}"):
+        config.load(file)
