@@ -42,7 +42,12 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """List, or remove, what no served model and no recent run needs."""
+    if bucket is None and serving is not None:
+        refuse(ValueError("`--serving` goes with `--bucket`; add it."))
     if bucket is not None:
+        if out is not None or forget is not None:
+            message = "`--out` and `--forget` are for this machine's runs; with "
+            refuse(ValueError(f"{message}`--bucket` leave them out."))
         _of_cluster(bucket, serving, keep=keep, delete=delete, as_json=as_json)
     else:
         _of_this_machine(out, keep, forget, delete=delete, as_json=as_json)

@@ -16,6 +16,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import pydantic
+
 from ncf_model.serving.version_record import VersionRecord
 from pipeline.cluster import buckets, google_cloud, local_copies
 
@@ -156,7 +158,7 @@ class Bucket:
             }
             there = {name.partition("/")[0] for name in blobs}
             return [
-                VersionRecord.model_validate_json(blob.download_as_bytes())
+                _record(blob)
                 for name, blob in blobs.items()
                 if (match := _RECORD.fullmatch(name)) and match[1] in there
             ]
@@ -167,6 +169,17 @@ class Bucket:
         with google_cloud.explained():
             for name in run.objects:
                 bucket.delete_blobs([bucket.blob(name)], on_error=lambda _: None)
+
+
+def _record(blob: Any) -> VersionRecord:
+    try:
+        return VersionRecord.model_validate_json(blob.download_as_bytes())
+    except pydantic.ValidationError:
+        raise ValueError(
+            f"The record gs://{blob.bucket.name}/{blob.name} is damaged, so nothing "
+            "says which run its version came from. Nothing was removed. Remove that "
+            "version, or restore its record."
+        ) from None
 
 
 def _split(uri: str) -> tuple[str, str]:

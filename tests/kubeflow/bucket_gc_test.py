@@ -88,6 +88,9 @@ def test_the_latest_runs_and_those_of_what_is_served_stay(bucket):
         (("--bucket", ROOT, "--serving", f"{ROOT}/serving"), "beside each other"),
         (("--bucket", ROOT, "--serving", "gs://bucket/servng"), "no record"),
         (("--bucket", ROOT, "--serving", SERVING, "--keep", 0), "must be 1 or more"),
+        (("--bucket", ROOT, "--serving", SERVING, "--forget", 5), "leave them out"),
+        (("--bucket", ROOT, "--serving", SERVING, "--out", "runs"), "leave them out"),
+        (("--serving", SERVING), "`--serving` goes with `--bucket`"),
     ],
 )
 def test_what_is_refused_changes_nothing(bucket, arguments, says):
@@ -95,6 +98,15 @@ def test_what_is_refused_changes_nothing(bucket, arguments, says):
     refused = _ncf(*arguments, "--delete")
     assert refused.exit_code == 2
     assert says in " ".join(refused.output.split())
+    assert _names(bucket) == before
+
+
+def test_a_damaged_record_is_named(bucket):
+    _write(bucket, "serving/.ncf/versions/1.json", "{cut o")
+    before = _names(bucket)
+    refused = _ncf("--bucket", ROOT, "--serving", SERVING, "--keep", 1, "--delete")
+    assert refused.exit_code == 2
+    assert "record gs://bucket/serving/.ncf/versions/1.json" in refused.output
     assert _names(bucket) == before
 
 
