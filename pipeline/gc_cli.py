@@ -46,8 +46,8 @@ def gc(
         refuse(ValueError("`--serving` goes with `--bucket`; add it."))
     if bucket is not None:
         if out is not None or forget is not None:
-            message = "`--out` and `--forget` are for this machine's runs; with "
-            refuse(ValueError(f"{message}`--bucket` leave them out."))
+            message = "`--out` and `--forget` do not go with `--bucket`; leave them out."
+            refuse(ValueError(message))
         _of_cluster(bucket, serving, keep=keep, delete=delete, as_json=as_json)
     else:
         _of_this_machine(out, keep, forget, delete=delete, as_json=as_json)
