@@ -46,7 +46,7 @@ def gc(
         refuse(ValueError("`--serving` goes with `--bucket`; add it."))
     if bucket is not None:
         if out is not None or forget is not None:
-            message = "`--out` and `--forget` do not go with `--bucket`; leave them out."
+            message = "With `--bucket` leave them out: `--out` and `--forget`."
             refuse(ValueError(message))
         _of_cluster(bucket, serving, keep=keep, delete=delete, as_json=as_json)
     else:

@@ -121,7 +121,7 @@ def submit_kfp(
     timeout_s: Timeout = 86_400,
 ) -> None:
     """Submit a compiled pipeline to Kubeflow Pipelines."""
-    from pipeline.cluster import buckets, package
+    from pipeline.cluster import buckets, local_copies, package
     from pipeline.kfp import submit
 
     with failures():
@@ -131,6 +131,11 @@ def submit_kfp(
         if cron is not None:
             submit.check_cron(cron)
         check_wait(wait, cron)
+        if root is not None and not root.startswith(tuple(local_copies.FOLDERS)):
+            raise ValueError(
+                "`--root` must be gs://bucket/folder, or s3:// or minio://; got "
+                f"{root!r}."
+            )
         if root and root.startswith("gs://"):
             buckets.check_root(root)
             needs[root] = buckets.WRITE

@@ -232,6 +232,15 @@ def test_what_cannot_be_done_to_a_schedule(server, file, arguments, message):
     assert message in result.output
 
 
+@pytest.mark.parametrize("root", ["", "/tmp/runs", "bucket/runs", "gs://"])
+def test_a_root_that_is_no_bucket(server, file, root):
+    command = ["submit", "kfp", str(file), "--host", server.host, "--root", root]
+    result = typer.testing.CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 2
+    assert "`--root` must be gs://bucket/folder" in result.output
+    assert server.posted == []
+
+
 @pytest.mark.parametrize(
     ("cron", "message"),
     [
