@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import interrupts
 from pipeline.cluster.options import (
     Cron,
     Dataset,
@@ -153,7 +154,12 @@ def submit_kfp(
         )
         told(made)
         if wait:
-            cluster.wait(made, timeout_s=timeout_s)
+            try:
+                cluster.wait(made, timeout_s=timeout_s)
+            except KeyboardInterrupt:
+                note = f"Interrupted; the run goes on. See {made.url}"
+                typer.secho(note, err=True)
+                raise typer.Exit(interrupts.STOPPED) from None
             typer.echo("The run has succeeded.")
 
 

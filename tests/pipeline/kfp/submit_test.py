@@ -232,6 +232,18 @@ def test_what_cannot_be_done_to_a_schedule(server, file, arguments, message):
     assert message in result.output
 
 
+def test_interrupted_waiting_says_that_the_run_goes_on(server, file, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    server.states = ["RUNNING"]
+    monkeypatch.setattr(submission.time, "sleep", interrupt)
+    command = ["submit", "kfp", str(file), "--host", server.host, "--wait"]
+    result = typer.testing.CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 130
+    assert "the run goes on. See http" in result.output
+
+
 @pytest.mark.parametrize("root", ["", "/tmp/runs", "bucket/runs", "gs://"])
 def test_a_root_that_is_no_bucket(server, file, root):
     command = ["submit", "kfp", str(file), "--host", server.host, "--root", root]
