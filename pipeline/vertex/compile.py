@@ -51,10 +51,15 @@ def compile_pipeline(
         root: where artifacts go, gs://...
 
     Raises:
-        ValueError: `root` is not in a bucket, or a node is configured that does not
-            exist or cannot run on Vertex.
+        ValueError: `root` is not in a bucket, Vertex refuses the pipeline's name, or a
+            node is configured that does not exist or cannot run on Vertex.
     """
     buckets.check_root(root)
+    if config.pipeline_name[0].isdigit():
+        raise ValueError(
+            "On Vertex `pipeline_name` must begin with a letter, because the names of "
+            f"runs do; got {config.pipeline_name!r}."
+        )
     infra_validator.refuse(config, where="Vertex AI")
     compiled = compiler.compile_spec(
         config,

@@ -99,6 +99,7 @@ def test_accelerators_have_vertex_names(file):
     [
         ({"root": "s3://b/r"}, "must be gs://bucket/folder; got 's3://b/r'"),
         ({"root": "gs://My-Bucket/r"}, "bucket/folder; got 'gs://My-Bucket/r'"),
+        ({"overrides": ["pipeline_name=1a"]}, "begin with a letter.*got '1a'"),
         ({"root": "gs://"}, "bucket/folder; got 'gs://'"),
         ({"serving": "gs://bucket"}, "serving: .*pattern.*got 'gs://bucket'"),
         ({"profile": "tpu", "trainer_image": "t"}, "neither a TPU nor a spot machine"),
