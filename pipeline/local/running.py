@@ -180,7 +180,7 @@ def _run_alone(
             with (
                 display.following(),
                 measured.watching(),
-                early_start.of_beam(beam_workers, dataset.location),
+                early_start.of_beam(beam_workers, str(dataset.path)),
             ):
                 done = _run_pipeline(config, dataset, out, display, beam_workers)
             if done is None:

@@ -6,7 +6,8 @@ import pytest
 
 from components.export_check import check
 from ncf_model import progress
-from pipeline.local import early_start
+from pipeline import config, inputs
+from pipeline.local import early_start, running
 from pipeline.local.beam import fork_server, workers
 
 
@@ -62,3 +63,21 @@ def test_the_server_starts_if_the_first_node_needs_it(
     with early_start.of_beam(wanted, str(tmp_path / "a.csv")):
         assert made == expected
     assert made == [*expected, "ends"]
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(4, []), (10, ["starts"])])
+def test_a_run_with_a_file_a_day(tmp_path, monkeypatch, rows, expected):
+    """The files of all days count; no file has the name with the marks."""
+    made = []
+    monkeypatch.setattr(fork_server, "get_ready", lambda: made.append("starts"))
+    monkeypatch.setattr(workers, "FROM_BYTES", 100)
+    monkeypatch.setattr(workers.cores, "usable", lambda: 2)
+    monkeypatch.setattr(workers.free_memory, "free_bytes", lambda: 1 << 36)
+    monkeypatch.setattr(running, "_run_pipeline", lambda *_: made.append("nodes"))
+    for day in (1, 2):
+        text = "user,item,time\n" + "u,i,1262304000\n" * rows
+        (tmp_path / f"2010-01-0{day}.csv").write_text(text)
+    settings = config.load(dataset=str(tmp_path / "{YYYY}-{MM}-{DD}.csv"))
+    found = inputs.find_data(settings, None)
+    running.run(settings, found, out=tmp_path / "out", quiet=True)
+    assert made == [*expected, "nodes"]
