@@ -33,10 +33,12 @@ _MODULE = """
 import os
 import sys
 
+import numpy as np
+
 
 def tell(_):
     me = [os.environ["SET_LATER"], sys.stdin.read(), "tfx" in sys.modules]
-    print("A worker:", *me, flush=True)
+    print("A worker:", *me, np.random.random(), flush=True)
 """
 
 
@@ -68,5 +70,8 @@ def test_modules_folder_and_environment_are_those_of_the_run(tmp_path, early, be
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = done.stdout.splitlines()
-    assert said == ["The script runs.", *2 * ["A worker: yes  True"]]
+    first, *workers = done.stdout.splitlines()
+    assert first == "The script runs."
+    told, numbers = zip(*(line.rsplit(" ", 1) for line in workers), strict=True)
+    assert told == ("A worker: yes  True",) * 2
+    assert len(set(numbers)) == 2
