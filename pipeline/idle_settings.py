@@ -1,16 +1,17 @@
 """Names settings that were changed, and that the configured network does not use."""
 
-from ncf_model.config import TrainConfig
 from pipeline.config import PipelineConfig
 from pipeline.messages import say
 
-_OF_PAIRS = {  # Field of `train` -> the field with which users by history are trained.
-    "batch_size": "model.history.users_per_batch",
-    "learning_rate": "model.history.learning_rate",
-    "learning_rate_schedule": None,
-    "beta1": None,
-    "beta2": None,
-    "epsilon": None,
+_OF_PAIRS = {  # Setting -> the one with which users by their history are trained.
+    "train.batch_size": "model.history.users_per_batch",
+    "train.learning_rate": "model.history.learning_rate",
+    "train.learning_rate_schedule": None,
+    "train.beta1": None,
+    "train.beta2": None,
+    "train.epsilon": None,
+    "sampling.distribution": None,
+    "sampling.popularity_alpha": None,
 }
 
 
@@ -27,14 +28,16 @@ def notes(config: PipelineConfig) -> list[str]:
     said = []
     searched = config.searched()
     for name, instead in _OF_PAIRS.items():
-        value = getattr(config.train, name)
+        section, field = name.split(".")
+        part = getattr(config, section)
+        value = getattr(part, field)
         there = f" Its own setting is `{instead}`." if instead else ""
         why = (
             "changes nothing: it is for the network of pairs, and `model.history` "
             f"describes that of users by their history.{there}"
         )
-        if value != TrainConfig.model_fields[name].default:
-            said.append(f"`train.{name}: {value}` {why}")
-        if f"train.{name}" in searched:
-            said.append(f"`train.{name}` in `tune.space` {why}")
+        if value != type(part).model_fields[field].default:
+            said.append(f"`{name}: {value}` {why}")
+        if name in searched:
+            said.append(f"`{name}` in `tune.space` {why}")
     return said

@@ -20,6 +20,14 @@ def test_a_setting_of_the_other_network():
     assert "Its own setting" not in schedule
 
 
+def test_the_other_network_alone_draws_negatives_by_popularity():
+    how, alpha = _notes(
+        "sampling.distribution=popularity", "sampling.popularity_alpha=1"
+    )
+    assert how.startswith("`sampling.distribution: popularity` changes nothing")
+    assert alpha.startswith("`sampling.popularity_alpha: 1.0` changes nothing")
+
+
 def test_a_search_of_a_setting_of_the_other_network():
     space = "tune.space={train.batch_size: [256, 512], train.epochs: [8, 15]}"
     (size,) = _notes(space)
@@ -33,6 +41,7 @@ def test_a_search_of_a_setting_of_the_other_network():
         (),
         ("train.learning_rate=0.007", "train.epochs=3", "train.patience=2"),
         ("model.history=null", "train.learning_rate=0.1", "train.batch_size=64"),
+        ("model.type=gmf", "sampling.distribution=popularity"),
     ],
 )
 def test_what_is_used_needs_no_note(overrides):
