@@ -1,12 +1,15 @@
 """Checks the free space on a disk before it is needed, and explains a full disk."""
 
 import errno
+import json
 import os
 import pathlib
 import re
 import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from components.interactions_example_gen import files
 
 SPARE_BYTES = 32 << 20  # For records, logs and anything unforeseen.
 # Messages of SQLite, TensorFlow and Python on a full disk. The second is what remains
@@ -46,8 +49,8 @@ def check_node(
     """Raises `NoSpaceError` unless a node's results may fit onto the disk.
 
     The results are assumed to be as large as the inputs of the node: artifacts, or the
-    file of interactions. The estimate can be wrong, but mostly saves hours of work that
-    would fail in the end.
+    files of interactions. The estimate can be wrong, but mostly saves hours of work
+    that would fail in the end.
 
     Args:
         folder: of the artifacts.
@@ -55,8 +58,8 @@ def check_node(
         exec_properties: of the node.
         node: the node's id, for the message.
     """
-    needed = noted_bytes(inputs) + _size(exec_properties.get("input_base"))
-    check(folder, needed, what=node)
+    read = sum(map(os.path.getsize, interactions(exec_properties)))
+    check(folder, noted_bytes(inputs) + read, what=node)
 
 
 def noted_bytes(artifacts: Iterable[Any]) -> int:
@@ -68,12 +71,21 @@ def noted_bytes(artifacts: Iterable[Any]) -> int:
     return sum(int(found[1]) for found in noted if found)
 
 
-def _size(path: Any) -> int:
-    if not isinstance(path, str) or not os.path.exists(path):
-        return 0
-    if os.path.isfile(path):
-        return os.path.getsize(path)
-    return sum(entry.stat().st_size for entry in os.scandir(path) if entry.is_file())
+def interactions(exec_properties: Mapping[str, Any]) -> list[str]:
+    """Returns the files on this machine from which a node reads interactions.
+
+    Args:
+        exec_properties: of the node. Of InteractionsExampleGen `input_base` is a file
+            or folder, and the patterns in `input_config` say which files are read.
+    """
+    base = exec_properties.get("input_base")
+    if not isinstance(base, str) or files.is_remote(base):
+        return []
+    config = json.loads(exec_properties.get("input_config", "{}"))
+    patterns = [split["pattern"] for split in config.get("splits", [])] or ["*"]
+    lines = [line for pattern in patterns for line in pattern.split("\n")]
+    found = [path for line in lines for path in files.matching(base, line)]
+    return [p for p in found if files.is_interactions_file(p) and os.path.isfile(p)]
 
 
 def message(folder: object, free: int, needed: int, *, what: str) -> str:

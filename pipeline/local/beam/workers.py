@@ -1,6 +1,5 @@
 """Chooses how many processes of this machine share a node's work on Beam."""
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,24 +35,13 @@ def choose(
     if wanted is not None:
         return wanted
     examples = [one for one in inputs if one.type_name == "Examples"]
-    given = exec_properties.get("input_base")
-    num_bytes = space.noted_bytes(examples) + _bytes_of_examples(given)
+    read = sum(map(files.size, space.interactions(exec_properties)))
+    num_bytes = space.noted_bytes(examples) + read // _TEXT_PER_EXAMPLE
     if num_bytes < FROM_BYTES:
         return 1
     free = free_memory.free_bytes() - MEMORY_PER_BYTE * num_bytes
     fitting = free // MEMORY_BYTES
     return max(1, min(cores.usable(), fitting))
-
-
-def _bytes_of_examples(given: Any) -> int:
-    """Returns about how many bytes files of interactions take as Examples."""
-    if not isinstance(given, str) or files.is_remote(given):
-        return 0
-    paths = [given]
-    if os.path.isdir(given):
-        paths = [e.path for e in os.scandir(given) if e.is_file()]
-    found = [path for path in paths if files.is_interactions_file(path)]
-    return sum(map(files.size, found)) // _TEXT_PER_EXAMPLE
 
 
 def arguments(workers: int) -> list[str]:

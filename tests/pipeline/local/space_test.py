@@ -1,4 +1,5 @@
 import errno
+import json
 
 import pytest
 from tfx.types import standard_artifacts
@@ -36,6 +37,24 @@ def test_a_node_needs_what_it_reads(monkeypatch, tmp_path):
     ):
         with pytest.raises(space.NoSpaceError, match="Transform needs about 0 MB"):
             space.check_node("out", inputs, properties, node="Transform")
+
+
+def test_a_node_does_not_need_what_else_is_in_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(space, "SPARE_BYTES", 0)
+    _free(monkeypatch, 999)
+    for name, size in (("r.csv", 400), ("s.csv", 600), ("disk.img", 5000)):
+        (tmp_path / name).write_bytes(b"x" * size)
+
+    def check(pattern):
+        config = json.dumps({"splits": [{"name": "interactions", "pattern": pattern}]})
+        properties = {"input_base": str(tmp_path), "input_config": config}
+        space.check_node("out", [], properties, node="InteractionsExampleGen")
+
+    check("r.csv")
+    check("s.csv")
+    for both in ("*", "r.csv\ns.csv"):
+        with pytest.raises(space.NoSpaceError, match="ExampleGen needs about 0 MB"):
+            check(both)
 
 
 @pytest.mark.parametrize(

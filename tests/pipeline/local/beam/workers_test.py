@@ -1,6 +1,7 @@
 """How many processes work on a node, and that their number changes no record."""
 
 import glob
+import json
 import re
 import types
 
@@ -64,6 +65,22 @@ def test_large_files_are_read_by_all_cores(tmp_path, monkeypatch, given):
         base = {"input_base": str(tmp_path / given)}
         assert beam_workers.choose(None, [], base) == expected
     assert beam_workers.choose(None, [], {"input_base": "gs://bucket/a.csv"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"), [("a.csv", 1), ("a.csv\nday-2/b.csv", 2), ("day-*/*", 1)]
+)
+def test_only_files_that_are_read_count(tmp_path, monkeypatch, pattern, expected):
+    """A small file may have large ones beside it, and a day a folder of its own."""
+    monkeypatch.setattr(beam_workers.cores, "usable", lambda: 2)
+    monkeypatch.setattr(beam_workers.free_memory, "free_bytes", lambda: 64 * GB)
+    monkeypatch.setattr(beam_workers, "FROM_BYTES", 100)
+    (tmp_path / "day-2").mkdir()
+    for name, size in (("a.csv", 200), ("day-2/b.csv", 100), ("large.csv", 5000)):
+        (tmp_path / name).write_bytes(b"0" * size)
+    config = json.dumps({"splits": [{"name": "interactions", "pattern": pattern}]})
+    given = {"input_base": str(tmp_path), "input_config": config}
+    assert beam_workers.choose(None, [], given) == expected
 
 
 def _records(folder, workers):
