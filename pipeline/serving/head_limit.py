@@ -6,6 +6,10 @@ from uvicorn.protocols.http import httptools_impl
 
 # As many as uvicorn's h11 has; httptools has no limit of its own.
 MAX_HEAD_BYTES = 1 << 16
+_NOT_HTTP = (
+    "This is no valid request of HTTP. In an address, characters beyond ASCII must be "
+    "percent-encoded."
+)
 
 
 class HeadLimitProtocol(httptools_impl.HttpToolsProtocol):
@@ -46,12 +50,18 @@ class HeadLimitProtocol(httptools_impl.HttpToolsProtocol):
         self._unfinished = 0
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answers what cannot be parsed in JSON, as all else is; uvicorn has text."""
+        del msg
+        self.transport.write(_answer("400 Bad Request", _NOT_HTTP))
+        self.transport.close()
+
     def _refuse(self) -> None:
         self._refused = True
         reason = f"The head of a request may have {MAX_HEAD_BYTES} bytes at most."
         self.logger.warning("Refused: %s", reason)
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_answer(reason))
+            self.transport.write(_answer("431 Request Header Fields Too Large", reason))
             self.transport.close()
         elif self.cycle.more_body:  # Its trailers have no end.
             self.transport.close()
@@ -59,10 +69,10 @@ class HeadLimitProtocol(httptools_impl.HttpToolsProtocol):
             self.cycle.keep_alive = False
 
 
-def _answer(reason: str) -> bytes:
+def _answer(status: str, reason: str) -> bytes:
     body = json.dumps({"error": reason}).encode()
     head = (
-        "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+        f"HTTP/1.1 {status}\r\n"
         "content-type: application/json\r\n"
         f"content-length: {len(body)}\r\n"
         "connection: close\r\n\r\n"

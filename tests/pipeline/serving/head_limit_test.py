@@ -1,4 +1,4 @@
-"""Heads of requests above 64 KiB are refused, over real connections."""
+"""Heads above 64 KiB, and what is no HTTP, are refused, over real connections."""
 
 import http.client
 import json
@@ -142,6 +142,14 @@ def test_a_body_does_not_count(address, size, status, chunked):
         head += b"Content-Length: %d\r\n\r\n" % len(body)
     answer = _exchange(address, [head + body])
     assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_what_is_no_http_is_answered_in_json(address):
+    unquoted = "GET /recommend?user=\u00c4nne HTTP/1.1\r\n\r\n".encode()
+    answer = _exchange(address, [unquoted])
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    body = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+    assert "must be percent-encoded" in body["error"]
 
 
 def test_an_upgrade_is_answered_as_a_request(address):
