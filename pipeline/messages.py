@@ -1,5 +1,7 @@
 """Messages of commands to people, on standard error."""
 
+import pathlib
+import shlex
 from typing import NoReturn
 
 import typer
@@ -16,6 +18,12 @@ def say(message: str, colour: str = "red") -> None:
     console = Console(stderr=True, highlight=False)
     text = printable(message, lines=True)
     console.print(text, style=colour, markup=False, soft_wrap=True)
+
+
+def next_run(config: pathlib.Path) -> str:
+    """Returns what a command says that wrote a configuration: how to use it."""
+    command = shlex.join(["ncf", "run", "--config", str(config)])
+    return f"Wrote {config}. Next: {command}"
 
 
 def refuse(error: Exception) -> NoReturn:

@@ -1,5 +1,6 @@
 """Options that commands share: what to compute, from which data, and where it goes."""
 
+import os
 import pathlib
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,21 @@ def named(argument: str | None, option: str | None) -> str | None:
         )
         refuse(ValueError(message))
     return option if argument is None else argument
+
+
+def check_new_file(file: pathlib.Path) -> None:
+    """Makes sure that a configuration can be written into a new file.
+
+    Raises:
+        ValueError: the file exists, or its folder is not there or is closed.
+    """
+    if file.exists():
+        raise ValueError(f"{file} exists; name another file, or remove it.")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{file} must be in a folder that is there and may be written to; name "
+            "another file."
+        )
 
 
 def settings(

@@ -29,6 +29,15 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(c if c in kept else _escaped(c) for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, which takes an s in the plural.
+
+    >>> counted(1, "user"), counted(2996, "user")
+    ('1 user', '2,996 users')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _escaped(character: str) -> str:
     acts = unicodedata.category(character) in _ACTING or character in _TURNING
     if not acts:

@@ -2,13 +2,12 @@
 
 import json
 import pathlib
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import options
-from pipeline.messages import refuse, say
+from pipeline.messages import next_run, refuse, say
 from pipeline.options import (
     AsJson,
     BeamWorkers,
@@ -120,8 +119,7 @@ def prepare(
             _show(seen, errors=True)
         if new_config is not None:
             understood.write_config(new_config, seen.overview, settings.data)
-            command = shlex.join(["ncf", "run", "--config", str(new_config)])
-            say(f"Wrote {new_config}. Next: {command}", "green")
+            say(next_run(new_config), "green")
     except ValueError as error:
         refuse(error)
     if as_json:

@@ -103,24 +103,34 @@ def run(
         KeyboardInterrupt: Ctrl-C was pressed; the terminal says how to continue.
     """
     out = out.resolve()
-    if glob.has_magic(str(out)):
-        raise ValueError(
-            "The run's folder must have none of `*?[` in its path, which TFX takes for "
-            f"a pattern; got {out}."
-        )
+    check_folder(out)
     if item_titles is None:
         item_titles = titles.find(config.data.titles, config.data, dataset)
     infra_validator.require_docker(config)
     machine.require(config.train)
     shown = _Shown(quiet=quiet, progress_to_errors=progress_to_errors)
-    space.check(_that_is_there(out), 0, what="a run")
-    for name in _WRITTEN:
-        _that_is_there(out / name)
     with lock.alone(out, doing=f"a run on {dataset.name}"):
         if fresh_metadata:
             health.set_aside(out)
         health.check(out)
         return _run_alone(config, dataset, out, item_titles, shown, beam_workers)
+
+
+def check_folder(out: pathlib.Path) -> None:
+    """Makes sure that a run, or a search, can write into a folder.
+
+    Raises:
+        ValueError: `out` cannot be a run's folder.
+        space.NoSpaceError: the disk is full.
+    """
+    if glob.has_magic(str(out)):
+        raise ValueError(
+            "The run's folder must have none of `*?[` in its path, which TFX takes for "
+            f"a pattern; got {out}."
+        )
+    space.check(_that_is_there(out), 0, what="a run")
+    for name in _WRITTEN:
+        _that_is_there(out / name)
 
 
 def _that_is_there(folder: pathlib.Path) -> pathlib.Path:

@@ -1,12 +1,11 @@
 """`ncf tune`: searches better hyperparameters and writes a configuration with them."""
 
 import pathlib
-import shlex
 from typing import Annotated
 
 import typer
 
-from pipeline.messages import refuse
+from pipeline.messages import next_run, refuse
 from pipeline.options import (
     AsJson,
     ConfigFile,
@@ -66,8 +65,8 @@ def tune(
     given = [f"tune.{n}={value}" for n, value in told.items() if value is not None]
     named = options.named(argument, dataset)
     try:
-        if new_config is not None and new_config.exists():
-            raise ValueError(f"{new_config} exists; name another file, or remove it.")
+        if new_config is not None:
+            options.check_new_file(new_config)
         settings = config_module.load(
             config, [*(overrides or ()), *given], dataset=named
         )
@@ -87,8 +86,7 @@ def tune(
         )
         if new_config is not None:
             tuning.write_config(new_config, settings, result)
-            command = shlex.join(["ncf", "run", "--config", str(new_config)])
-            typer.echo(f"Wrote {new_config}. Next: {command}", err=as_json)
+            typer.echo(next_run(new_config), err=as_json)
     except endings.RunFailed:
         raise typer.Exit(1) from None
     except ValueError as error:

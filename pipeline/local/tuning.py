@@ -12,11 +12,12 @@ from rich.table import Table
 
 from ncf_model.documents import Document
 from ncf_model.tuning import space
-from pipeline import start_up
+from pipeline import options, start_up
 from pipeline.config import PipelineConfig
 from pipeline.local import endings, lock, running, terminal
 from pipeline.local.store import RecordedRun, Store
 from pipeline.nodes import ids
+from pipeline.text import counted
 
 if TYPE_CHECKING:
     from pipeline.data.catalogue import Dataset
@@ -86,10 +87,11 @@ def tune(
 
     Raises:
         endings.RunFailed: a node raised; the message is shown.
-        ValueError: another process is at work in `out`.
+        ValueError: another process is at work in `out`, or it cannot be a run's folder.
         KeyboardInterrupt: Ctrl-C was pressed; the terminal says how to continue.
     """
     out = out.resolve()
+    running.check_folder(out)
     log = out / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-tune.log"
     with (
         lock.alone(out, doing=f"a search on {dataset.name}"),
@@ -189,17 +191,18 @@ def show(console: Console, found: Found) -> None:
         values = (_short(value) for value in trial.values.values())
         table.add_row(name, f"{trial.score:.4f}", *values)
     console.print(table)
+    tried = f"{counted(len(found.trials), 'trial')} in {found.seconds:.0f} s"
     if found.score > found.start:
         console.print(
-            f"{len(found.trials)} trials in {found.seconds:.0f} s: {found.objective} "
+            f"{tried}: {found.objective} "
             f"{found.start:.4f} -> {found.score:.4f} on the validation items. The best "
             "of many looks better than it is: a run says what it is worth.",
             markup=False,
         )
     else:
         console.print(
-            f"{len(found.trials)} trials in {found.seconds:.0f} s: none is better than "
-            f"the configuration as it was, {found.objective} {found.start:.4f}.",
+            f"{tried}: none is better than the configuration "
+            f"as it was, {found.objective} {found.start:.4f}.",
             markup=False,
         )
 
@@ -217,10 +220,9 @@ def write_config(file: pathlib.Path, config: PipelineConfig, found: Found) -> No
         found: the result of the search.
 
     Raises:
-        ValueError: the file exists.
+        ValueError: the file exists, or cannot be written there.
     """
-    if file.exists():
-        raise ValueError(f"{file} exists; name another file, or remove it.")
+    options.check_new_file(file)
     changed = config.model_dump(mode="json", exclude_defaults=True)
     changed.pop("tune", None)
     changed.setdefault("data", {})["dataset"] = config.data.dataset
@@ -232,8 +234,8 @@ def write_config(file: pathlib.Path, config: PipelineConfig, found: Found) -> No
         several = isinstance(space.get(config.trainer_config(), name), list)
         section[leaf] = [value] if several and not isinstance(value, list) else value
     text = (
-        f"# Of {len(found.trials)} trials on {found.dataset}: {found.objective} "
-        f"{found.score:.4f} on the validation items,\n"
+        f"# Of {counted(len(found.trials), 'trial')} on {found.dataset}: "
+        f"{found.objective} {found.score:.4f} on the validation items,\n"
         f"# {found.start:.4f} before.\n"
     )
     text += yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)

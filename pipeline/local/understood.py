@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.text import printable
+from pipeline import options
+from pipeline.text import counted, printable
 
 if TYPE_CHECKING:
     from components.interactions_example_gen.overview import Overview
@@ -45,7 +46,7 @@ def show(console: Console, overview: "Overview", titles: Mapping[str, str]) -> N
     for sentence in counts(overview):
         console.print(printable(sentence), markup=False)
     if titles:
-        console.print(f"{len(titles):,} titles of items.", markup=False)
+        console.print(f"{counted(len(titles), 'title')} of items.", markup=False)
     for note in overview.notes:
         console.print(printable(note), style="bold yellow", markup=False)
 
@@ -58,8 +59,8 @@ def counts(overview: "Overview") -> list[str]:
         span = f", from {_day(overview.first)} to {_day(overview.last)}"
     rest = "" if overview.complete else "; the rest is read by the run"
     said = [
-        f"{whose}{overview.rows:,} rows: {overview.users:,} users, {overview.items:,} "
-        f"items{span}{rest}."
+        f"{whose}{counted(overview.rows, 'row')}: {counted(overview.users, 'user')}, "
+        f"{counted(overview.items, 'item')}{span}{rest}."
     ]
     if overview.skipped:
         kinds = ", ".join(
@@ -67,15 +68,15 @@ def counts(overview: "Overview") -> list[str]:
             for kind, count in overview.skipped.most_common()
         )
         said.append(
-            f"{overview.skipped.total():,} rows cannot be read and are left out: "
-            f"{kinds}. The first: {overview.bad_rows[0].message}."
+            f"{counted(overview.skipped.total(), 'row')} left out, which cannot be "
+            f"read: {kinds}. The first: {overview.bad_rows[0].message}."
         )
     if overview.below:
-        said.append(f"{overview.below:,} rows are below `data.min_rating`: left out.")
+        below = counted(overview.below, "row")
+        said.append(f"{below} below `data.min_rating`: left out.")
     if overview.repeats:
-        said.append(
-            f"{overview.repeats:,} rows repeat a user and an item and count once."
-        )
+        repeats = counted(overview.repeats, "repeat")
+        said.append(f"{repeats} of a user and an item: counted once.")
     return said
 
 
@@ -104,10 +105,9 @@ def write_config(file: pathlib.Path, overview: "Overview", data: "DataConfig") -
         data: the settings with which they were read.
 
     Raises:
-        ValueError: the file exists.
+        ValueError: the file exists, or cannot be written there.
     """
-    if file.exists():
-        raise ValueError(f"{file} exists; name another file, or remove it.")
+    options.check_new_file(file)
     found = overview.found
     columns: dict[str, Any] = dict.fromkeys(("user", "item", "rating", "timestamp"))
     for role, name in found.columns().items():

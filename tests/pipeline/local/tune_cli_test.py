@@ -81,6 +81,13 @@ def test_writes_and_prints_what_was_found(tune, tmp_path):
     assert len(asked) == 1  # There was no second search.
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_the_search(tune, tmp_path):
+    result, asked = tune("--write-config", str(tmp_path / "none" / "best.yaml"))
+    assert result.exit_code == 2
+    assert "in a folder that is there" in result.output
+    assert not asked
+
+
 def test_what_cannot_be_searched_is_refused(tune):
     result, asked = tune("--set", "tune.space={seed: [1, 2]}")
     assert result.exit_code == 2

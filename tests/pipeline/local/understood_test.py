@@ -9,7 +9,7 @@ from rich.console import Console
 from typer import testing
 
 from pipeline import cli, config, inputs
-from pipeline.local import own_data, running, understood
+from pipeline.local import own_data, running, tuning, understood
 
 SHOP = (
     "Invoice;StockCode;Description;Quantity;InvoiceDate;Customer ID\n"
@@ -48,7 +48,7 @@ def test_the_table_tells_what_is_what(shop):
     assert "14/12/2009 02:52" in rows["time"]
     assert "Not used: Invoice, Quantity." in text
     assert "4 rows: 2 users, 2 items, from 2009-12-14 to 2009-12-15." in text
-    assert "1 rows cannot be read and are left out: 1 blank user" in text
+    assert "1 row left out, which cannot be read: 1 blank user" in text
     assert "line 5" in text
     assert "3 titles of items" in text
 
@@ -185,6 +185,7 @@ def test_patterns_in_paths_are_refused_at_once(tmp_path, name):
         running.run(settings, found, out=tmp_path / name)
 
 
+@pytest.mark.parametrize("start", [running.run, tuning.tune])
 @pytest.mark.parametrize(
     ("name", "why"),
     [
@@ -196,7 +197,7 @@ def test_patterns_in_paths_are_refused_at_once(tmp_path, name):
     ],
 )
 def test_a_folder_that_cannot_be_one_is_refused_at_once(
-    tmp_path, monkeypatch, name, why
+    tmp_path, monkeypatch, start, name, why
 ):
     path = tmp_path / "r.csv"
     path.write_text("user,item,time\nu,i,1262304000\n")
@@ -208,7 +209,7 @@ def test_a_folder_that_cannot_be_one_is_refused_at_once(
     settings = config.load(dataset=str(path))
     found = inputs.find_data(settings, None)
     with pytest.raises(ValueError, match=why) as refused:
-        running.run(settings, found, out=tmp_path / name)
+        start(settings, found, out=tmp_path / name)
     assert "Name another with --out" in str(refused.value)
     assert path.read_text().startswith("user")
 
