@@ -37,7 +37,7 @@ _COUNTS = {
     "eval_lists": "lists that the model is evaluated on",
     "held_out_users": "users who are held out whole",
     "short_lists": "lists with fewer candidates than asked for",
-    "users_without_eval": "users who are not evaluated, as they have too few items",
+    "users_without_eval": "users without an item to evaluate them on",
     "users_not_sampled": "users who are not evaluated, by sampling.eval_users",
 }
 # These are shown elsewhere on the page, or are settings and not counts.
@@ -173,6 +173,8 @@ def catalogue_figures(history: History | None) -> list[float]:
 
 def chosen_by(history: History | None) -> str:
     """Returns in words how the epoch was chosen."""
+    if history and not any("ndcg@10" in epoch.figures() for epoch in history.epochs):
+        return "the last one, because there are no validation items to choose by"
     if history and history.chosen_by == _CATALOGUE:
         return f"for the best {CHOSEN_BY} of each user's validation item"
     figure = metric(history.chosen_by) if history and history.chosen_by else "HR@10"

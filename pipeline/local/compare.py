@@ -8,6 +8,7 @@ own vocabulary.
 import dataclasses
 import math
 import pathlib
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -143,9 +144,10 @@ def choose(name: str, out: pathlib.Path | None) -> ComparedRun:
             f"Run {name} in {folder} has no figures to compare: {runs.state(found[0])}."
         )
     if summary is None:
+        command = shlex.join(["ncf", "runs", "--out", str(folder)])
         raise ValueError(
-            f"There is no run {name!r} with a result in {folder}; `ncf runs --out "
-            f"{folder}` lists them. Name a number of that list, or a folder."
+            f"There is no run {name!r} with a result in {folder}; `{command}` lists "
+            "them. Name a number of that list, or a folder."
         )
     return ComparedRun(
         f"run {found[0].number} in {folder}", folder, store, found[0], summary

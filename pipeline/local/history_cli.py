@@ -11,7 +11,7 @@ import typer
 
 from pipeline.messages import refuse
 from pipeline.options import AsJson
-from pipeline.text import printable
+from pipeline.text import counted, printable
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -188,9 +188,11 @@ def _print_comparison(found: "RunComparison") -> None:
         (found.gained, second, first, found.users_gained),
         (found.lost, first, second, found.users_lost),
     ):
+        shown = f"; the {len(users)} that moved most"
+        some = shown if len(users) < count else ""
         _print(
-            f"{count:,} users whose held-out item is among the first ten of {better}, "
-            f"not of {worse}",
+            f"{counted(count, 'user')} whose held-out item is among the first ten of "
+            f"{better}, not of {worse}{some}",
             ("user", "held-out item", "place before", "place after"),
             map(_change, users),
         )

@@ -14,7 +14,7 @@ from rich.table import Table
 from components.report import standing, wording
 from components.report.document import Summary
 from pipeline import tables
-from pipeline.text import printable
+from pipeline.text import counted, printable
 
 _FIGURE = 7  # Characters of a figure such as `0.6554*`.
 _ERROR = ", ± one standard error"
@@ -29,7 +29,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     whether the model was blessed.
     """
     console.print(_title(summary), style="bold", markup=False)
-    for sentence in left_out(summary.data):
+    for sentence in left_out(summary.data | summary.lists):
         console.print(sentence, markup=False)
     console.print(_table(summary, console.width))
     for sentence in standing.sentences(summary, of_pairs=summary.of_pairs):
@@ -81,7 +81,7 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
     """Returns in words which rows and users do not count; [] if all count.
 
     Args:
-        data: counts, as `summary.data` or reading.json have them.
+        data: counts, as `summary.data` and `summary.lists` have them.
     """
     rows = data.get("rows_read", 0)
     said = []
@@ -96,6 +96,11 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
         sentences.append(
             f"{count:,} users are outside `data.min_interactions` and "
             "`data.max_interactions` and left out."
+        )
+    if count := data.get("users_without_eval", 0):
+        of = data.get("num_users", 0)
+        sentences.append(
+            f"Of {of:,} users {_share(count, of)} have no item to evaluate them on."
         )
     if data.get("has_timestamps", 1) == 0:
         sentences.append("The data has no time: the order of its rows stands for it.")
@@ -144,6 +149,7 @@ def _share(count: int, of: int) -> str:
 
 def _title(summary: Summary) -> str:
     return printable(
-        f"{summary.dataset}: {summary.num_users:,} users, "
-        f"{summary.num_items:,} items, {summary.num_interactions:,} interactions"
+        f"{summary.dataset}: {counted(summary.num_users, 'user')}, "
+        f"{counted(summary.num_items, 'item')}, "
+        f"{counted(summary.num_interactions, 'interaction')}"
     )

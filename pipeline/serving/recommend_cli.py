@@ -16,7 +16,7 @@ from pipeline.messages import refuse, say
 from pipeline.options import AsJson
 from pipeline.serving.cli import Out, serving_folder
 from pipeline.serving.errors import RequestError
-from pipeline.text import printable
+from pipeline.text import counted, printable
 
 if TYPE_CHECKING:
     from pipeline.serving.audience import UserBlock
@@ -118,10 +118,11 @@ def _load(
     serving = serving_folder(None, out)
     newest = versions.newest(serving)
     if newest is None:
-        command = shlex.join(["ncf", "run", "--out", str(pathlib.Path(serving).parent)])
+        folder = pathlib.Path(serving).parent
+        command = shlex.join(["ncf", "runs", "--out", str(folder)])
         raise ValueError(
-            f"No pushed model under {serving}. Run `{command}` "
-            "first; if it did run, its report says why the model was not blessed."
+            f"No pushed model under {serving}. `{command}` lists the runs there; "
+            "the report of a run says why its model was not blessed."
         )
     names = Titles(titles or loaded_model.default_titles(serving))
     return loaded_model.LoadedModel(newest.number, newest.path), names
@@ -184,11 +185,12 @@ def _write(
     seconds = time.monotonic() - started
     files = done.files[0] if len(done.files) == 1 else f"{len(done.files)} files"
     typer.echo(
-        f"{done.rows:,} rows of {done.users:,} users in {seconds:.1f} s into {files}"
+        f"{counted(done.rows, 'row')} of {counted(done.users, 'user')} "
+        f"in {seconds:.1f} s into {files}"
     )
     if done.unknown:
         say(
-            f"{done.unknown:,} of these users are not in the training data; they have "
+            f"Not in the training data: {counted(done.unknown, 'user')}, who got "
             "the most popular items.",
             "yellow",
         )

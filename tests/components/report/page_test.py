@@ -215,6 +215,30 @@ def test_says_by_what_the_epoch_was_chosen(chosen_by, figures, said):
     assert ("NDCG@10 in the catalogue per epoch" in text) == bool(figures)
 
 
+def test_without_validation_items_no_epoch_is_said_to_be_best():
+    none = {"hit_rate@10": None, "ndcg@10": None}
+    epochs = [epoch | none for epoch in examples.HISTORY["epochs"]]
+    history = examples.HISTORY | {"epochs": epochs, "chosen_by": "ndcg@10"}
+    text = page.render(examples.result(history=history))
+    assert "the last one, because there are no validation items" in text
+    assert "for the best" not in text
+
+
+def test_one_is_no_plural():
+    spread = document.Histogram(edges=[1, 2], counts=[1], median=1.0, largest=1)
+    one = examples.result().model_copy(
+        update={
+            "num_users": 1,
+            "users": [examples.USER.model_copy(update={"interactions": 1})],
+            "distribution": document.Distribution(per_user=spread, per_item=spread),
+        }
+    )
+    text = " ".join(page.render(one).split())
+    assert "1 user, 4 items, 9 interactions" in text
+    assert "Half of the users have 1 interaction or fewer" in text
+    assert "1 interaction</span>" in text
+
+
 def test_scores_that_all_look_alike_are_left_out():
     items = [document.ShownItem(item_id=name, score=1.0) for name in "cd"]
     user = examples.USER.model_copy(update={"recommendations": items})

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -122,6 +123,37 @@ def test_a_run_without_figures_is_not_compared(three_runs):
     assert result.exit_code == 2
     said = result.output.replace("\n", " ")
     assert "has no figures to compare: failed at Trainer" in said
+
+
+def test_a_list_of_users_that_is_cut_says_so(capsys):
+    moved = [
+        compare.RankChange("ann", "i1", 20, 1),
+        compare.RankChange("bo", "i2", 12, 2),
+    ]
+    found = compare.RunComparison(
+        first="run 1 in a",
+        second="run 2 in a",
+        config={},
+        figures={},
+        lists=9,
+        paired={},
+        gained=5,
+        lost=1,
+        users_gained=moved,
+        users_lost=moved[:1],
+    )
+    history_cli._print_comparison(found)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "5 users whose held-out item is among the first ten of run 2" in text
+    assert "not of run 1; the 2 that moved most" in text
+    assert "1 user whose held-out item is among the first ten of run 1, not of" in text
+    assert text.count("moved most") == 1
+
+
+def test_a_folder_that_has_no_such_run_is_quoted(three_runs):
+    spaced = three_runs.rename(three_runs.with_name("a b"))
+    with pytest.raises(ValueError, match=re.escape(f"`ncf runs --out '{spaced}'`")):
+        compare.choose("9", spaced)
 
 
 def test_runs_of_different_data_are_not_compared(tmp_path):

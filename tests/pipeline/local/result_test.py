@@ -114,12 +114,20 @@ def test_says_where_the_report_is_and_how_to_ask(console, monkeypatch):
     ]
 
 
+def test_says_how_many_users_are_not_evaluated(console):
+    lists = {"users_without_eval": 3, "eval_lists": 9}
+    text = _printed(console, data={"rows_read": 10, "num_users": 12}, lists=lists)
+    assert "Of 12 users 3 (25%) have no item to evaluate them on." in text
+
+
 def test_what_was_left_out_in_words():
     data = {
         "rows_read": 1000,
         "rows_skipped": 250,
         "duplicates_dropped": 2,
         "users_dropped_by_filter": 3,
+        "num_users": 40,
+        "users_without_eval": 30,
         "has_timestamps": 0,
     }
     said = result.left_out(data)
@@ -128,5 +136,6 @@ def test_what_was_left_out_in_words():
         "and an item and count once."
     )
     assert "3 users" in said[1]
-    assert "the order of its rows stands for it" in said[2]
+    assert said[2] == "Of 40 users 30 (75%) have no item to evaluate them on."
+    assert "the order of its rows stands for it" in said[3]
     assert result.left_out({"rows_read": 9, "has_timestamps": 1}) == []

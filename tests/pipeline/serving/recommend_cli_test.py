@@ -130,7 +130,7 @@ def test_everybody_in_each_form(shared_out, tmp_path):
 
 def test_users_of_a_file_whom_the_model_lacks_are_counted(shared_out, tmp_path):
     file = tmp_path / "who.txt"
-    said = "2 of these users are not in the training data"
+    said = "Not in the training data: 2 users, who got the most popular items."
     for content, unknown in (("ann\nAnn\nbobby\n", True), ("ann\nbob\n", False)):
         file.write_text(content)
         output = ("--output", tmp_path / "a.csv", "--out", shared_out)
