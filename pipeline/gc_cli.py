@@ -99,7 +99,7 @@ def _of_this_machine(
         rows = [dataclasses.asdict(removal) for removal in removals]
         typer.echo(json.dumps({**told, "artifacts": rows}, indent=2))
         return
-    _say([(one.bytes, one.folder) for one in removals], "artifacts", delete)
+    _say([(one.bytes, one.folder) for one in removals], "artifacts and logs", delete)
     if forget is not None:
         verb = "Forgot" if delete else "Would forget"
         typer.echo(f"{verb} {forgotten} executions of runs before the last {forget}.")

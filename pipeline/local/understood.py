@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.interactions_example_gen import span_marks
 from pipeline import options
 from pipeline.text import counted, printable
 
@@ -116,8 +117,9 @@ def write_config(file: pathlib.Path, overview: "Overview", data: "DataConfig") -
     if data.columns.title is not None:
         columns["title"] = data.columns.title
     path = pathlib.Path(data.dataset).expanduser()
+    is_path = path.exists() or span_marks.has_marks(data.dataset)
     section: dict[str, Any] = {
-        "dataset": str(path.resolve()) if path.exists() else data.dataset,
+        "dataset": str(path.resolve()) if is_path else data.dataset,
         "columns": columns,
     }
     if found.is_text:

@@ -92,6 +92,16 @@ def test_own_data_is_two_commands(shop, tmp_path):
     assert "exists; name another file" in again.output
 
 
+def test_a_path_of_days_is_written_for_any_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "2024-03-01.csv").write_text("user,item,time\na,x,1709251200\n")
+    monkeypatch.chdir(tmp_path)
+    asked = ["prepare", "{YYYY}-{MM}-{DD}.csv", "--write-config", "days.yaml"]
+    result = testing.CliRunner().invoke(cli.app, asked)
+    assert result.exit_code == 0, result.output
+    written = config.load(tmp_path / "days.yaml").data.dataset
+    assert written == str(tmp_path / "{YYYY}-{MM}-{DD}.csv")
+
+
 def test_a_column_whose_name_stands_twice_is_written_by_its_position(shop, tmp_path):
     shop.write_text("user,item,item\nu,a,x\nv,b,y\n")
     settings, _, seen = _settled(shop, "data.columns.item=2")
