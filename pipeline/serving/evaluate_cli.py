@@ -11,6 +11,7 @@ from ncf_model.evaluation.served_result import Served, ServedRow
 from pipeline.messages import refuse
 from pipeline.options import AsJson, ConfigFile, Overrides
 from pipeline.serving.cli import Out, serving_folder
+from pipeline.text import counted
 
 _HIT_RATE, _NDCG = "hit_rate@10", "ndcg@10"
 
@@ -72,16 +73,17 @@ def evaluate(
 
 def _print(since: Served, when_pushed: Mapping[str, float]) -> None:
     typer.echo(
-        f"{since.model} on {since.lists:,} interactions since, of "
-        f"{since.users:,} users ({since.new_users:,} new); "
-        f"{since.new_items:,} new items, {since.already_known:,} pairs it knew."
+        f"{since.model} on {counted(since.lists, 'interaction')} since, of "
+        f"{counted(since.users, 'user')} ({since.new_users:,} new); "
+        f"{counted(since.new_items, 'new item')}, "
+        f"{counted(since.already_known, 'pair')} it knew."
     )
     if when_pushed:
         typer.echo(
             "When it was pushed, on other lists: "
             + ", ".join(f"{k} {v:.4f}" for k, v in when_pushed.items())
         )
-    typer.echo(f"{'':24}{'lists':>8}  HR@10           NDCG@10         popularity HR@10")
+    typer.echo(f"{'':20}{'lists':>9}  HR@10           NDCG@10         popularity HR@10")
     rows: list[tuple[str, ServedRow]] = [("all", since), *since.groups.items()]
     rows += [(row.first, row) for row in since.by_time]
     for name, row in rows:
@@ -89,4 +91,4 @@ def _print(since: Served, when_pushed: Mapping[str, float]) -> None:
             f"{row.metrics[m]:.4f} ± {row.errors[m]:.4f}" for m in (_HIT_RATE, _NDCG)
         )
         beside = f"{row.baseline[_HIT_RATE]:.4f}" if row.baseline else ""
-        typer.echo(f"{name:24}{row.lists:>8}  {figures}  {beside}".rstrip())
+        typer.echo(f"{name:20}{row.lists:>9}  {figures}  {beside}".rstrip())

@@ -121,7 +121,9 @@ def test_the_command_for_people_and_for_programs(model, data):
     command = ["evaluate", "--dataset", str(data), "--model", model]
     shown = testing.CliRunner().invoke(cli.app, command)
     assert shown.exit_code == 0, shown.output
-    assert "on 4 interactions since, of 3 users (1 new); 1 new items" in shown.stdout
+    first, *table = shown.stdout.splitlines()
+    assert "on 4 interactions since, of 3 users (1 new); 1 new item, " in first
+    assert max(map(len, table)) <= 80
     told = testing.CliRunner().invoke(cli.app, [*command, "--json"])
     assert json.loads(told.stdout)["lists"] == 4
 
