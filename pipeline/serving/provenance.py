@@ -85,8 +85,14 @@ def _near(wanted: str, known: Sequence[str]) -> str:
     """Returns a sentence with ids much like the one wanted; "" if there are none."""
     if len(known) > _LOOKED_THROUGH:
         return ""
-    near = difflib.get_close_matches(wanted, known, n=_NEAR)
+    # An id that differs in case, or in spaces around it, is the one that was meant.
+    same = [one for one in known if _folded(one) == _folded(wanted)]
+    near = same[:_NEAR] or difflib.get_close_matches(wanted, known, n=_NEAR)
     return f" Near it: {', '.join(near)}." if near else ""
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _record(serving: str, number: int) -> VersionRecord:

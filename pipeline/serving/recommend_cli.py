@@ -77,7 +77,7 @@ def recommend(
     except (ValueError, OSError, RequestError) as error:
         refuse(error)
     kind, keys = ("user", user) if user else ("basket", [", ".join(item or ())])
-    _tell(model, user or ())
+    _tell(model, user or (), item or ())
     for key, (ids, _) in zip(keys, lists, strict=True):
         if not any(ids):
             whom = f"user {key}" if user else "the basket"  # A basket may be long.
@@ -128,8 +128,8 @@ def _load(
     return loaded_model.LoadedModel(newest.number, newest.path), names
 
 
-def _tell(model: "LoadedModel", users: Sequence[str]) -> None:
-    """Prints on standard error which model answers, and which users it lacks."""
+def _tell(model: "LoadedModel", users: Sequence[str], items: Sequence[str]) -> None:
+    """Prints on standard error which model answers, and which users, items it lacks."""
     from rich.console import Console
 
     from pipeline.serving import provenance
@@ -138,7 +138,9 @@ def _tell(model: "LoadedModel", users: Sequence[str]) -> None:
     heading = printable(provenance.heading(model.folder))
     console.print(heading, style="dim", soft_wrap=True)
     odd = [provenance.refused_since(model.folder)]
-    for sentence in [*filter(None, odd), *provenance.unknown_users(model, users)]:
+    odd += provenance.unknown_users(model, users)
+    odd += provenance.unknown_items(model, items)
+    for sentence in filter(None, odd):
         console.print(printable(sentence), style="yellow", soft_wrap=True)
 
 

@@ -57,6 +57,13 @@ def test_a_basket_and_json(shared_out):
     assert answer["items"][1]["title"] == "Alien (1979)"
 
 
+def test_items_of_a_basket_that_the_model_lacks_are_named(shared_out):
+    done = _ok("recommend", "--item", "i3", "--item", "I4 ", "--out", shared_out)
+    assert done.stderr.splitlines()[1:] == [
+        "The model does not know item I4 . Near it: i4."
+    ]
+
+
 def test_similar_items_and_one_that_is_unknown(shared_out, tmp_path):
     titles = tmp_path / "mine.csv"
     titles.write_text("item_id,title\ni1,Mine\n")
