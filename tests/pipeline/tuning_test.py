@@ -64,7 +64,7 @@ def _specs(*overrides):
         config, kfp_config.load(None, volumes=[], **places)
     )
     platform = vertex_config.VertexConfig(project="p", region="us-central1", **places)
-    vertex = vertex_compiler.compile_pipeline(config, platform, root="gs://b/root")
+    vertex = vertex_compiler.compile_pipeline(config, platform, root="gs://bucket/root")
     return [next(yaml.safe_load_all(kfp)), json.loads(vertex)["pipelineSpec"]]
 
 
