@@ -61,5 +61,7 @@ def test_clusters_refuse_it():
         kfp.compile_pipeline(ASKED, KfpConfig(image="an/image:1", serving="gs://b/s"))
     with pytest.raises(ValueError, match="no InfraValidator for Vertex AI"):
         vertex.compile_pipeline(
-            ASKED, VertexConfig(image="an/image:1", serving="gs://b/s"), root="gs://bucket/r"
+            ASKED,
+            VertexConfig(image="an/image:1", serving="gs://b/s"),
+            root="gs://bucket/r",
         )
