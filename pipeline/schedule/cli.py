@@ -140,6 +140,12 @@ def _write(texts: dict[str, str], folder: pathlib.Path | None, name: str) -> Non
         for file, text in texts.items():
             typer.echo(f"# {file}\n{text}")
         return
+    service = folder / f"{name}.service"
+    if service.exists() and service.read_bytes() != texts[service.name].encode():
+        raise ValueError(
+            f"{service} starts another command. Give this schedule a `--name` of its "
+            "own, or remove the file."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")

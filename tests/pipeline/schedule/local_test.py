@@ -117,6 +117,27 @@ def test_the_command_writes_files_or_refuses(tmp_path, monkeypatch):
         assert refused.exit_code == 2
 
 
+def test_a_second_schedule_does_not_take_the_place_of_the_first(tmp_path):
+    folder = ["schedule", "local", "--units", str(tmp_path)]
+    first = [*folder, "--dataset", "books.csv"]
+    assert testing.CliRunner().invoke(cli.app, first).exit_code == 0
+    service = (tmp_path / "ncf.service").read_text()
+
+    second = [*folder, "--dataset", "films.csv", "--cron", "0 4 * * *"]
+    refused = testing.CliRunner().invoke(cli.app, second)
+    assert refused.exit_code == 2
+    assert "`--name`" in refused.stderr
+    assert (tmp_path / "ncf.service").read_text() == service
+    assert "03:00:00" in (tmp_path / "ncf.timer").read_text()
+
+    later = testing.CliRunner().invoke(cli.app, [*first, "--cron", "0 5 * * *"])
+    assert later.exit_code == 0
+    assert "05:00:00" in (tmp_path / "ncf.timer").read_text()
+    named = testing.CliRunner().invoke(cli.app, [*second, "--name", "films"])
+    assert named.exit_code == 0
+    assert "films.csv" in (tmp_path / "films.service").read_text()
+
+
 def test_what_the_shell_said_of_the_data_is_said_at_night_too(monkeypatch):
     monkeypatch.setenv("DATA_DIR", "/srv/data")
     done = testing.CliRunner().invoke(cli.app, ["schedule", "local", "--as", "cron"])
