@@ -33,7 +33,7 @@ class RunRow:
         hit_rate: the model's HR@10; None if it was not measured.
         blessed: whether the model was blessed; None if the run ended before.
         pushed: the version as which the model was pushed; None if it was not pushed.
-        served: whether that version is the newest one now.
+        served: whether that version's model is served now, also after a rollback.
     """
 
     out: str
@@ -69,8 +69,7 @@ def folders(out: pathlib.Path | None) -> list[pathlib.Path]:
 def rows(out: pathlib.Path) -> list[RunRow]:
     """Returns the runs in a folder, the oldest first."""
     store = Store(out)
-    newest = versions.newest(out / "serving")
-    served = newest.number if newest else None
+    served = _served(out / "serving")
     found = [_row(out, store, run, served) for run in store.runs]
     since = lock.held_since(out)
     # A process that starts up holds the lock before its run is recorded.
@@ -96,6 +95,17 @@ def local_path(out: pathlib.Path, uri: str) -> pathlib.Path:
         return path
     parts = path.parts
     return out.joinpath(*parts[parts.index(_ROOT) :])
+
+
+def _served(serving: pathlib.Path) -> int | None:
+    """Returns the version whose model is served, that before any rollback to it."""
+    newest = versions.newest(serving)
+    if newest is None:
+        return None
+    number, noted = newest.number, versions.records(serving)
+    while number in noted and (restored := noted[number].restores) is not None:
+        number = restored
+    return number
 
 
 def _row(

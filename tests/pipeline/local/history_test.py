@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from typer import testing
 
+from ncf_model.serving import versions
 from pipeline import cli
 from pipeline.local import (
     compare,
@@ -45,6 +47,17 @@ def test_a_row_says_what_came_of_a_run(three_runs):
     assert (second.dataset, second.hit_rate, second.blessed) == ("tiny <b>", 0.5, True)
     assert third.state == "failed at Trainer"
     assert (third.blessed, third.pushed, third.hit_rate) == (None, None, None)
+
+
+def test_after_rollbacks_the_run_of_the_restored_model_is_served(three_runs):
+    serving = three_runs / "serving"
+    shutil.copytree(serving / "2", serving / "1")
+    (serving / "1" / "variables" / "variables.index").write_text("other")
+    back = versions.restore(serving, 1).version.number
+    assert [row.served for row in runs.rows(three_runs)] == [True, False, False]
+    versions.restore(serving, 2)
+    versions.restore(serving, back)
+    assert [row.served for row in runs.rows(three_runs)] == [True, False, False]
 
 
 def test_a_run_that_is_at_work_is_not_called_stopped(recorder):
