@@ -17,6 +17,10 @@ from pipeline import webhook as webhooks
 _LINES = 40  # The webhook gets so many lines of output, the last ones.
 
 
+class _Terminated(BaseException):
+    """SIGTERM came during an attempt."""
+
+
 def run(
     arguments: Sequence[str],
     *,
@@ -71,6 +75,7 @@ def _attempt(
         errors="replace",  # A file's name may be anything.
     )
     assert process.stdout is not None  # noqa: S101  # It was asked for.
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         for line in process.stdout:
             last.append(line.rstrip("\n"))
@@ -79,6 +84,17 @@ def _attempt(
     except KeyboardInterrupt:  # The run gets Ctrl-C, too, and says how to continue.
         process.wait()
         return interrupts.STOPPED
+    except _Terminated:  # The run ends first: nobody would know of it afterwards.
+        process.terminate()
+        process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    signal.raise_signal(signal.SIGTERM)
+    return -signal.SIGTERM
+
+
+def _terminate(*_: Any) -> None:
+    raise _Terminated
 
 
 def _failure(

@@ -2,9 +2,12 @@
 
 import http.server
 import json
+import signal
+import subprocess
 import sys
 import threading
 
+import psutil
 import pytest
 
 from pipeline.schedule import retry
@@ -110,3 +113,19 @@ def test_ctrl_c_while_a_command_is_loaded_is_no_failure():
         say=lambda line: None,
     )
     assert (status, slept) == (130, [])
+
+
+def test_sigterm_ends_the_command_too():
+    endless = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    call = (
+        "import functools, sys; from pipeline.schedule import retry; "
+        "retry.run(sys.argv[3:], times=1, after_s=60, program=sys.argv[1:3], "
+        "say=functools.partial(print, flush=True))"
+    )
+    command = [sys.executable, "-c", call, sys.executable, "-c", endless]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        run = psutil.Process(int(process.stdout.readline()))
+        process.terminate()
+        left = process.stdout.read()
+    assert (process.returncode, left) == (-signal.SIGTERM, "")
+    assert not run.is_running()
