@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from absl import logging
+from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.local import local_dag_runner, runner_utils
@@ -86,6 +87,26 @@ def _check_space(execution_info: Any) -> None:
         )
 
 
+@contextlib.contextmanager
+def _whole_lists() -> Iterator[None]:
+    """Makes ML Metadata list a context's executions by id, not by time.
+
+    By time, its default, it lists a hundred and then only those with lower ids. So
+    after the clock went back, TFX did not find the outputs of the present run.
+    """
+    options = metadata_store.ListOptions(
+        order_by=metadata_store.OrderByField.ID, is_asc=False
+    )
+    store = metadata_store.MetadataStore
+    before = store.get_executions_by_context
+    by_id = functools.partialmethod(before, list_options=options)
+    setattr(store, before.__name__, by_id)
+    try:
+        yield
+    finally:
+        setattr(store, before.__name__, before)
+
+
 class Runner(local_dag_runner.LocalDagRunner):
     """A LocalDagRunner for a folder that this process has locked."""
 
@@ -104,6 +125,7 @@ class Runner(local_dag_runner.LocalDagRunner):
         self._root, self._serving = root, serving
         self._beam_workers = beam_workers
 
+    @_whole_lists()
     def run_with_ir(
         self,
         pipeline: pipeline_pb2.Pipeline,

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sqlite3
 
 import pytest
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common import importer, resolver
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.types import channel, standard_artifacts
@@ -56,6 +59,29 @@ def test_truncated_data_train_nothing(tmp_path):
     assert stopped.state == "failed at Guard"
     _run(tmp_path, 70)
     assert (tmp_path / "root" / "Trainer").exists()
+
+
+def test_a_clock_that_went_back_hides_nothing_from_a_run(tmp_path):
+    _run(tmp_path, 70)
+    _add_executions(tmp_path, 100)
+    with sqlite3.connect(tmp_path / "metadata.sqlite") as records:
+        for table in ("Execution", "Artifact"):
+            records.execute(
+                f"UPDATE {table} SET create_time_since_epoch = "
+                "create_time_since_epoch + 86400000"
+            )
+    with pytest.raises(ValueError, match="users are gone"):
+        _run(tmp_path, 10)
+
+
+def _add_executions(folder, number):
+    """Adds executions to the pipeline, as of many earlier runs."""
+    store = metadata_store.MetadataStore(toy.store_config(folder))
+    [context] = store.get_contexts_by_type("pipeline")
+    kind = store.get_execution_types()[0].id
+    for _ in range(number):
+        execution = metadata_store_pb2.Execution(type_id=kind, last_known_state=3)
+        store.put_execution(execution, [], [context])
 
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
