@@ -91,7 +91,7 @@ def _logs(out: pathlib.Path, store: Store, keep: int) -> list[Removal]:
     if not kept:
         return []
     # A log is begun before its run is recorded, and written to until the run ends.
-    before = kept[0].started
+    before = min(run.started for run in kept)  # The clock may have gone back.
     files = [(file, file.stat()) for file in sorted((out / "logs").glob("*.log"))]
     return [
         Removal(None, "log", str(file.resolve()), found.st_size)

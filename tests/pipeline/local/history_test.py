@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -271,6 +272,19 @@ def test_clearing_takes_old_pages_and_logs_and_leaves_summaries(three_runs):
     assert [file.exists() for file in (*pages, *logs)] == [False, True, False, True]
     assert runs.rows(three_runs)[0].hit_rate == 0.5
     assert gc.plan(three_runs, keep=2) == []
+
+
+def test_clearing_keeps_the_last_logs_after_the_clock_went_back(three_runs):
+    with sqlite3.connect(three_runs / "metadata.sqlite") as records:
+        records.execute(
+            "UPDATE Context SET create_time_since_epoch = "
+            "create_time_since_epoch + 86400000 WHERE name = 'run 2'"
+        )
+    log = three_runs / "logs" / "3.log"
+    log.parent.mkdir()
+    log.write_text("of run 3")
+    assert str(log) not in [one.folder for one in gc.plan(three_runs, keep=2)]
+    assert str(log) not in [one.folder for one in gc.plan(three_runs, keep=1)]
 
 
 def test_clearing_refuses_to_keep_nothing(three_runs):
