@@ -98,9 +98,11 @@ def left_out(data: Mapping[str, Any]) -> list[str]:
             "`data.max_interactions` and left out."
         )
     if count := data.get("users_without_eval", 0):
-        of = data.get("num_users", 0)
+        aside = data.get("users_not_sampled", 0)
+        of = data.get("num_users", 0) - aside
+        users = "sampled users" if aside else "users"
         sentences.append(
-            f"Of {of:,} users {_share(count, of)} have no item to evaluate them on."
+            f"Of {of:,} {users} {_share(count, of)} have no item to evaluate them on."
         )
     if data.get("has_timestamps", 1) == 0:
         sentences.append("The data has no time: the order of its rows stands for it.")

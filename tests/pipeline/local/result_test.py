@@ -138,4 +138,7 @@ def test_what_was_left_out_in_words():
     assert "3 users" in said[1]
     assert said[2] == "Of 40 users 30 (75%) have no item to evaluate them on."
     assert "the order of its rows stands for it" in said[3]
+    sampled = {"num_users": 90, "users_not_sampled": 68, "users_without_eval": 6}
+    said = result.left_out(sampled)
+    assert said == ["Of 22 sampled users 6 (27%) have no item to evaluate them on."]
     assert result.left_out({"rows_read": 9, "has_timestamps": 1}) == []
