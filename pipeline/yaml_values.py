@@ -1,4 +1,4 @@
-"""Reads YAML as people mean it: YAML 1.2's core types, and no key twice."""
+"""Reads YAML as people mean it: YAML 1.2's core types, `<<`, and no key twice."""
 
 import re
 from typing import Any
@@ -11,6 +11,7 @@ _FLOAT = re.compile(
     r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
 )
 _BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+_MERGE = re.compile("^<<$")
 _MOST_DIGITS = 40
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 
@@ -32,7 +33,9 @@ class _Loader(yaml.SafeLoader):
             )
         return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """Refuses a key that is there twice, before `<<` brings keys from elsewhere."""
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -43,7 +46,7 @@ class _Loader(yaml.SafeLoader):
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
+        return node
 
 
 for _tag, _pattern, _first in (
@@ -51,9 +54,12 @@ for _tag, _pattern, _first in (
     ("int", _INT, "-+0123456789"),
     ("float", _FLOAT, "-+0123456789."),
     ("null", _NULL, ["~", "n", "N", ""]),
+    ("merge", _MERGE, "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+# `<<` that is no key is text.
+_Loader.add_constructor("tag:yaml.org,2002:merge", lambda _, node: node.value)
 
 
 class NotYamlError(ValueError):

@@ -35,7 +35,7 @@ def read(file: pathlib.Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: the file is no compiled pipeline.
     """
-    if not file.is_file():
+    if file.is_dir() or not file.exists():
         raise ValueError(
             f"No compiled pipeline {file}. Make one: ncf compile kfp -o {file}"
         )

@@ -14,6 +14,10 @@ _WORD = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 Name = Annotated[str, pydantic.Field(pattern=f"^{_HOST}$", max_length=253)]
 # Of a key in a secret or a config map.
 DataKey = Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9_.-]+$", max_length=253)]
-# Of a label, an annotation or a taint, such as `pool` or `cloud.google.com/gke-spot`.
+# Of a label, such as `pool` or `cloud.google.com/gke-spot`.
 LabelKey = Annotated[str, pydantic.Field(pattern=f"^({_HOST}/)?{_WORD}$")]
+# Of an annotation; Kubernetes lowers its case before the check.
+AnnotationKey = Annotated[str, pydantic.Field(pattern=f"^((?i:{_HOST})/)?{_WORD}$")]
+# Of a taint that is tolerated; "" is that of all taints.
+TaintKey = Annotated[str, pydantic.Field(pattern=f"^(({_HOST}/)?{_WORD})?$")]
 LabelValue = Annotated[str, pydantic.Field(pattern=f"^({_WORD})?$")]

@@ -7,7 +7,14 @@ import pydantic
 
 from ncf_model.config import Config
 from pipeline.cluster.node_config import NodeConfig, Variable
-from pipeline.kfp.names import DataKey, LabelKey, LabelValue, Name
+from pipeline.kfp.names import (
+    AnnotationKey,
+    DataKey,
+    LabelKey,
+    LabelValue,
+    Name,
+    TaintKey,
+)
 
 # Fields of pods that Kubeflow Pipelines cannot set -> what to do instead.
 _REFUSED = {
@@ -27,7 +34,7 @@ _REFUSED = {
 class TolerationConfig(Config):
     """A taint that the pod tolerates, in Kubernetes' own fields."""
 
-    key: LabelKey
+    key: TaintKey
     operator: Literal["Exists", "Equal"] = "Exists"
     value: LabelValue = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute", ""] = "NoSchedule"
@@ -37,6 +44,10 @@ class TolerationConfig(Config):
         if self.operator == "Exists" and self.value:
             raise ValueError(
                 "a toleration with operator Exists has no `value`; drop it or use Equal"
+            )
+        if self.operator == "Equal" and not self.key:
+            raise ValueError(
+                "a toleration without a `key` is for all taints and has operator Exists"
             )
         return self
 
@@ -120,7 +131,7 @@ class PodConfig(NodeConfig):
     scratch: tuple[ScratchConfig, ...] = ()
     shared_memory_gb: pydantic.PositiveFloat | None = None
     labels: dict[LabelKey, LabelValue] = pydantic.Field(default_factory=dict)
-    annotations: dict[LabelKey, str] = pydantic.Field(default_factory=dict)
+    annotations: dict[AnnotationKey, str] = pydantic.Field(default_factory=dict)
     image_pull_secrets: tuple[Name, ...] = ()
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     run_as_user: pydantic.PositiveInt | None = None

@@ -15,7 +15,7 @@ def read(file: pathlib.Path) -> dict[str, Any]:
         f"Make one: ncf compile vertex -o {file} --root gs://BUCKET/runs --serving "
         "gs://BUCKET/serving --image NAME@sha256:..."
     )
-    if not file.is_file():
+    if file.is_dir() or not file.exists():
         raise ValueError(f"No compiled pipeline {file}. {advice}")
     try:
         job = json.loads(file.read_text(encoding="utf-8"))

@@ -98,6 +98,10 @@ def test_refuses_an_override_below_a_value():
         config.load(overrides=["seed=1", "seed.x=2"])
 
 
+def test_the_sign_of_a_merge_is_text_where_nothing_is_merged():
+    assert config.load(overrides=["data.dataset=<<"]).data.dataset == "<<"
+
+
 def test_names_the_shipped_files_when_one_is_absent():
     with pytest.raises(ValueError, match=r"No config file absent.yaml; .*'ml-1m.yaml'"):
         config.load("absent.yaml")

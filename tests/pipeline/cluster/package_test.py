@@ -1,3 +1,6 @@
+import os
+import threading
+
 import pytest
 
 from pipeline.cluster import package
@@ -59,6 +62,15 @@ def test_no_file(tmp_path):
         package.read(tmp_path / "none.yaml")
     with pytest.raises(ValueError, match="No compiled pipeline"):
         package.read(tmp_path)
+
+
+def test_a_pipe_is_read(tmp_path):
+    """As in `ncf compile ... | ncf submit kfp /dev/stdin`."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = ("pipelineInfo: {}",)
+    threading.Thread(target=pipe.write_text, args=text, daemon=True).start()
+    assert package.read(pipe) == [{"pipelineInfo": {}}]
 
 
 def _tasks(**options):

@@ -77,3 +77,16 @@ def test_a_file_that_cannot_be_read(tmp_path, text, message):
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=f"(?s)platform file .*gke.yaml .*{message}"):
         config.load(file)
+
+
+def test_a_file_may_merge_what_it_says_once(tmp_path):
+    file = tmp_path / "gke.yaml"
+    file.write_text(
+        "nodes:\n"
+        "  Trainer: &one {cpu: 4, retries: 3}\n"
+        "  StatisticsGen: &two {<<: *one, cpu: 2}\n"
+        "  Transform: {<<: *two, memory_gb: 9}\n"
+    )
+    nodes = config.load(file).nodes
+    assert (nodes["StatisticsGen"].cpu, nodes["StatisticsGen"].retries) == (2, 3)
+    assert (nodes["Transform"].cpu, nodes["Transform"].memory_gb) == (2, 9)

@@ -334,12 +334,6 @@ def test_refuses(settings, message):
         config.load(None, **settings)
 
 
-def test_takes_the_longest_names_that_kubernetes_takes():
-    label = {f"kueue.x-k8s.io/{'a' * 63}": "Z" * 63, "empty": ""}
-    node = {"labels": label, "image_pull_secrets": ["a.b-c" + "d" * 248]}
-    assert config.load(None, nodes={"A": node}).nodes["A"].labels == label
-
-
 @pytest.mark.parametrize(
     ("settings", "claims"),
     [
