@@ -93,7 +93,8 @@ def check_new_file(file: pathlib.Path) -> None:
     """
     if file.exists():
         raise ValueError(f"{file} exists; name another file, or remove it.")
-    if not os.access(file.parent, os.W_OK | os.X_OK):
+    folder = os.path.dirname(os.path.realpath(file))  # A link may lead elsewhere.
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise ValueError(
             f"{file} must be in a folder that is there and may be written to; name "
             "another file."

@@ -82,10 +82,13 @@ def test_writes_and_prints_what_was_found(tune, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_the_search(tune, tmp_path):
-    result, asked = tune("--write-config", str(tmp_path / "none" / "best.yaml"))
-    assert result.exit_code == 2
-    assert "in a folder that is there" in result.output
-    assert not asked
+    file, link = tmp_path / "none" / "best.yaml", tmp_path / "link.yaml"
+    link.symlink_to(file)
+    for named in (file, link):
+        result, asked = tune("--write-config", str(named))
+        assert result.exit_code == 2
+        assert "in a folder that is there" in result.output
+        assert not asked
 
 
 def test_what_cannot_be_searched_is_refused(tune):
