@@ -75,10 +75,11 @@ class Checkpoint:
         A damaged file does not stop the training: the log names it, and the next epoch
         replaces it. Each array in the file has a checksum, so damage is noticed.
         """
-        if not tf.io.gfile.exists(self.path):
+        try:
+            with tf.io.gfile.GFile(self.path, "rb") as f:
+                content = io.BytesIO(f.read())
+        except tf.errors.NotFoundError:
             return None
-        with tf.io.gfile.GFile(self.path, "rb") as f:
-            content = io.BytesIO(f.read())
         try:
             with np.load(content, allow_pickle=False) as file:
                 info = json.loads(str(file[_INFO]))

@@ -56,6 +56,19 @@ def test_the_same_training_may_run_twice_at_once(tmp_path, monkeypatch):
     assert one.load()[0] == {"epoch": 3}
 
 
+def test_the_other_training_may_end_while_the_state_is_read(tmp_path, monkeypatch):
+    one, two = (checkpoint.Checkpoint(str(tmp_path), "abc") for _ in range(2))
+    one.save({"epoch": 3}, ARRAYS)
+    gfile = checkpoint.tf.io.gfile.GFile
+
+    def other_ends(*args):
+        two.remove()
+        return gfile(*args)
+
+    monkeypatch.setattr(checkpoint.tf.io.gfile, "GFile", other_ends)
+    assert one.load() is None
+
+
 def _damaged(content, rng):
     content = bytearray(content)
     how, place = rng.randrange(3), rng.randrange(len(content))
