@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 from benchmarks import bench_page, comparison, parts, results
-from ncf_model import openblas
+from ncf_model import libraries
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STORED = ROOT / "benchmarks" / "stored"
@@ -33,7 +33,7 @@ def main() -> int:
     options = _parser().parse_args()
     if options.part:
         return _run_part(options)
-    openblas.choose_kernels(os.environ)  # The parts' processes inherit what runs have.
+    libraries.set_up(os.environ)  # The parts' processes inherit what runs have.
     made, load, pace, failed = results.now(), {}, {}, []
     figures: dict[str, results.Figure] = {}
     for name in options.only or list(parts.PARTS):

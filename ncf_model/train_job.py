@@ -10,7 +10,7 @@ import os
 import types
 from collections.abc import Sequence
 
-from ncf_model import cores, features, openblas
+from ncf_model import features, libraries
 from ncf_model.serving import folders
 
 EXAMPLES_FLAG = "--examples"
@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     All paths may be gs:// URIs. Every pod must see the output folder, because the pods
     look for the chief's model and checkpoints there.
     """
-    openblas.choose_kernels(os.environ)
-    cores.limit_threads(os.environ)
+    libraries.set_up(os.environ)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(EXAMPLES_FLAG, required=True, help="NegativeSampling's.")
     parser.add_argument(TRANSFORM_GRAPH_FLAG, required=True, help="Transform's.")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from ncf_model import cores, openblas
+from ncf_model import libraries
 from pipeline import gc_cli, interrupts, start_up
 from pipeline.kfp import cli as kfp_cli
 from pipeline.local import config_cli, history_cli, run_cli, tune_cli
@@ -138,8 +138,7 @@ def version() -> None:
 
 def main() -> None:
     """Runs the command."""
-    openblas.choose_kernels(os.environ)
-    cores.limit_threads(os.environ)
+    libraries.set_up(os.environ)
     app()
 
 

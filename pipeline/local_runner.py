@@ -12,11 +12,9 @@ if __name__ == "__main__":
     # A script's own folder comes first on sys.path, and there `pipeline.py` would hide
     # the package `pipeline`.
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
-    from ncf_model import cores, openblas
+    from ncf_model import libraries
 
-    # Before NumPy is imported.
-    openblas.choose_kernels(os.environ)
-    cores.limit_threads(os.environ)
+    libraries.set_up(os.environ)  # Before NumPy is imported.
 
 from pipeline import config as config_module
 from pipeline import inputs

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from ncf_model import openblas
+from ncf_model import libraries
 
 # Before another conftest.py imports NumPy. Processes that a test starts inherit the
 # choice or make it themselves, so models trained there have the same bits as here.
-openblas.choose_kernels(os.environ)
+libraries.set_up(os.environ)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # For `pseudo_terminal`.

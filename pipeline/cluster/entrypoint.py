@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ncf_model import cores, openblas
+from ncf_model import libraries
 from pipeline import packaged_files, start_up
 from pipeline.cluster import (
     artifact_names,
@@ -38,8 +38,7 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: the flags, without the program's name. Unknown flags go to Beam.
     """
-    openblas.choose_kernels(os.environ)
-    cores.limit_threads(os.environ)
+    libraries.set_up(os.environ)
     flags, beam_args = _parse(argv)
     if flags.timeout_s is not None:
         end_after(flags.timeout_s)
