@@ -2,11 +2,12 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline import interrupts
 from pipeline.cluster.submission import RemoteRunFailed, Submission
 from pipeline.messages import refuse, say
 
@@ -81,6 +82,22 @@ def check_wait(wait: bool, cron: str | None) -> None:
     """Raises ValueError if both waiting and a schedule are asked for."""
     if wait and cron:
         raise ValueError("`--wait` is for one run; a schedule has no end.")
+
+
+@contextlib.contextmanager
+def waiting(
+    run: Submission, cancel: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Says how the waiting for a run ended; at Ctrl-C `cancel` is called before."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if cancel:
+            cancel()
+        state = "is being cancelled" if cancel else "goes on"
+        typer.secho(f"Interrupted; the run {state}. See {run.url}", err=True)
+        raise typer.Exit(interrupts.STOPPED) from None
+    typer.echo("The run has succeeded.")
 
 
 def told(made: Submission) -> Submission:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline import interrupts
 from pipeline.cluster.options import (
     Cron,
     Dataset,
@@ -27,6 +26,7 @@ from pipeline.cluster.options import (
     failures,
     note_caching,
     told,
+    waiting,
     write,
 )
 from pipeline.options import ConfigFile, Overrides
@@ -154,13 +154,8 @@ def submit_kfp(
         )
         told(made)
         if wait:
-            try:
+            with waiting(made):
                 cluster.wait(made, timeout_s=timeout_s)
-            except KeyboardInterrupt:
-                note = f"Interrupted; the run goes on. See {made.url}"
-                typer.secho(note, err=True)
-                raise typer.Exit(interrupts.STOPPED) from None
-            typer.echo("The run has succeeded.")
 
 
 def schedule_kfp(

@@ -1,5 +1,6 @@
 """Checks the free space on a disk before it is needed, and explains a full disk."""
 
+import contextlib
 import errno
 import json
 import os
@@ -83,9 +84,11 @@ def interactions(exec_properties: Mapping[str, Any]) -> list[str]:
         return []
     config = json.loads(exec_properties.get("input_config", "{}"))
     patterns = [split["pattern"] for split in config.get("splits", [])] or ["*"]
-    lines = [line for pattern in patterns for line in pattern.split("\n")]
-    found = [path for line in lines for path in files.matching(base, line)]
-    return [p for p in found if files.is_interactions_file(p) and os.path.isfile(p)]
+    found = []
+    for pattern in patterns:
+        with contextlib.suppress(ValueError, OSError):  # The node says what is wrong.
+            found += files.find(base, pattern)
+    return found
 
 
 def message(folder: object, free: int, needed: int, *, what: str) -> str:

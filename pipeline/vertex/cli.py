@@ -1,12 +1,12 @@
 """`ncf compile vertex`, `ncf submit vertex` and `ncf schedule vertex`."""
 
+import functools
 import os
 import pathlib
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pipeline import interrupts
 from pipeline.cluster.options import (
     Cron,
     Dataset,
@@ -26,14 +26,10 @@ from pipeline.cluster.options import (
     failures,
     note_caching,
     told,
+    waiting,
     write,
 )
 from pipeline.options import ConfigFile, Overrides
-
-if TYPE_CHECKING:
-    from pipeline.cluster.submission import Submission
-    from pipeline.vertex.submit import Vertex
-
 
 Project = Annotated[
     str,
@@ -162,7 +158,9 @@ def submit_vertex(
         )
         told(made)
         if wait:
-            _wait(vertex, made, timeout_s, cancel=cancel_on_interrupt)
+            cancel = functools.partial(vertex.cancel, made)
+            with waiting(made, cancel if cancel_on_interrupt else None):
+                vertex.wait(made, timeout_s=timeout_s)
 
 
 def schedule_vertex(
@@ -185,18 +183,3 @@ def schedule_vertex(
                 action, schedule, found=found, deeds=vertex_schedules.deeds(vertex)
             )
     typer.echo(said)
-
-
-def _wait(
-    vertex: "Vertex", run: "Submission", timeout_s: float, *, cancel: bool
-) -> None:
-    """Waits for a run; Ctrl-C ends the waiting and, with `cancel`, the run."""
-    try:
-        vertex.wait(run, timeout_s=timeout_s)
-    except KeyboardInterrupt:
-        if cancel:
-            vertex.cancel(run)
-        state = "is being cancelled" if cancel else "goes on"
-        typer.secho(f"Interrupted; the run {state}. See {run.url}", err=True)
-        raise typer.Exit(interrupts.STOPPED) from None
-    typer.echo("The run has succeeded.")
